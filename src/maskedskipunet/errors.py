@@ -1,0 +1,69 @@
+"""The one error family: each message says what is wrong, where, and the cure.
+
+MaskedSkipUNetError
+├── ConfigError         a setting that cannot be
+├── ShapeError          an array or tensor of the wrong shape
+├── DataError           a folder or file that is not usable footage
+│   ├── VideoError      a video that cannot be opened, decoded or written
+│   ├── FrameError      one image or frame that cannot be used
+│   └── LabelError      ground truth that does not fit its footage
+├── WeightsError        weights that are not this network's
+├── RunError            a run folder that cannot be used
+└── DiskSpaceError      not enough room
+"""
+
+
+class MaskedSkipUNetError(Exception):
+    """Base of every error raised on purpose.
+
+    what: the fault in a few words. where: the file, setting or place. cure: what to do.
+    The three are kept as the exception's arguments, so that the error survives pickling and a
+    worker's error arrives whole.
+
+    >>> str(MaskedSkipUNetError("the folder is empty", "videos/", "Put videos into it"))
+    'videos/: the folder is empty. Put videos into it.'
+    """
+
+    def __init__(self, what: str, where: str = "", cure: str = "") -> None:
+        super().__init__(what, where, cure)
+        self.what, self.where, self.cure = what, where, cure
+
+    def __str__(self) -> str:
+        fault = f"{self.where}: {self.what}" if self.where else self.what
+        return ". ".join(part.rstrip(".") for part in (fault, self.cure) if part) + "."
+
+
+class ConfigError(MaskedSkipUNetError):
+    """A setting that cannot be."""
+
+
+class ShapeError(MaskedSkipUNetError):
+    """An array or tensor of the wrong shape."""
+
+
+class DataError(MaskedSkipUNetError):
+    """A folder or file that is not usable footage."""
+
+
+class VideoError(DataError):
+    """A video that cannot be opened, decoded or written."""
+
+
+class FrameError(DataError):
+    """One image or frame that cannot be used."""
+
+
+class LabelError(DataError):
+    """Ground truth that does not fit its footage."""
+
+
+class WeightsError(MaskedSkipUNetError):
+    """Weights that are not this network's."""
+
+
+class RunError(MaskedSkipUNetError):
+    """A run folder that cannot be used."""
+
+
+class DiskSpaceError(MaskedSkipUNetError):
+    """Not enough room on the disk."""

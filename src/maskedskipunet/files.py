@@ -1,0 +1,70 @@
+"""Writing files so that they are there whole or not at all."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from maskedskipunet.errors import DiskSpaceError
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; it takes the name `path` when the block ends well.
+
+    Makes the folder. On an error nothing is left. Raises DiskSpaceError when the disk is full.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with no_room_is_our_error(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            _to_disk(part)
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def no_room_is_our_error(path: Path) -> Iterator[None]:
+    """Turns the operating system's "no space left" into a DiskSpaceError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskSpaceError("no room left on the disk", str(path), "Make room or name another folder") from error
+        raise
+
+
+def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> None:
+    """Raises DiskSpaceError when `needed_bytes` do not fit where `folder` lies (or will lie)."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    free_bytes = shutil.disk_usage(there).free
+    if needed_bytes > free_bytes:
+        raise DiskSpaceError(
+            f"{what} needs {readable_bytes(needed_bytes)}, {readable_bytes(free_bytes)} are free", str(folder), cure
+        )
+
+
+def readable_bytes(count: float) -> str:
+    """A number of bytes for people.
+
+    >>> readable_bytes(1_400_000_000)
+    '1.4 GB'
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit in ("bytes", "kB") else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""Trained networks at work: the fast form and the one streaming scorer."""

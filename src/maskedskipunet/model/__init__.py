@@ -1,0 +1,1 @@
+"""The network, its variants, its loss and score, its weights in and out."""

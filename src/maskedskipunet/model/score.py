@@ -1,0 +1,61 @@
+"""Loss and score of a reconstruction: pure functions of two images."""
+
+from math import sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from maskedskipunet.errors import ShapeError
+
+PATCH_PX = 16
+
+
+def reconstruction_loss(target: Tensor, reconstruction: Tensor) -> Tensor:
+    """What training makes small: the L2 norm over channels, averaged over batch and pixels.
+
+    target, reconstruction: (B, C, H, W), in [0, 1]. Returns a scalar. Raises ShapeError when shapes differ.
+    """
+    require_same_shape(target, reconstruction)
+    return (target - reconstruction).norm(dim=1).mean()
+
+
+def score_map(target: Tensor, reconstruction: Tensor) -> Tensor:
+    """How far each pixel of a frame is from its reconstruction.
+
+    target, reconstruction: (B, C, H, W), in [0, 1]. Returns (B, H, W), in [0, 1]; 0 means identical.
+    Raises ShapeError when shapes differ. Source: the published scoring code, which divides by sqrt(3)
+    whatever C is.
+
+    >>> score_map(torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)).max().item()
+    1.0
+    """
+    require_same_shape(target, reconstruction)
+    return (target - reconstruction).norm(dim=1) / sqrt(3)
+
+
+def frame_score(maps: Tensor) -> Tensor:
+    """The frame's score: the largest mean of a 16x16 patch of its score map.
+
+    maps: (B, H, W), H and W multiples of 16. Returns (B,). Patches lie on the grid of 16 pixels and on the
+    same grid shifted by 8, as far as it lies inside the frame. Raises ShapeError for other sizes.
+    Source: the published scoring code.
+
+    >>> frame_score(torch.full((2, 32, 48), 0.25)).tolist()
+    [0.25, 0.25]
+    """
+    if maps.dim() != 3 or maps.shape[1] % PATCH_PX or maps.shape[2] % PATCH_PX or not maps.numel():
+        raise ShapeError(f"score maps of shape {tuple(maps.shape)}", cure=f"Use (B, H, W), multiples of {PATCH_PX}")
+    best = F.avg_pool2d(maps[:, None], PATCH_PX).amax(dim=(1, 2, 3))
+    half = PATCH_PX // 2
+    inside = maps[:, None, half:-half, half:-half]
+    if inside.numel():
+        best = torch.maximum(best, F.avg_pool2d(inside, PATCH_PX).amax(dim=(1, 2, 3)))
+    return best
+
+
+def require_same_shape(target: Tensor, reconstruction: Tensor) -> None:
+    if target.dim() != 4 or target.shape != reconstruction.shape:
+        raise ShapeError(
+            f"target {tuple(target.shape)} and reconstruction {tuple(reconstruction.shape)} differ or are not (B, C, H, W)"
+        )

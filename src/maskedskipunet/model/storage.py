@@ -1,0 +1,86 @@
+"""A network on disk: `config.json` (what it is) and safetensors (its weights), nothing that runs code."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from maskedskipunet.errors import ConfigError, WeightsError
+from maskedskipunet.files import whole_file
+from maskedskipunet.model.config import InputFormat, NetworkConfig
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+FORMAT_VERSION = 1
+_HEADER_KEY = "maskedskipunet"  # under which a weights file carries its network's description
+
+
+def write_model_folder(
+    folder: Path, config: NetworkConfig, input_format: InputFormat | None, weights: Mapping[str, Tensor]
+) -> None:
+    """Write a network's description and weights into a folder."""
+    write_weights(folder / WEIGHTS_NAME, config, input_format, weights)
+    with whole_file(folder / CONFIG_NAME) as part:
+        part.write_text(json.dumps(_describe(config, input_format), indent=2) + "\n")
+
+
+def write_weights(
+    path: Path, config: NetworkConfig, input_format: InputFormat | None, weights: Mapping[str, Tensor]
+) -> None:
+    """Write weights into one safetensors file, whose header says which network they belong to."""
+    header = {_HEADER_KEY: json.dumps(_describe(config, input_format)), "format": "pt"}
+    with whole_file(path) as part:
+        save_file({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}, part, metadata=header)
+
+
+def read_weights(path: Path) -> tuple[NetworkConfig, InputFormat | None, dict[str, Tensor]]:
+    """Read what write_weights wrote. Raises WeightsError for anything else."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"cannot read the weights ({error})", str(path), "Name a whole model file") from error
+    if _HEADER_KEY not in header:
+        raise WeightsError("the weights do not say which network they belong to", str(path), "Name our own file")
+    return (*_understand(header[_HEADER_KEY], path), weights)
+
+
+def read_model_folder(folder: Path) -> tuple[NetworkConfig, InputFormat | None, dict[str, Tensor]]:
+    """Read what write_model_folder wrote. Raises WeightsError for anything else."""
+    config, input_format = read_description(folder)
+    try:
+        return config, input_format, load_file(folder / WEIGHTS_NAME)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"cannot read the weights ({error})", str(folder / WEIGHTS_NAME), "Name a whole model folder"
+        ) from error
+
+
+def read_description(folder: Path) -> tuple[NetworkConfig, InputFormat | None]:
+    """What a model folder's network is and looks at. Raises WeightsError when it does not say so."""
+    path = folder / CONFIG_NAME
+    try:
+        return _understand(path.read_text(), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"cannot read the model's description ({error})", str(path)) from error
+
+
+def _describe(config: NetworkConfig, input_format: InputFormat | None) -> dict[str, Any]:
+    network = asdict(config) | {"clip_length": config.frames}
+    return {"format": FORMAT_VERSION, "network": network, "input": input_format and asdict(input_format)}
+
+
+def _understand(text: str, path: Path) -> tuple[NetworkConfig, InputFormat | None]:
+    try:
+        description = json.loads(text)
+        config = NetworkConfig(**description["network"])
+        seen = description.get("input")
+        return config, InputFormat(**seen) if seen else None
+    except (ValueError, KeyError, TypeError, ConfigError) as error:
+        raise WeightsError(f"not a model's description ({error})", str(path), "Name a model folder of ours") from error
