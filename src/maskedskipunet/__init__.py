@@ -31,7 +31,7 @@ _HOMES = {
     "score_map": "model.score",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  # names, each with its module
+__all__ = [*_HOMES, "__version__"]  # names, each with its module
 
 
 def __getattr__(name: str) -> Any:

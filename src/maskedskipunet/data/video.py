@@ -1,5 +1,6 @@
 """Video files: reading frames from them and writing them, by PyAV."""
 
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -146,7 +147,7 @@ class _Reader:
                     f"frame {self.index} changes the size to {sizes}", str(self.path), "Split the video there"
                 )
             return None
-        return picture.to_ndarray(format="rgb24")
+        return picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
 
     def _numbered(self, time_s: float, image: Image | None) -> Frame:
         if image is None:
@@ -156,11 +157,15 @@ class _Reader:
         return frame
 
 
-def _packets(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.Packet]:
+def _packets(container: InputContainer, stream: VideoStream, path: Path) -> Iterator["av.Packet[VideoStream]"]:
     try:
         yield from container.demux(stream)
     except (av.FFmpegError, OSError) as error:
-        raise VideoError(f"cannot read on in the video ({error})", str(path), "Copy it again or leave it out") from error
+        raise VideoError(
+            f"cannot read on in the video ({error.strerror or type(error).__name__})",
+            str(path),
+            "Copy it again or leave it out",
+        ) from error
 
 
 def _rate(stream: VideoStream) -> float | None:
@@ -179,19 +184,25 @@ class VideoWriter:
 
     Use it in a `with` block: on an error inside it, nothing is left behind.
     path: where; its folder must exist. height_px, width_px: even numbers. frame_rate: frames a second.
-    Raises VideoError for a frame of another size, DiskSpaceError when the disk is full.
+    Raises VideoError for a frame of another size, for no frame at all, or where it cannot be written;
+    DiskSpaceError when the disk is full.
     """
 
-    def __init__(self, path: Path, *, height_px: int, width_px: int, frame_rate: float | Fraction, crf: int = 20) -> None:
+    def __init__(
+        self, path: Path, *, height_px: int, width_px: int, frame_rate: float | Fraction, crf: int = 20
+    ) -> None:
         if height_px % 2 or width_px % 2:
             raise VideoError(f"H.264 needs even sizes, not {width_px}x{height_px}", str(path))
         self.path = path
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._shape = (height_px, width_px, 3)
-        with self._disk_errors():
+        self._count = 0
+        with self._write_errors():
             self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
             rate = Fraction(frame_rate).limit_denominator(65535)
-            self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
+            self._stream = self._container.add_stream(
+                "libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"}
+            )
         self._stream.height, self._stream.width = height_px, width_px
         self._stream.pix_fmt = "yuv420p"
 
@@ -199,9 +210,10 @@ class VideoWriter:
         """Add one frame: uint8 (H, W, 3), RGB."""
         if image.shape != self._shape:
             raise VideoError(f"a frame of shape {image.shape} in a video of shape {self._shape}", str(self.path))
-        with self._disk_errors():
+        with self._write_errors():
             for packet in self._stream.encode(VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")):
                 self._container.mux(packet)
+        self._count += 1
 
     def __enter__(self) -> Self:
         return self
@@ -210,22 +222,28 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            with self._disk_errors():
-                if kind is None:
+            with self._write_errors():
+                if self._count and kind is None:
                     for packet in self._stream.encode(None):
                         self._container.mux(packet)
                 self._container.close()
+            if kind is None and not self._count:
+                raise VideoError("no frame was written, so there is no video", str(self.path))
             if kind is None:
                 self._part.replace(self.path)
         finally:
             self._part.unlink(missing_ok=True)
 
     @contextmanager
-    def _disk_errors(self) -> Iterator[None]:
+    def _write_errors(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:  # PyAV's errors for the operating system's faults are OSErrors too
+        except (av.FFmpegError, OSError) as error:
             self._part.unlink(missing_ok=True)
-            raise DiskSpaceError(
-                f"cannot write the video ({error.strerror})", str(self.path), "Make room or name another folder"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskSpaceError(
+                    "no room left for the video", str(self.path), "Make room or name another folder"
+                ) from error
+            raise VideoError(
+                f"cannot write the video ({error.strerror})", str(self.path), "Name a folder that can be written to"
             ) from error

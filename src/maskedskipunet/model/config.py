@@ -90,7 +90,9 @@ class NetworkConfig:
 
     def _check_clip_length(self, length: int) -> None:
         if length < 1 or length % 2 == 0:
-            raise ConfigError(f"a clip of {length} frames has no middle frame", "model.clip_length", "Use an odd length")
+            raise ConfigError(
+                f"a clip of {length} frames has no middle frame", "model.clip_length", "Use an odd length"
+            )
         if VARIANTS[self.variant].single_frame and length != 1:
             raise ConfigError(
                 f"variant {self.variant} looks at one frame, not {length}", "model.clip_length", "Leave it out"

@@ -33,6 +33,7 @@ class MaskedConv2d(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int, hole: int) -> None:
         super().__init__(in_channels, out_channels, kernel, padding=kernel // 2)
+        self.hole = hole
         self.register_buffer("mask", centred_mask(kernel, hole)[0], persistent=False)
         _clear_hole(self.weight, self.mask)
 
@@ -52,6 +53,7 @@ class SkipConvolution(nn.Conv3d):
 
     def __init__(self, channels: int, *, frames: int, kernel: int, hole: int) -> None:
         super().__init__(channels, channels, (frames, kernel, kernel))
+        self.hole = hole
         self.register_buffer("mask", centred_mask(kernel, hole, frames), persistent=False)
         _clear_hole(self.weight, self.mask)
 

@@ -84,7 +84,10 @@ class MaskedSkipUNet(nn.Module):
         return self._decode([skip(level) for skip, level in zip(self.skips, levels, strict=True)])
 
     def _reconstruct_volume(self, clip: Tensor) -> Tensor:
-        levels = [skip.all_frames(level) for skip, level in zip(self.skips, self.encode(clip), strict=True)]
+        levels = []
+        for skip, level in zip(self.skips, self.encode(clip), strict=True):
+            assert isinstance(skip, SkipConvolution), "a variant that mixes frames has a convolution in every skip"
+            levels.append(skip.all_frames(level))
         return self._decode(levels)[:, :, self.config.frames // 2]
 
     def _decode(self, skips: Sequence[Tensor | None]) -> Tensor:
@@ -96,11 +99,7 @@ class MaskedSkipUNet(nn.Module):
 
     def masked_layers(self) -> list[MaskedConv2d | SkipConvolution]:
         """The layers whose kernels have a hole: the skips', and in masked blocks theirs."""
-        return [
-            layer
-            for layer in self.modules()
-            if isinstance(layer, MaskedConv2d | SkipConvolution) and not bool(layer.mask.all())
-        ]
+        return [layer for layer in self.modules() if isinstance(layer, MaskedConv2d | SkipConvolution) and layer.hole]
 
     def require_clip(self, clip: Tensor) -> None:
         """Raises ShapeError when a clip is not (B, C, T, H, W) with this network's C and T, H and W multiples of 16."""

@@ -115,10 +115,14 @@ def _first_kernel(state_dict: Mapping[str, Tensor]) -> Tensor:
 
 
 def _require_mask(name: str, mask: Tensor) -> None:
-    holes = zip(SKIP_KERNELS, SKIP_MASKS, strict=True) if name.startswith("mconv") else zip(
-        BLOCK_KERNELS, BLOCK_MASKS, strict=True
+    holes = (
+        zip(SKIP_KERNELS, SKIP_MASKS, strict=True)
+        if name.startswith("mconv")
+        else zip(BLOCK_KERNELS, BLOCK_MASKS, strict=True)
     )
     kernel, frames = mask.shape[-1], mask.shape[0] if mask.dim() == 3 else 1
     hole = dict(holes).get(kernel)
-    if hole is None or not torch.equal(mask.reshape(frames, kernel, kernel).float(), centred_mask(kernel, hole, frames)):
+    if hole is None or not torch.equal(
+        mask.reshape(frames, kernel, kernel).float(), centred_mask(kernel, hole, frames)
+    ):
         raise WeightsError(f"{name} is another mask than the publication's", cure="Train the network anew")

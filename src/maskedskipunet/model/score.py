@@ -17,7 +17,7 @@ def reconstruction_loss(target: Tensor, reconstruction: Tensor) -> Tensor:
     target, reconstruction: (B, C, H, W), in [0, 1]. Returns a scalar. Raises ShapeError when shapes differ.
     """
     require_same_shape(target, reconstruction)
-    return (target - reconstruction).norm(dim=1).mean()
+    return _distance(target, reconstruction).mean()
 
 
 def score_map(target: Tensor, reconstruction: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def score_map(target: Tensor, reconstruction: Tensor) -> Tensor:
     1.0
     """
     require_same_shape(target, reconstruction)
-    return (target - reconstruction).norm(dim=1) / sqrt(3)
+    return _distance(target, reconstruction) / sqrt(3)
 
 
 def frame_score(maps: Tensor) -> Tensor:
@@ -54,8 +54,14 @@ def frame_score(maps: Tensor) -> Tensor:
     return best
 
 
+def _distance(target: Tensor, reconstruction: Tensor) -> Tensor:
+    distance: Tensor = torch.linalg.vector_norm(target - reconstruction, dim=1)
+    return distance
+
+
 def require_same_shape(target: Tensor, reconstruction: Tensor) -> None:
     if target.dim() != 4 or target.shape != reconstruction.shape:
         raise ShapeError(
-            f"target {tuple(target.shape)} and reconstruction {tuple(reconstruction.shape)} differ or are not (B, C, H, W)"
+            f"target {tuple(target.shape)} and reconstruction {tuple(reconstruction.shape)}",
+            cure="Use the same (B, C, H, W)",
         )

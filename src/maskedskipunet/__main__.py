@@ -1,0 +1,7 @@
+"""`python -m maskedskipunet`."""
+
+import sys
+
+from maskedskipunet.cli.main import main
+
+sys.exit(main())

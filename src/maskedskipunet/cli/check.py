@@ -1,0 +1,41 @@
+"""`maskedskipunet check PATH`: what was recognised there."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from maskedskipunet.cli import console
+from maskedskipunet.cli.parsing import add_json, make_parser, parse
+from maskedskipunet.data.checking import Report, VideoRow, check
+from maskedskipunet.data.frames import OnBadFrame
+
+
+def run(arguments: Sequence[str]) -> int:
+    parser = make_parser("check", "Say what a path holds: clips, frames, sizes, rates, labels, anything odd.")
+    parser.add_argument("path", type=Path, help="A data set, a folder of footage or one video.")
+    parser.add_argument("--on-bad-frame", type=OnBadFrame, default="stop", help="As in train.")
+    parser.add_argument("--image-fps", type=float, default=10.0, help="Frames a second of folders of images.")
+    add_json(parser)
+    options = parse(parser, arguments)
+    report = check(options.path, options.on_bad_frame, options.image_fps)
+    _print(report)
+    console.write_figures(options.json, report.to_dict())
+    return 1 if report.failed else 0
+
+
+def _print(report: Report) -> None:
+    console.say(f"{report.root}: layout {report.layout}")
+    for split, rows in (("train", report.train), ("test", report.test)):
+        if rows:
+            header = ("video", "frames", "size", "frames/s", "anomalous")
+            console.print_table(f"{split}", header, [_cells(row) for row in rows])
+    for split, totals in report.totals.items():
+        anomalous = "" if totals.anomalous_frames is None else f", {totals.anomalous_frames:,} of them anomalous"
+        console.say(f"{split}: {totals.videos:,} clips, {totals.frames:,} frames{anomalous}")
+    for oddity in report.oddities:
+        console.say(f"note: {oddity}")
+
+
+def _cells(row: VideoRow) -> tuple[str, ...]:
+    rate = "not stated" if row.frame_rate is None else f"{row.frame_rate:.4g}"
+    anomalous = "no labels" if row.anomalous_frames is None else f"{row.anomalous_frames:,}"
+    return row.name, f"{row.frames:,}", f"{row.width_px}x{row.height_px}", rate, anomalous

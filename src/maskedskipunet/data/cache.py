@@ -1,0 +1,61 @@
+"""Where decoded frames are kept: a cache that may be cleared at any time."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskedskipunet.errors import ConfigError
+
+CACHE_VARIABLE = "MASKEDSKIPUNET_CACHE"
+META_NAME = "meta.json"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One video's decoded frames. size_bytes: on disk. shape: (N, C, H, W)."""
+
+    folder: Path
+    source: str
+    shape: tuple[int, int, int, int]
+    size_bytes: int
+
+
+def cache_folder(chosen: Path | None = None) -> Path:
+    """The folder of the frame store: the one named, $MASKEDSKIPUNET_CACHE, or the user's cache folder."""
+    if chosen is not None:
+        return chosen
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "maskedskipunet"
+
+
+def frames_folder(cache: Path) -> Path:
+    """Where under the cache the decoded frames lie; nothing else is ever cleared."""
+    return cache / "frames"
+
+
+def cache_entries(cache: Path) -> list[CacheEntry]:
+    """What the store holds, the largest first; unfinished parts are not listed."""
+    entries = []
+    for meta in frames_folder(cache).glob(f"[!.]*/{META_NAME}"):
+        try:
+            said = json.loads(meta.read_text())
+            size_bytes = sum(file.stat().st_size for file in meta.parent.iterdir())
+            entries.append(CacheEntry(meta.parent, said["source"], tuple(said["shape"]), size_bytes))
+        except (OSError, ValueError, KeyError):
+            continue  # cleared or damaged meanwhile: not an entry
+    return sorted(entries, key=lambda entry: -entry.size_bytes)
+
+
+def clear_cache(cache: Path) -> int:
+    """Remove every decoded frame, unfinished parts too. Returns the bytes freed."""
+    folder = frames_folder(cache)
+    if folder.is_symlink():
+        raise ConfigError("the frame store is a link, which is not followed", str(folder), "Remove it by hand")
+    freed_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if folder.exists():
+        shutil.rmtree(folder)
+    return freed_bytes

@@ -1,0 +1,200 @@
+"""What a data set holds and what about it is odd, found without decoding a frame of video."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from maskedskipunet.data.frames import OnBadFrame, SourceInfo
+from maskedskipunet.data.images import probe_images, require_rate
+from maskedskipunet.data.labels import labels_for
+from maskedskipunet.data.layouts import Dataset, VideoItem, frame_masks, recognise
+from maskedskipunet.data.video import probe_video
+from maskedskipunet.errors import DataError
+
+Split = Literal["train", "test"]
+
+_SHORTEST_CLIP = 3  # frames: below it no variant that looks at neighbouring frames has a single clip
+_NAMES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRow:
+    """One readable video of a report.
+
+    frame_rate: frames a second, None where the source states none. duration_s: seconds, of images at
+    the report's image_fps. anomalous_frames: by its labels, None where it has none or none that fit.
+    """
+
+    split: Split
+    name: str
+    kind: Literal["video", "images"]
+    frames: int
+    height_px: int
+    width_px: int
+    frame_rate: float | None
+    duration_s: float
+    anomalous_frames: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over a split's readable videos.
+
+    labelled_frames: frames of the videos whose labels fit; anomalous_frames: those of them that are
+    anomalous, None where no video has labels.
+    """
+
+    videos: int
+    frames: int
+    duration_s: float
+    labelled_frames: int
+    anomalous_frames: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `check` found.
+
+    oddities: one line each, for a person to read. failed: videos that cannot be read or whose labels
+    do not fit; each is among the oddities.
+    """
+
+    layout: str
+    root: Path
+    train: tuple[VideoRow, ...]
+    test: tuple[VideoRow, ...]
+    oddities: tuple[str, ...]
+    failed: int
+
+    @property
+    def totals(self) -> dict[Split, Totals]:
+        """Sums by split."""
+        return {"train": _totals(self.train), "test": _totals(self.test)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report in plain values, ready for JSON."""
+        totals = {split: asdict(sums) for split, sums in self.totals.items()}
+        return {
+            "layout": self.layout,
+            "root": str(self.root),
+            "train": [asdict(row) for row in self.train],
+            "test": [asdict(row) for row in self.test],
+            "totals": totals,
+            "oddities": list(self.oddities),
+            "failed": self.failed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    row: VideoRow | None
+    oddities: tuple[str, ...]
+    failed: bool
+
+
+def check(path: Path, on_bad_frame: OnBadFrame = "stop", image_fps: float = 10.0) -> Report:
+    """Look through a data set: its videos, their sizes, rates and labels, and what is odd about them.
+
+    Videos are counted without being decoded and of images the headers are read, so a frame that
+    is damaged inside is found by reading only. image_fps: frames a second of folders of images.
+    A video that cannot be read, or labels that do not fit it, become oddities.
+    Raises DataError when the path holds no data set, ConfigError for an image_fps that is not above 0.
+    """
+    require_rate(image_fps)
+    dataset = recognise(path)
+    train = [_look_at(item, "train", on_bad_frame, image_fps) for item in dataset.train]
+    test = [_look_at(item, "test", on_bad_frame, image_fps) for item in dataset.test]
+    findings = train + test
+    rows = [finding.row for finding in findings if finding.row]
+    return Report(
+        dataset.layout,
+        dataset.root,
+        tuple(row for row in rows if row.split == "train"),
+        tuple(row for row in rows if row.split == "test"),
+        (*(line for finding in findings for line in finding.oddities), *_differences(rows), *_notes(dataset)),
+        sum(finding.failed for finding in findings),
+    )
+
+
+def _look_at(item: VideoItem, split: Split, on_bad_frame: OnBadFrame, image_fps: float) -> _Finding:
+    try:
+        info = probe_video(item.path) if item.kind == "video" else probe_images(item.path, on_bad_frame)
+    except DataError as error:
+        return _Finding(None, (f"{split}/{item.name} cannot be read: {error}",), failed=True)
+    oddities = []
+    anomalous = None
+    if item.labels:
+        try:
+            anomalous = int(labels_for(item.labels, info.frame_count).sum())
+        except DataError as error:
+            oddities.append(f"{split}/{item.name} has labels that do not fit: {error}")
+    failed = bool(oddities)
+    if info.frame_count < _SHORTEST_CLIP:
+        oddities.append(f"{split}/{item.name} is short: {info.frame_count} frames, fewer than {_SHORTEST_CLIP}")
+    oddities += _mask_oddity(item, split, info.frame_count)
+    return _Finding(_row(item, split, info, image_fps, anomalous), tuple(oddities), failed)
+
+
+def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anomalous: int | None) -> VideoRow:
+    rate = info.frame_rate
+    return VideoRow(
+        split=split,
+        name=item.name,
+        kind=item.kind,
+        frames=info.frame_count,
+        height_px=info.height_px,
+        width_px=info.width_px,
+        frame_rate=rate,
+        duration_s=info.frame_count / (rate or image_fps),
+        anomalous_frames=anomalous,
+    )
+
+
+def _mask_oddity(item: VideoItem, split: Split, frame_count: int) -> list[str]:
+    if item.masks is None:
+        return []
+    found = len(frame_masks(item))
+    return [f"{split}/{item.name} has {found} masks for {frame_count} frames"] if found != frame_count else []
+
+
+def _differences(rows: Sequence[VideoRow]) -> list[str]:
+    sizes = _grouped(rows, lambda row: f"{row.width_px}x{row.height_px}")
+    rates = _grouped(
+        [row for row in rows if row.frame_rate is not None], lambda row: f"{row.frame_rate:.4g} frames a second"
+    )
+    return [
+        f"the videos differ in {what}: {'; '.join(f'{value} ({names})' for value, names in groups.items())}"
+        for what, groups in (("size", sizes), ("rate", rates))
+        if len(groups) > 1
+    ]
+
+
+def _grouped(rows: Sequence[VideoRow], value_of: Callable[[VideoRow], str]) -> dict[str, str]:
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        names.setdefault(value_of(row), []).append(f"{row.split}/{row.name}")
+    return {value: _listed(found) for value, found in names.items()}
+
+
+def _notes(dataset: Dataset) -> list[str]:
+    bare = [item.name for item in dataset.test if item.labels is None]
+    without_labels = [f"{len(bare)} of {len(dataset.test)} test videos have no labels: {_listed(bare)}"] if bare else []
+    return without_labels + [f"not used: {note}" for note in dataset.ignored]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _totals(rows: Iterable[VideoRow]) -> Totals:
+    rows = tuple(rows)
+    labelled = [(row.frames, row.anomalous_frames) for row in rows if row.anomalous_frames is not None]
+    return Totals(
+        videos=len(rows),
+        frames=sum(row.frames for row in rows),
+        duration_s=sum(row.duration_s for row in rows),
+        labelled_frames=sum(frames for frames, _ in labelled),
+        anomalous_frames=sum(anomalous for _, anomalous in labelled) if labelled else None,
+    )

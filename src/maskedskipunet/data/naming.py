@@ -1,0 +1,50 @@
+"""Names of files: the order people read them in, and those to pass over."""
+
+import re
+from pathlib import Path
+
+from maskedskipunet.errors import DataError
+
+_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+NaturalKey = tuple[tuple[tuple[int, str], ...], str]
+
+
+def natural_key(name: str) -> NaturalKey:
+    """A sort key under which frame2 comes before frame10, whatever the case of its letters.
+
+    Names that differ in case or leading zeros alone are told apart by the name itself, so that the
+    order never depends on how a folder happens to be listed.
+
+    >>> sorted(["frame10.jpg", "Frame2.jpg", "frame1.jpg"], key=natural_key)
+    ['frame1.jpg', 'Frame2.jpg', 'frame10.jpg']
+    """
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return tuple(_number_key(part) if place % 2 else (0, part) for place, part in enumerate(parts)), name
+
+
+def _number_key(digits: str) -> tuple[int, str]:
+    significant = digits.lstrip("0")
+    return len(significant), significant  # as numbers compare, without int's limit on how many digits
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a file or folder is an operating system's or editor's own and no one's footage.
+
+    Judged by its name alone: `.DS_Store`, `._001.tif`, `UCSDped2.m~`, `Thumbs.db`, `__MACOSX`.
+    """
+    return path.name.startswith(".") or path.name.endswith("~") or path.name.casefold() in _CLUTTER
+
+
+def visible_children(folder: Path) -> list[Path]:
+    """The files and folders directly in a folder, in natural order, without the hidden ones.
+
+    Raises DataError when the folder cannot be listed.
+    """
+    try:
+        children = [child for child in folder.iterdir() if not is_hidden(child)]
+    except OSError as error:
+        raise DataError(
+            f"cannot list the folder ({error.strerror})", str(folder), "Check its name and the right to read it"
+        ) from error
+    return sorted(children, key=lambda child: natural_key(child.name))

@@ -1,0 +1,54 @@
+"""Fewer frames a second: three frames at 5 and at 60 a second are different things to a network."""
+
+from collections.abc import Iterable, Iterator
+
+from maskedskipunet.data.frames import Frame, SourceInfo
+from maskedskipunet.errors import ConfigError
+
+RATE_TOLERANCE = 0.99  # a camera that promises 25 may give 24.9
+
+
+def sample(frames: Iterable[Frame], *, fps: float | None = None, stride: int = 1) -> Iterator[Frame]:
+    """Keep the frames nearest to the ticks of `fps`, then every `stride`-th of those.
+
+    Kept frames keep their index and time. No frame is given twice: where the source has a gap, so has the result.
+    """
+    kept = frames if fps is None else nearest_to_ticks(frames, fps)
+    for position, frame in enumerate(kept):
+        if position % stride == 0:
+            yield frame
+
+
+def nearest_to_ticks(frames: Iterable[Frame], fps: float) -> Iterator[Frame]:
+    """For each tick n / fps, in seconds, the frame nearest to it in time."""
+    tick = 0
+    before: Frame | None = None
+    given: Frame | None = None
+    for frame in frames:
+        while (at_s := tick / fps) <= frame.time_s + 1e-9:
+            nearest = before if before is not None and at_s - before.time_s < frame.time_s - at_s else frame
+            if nearest is not given:
+                yield nearest
+                given = nearest
+            tick += 1
+        before = frame
+    if before is not None and before is not given and tick / fps - before.time_s < 0.5 / fps:
+        yield before
+
+
+def sampled_count(info: SourceInfo, *, fps: float | None, stride: int) -> int:
+    """How many frames `sample` will keep, as near as can be told beforehand."""
+    count = info.frame_count
+    if fps is not None and info.frame_rate:
+        count = min(count, round(count * fps / info.frame_rate) + 1)
+    return -(-count // stride)
+
+
+def require_rate(info: SourceInfo, fps: float | None, where: str) -> None:
+    """Raises ConfigError when a source has fewer frames a second than asked for: none can be made up."""
+    if fps is not None and info.frame_rate is not None and info.frame_rate < fps * RATE_TOLERANCE:
+        raise ConfigError(
+            f"the source has {info.frame_rate:g} frames a second, fewer than the {fps:g} asked for",
+            where,
+            f"Train with --data.fps {info.frame_rate:g} or less",
+        )

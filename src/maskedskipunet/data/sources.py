@@ -1,0 +1,48 @@
+"""One way to read footage, whatever it is stored as."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maskedskipunet.data.frames import Frame, OnBadFrame, SourceInfo
+from maskedskipunet.data.images import probe_images, read_images
+from maskedskipunet.data.sampling import require_rate, sample, sampled_count
+from maskedskipunet.data.video import probe_video, read_video
+from maskedskipunet.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A video file or a folder of images, and the frames that are taken from it.
+
+    fps, stride: which frames are kept (see `sample`). image_fps: the rate taken for folders of images.
+    """
+
+    path: Path
+    fps: float | None = None
+    stride: int = 1
+    image_fps: float = 10.0
+    on_bad_frame: OnBadFrame = "stop"
+
+    def probe(self) -> SourceInfo:
+        """Size, rate and number of all frames, without decoding. Raises DataError for what is no footage."""
+        if not self.path.exists():
+            raise DataError("no such file or folder", str(self.path), "Check the path")
+        if self.path.is_dir():
+            info = probe_images(self.path, self.on_bad_frame)
+            return replace(info, frame_rate=self.image_fps)
+        return probe_video(self.path)
+
+    def expected_frames(self) -> int:
+        """How many frames `frames` will give, as near as can be told without decoding."""
+        return sampled_count(self.probe(), fps=self.fps, stride=self.stride)
+
+    def frames(self) -> Iterator[Frame]:
+        """The kept frames in order. Raises DataError when reading fails, ConfigError when fps is too high."""
+        if self.fps is not None:
+            require_rate(self.probe(), self.fps, str(self.path))
+        if self.path.is_dir():
+            every = read_images(self.path, self.on_bad_frame, self.image_fps)
+        else:
+            every = read_video(self.path, self.on_bad_frame)
+        return sample(every, fps=self.fps, stride=self.stride)

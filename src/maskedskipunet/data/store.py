@@ -1,0 +1,192 @@
+"""The frame store: every frame decoded and resized once, then read from disk as if it were memory.
+
+A folder a video: `frames.u8` (uint8, (N, C, H, W), raw), `index.npz` (each frame's place in its source, its time,
+whether it is good) and `meta.json`. The folder's name is a hash of all that the frames depend on, so that a
+changed source, size or rate is stored anew; it appears when it is whole.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.data.cache import META_NAME, frames_folder
+from maskedskipunet.data.images import image_files
+from maskedskipunet.data.resizing import network_frame
+from maskedskipunet.data.sources import Source
+from maskedskipunet.errors import DataError
+from maskedskipunet.files import no_room_is_our_error, require_room
+from maskedskipunet.progress import Advance, Progress, Silent
+
+STORE_VERSION = 1
+ABANDONED_AFTER_S = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreFormat:
+    """How frames are stored: resized, with 1 or 3 channels."""
+
+    height_px: int
+    width_px: int
+    channels: int
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.height_px * self.width_px * self.channels
+
+
+@dataclass(frozen=True)
+class StoredVideo:
+    """The frames of one video.
+
+    frames: uint8 (N, C, H, W), memory-mapped, read-only. index: (N,), each frame's place in its source.
+    good: (N,), False where a frame was bad and skipped; its pixels are then zeros.
+    """
+
+    name: str
+    frames: NDArray[np.uint8]
+    index: NDArray[np.int64]
+    good: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreRequest:
+    """One video to have in the store. max_frames: at most so many, from its start."""
+
+    name: str
+    source: Source
+    max_frames: int | None = None
+
+
+def store_videos(
+    requests: Sequence[StoreRequest],
+    how: StoreFormat,
+    cache: Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[StoredVideo]:
+    """Have every video in the store, decoding those that are not, several at a time.
+
+    Interrupted, it keeps the videos that are whole and goes on from there when called again.
+    Raises DiskSpaceError before it starts when they would not fit, DataError for a source that cannot be read.
+    """
+    folder = frames_folder(cache)
+    _remove_abandoned(folder)
+    homes = [folder / _key(request, how) for request in requests]
+    missing = [(request, home) for request, home in zip(requests, homes, strict=True) if not home.exists()]
+    if missing:
+        counts = [_expected_frames(request) for request, _ in missing]
+        require_room(
+            folder,
+            int(sum(counts) * how.frame_bytes * 1.02),
+            what=f"storing {sum(counts):,} frames of {how.width_px}x{how.height_px}",
+            cure="Use --data.stride, --data.max_frames or a smaller --data.height_px and --data.width_px",
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        with (progress or Silent()).stage("decoding footage", sum(counts)) as advance:
+            _build_all(missing, how, workers or os.cpu_count() or 1, advance)
+    return [_open(home, request.name) for request, home in zip(requests, homes, strict=True)]
+
+
+def _build_all(missing: Sequence[tuple[StoreRequest, Path]], how: StoreFormat, workers: int, advance: Advance) -> None:
+    stop = threading.Event()
+    # Threads, not processes: decoding and resizing run outside Python's lock.
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            tasks = [pool.submit(_build, request, home, how, advance, stop) for request, home in missing]
+            done, _ = wait(tasks, return_when=FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _build(request: StoreRequest, home: Path, how: StoreFormat, advance: Advance, stop: threading.Event) -> None:
+    part = home.with_name(f".{home.name}.{os.getpid()}.{threading.get_ident()}.part")
+    part.mkdir()
+    index, time_s, good = [], [], []
+    empty = np.zeros((how.channels, how.height_px, how.width_px), np.uint8)
+    try:
+        with no_room_is_our_error(home), (part / "frames.u8").open("wb") as file:
+            for frame in request.source.frames():
+                if stop.is_set():
+                    return
+                image = frame.image
+                file.write(
+                    empty.data
+                    if image is None
+                    else network_frame(
+                        image, height_px=how.height_px, width_px=how.width_px, channels=how.channels
+                    ).data
+                )
+                index.append(frame.index)
+                time_s.append(frame.time_s)
+                good.append(image is not None)
+                advance(1)
+                if len(index) == request.max_frames:
+                    break
+        with no_room_is_our_error(home):
+            np.savez(part / "index.npz", index=np.array(index, np.int64), time_s=np.array(time_s), good=np.array(good))
+            shape = (len(index), how.channels, how.height_px, how.width_px)
+            meta = {"version": STORE_VERSION, "source": str(request.source.path), "shape": shape}
+            (part / META_NAME).write_text(json.dumps(meta))
+        try:
+            part.rename(home)
+        except OSError:
+            if not home.exists():  # else another process has stored the same frames meanwhile
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _open(home: Path, name: str) -> StoredVideo:
+    try:
+        shape = tuple(json.loads((home / META_NAME).read_text())["shape"])
+        with np.load(home / "index.npz") as index:
+            places, good = index["index"], index["good"]
+        frames = np.memmap(home / "frames.u8", np.uint8, "r", shape=shape) if shape[0] else np.zeros(shape, np.uint8)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"the stored frames are damaged ({error})", str(home), "Run `maskedskipunet cache clear`"
+        ) from error
+    return StoredVideo(name, frames, places, good)
+
+
+def _expected_frames(request: StoreRequest) -> int:
+    count = request.source.expected_frames()
+    return count if request.max_frames is None else min(count, request.max_frames)
+
+
+def _key(request: StoreRequest, how: StoreFormat) -> str:
+    source = request.source
+    path = source.path.resolve()
+    files = image_files(path) if path.is_dir() else [path]
+    facts = [
+        STORE_VERSION,
+        str(path),
+        [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files],
+        (how.height_px, how.width_px, how.channels),
+        (source.fps, source.stride, source.image_fps, source.on_bad_frame, request.max_frames),
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Clear what killed processes left unfinished: a living one writes all the time."""
+    for part in folder.glob(".*.part"):
+        with suppress(OSError):  # its owner may finish it meanwhile
+            newest_s = max(file.stat().st_mtime for file in (part, *part.iterdir()))
+            if time.time() - newest_s > ABANDONED_AFTER_S:
+                shutil.rmtree(part)

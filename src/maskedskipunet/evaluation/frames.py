@@ -1,0 +1,96 @@
+"""Frame-level figures: scores of frames against their labels, each protocol under its own name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.errors import ShapeError
+
+
+@dataclass(frozen=True)
+class LabelledScores:
+    """One video's scores and ground truth.
+
+    scores: float (N,), NaN where a frame has none. labels: 0 or 1, (N,); None where there is no ground truth.
+    """
+
+    name: str
+    scores: NDArray[np.float64]
+    labels: NDArray[np.uint8] | None
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and self.labels.shape != self.scores.shape:
+            raise ShapeError(f"{len(self.scores)} scores and {len(self.labels)} labels", self.name)
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which frames have a score, (N,)."""
+        return ~np.isnan(self.scores)
+
+
+def roc_auc(labels: NDArray[np.uint8], scores: NDArray[np.float64]) -> float | None:
+    """Area under the ROC curve; None where the labels hold one class only, so that there is no such area.
+
+    labels: 0 or 1, (N,). scores: finite, (N,), higher is more anomalous.
+
+    >>> roc_auc(np.array([0, 0, 1], np.uint8), np.array([0.1, 0.2, 0.3]))
+    1.0
+    """
+    if len(np.unique(labels)) < 2:
+        return None
+    from sklearn.metrics import roc_auc_score  # a second to import
+
+    return float(roc_auc_score(labels, scores))
+
+
+def micro_auc(videos: Sequence[LabelledScores]) -> float | None:
+    """AUC over the scored frames of all labelled videos together, scores as they are: the published protocol."""
+    labelled = [video for video in videos if video.labels is not None]
+    if not labelled:
+        return None
+    labels = np.concatenate([video.labels[video.scored] for video in labelled if video.labels is not None])
+    return roc_auc(labels, np.concatenate([video.scores[video.scored] for video in labelled]))
+
+
+def video_auc(video: LabelledScores) -> float | None:
+    """AUC within one video; None where it has no labels or one class only."""
+    return None if video.labels is None else roc_auc(video.labels[video.scored], video.scores[video.scored])
+
+
+def frame_metrics(videos: Sequence[LabelledScores]) -> dict[str, object]:
+    """Every frame-level figure, a key a protocol, ready for JSON.
+
+    micro_auc: all frames together, raw scores. macro_auc_two_class_videos: the mean over videos that hold both
+    classes, one_class_videos being the number left out. video_auc: a figure a video, null for one class.
+    """
+    by_video = {video.name: video_auc(video) for video in videos}
+    two_class = [auc for auc in by_video.values() if auc is not None]
+    labels = [video.labels for video in videos if video.labels is not None]
+    return {
+        "micro_auc": micro_auc(videos),
+        "macro_auc_two_class_videos": float(np.mean(two_class)) if two_class else None,
+        "one_class_videos": sum(video.labels is not None for video in videos) - len(two_class),
+        "video_auc": by_video,
+        "videos": len(videos),
+        "videos_with_labels": len(labels),
+        "frames": sum(len(video.scores) for video in videos),
+        "frames_scored": int(sum(video.scored.sum() for video in videos)),
+        "frames_anomalous": int(sum(label.sum() for label in labels)),
+    }
+
+
+def auc_by_kind(videos: Sequence[LabelledScores], kinds: Mapping[str, Sequence[str]]) -> dict[str, float | None]:
+    """AUC of each kind of anomaly: its frames against the normal frames of all videos.
+
+    kinds: for each video's name the kind of each frame, "" where it is normal.
+    """
+    scores = np.concatenate([video.scores for video in videos])
+    kind = np.concatenate([np.asarray(kinds[video.name], dtype=np.str_) for video in videos])
+    scored = ~np.isnan(scores)
+    return {
+        name: roc_auc((kind == name)[chosen].astype(np.uint8), scores[chosen])
+        for name in sorted(set(kind) - {""})
+        if len(chosen := np.flatnonzero(scored & ((kind == name) | (kind == ""))))
+    }

@@ -1,0 +1,159 @@
+"""What happens around training: progress, weights and state on disk, the table of metrics, the time limit."""
+
+import csv
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+
+from maskedskipunet.errors import RunError
+from maskedskipunet.files import no_room_is_our_error
+from maskedskipunet.model.storage import write_model_folder, write_weights
+from maskedskipunet.progress import Advance, Progress
+from maskedskipunet.runs import RunFolder, write_csv, write_json
+from maskedskipunet.training.module import TrainingModule
+
+COLUMNS = ("epoch", "step", "train_loss", "holdback_loss", "seconds", "waiting_s")
+
+
+class ShowProgress(L.Callback):
+    """Tells each step to a listener, in batches, and each epoch's loss."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        epochs = (trainer.max_epochs or 0) - trainer.current_epoch
+        self._stage = self.progress.stage("training", int(trainer.num_training_batches) * epochs, "steps")
+        self._advance: Advance = self._stage.__enter__()
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        self._advance(1)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        losses = [
+            f"{name.replace('_', ' ')} {float(trainer.callback_metrics[key]):.5f}"
+            for name, key in (("train_loss", "train_loss_epoch"), ("holdback_loss", "holdback_loss"))
+            if key in trainer.callback_metrics
+        ]
+        self.progress.note(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {', '.join(losses)}")
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._stage.__exit__(None, None, None)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        if hasattr(self, "_stage"):
+            self._stage.__exit__(type(exception), exception, exception.__traceback__)
+
+
+class KeepWeights(L.Callback):
+    """After each epoch: its weights, the model folder, and one full state to resume from, each whole or not there."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, TrainingModule)
+        network, epoch = pl_module.network, trainer.current_epoch + 1
+        weights = network.state_dict()
+        write_weights(self.run.epoch_weights(epoch), network.config, network.input_format, weights)
+        write_model_folder(self.run.model, network.config, network.input_format, weights)
+        # The state comes last: whatever it says is done is on the disk.
+        save_state(trainer, self.run.last_state)
+        write_json(self.run.progress, {"epochs_done": epoch, "finished": False})
+
+
+def save_state(trainer: L.Trainer, path: Path) -> None:
+    """Lightning's full state, written beside its place and moved there when it is on the disk."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with no_room_is_our_error(path):
+            trainer.save_checkpoint(part)
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class MetricsTable(L.Callback):
+    """`metrics.csv`, a row an epoch; a resumed training goes on below the epochs that it keeps.
+
+    seconds: of the epoch. waiting_s: the part of it spent waiting for data.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[list[str]] = []
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.rows = [row for row in _rows(self.path) if int(row[0]) <= trainer.current_epoch]
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.began_s = self.idle_since_s = time.perf_counter()
+        self.waiting_s = 0.0
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        self.waiting_s += time.perf_counter() - self.idle_since_s
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        self.idle_since_s = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        held_back = trainer.callback_metrics.get("holdback_loss")
+        row = (
+            trainer.current_epoch + 1,
+            trainer.global_step,
+            f"{float(trainer.callback_metrics['train_loss_epoch']):.6f}",
+            "" if held_back is None else f"{float(held_back):.6f}",
+            f"{time.perf_counter() - self.began_s:.2f}",
+            f"{self.waiting_s:.2f}",
+        )
+        self.rows.append([str(value) for value in row])
+        write_csv(self.path, COLUMNS, self.rows)
+
+
+class TimeLimit(L.Callback):
+    """Stops training after so many seconds, at the end of a step; what was learned until then is kept."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self.spent_s = 0.0
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        self.began_s = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        self.spent_s += time.perf_counter() - self.began_s
+        if self.spent_s >= self.limit_s:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"spent_s": self.spent_s}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.spent_s = state_dict["spent_s"]
+
+
+class StopAtNonsense(L.Callback):
+    """Ends a training whose loss is no number, before its weights replace good ones."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *args: Any) -> None:
+        if trainer.global_step % 50 == 0 or trainer.is_last_batch:  # asking a GPU each step would hold it up
+            loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+            if not torch.isfinite(loss):
+                raise RunError(
+                    f"the loss is {float(loss)} at step {trainer.global_step}",
+                    "training",
+                    "Use a smaller --training.learning_rate or --training.precision 32-true",
+                )
+
+
+def _rows(path: Path) -> list[list[str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.reader(file))[1:]

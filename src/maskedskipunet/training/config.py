@@ -1,0 +1,107 @@
+"""What a training run is asked to do."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from maskedskipunet.data.config import DataConfig
+from maskedskipunet.errors import ConfigError, RunError
+from maskedskipunet.model.config import InputFormat, NetworkConfig
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """The training; defaults are the publication's.
+
+    Args:
+        epochs: times that every clip is seen
+        batch_size: clips in a step
+        learning_rate: of Adam
+        precision: 32-true, or a reduced one where the machine is faster with it
+        accelerator: auto takes a GPU where there is one
+        max_minutes: stop after so many minutes, whole epochs or not
+    """
+
+    epochs: int = 10
+    batch_size: int = 16
+    learning_rate: float = 1e-2
+    precision: Precision = "32-true"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    max_minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{getattr(self, name)}", f"training.{name}", "Use 1 or more")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ConfigError(f"{self.learning_rate}", "training.learning_rate", "Use 0.01, say")
+        if self.max_minutes is not None and not self.max_minutes > 0:
+            raise ConfigError(f"{self.max_minutes} minutes", "training.max_minutes", "Use more than 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A whole training run.
+
+    seed: of the weights' random start and the order of clips. runs: folder of run folders. name: of this one
+    (None: the next number). start_from: a trained model to go on from.
+    """
+
+    model: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: int = 0
+    runs: Path = Path("runs")
+    name: str | None = None
+    start_from: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"{self.seed}", "seed", "Use 0 to 4294967295")
+
+    @property
+    def input_format(self) -> InputFormat:
+        """What the network will be used to looking at."""
+        return InputFormat(
+            height_px=self.data.height_px,
+            width_px=self.data.width_px,
+            fps=self.data.fps,
+            stride=self.data.stride,
+            image_fps=self.data.image_fps,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `config.yaml` holds them."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], where: str = "config.yaml") -> "TrainConfig":
+        """The inverse of to_dict. Raises RunError when something is missing or unknown."""
+        try:
+            data = dict(values["data"])
+            for name in ("path", "cache"):
+                data[name] = _path(data.get(name))
+            return cls(
+                model=NetworkConfig(**values["model"]),
+                data=DataConfig(**data),
+                training=TrainingConfig(**values["training"]),
+                seed=values["seed"],
+                runs=Path(values["runs"]),
+                name=values["name"],
+                start_from=_path(values["start_from"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise RunError(f"not the config of a run ({error})", where, "Name a run that this version made") from error
+
+
+def _path(value: str | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _plain(value) if isinstance(value, dict) else str(value) if isinstance(value, Path) else value
+        for name, value in values.items()
+    }

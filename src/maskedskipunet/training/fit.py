@@ -1,0 +1,116 @@
+"""Run Lightning's loop over a network and its clips, resumable, into a run folder."""
+
+import logging
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from maskedskipunet.data.clips import Clips
+from maskedskipunet.errors import RunError, WeightsError
+from maskedskipunet.model.network import MaskedSkipUNet
+from maskedskipunet.progress import Progress
+from maskedskipunet.runs import RunFolder, write_json
+from maskedskipunet.training.callbacks import KeepWeights, MetricsTable, ShowProgress, StopAtNonsense, TimeLimit
+from maskedskipunet.training.config import TrainingConfig
+from maskedskipunet.training.data import ClipDataModule
+from maskedskipunet.training.module import TrainingModule
+
+LOG_EVERY_STEPS = 10
+
+
+def fit(
+    network: MaskedSkipUNet,
+    train: Clips,
+    holdback: Clips,
+    config: TrainingConfig,
+    run: RunFolder,
+    *,
+    seed: int,
+    progress: Progress,
+    resume: bool = False,
+) -> None:
+    """Train a network on clips, writing all there is to keep into the run folder after each epoch.
+
+    resume: go on from the run's last full state. Raises KeyboardInterrupt when interrupted (the epochs that were
+    whole are kept), RunError when the loss becomes no number, WeightsError when the state cannot be resumed.
+    """
+    callbacks: list[L.Callback] = [
+        StopAtNonsense(),
+        MetricsTable(run.training_metrics),
+        KeepWeights(run),
+        ShowProgress(progress),
+    ]
+    if config.max_minutes is not None:
+        callbacks.append(TimeLimit(config.max_minutes * 60))
+    run.checkpoints.mkdir(exist_ok=True)
+    run.logs.mkdir(exist_ok=True)
+    with _quiet_lightning(), _interrupts_as_ours():
+        trainer = L.Trainer(
+            max_epochs=config.epochs,
+            precision=config.precision,
+            accelerator=config.accelerator,
+            devices=1,
+            callbacks=callbacks,
+            logger=TensorBoardLogger(run.logs, name="", version=""),
+            log_every_n_steps=LOG_EVERY_STEPS,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        module = TrainingModule(network, learning_rate=config.learning_rate)
+        data = ClipDataModule(train, holdback, batch_size=config.batch_size, seed=seed)
+        trainer.fit(module, data, ckpt_path=_state(run) if resume else None)
+    done = {"epochs_done": max(1, trainer.current_epoch), "finished": True}
+    write_json(run.progress, done)
+
+
+def _state(run: RunFolder) -> str:
+    """The path of the run's full state, once it was seen to be whole: resuming must not execute what is no state."""
+    try:
+        torch.load(run.last_state, map_location="meta", weights_only=True, mmap=True)
+    except FileNotFoundError as error:
+        raise RunError("no epoch was finished, so there is nothing to resume from", str(run.path)) from error
+    except Exception as error:  # whatever a damaged or hostile file makes torch raise
+        raise WeightsError("the state to resume from is damaged", str(run.last_state), "Start again") from error
+    return str(run.last_state)
+
+
+@contextmanager
+def _interrupts_as_ours() -> Iterator[None]:
+    """Lightning leaves the process on Ctrl-C, deaf to the next one; here it stays an exception of the caller's."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    except SIGTERMException as error:
+        raise KeyboardInterrupt from error
+    finally:
+        if handler is not None and signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keeps what Lightning says about itself from the person who trains."""
+    names = ("lightning.pytorch", "lightning.fabric")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -1,0 +1,125 @@
+"""From a path to clips and labelled test videos."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.data.cache import cache_folder
+from maskedskipunet.data.clips import Clips
+from maskedskipunet.data.config import DataConfig
+from maskedskipunet.data.frames import OnBadFrame, SourceInfo
+from maskedskipunet.data.labels import labels_for
+from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
+from maskedskipunet.data.sampling import require_rate
+from maskedskipunet.data.sources import Source
+from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
+from maskedskipunet.errors import DataError
+from maskedskipunet.model.config import InputFormat
+from maskedskipunet.progress import Progress
+
+
+@dataclass(frozen=True)
+class LabelledVideo:
+    """One test video, found to be readable. labels: uint8, one a frame of the source, None where there are none."""
+
+    item: VideoItem
+    source: Source
+    info: SourceInfo
+    labels: NDArray[np.uint8] | None
+
+
+def source_of(item: VideoItem, how: InputFormat, on_bad_frame: OnBadFrame) -> Source:
+    """Where a video's frames come from, sampled as a network looks at them."""
+    return Source(path=item.path, fps=how.fps, stride=how.stride, image_fps=how.image_fps, on_bad_frame=on_bad_frame)
+
+
+def training_clips(
+    config: DataConfig, how: InputFormat, *, clip_length: int, channels: int, progress: Progress
+) -> tuple[Clips, Clips]:
+    """The clips to train on and those held back, all frames decoded into the store.
+
+    Raises DataError when there is no footage to train on or too little of it.
+    """
+    dataset = recognise(config.footage)
+    if not dataset.train:
+        raise DataError("there is no normal footage to train on", str(config.footage), training_places(dataset))
+    sources = [source_of(item, how, config.on_bad_frame) for item in dataset.train]
+    for source in sources:
+        require_rate(source.probe(), how.fps, str(source.path))
+    videos = store_videos(
+        [
+            StoreRequest(name=item.name, source=source, max_frames=share)
+            for item, source, share in zip(dataset.train, sources, _shares(sources, config.max_frames), strict=True)
+            if share != 0
+        ],
+        StoreFormat(height_px=config.height_px, width_px=config.width_px, channels=channels),
+        cache_folder(config.cache),
+        progress=progress,
+    )
+    kept, held_back = split_holdback(videos, config.holdback)
+    train, holdback = Clips.of(kept, clip_length), Clips.of(held_back, clip_length)
+    if not len(train):
+        longest = max((len(video.frames) for video in kept), default=0)
+        raise DataError(
+            f"no {clip_length} good frames follow one another in the footage (its longest video gives {longest})",
+            str(config.footage),
+            "Name longer footage, or a smaller --data.stride",
+        )
+    if config.holdback and not len(holdback):
+        raise DataError("what is held back holds no clip", str(config.footage), "Use a larger --data.holdback")
+    return train, holdback
+
+
+def training_places(dataset: Dataset) -> str:
+    """The cure for a data set without training videos."""
+    if dataset.layout == "ucsd":
+        return "Put training clips under Train/"
+    return "Put normal videos under normal/, train/ or training/"
+
+
+def split_holdback(videos: Sequence[StoredVideo], share: float) -> tuple[list[StoredVideo], list[StoredVideo]]:
+    """Videos to train on and videos to hold back: whole videos spread evenly, or the end of a single one."""
+    if not share:
+        return list(videos), []
+    if len(videos) == 1:
+        cut = round(len(videos[0].frames) * (1 - share))
+        return [_part(videos[0], slice(cut))], [_part(videos[0], slice(cut, None))]
+    count = min(len(videos) - 1, max(1, round(len(videos) * share)))
+    held = {int((number + 0.5) * len(videos) / count) for number in range(count)}
+    kept = [video for at, video in enumerate(videos) if at not in held]
+    return kept, [videos[at] for at in sorted(held)]
+
+
+def test_videos(config: DataConfig, how: InputFormat) -> list[LabelledVideo]:
+    """The test videos of a data set, each probed and its labels held against its length before any is scored.
+
+    Raises DataError when there are none or one cannot be read, LabelError when labels do not fit.
+    """
+    dataset = recognise(config.footage)
+    if not dataset.test:
+        cure = "Put test videos under test/ or testing/, or score one video with `maskedskipunet score`"
+        raise DataError("there are no test videos", str(config.footage), cure)
+    return [_test_video(item, source_of(item, how, config.on_bad_frame)) for item in dataset.test]
+
+
+def _test_video(item: VideoItem, source: Source) -> LabelledVideo:
+    info = source.probe()
+    require_rate(info, source.fps, str(source.path))
+    labels = None if item.labels is None else labels_for(item.labels, info.frame_count)
+    return LabelledVideo(item, source, info, labels)
+
+
+def _shares(sources: Sequence[Source], most: int | None) -> list[int | None]:
+    """How many frames each video gives when only so many may be taken in all: in proportion to its length."""
+    if most is None:
+        return [None] * len(sources)
+    counts = [source.expected_frames() for source in sources]
+    if sum(counts) <= most:
+        return [None] * len(sources)
+    return [most * count // sum(counts) for count in counts]
+
+
+def _part(video: StoredVideo, frames: slice) -> StoredVideo:
+    return replace(video, frames=video.frames[frames], index=video.index[frames], good=video.good[frames])

@@ -1,0 +1,52 @@
+"""Score one video with a trained network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskedskipunet.data.frames import OnBadFrame
+from maskedskipunet.data.layouts import recognise
+from maskedskipunet.errors import DataError
+from maskedskipunet.progress import Progress, Silent
+from maskedskipunet.view.plots import plot_score_curve
+from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What was found and where it lies. video_path: None where none was asked for."""
+
+    scored: ScoredVideo
+    scores_path: Path
+    plot_path: Path
+    video_path: Path | None
+
+
+def score(
+    video: Path,
+    model: Path,
+    out: Path,
+    *,
+    with_video: bool = False,
+    on_bad_frame: OnBadFrame = "stop",
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> ScoreResult:
+    """Score a video (a file or a folder of images); write its scores and their plot into `out`.
+
+    model: a run or whatever load_model takes. with_video: also write a comparison video.
+    Raises DataError when the video cannot be read, WeightsError when the model cannot.
+    """
+    dataset = recognise(video)
+    if len(dataset.train) != 1 or dataset.test:
+        raise DataError("not one video", str(video), "Name one file or one folder of images")
+    network, how = load_scorer(model, device)
+    item = dataset.train[0]
+    source = source_of(item, how, on_bad_frame)
+    expected = source.expected_frames()
+    video_path = out / "comparison.mp4" if with_video else None
+    with (progress or Silent()).stage("scoring", expected) as advance:
+        scored = score_video(item.name, source, network, how, video=video_path, advance=advance)
+    write_scores(out / "scores.parquet", [scored])
+    plot_score_curve(scored.curve, out / "scores.png")
+    return ScoreResult(scored, out / "scores.parquet", out / "scores.png", video_path)

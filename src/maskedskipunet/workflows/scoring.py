@@ -1,0 +1,152 @@
+"""Score one video: the steps that `score`, `test` and `demo` share."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.data.sources import Source
+from maskedskipunet.errors import ConfigError, DataError
+from maskedskipunet.evaluation.frames import LabelledScores, video_auc
+from maskedskipunet.files import whole_file
+from maskedskipunet.inference.prepare import PreparedNetwork, prepare
+from maskedskipunet.inference.scorer import DEFAULT_BATCH, FrameScore, score_frames
+from maskedskipunet.model.config import SIZE_STEP, InputFormat
+from maskedskipunet.model.pretrained import load_model
+from maskedskipunet.progress import Advance
+from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
+from maskedskipunet.view.plots import ScoreCurve
+from maskedskipunet.workflows.spool import Spool
+
+
+@dataclass(frozen=True)
+class ScoredVideo:
+    """The scores of one video's sampled frames.
+
+    index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
+    labels: uint8 (N,), None where there is no ground truth.
+    """
+
+    name: str
+    index: NDArray[np.int64]
+    time_s: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    labels: NDArray[np.uint8] | None
+
+    @property
+    def labelled(self) -> LabelledScores:
+        return LabelledScores(self.name, self.scores, self.labels)
+
+    @property
+    def curve(self) -> ScoreCurve:
+        return ScoreCurve(self.name, self.time_s, self.scores, self.labels, video_auc(self.labelled))
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second of the sampled frames; 1 where a single frame leaves it open."""
+        span_s = self.time_s[-1] - self.time_s[0]
+        return (len(self.time_s) - 1) / float(span_s) if span_s > 0 else 1.0
+
+
+def load_scorer(path: Path, device: str) -> tuple[PreparedNetwork, InputFormat]:
+    """A trained network ready to score, and what it looks at (the published size where it does not say)."""
+    network = load_model(path)
+    return prepare(network, device), network.input_format or InputFormat()
+
+
+def score_video(
+    name: str,
+    source: Source,
+    network: PreparedNetwork,
+    how: InputFormat,
+    *,
+    labels: NDArray[np.uint8] | None = None,
+    video: Path | None = None,
+    advance: Advance = lambda done: None,
+    batch_size: int = DEFAULT_BATCH,
+) -> ScoredVideo:
+    """Score a video, and where a path is named write its comparison video there.
+
+    labels: one a frame of the source. advance: called with each number of frames scored.
+    Raises DataError when the video cannot be read.
+    """
+    if how.height_px % SIZE_STEP or how.width_px % SIZE_STEP:
+        raise ConfigError(f"frames of {how.width_px}x{how.height_px}", name, f"Use multiples of {SIZE_STEP}")
+    found: list[FrameScore] = []
+    with ExitStack() as stack:
+        spool = None
+        if video is not None:
+            video.parent.mkdir(parents=True, exist_ok=True)
+            spool = stack.enter_context(
+                Spool(
+                    video.parent,
+                    frames=source.expected_frames(),
+                    height_px=how.height_px,
+                    width_px=how.width_px,
+                    channels=network.channels,
+                )
+            )
+        for scored in score_frames(source.frames(), network, how, batch_size=batch_size, with_maps=spool is not None):
+            if spool is not None:
+                spool.add(len(found), scored)
+            found.append(FrameScore(scored.index, scored.time_s, scored.score))
+            advance(1)
+        result = _gather(name, found, labels, str(source.path))
+        if spool is not None and video is not None:
+            _draw(result, source, spool, video)
+    return result
+
+
+def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
+    """Write `scores.parquet`: video, frame, time (seconds), score (null where there is none), label (likewise)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def labels(video: ScoredVideo) -> Sequence[int | None]:
+        return [None] * len(video.index) if video.labels is None else video.labels.tolist()
+
+    table = pa.table(
+        {
+            "video": pa.array([video.name for video in videos for _ in video.index], pa.string()),
+            "frame": pa.array(np.concatenate([video.index for video in videos]), pa.int64()),
+            "time": pa.array(np.concatenate([video.time_s for video in videos]), pa.float64()),
+            "score": pa.array(np.concatenate([video.scores for video in videos]), pa.float64(), from_pandas=True),
+            "label": pa.array([label for video in videos for label in labels(video)], pa.int8()),
+        }
+    )
+    with whole_file(path) as part:
+        pq.write_table(table, part)
+
+
+def _gather(name: str, found: Sequence[FrameScore], labels: NDArray[np.uint8] | None, where: str) -> ScoredVideo:
+    index = np.array([scored.index for scored in found], np.int64)
+    if labels is not None and len(index) and index[-1] >= len(labels):
+        raise DataError(
+            f"frame {index[-1]} was read where {len(labels)} frames were counted", where, "Copy the video again"
+        )
+    return ScoredVideo(
+        name,
+        index,
+        np.array([scored.time_s for scored in found]),
+        np.array([np.nan if scored.score is None else scored.score for scored in found]),
+        None if labels is None else labels[index],
+    )
+
+
+def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path) -> None:
+    """Read the video once more, now that its scores and their scale are known, and draw each frame."""
+    info = source.probe()
+    renderer = ComparisonRenderer(
+        name=result.name,
+        source_height_px=info.height_px,
+        source_width_px=info.width_px,
+        time_s=result.time_s,
+        scores=result.scores,
+        labels=result.labels,
+        error_scale=spool.error_scale(),
+    )
+    pictures = ((frame.image, *spool.at(position)) for position, frame in enumerate(source.frames()))
+    write_comparison(path, pictures, renderer, result.frame_rate)

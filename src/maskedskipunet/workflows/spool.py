@@ -1,0 +1,76 @@
+"""Score maps and reconstructions of one video, on disk until its comparison video is drawn.
+
+One colour scale a video means that the whole video is scored before its first picture is drawn, and a long video's
+maps do not fit into memory.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.files import no_room_is_our_error, require_room
+from maskedskipunet.inference.scorer import FrameScore
+
+SHOWN_IN_FULL = 0.999  # the share of a video's pixels whose errors the colour scale covers
+_BINS = 4096
+
+
+class Spool:
+    """A temporary file that vanishes with the process. Use it in a `with` block.
+
+    folder: on whose disk. frames: how many there will be at most. Raises DiskSpaceError when they will not fit.
+    """
+
+    def __init__(self, folder: Path, *, frames: int, height_px: int, width_px: int, channels: int) -> None:
+        self._map_shape = (height_px, width_px)
+        self._image_shape = (channels, height_px, width_px)
+        self._row_bytes = (2 + channels) * height_px * width_px
+        self._folder = folder
+        self._places: dict[int, int] = {}
+        self._histogram = np.zeros(_BINS, np.int64)
+        require_room(
+            folder,
+            frames * self._row_bytes,
+            what=f"drawing a comparison video of {frames:,} frames",
+            cure="Use --videos false, or name another folder with --out",
+        )
+        self._file = TemporaryFile(dir=folder)  # noqa: SIM115  # closed by __exit__
+
+    def add(self, position: int, scored: FrameScore) -> None:
+        """Keep what was found at a frame; a frame without a score keeps nothing."""
+        if scored.map is None or scored.reconstruction is None:
+            return
+        self._places[position] = len(self._places)
+        self._histogram += np.histogram(scored.map, _BINS, (0.0, 1.0))[0]
+        with no_room_is_our_error(self._folder):
+            self._file.write(scored.map.astype(np.float16).tobytes())
+            self._file.write(scored.reconstruction.tobytes())
+
+    def at(self, position: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | tuple[None, None]:
+        """A frame's reconstruction, uint8 (H, W, 3), and score map, (H, W); None where it has none."""
+        if position not in self._places:
+            return None, None
+        self._file.seek(self._places[position] * self._row_bytes)
+        row = self._file.read(self._row_bytes)
+        errors = np.frombuffer(row, np.float16, np.prod(self._map_shape)).reshape(self._map_shape)
+        image = np.frombuffer(row, np.uint8, offset=errors.nbytes).reshape(self._image_shape)
+        return np.broadcast_to(image.transpose(1, 2, 0), (*self._map_shape, 3)), errors.astype(np.float32)
+
+    def error_scale(self) -> float:
+        """The error that all but the largest thousandth of the video's pixels stay below; above 0."""
+        if not self._places:
+            return 1.0
+        below = np.searchsorted(np.cumsum(self._histogram), SHOWN_IN_FULL * self._histogram.sum())
+        return float(below + 1) / _BINS
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()

@@ -1,0 +1,155 @@
+"""Train a network on normal footage."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from maskedskipunet.data.clips import Clips
+from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
+from maskedskipunet.files import require_room
+from maskedskipunet.model.config import SIZE_STEP, NetworkConfig
+from maskedskipunet.model.network import MaskedSkipUNet
+from maskedskipunet.model.pretrained import load_model
+from maskedskipunet.progress import Progress, Silent
+from maskedskipunet.runs import RunFolder, create_run, describe_environment, point_latest_elsewhere, write_json
+from maskedskipunet.training.config import TrainConfig
+from maskedskipunet.workflows.estimate import clip_flops, training_hours
+from maskedskipunet.workflows.footage import training_clips
+
+SLOW_TRAINING_H = 2.0  # from here on a person should know before it starts
+BYTES_A_WEIGHT = 4
+STATE_COPIES = 3  # a full state holds each weight and Adam's two averages of it
+
+
+def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
+    """Train a network and return its run folder, made for it.
+
+    Footage and settings are looked at before the folder is made; a training that fails before its first epoch is
+    whole leaves none. Raises MaskedSkipUNetError for what cannot be done, KeyboardInterrupt when interrupted (the
+    run folder then stays: `resume` goes on).
+    """
+    progress = progress or Silent()
+    config, network = _start(config)
+    clips = _clips(config, progress)
+    _warn_of_hours(config, len(clips[0]), progress)
+    run = create_run(config.runs, config.name)
+    try:
+        run.write_config(config.to_dict())
+        write_json(run.environment, describe_environment(_accelerators()))
+        _fit(network, clips, config, run, progress, resume=False)
+    except MaskedSkipUNetError:
+        if not run.last_state.exists():
+            shutil.rmtree(run.path)
+            point_latest_elsewhere(config.runs)
+        raise
+    return run
+
+
+def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
+    """Go on with an interrupted training after its last whole epoch, to the weights it would have had without a break.
+
+    Raises RunError when the folder holds no training, WeightsError when its state is damaged.
+    """
+    progress = progress or Silent()
+    config = TrainConfig.from_dict(run.read_config(), str(run.config))
+    if run.is_finished():
+        progress.note(f"{run.path} is trained already")
+        return run
+    started = run.last_state.exists()
+    progress.note(f"going on with {run.path}" if started else f"no epoch of {run.path} was finished: starting again")
+    network = initial_network(config) if started else _start(config)[1]
+    _fit(network, _clips(config, progress), config, run, progress, resume=started)
+    return run
+
+
+def initial_network(config: TrainConfig) -> MaskedSkipUNet:
+    """A network at its random start, the same for the same seed; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = MaskedSkipUNet(config.model)
+    network.input_format = config.input_format
+    return network
+
+
+def _start(config: TrainConfig) -> tuple[TrainConfig, MaskedSkipUNet]:
+    """The network that training starts from, and the config that fits it."""
+    if config.start_from is None:
+        return config, initial_network(config)
+    network = load_model(config.start_from)
+    if config.model not in (NetworkConfig(), network.config):
+        raise ConfigError(
+            f"{config.start_from} is another network ({_short(network.config)})", "model", "Leave --model.* out"
+        )
+    data, seen = config.data, network.input_format
+    if seen is not None and config.input_format == TrainConfig().input_format:
+        data = replace(
+            data,
+            height_px=seen.height_px,
+            width_px=seen.width_px,
+            fps=seen.fps,
+            stride=seen.stride,
+            image_fps=seen.image_fps,
+        )
+    config = replace(config, model=network.config, data=data)
+    network.input_format = config.input_format
+    return config, network.train()
+
+
+def _clips(config: TrainConfig, progress: Progress) -> tuple[Clips, Clips]:
+    return training_clips(
+        config.data,
+        config.input_format,
+        clip_length=config.model.frames,
+        channels=config.model.channels,
+        progress=progress,
+    )
+
+
+def _fit(
+    network: MaskedSkipUNet,
+    clips: tuple[Clips, Clips],
+    config: TrainConfig,
+    run: RunFolder,
+    progress: Progress,
+    *,
+    resume: bool,
+) -> None:
+    from maskedskipunet.training.fit import fit  # Lightning takes seconds to import; bad input is told before
+
+    weights_bytes = BYTES_A_WEIGHT * sum(weight.numel() for weight in network.state_dict().values())
+    require_room(
+        run.path,
+        weights_bytes * (config.training.epochs + 1 + 2 * STATE_COPIES),  # a new state is written beside the old
+        what=f"{config.training.epochs} checkpoints and a state to resume from",
+        cure="Make room, name another folder with --runs, or use a smaller --model.latent_dim",
+    )
+    fit(network, *clips, config.training, run, seed=config.seed, progress=progress, resume=resume)
+
+
+def _warn_of_hours(config: TrainConfig, clips: int, progress: Progress) -> None:
+    if torch.cuda.is_available() and config.training.accelerator != "cpu":
+        return
+    hours = training_hours(config.model, config.data.height_px, config.data.width_px, clips * config.training.epochs)
+    limit_h = (config.training.max_minutes or float("inf")) / 60
+    if min(hours, limit_h) > SLOW_TRAINING_H:
+        smaller = replace(config.model, latent_dim=64)
+        cure = (
+            ""
+            if config.model.latent_dim <= 64
+            else (f"; --model.latent_dim 64 takes about {hours * _cost(smaller) / _cost(config.model):.1f} hours")
+        )
+        progress.note(f"without a GPU this training takes about {hours:,.0f} hours here{cure}")
+
+
+def _cost(model: NetworkConfig) -> float:
+    return clip_flops(model, 4 * SIZE_STEP, 4 * SIZE_STEP)
+
+
+def _accelerators() -> Sequence[str]:
+    return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+
+
+def _short(config: NetworkConfig) -> str:
+    return f"{config.variant}, latent_dim {config.latent_dim}, clip_length {config.frames}, channels {config.channels}"

@@ -1,0 +1,48 @@
+"""What all tests share: where real footage lies, and the rule that it must not be skipped where it is."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+DATA_VARIABLE = "MASKEDSKIPUNET_DATA"
+_skipped_on_real_data: list[str] = []
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real footage that the environment names; without one the test is skipped, and says so."""
+    named = os.environ.get(DATA_VARIABLE)
+    if not named:
+        pytest.skip(f"no real footage: set {DATA_VARIABLE} to the folder that holds UCSDped2 and upcam")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.fail(f"{DATA_VARIABLE} names {folder}, which is no folder")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Tests never touch the person's own cache of decoded frames."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("MASKEDSKIPUNET_CACHE", str(folder))
+    return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.skipped and item.get_closest_marker("real_data") and os.environ.get(DATA_VARIABLE):
+        _skipped_on_real_data.append(item.nodeid)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _skipped_on_real_data and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for test in _skipped_on_real_data:
+        terminalreporter.write_line(f"real footage is there, but this test was skipped: {test}", red=True)
