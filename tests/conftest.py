@@ -5,6 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Before torch is imported: small networks gain nothing from threads, and threads that wait for each other on
+# cores shared with other work make a test take fifty times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("no deadline", deadline=None)  # how long an example takes says nothing of the code
+settings.load_profile("no deadline")
 
 DATA_VARIABLE = "MASKEDSKIPUNET_DATA"
 _skipped_on_real_data: list[str] = []
@@ -20,6 +28,14 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.fail(f"{DATA_VARIABLE} names {folder}, which is no folder")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What fixtures of a module or session decode and measure does not reach the person's own cache either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MASKEDSKIPUNET_CACHE", str(tmp_path_factory.mktemp("session-cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

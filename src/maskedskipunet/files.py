@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
-from maskedskipunet.errors import DiskSpaceError
+from maskedskipunet.errors import ConfigError, DiskSpaceError
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -19,14 +20,18 @@ def whole_file(path: Path) -> Iterator[Path]:
     Makes the folder. On an error nothing is left. Raises DiskSpaceError when the disk is full.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with no_room_is_our_error(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+    with no_room_is_our_error(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
             yield part
             _to_disk(part)
             part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        except OSError as error:
+            if error.filename == str(part):  # a name that no one has heard of
+                raise type(error)(error.errno, error.strerror, str(path)) from error
+            raise
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -42,14 +47,31 @@ def no_room_is_our_error(path: Path) -> Iterator[None]:
 
 def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> None:
     """Raises DiskSpaceError when `needed_bytes` do not fit where `folder` lies (or will lie)."""
-    there = folder.absolute()
-    while not there.exists():
-        there = there.parent
-    free_bytes = shutil.disk_usage(there).free
+    free_bytes = shutil.disk_usage(existing_folder(folder)).free
     if needed_bytes > free_bytes:
         raise DiskSpaceError(
             f"{what} needs {readable_bytes(needed_bytes)}, {readable_bytes(free_bytes)} are free", str(folder), cure
         )
+
+
+def require_writable(folder: Path) -> None:
+    """Raises ConfigError when nothing can be written into `folder`, or where it will be made."""
+    there = existing_folder(folder)
+    if not there.is_dir():
+        raise ConfigError("there is a file where a folder is wanted", str(there), "Name another folder")
+    try:
+        with TemporaryFile(dir=there):  # permissions alone do not tell of what the system keeps to itself
+            pass
+    except OSError as error:
+        raise ConfigError(f"cannot write into the folder ({error.strerror})", str(there), "Name another") from error
+
+
+def existing_folder(folder: Path) -> Path:
+    """The folder, or where it is not made yet the nearest above it: on the same disk."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    return there
 
 
 def readable_bytes(count: float) -> str:
@@ -58,9 +80,9 @@ def readable_bytes(count: float) -> str:
     >>> readable_bytes(1_400_000_000)
     '1.4 GB'
     """
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit in ("bytes", "kB") else f"{count:.1f} {unit}"
+    for unit, digits in (("bytes", 0), ("kB", 0), ("MB", 1), ("GB", 1)):
+        if round(count, digits) < 1000:
+            return f"{count:.{digits}f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
 

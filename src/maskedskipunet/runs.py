@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import platform
-import re
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Any
 import yaml
 
 from maskedskipunet.errors import RunError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import require_writable, whole_file
+from maskedskipunet.machine import cores, instruction_set, memory_gb, processor
 
 LATEST = "latest"
+_UNSAYABLE = "backslashreplace"  # names of files may hold bytes that are no text; JSON reads its own escape back
 RECORDED_PACKAGES = (
     "maskedskipunet",
     "torch",
@@ -59,7 +60,7 @@ class RunFolder:
         """Whether the training came to its end."""
         try:
             return bool(json.loads(self.progress.read_text())["finished"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError):
             return False
 
     def write_config(self, config: Mapping[str, Any]) -> None:
@@ -68,12 +69,22 @@ class RunFolder:
     def read_config(self) -> dict[str, Any]:
         """What write_config wrote. Raises RunError when it is missing or unreadable."""
         try:
-            config = yaml.safe_load(self.config.read_text())
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError, ValueError) as error:
             raise RunError("cannot read the run's config", str(self.config), "Name a whole run folder") from error
         if not isinstance(config, dict):
             raise RunError("not a run's config", str(self.config), "Name a whole run folder")
         return config
+
+
+def require_free_name(runs: Path, name: str | None) -> None:
+    """Raises, before any work is done, what create_run would: RunError for the name, ConfigError for the folder."""
+    if name is not None:
+        if name in {"", ".", "..", LATEST} or Path(name).name != name or not name.isprintable():
+            raise RunError(f"{name!r} is no name for a run", "name", "Use letters, digits, - and _")
+        if (runs / name).exists():
+            raise _taken(runs / name)
+    require_writable(runs)
 
 
 def create_run(runs: Path, name: str | None = None) -> RunFolder:
@@ -81,8 +92,7 @@ def create_run(runs: Path, name: str | None = None) -> RunFolder:
 
     Raises RunError when the name is taken, or is no name for a folder.
     """
-    if name is not None and (name in {"", ".", "..", LATEST} or Path(name).name != name):
-        raise RunError(f"{name!r} is no name for a run", "name", "Use letters, digits, - and _")
+    require_free_name(runs, name)
     try:
         runs.mkdir(parents=True, exist_ok=True)
         folder = _make_named(runs, name) if name is not None else _make_numbered(runs)
@@ -102,7 +112,7 @@ def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
 
 def point_latest_elsewhere(runs: Path) -> None:
     """After a run was removed: `runs/latest` means the newest of those that are left, or nothing."""
-    left = [child for child in runs.iterdir() if child.is_dir() and not child.is_symlink()]
+    left = [child for child in runs.iterdir() if RunFolder(child).config.is_file() and not child.is_symlink()]
     if left:
         _point_latest(runs, max(left, key=lambda child: child.stat().st_mtime_ns).name)
     else:
@@ -111,17 +121,18 @@ def point_latest_elsewhere(runs: Path) -> None:
 
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
     with whole_file(path) as part:
-        part.write_text(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True))
+        part.write_text(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write figures for programs; anything that JSON cannot say (NaN) is an error of ours."""
     with whole_file(path) as part:
-        part.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        part.write_text(text, encoding="utf-8", errors=_UNSAYABLE)
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    with whole_file(path) as part, part.open("w", newline="") as file:
+    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8", errors=_UNSAYABLE) as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
@@ -142,41 +153,12 @@ def describe_environment(accelerators: Iterable[str] = ()) -> dict[str, Any]:
         "packages": versions,
         "python": platform.python_version(),
         "system": platform.system(),
-        "processor": _processor(),
+        "processor": processor(),
         "instruction_set": instruction_set(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gb": _memory_gb(),
+        "cores": cores(),
+        "memory_gb": memory_gb(),
         "accelerators": list(accelerators),
     }
-
-
-def instruction_set() -> str:
-    """The widest vector instructions of the processor, as far as the system tells."""
-    flags = set(_cpu_fact("flags").split())
-    for name, flag in (("AVX-512", "avx512f"), ("AVX2", "avx2"), ("AVX", "avx")):
-        if flag in flags:
-            return name
-    return platform.machine()
-
-
-def _processor() -> str:
-    return _cpu_fact("model name") or platform.processor() or platform.machine()
-
-
-def _cpu_fact(name: str) -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""
-    found = re.search(rf"^{name}\s*:\s*(.*)$", text, re.MULTILINE)
-    return found[1].strip() if found else ""
-
-
-def _memory_gb() -> float | None:
-    try:
-        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
-    except (ValueError, OSError):
-        return None
 
 
 def _make_named(runs: Path, name: str) -> Path:
@@ -184,10 +166,14 @@ def _make_named(runs: Path, name: str) -> Path:
     try:
         folder.mkdir()
     except FileExistsError as error:
-        raise RunError(
-            "there is such a run already", str(folder), f"Choose another --name, or go on with --resume {folder}"
-        ) from error
+        raise _taken(folder) from error
     return folder
+
+
+def _taken(folder: Path) -> RunError:
+    return RunError(
+        "there is such a run already", str(folder), f"Choose another --name, or go on with --resume {folder}"
+    )
 
 
 def _make_numbered(runs: Path) -> Path:

@@ -4,28 +4,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maskedskipunet.cli import console
-from maskedskipunet.cli.parsing import UsageError, add_device, add_json, make_parser, parse
+from maskedskipunet.cli.parsing import Parser
 from maskedskipunet.cli.train import add_train_options, train_config
+from maskedskipunet.cli.values import UsageError
 from maskedskipunet.model.config import VARIANTS
+
+ALL = "all"
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = make_parser(
+    parser = Parser(
         "ablate",
+        "--data PATH",
         "Train and test variants of the network, each with one budget (--training.epochs, --training.max_minutes).",
     )
     add_train_options(parser)
-    parser.add_argument("--variants", type=str, default="all", help="Names with commas between, or all.")
-    parser.add_argument("--resume", type=Path | None, metavar="FOLDER", help="Go on with an interrupted ablation.")
-    add_device(parser)
-    add_json(parser)
-    options = parse(parser, arguments)
+    parser.refuse("start_from", "every variant starts anew")
+    parser.add(
+        "--variants", type=str, default=ALL, metavar="NAMES", help="Variants to train, with commas between, or all."
+    )
+    parser.add("--resume", type=Path, metavar="FOLDER", help="Go on with an interrupted ablation.")
+    parser.add_device()
+    parser.add_json()
+    options = parser.parse(arguments)
     config = train_config(options)
-    variants = list(VARIANTS) if options.variants == "all" else [name.strip() for name in options.variants.split(",")]
     if options.resume is None:
         config.data.footage  # noqa: B018  # refused here, before seconds of imports
-    elif config.data.path is not None:
+    elif config != type(config)(runs=config.runs) or options.variants != ALL:
         raise UsageError("--resume goes on as the ablation was configured", "ablate", "Leave the other options out")
+    named = [name.strip() for name in options.variants.split(",") if name.strip()]
+    variants = list(VARIANTS) if named == [ALL] else named
 
     from maskedskipunet.workflows.ablate import COLUMNS, ablate, resume_ablation
 
@@ -34,6 +42,7 @@ def run(arguments: Sequence[str]) -> int:
         result = ablate(config, variants, device=options.device, progress=progress)
     else:
         result = resume_ablation(options.resume, device=options.device, progress=progress)
+    console.write_figures(options.json, {"rows": [dict(zip(COLUMNS, row.cells(), strict=True)) for row in result.rows]})
     header = ("variant", "parameters", "epochs", "loss", "seconds", "micro AUC", "macro AUC")
     rows = [
         (
@@ -49,5 +58,4 @@ def run(arguments: Sequence[str]) -> int:
     ]
     console.print_table("Ablation", header, rows)
     console.say(f"table and plot: {result.folder}")
-    console.write_figures(options.json, {"rows": [dict(zip(COLUMNS, row.cells(), strict=True)) for row in result.rows]})
     return 0

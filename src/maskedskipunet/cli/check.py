@@ -4,21 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maskedskipunet.cli import console
-from maskedskipunet.cli.parsing import add_json, make_parser, parse
+from maskedskipunet.cli.parsing import Parser
 from maskedskipunet.data.checking import Report, VideoRow, check
 from maskedskipunet.data.frames import OnBadFrame
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = make_parser("check", "Say what a path holds: clips, frames, sizes, rates, labels, anything odd.")
-    parser.add_argument("path", type=Path, help="A data set, a folder of footage or one video.")
-    parser.add_argument("--on-bad-frame", type=OnBadFrame, default="stop", help="As in train.")
-    parser.add_argument("--image-fps", type=float, default=10.0, help="Frames a second of folders of images.")
-    add_json(parser)
-    options = parse(parser, arguments)
+    parser = Parser("check", "PATH", "Say what a path holds: clips, frames, sizes, rates, labels, anything odd.")
+    parser.add("path", type=Path, required=True, help="A data set, a folder of footage or one video.")
+    parser.add(
+        "--on-bad-frame", type=OnBadFrame, default="stop", help="As train would go on at a frame that cannot be read."
+    )
+    parser.add("--image-fps", type=float, default=10.0, help="Frames a second taken for folders of images.")
+    parser.add_json()
+    options = parser.parse(arguments)
     report = check(options.path, options.on_bad_frame, options.image_fps)
-    _print(report)
     console.write_figures(options.json, report.to_dict())
+    _print(report)
     return 1 if report.failed else 0
 
 
@@ -29,8 +31,9 @@ def _print(report: Report) -> None:
             header = ("video", "frames", "size", "frames/s", "anomalous")
             console.print_table(f"{split}", header, [_cells(row) for row in rows])
     for split, totals in report.totals.items():
+        clips, frames = console.counted(totals.videos, "clip"), console.counted(totals.frames, "frame")
         anomalous = "" if totals.anomalous_frames is None else f", {totals.anomalous_frames:,} of them anomalous"
-        console.say(f"{split}: {totals.videos:,} clips, {totals.frames:,} frames{anomalous}")
+        console.say(f"{split}: {clips}, {frames}{anomalous}")
     for oddity in report.oddities:
         console.say(f"note: {oddity}")
 

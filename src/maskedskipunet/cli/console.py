@@ -7,16 +7,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from maskedskipunet.cli.lines import one_line
 from maskedskipunet.progress import Advance, Progress
 from maskedskipunet.runs import write_json
 
 PLAIN_EVERY_S = 10.0
+ROOM_FOR_A_BAR = 64  # columns
+BETWEEN_COLUMNS = 3
+NARROWEST_NAME = 8  # columns
+NATURAL_WIDTH = 10_000  # of a table in a file or a pipe: whatever it needs
 
 
 def make_progress() -> Progress:
@@ -29,35 +35,36 @@ class BarProgress:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
-        self._bars: Bars | None = None
 
     @contextmanager
     def stage(self, title: str, total: int, unit: str = "frames") -> Iterator[Advance]:
-        columns = (
-            TextColumn("{task.description}"),
+        columns: list[ProgressColumn] = [
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
             Speed(unit),
-            TimeRemainingColumn(),
-        )
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        ]
+        if self._console.width < ROOM_FOR_A_BAR:
+            columns = [columns[0], columns[2], columns[4]]
         with Bars(*columns, console=self._console) as bars:
             task = bars.add_task(title, total=total)
             yield lambda done: bars.advance(task, done)
 
     def note(self, message: str) -> None:
-        self._console.print(message, soft_wrap=True, markup=False)
+        self._console.print(one_line(message), soft_wrap=True, markup=False)
 
 
 class Speed(ProgressColumn):
     """Units a second."""
 
     def __init__(self, unit: str) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self.unit = unit
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.3g} {self.unit}/s")
+        return Text("" if speed is None else f"{rate(speed)} {self.unit}/s")
 
 
 class PlainProgress:
@@ -75,28 +82,67 @@ class PlainProgress:
                 said_s = time.monotonic()
                 speed = done / (said_s - began_s)
                 left_s = max(0, total - done) / speed if speed else 0
-                self.note(f"{title}: {done:,} of {total:,} {unit}, {speed:.3g} {unit}/s, {left_s:.0f} s left")
+                self.note(f"{title}: {done:,} of {total:,} {unit}, {rate(speed)} {unit}/s, {left_s:.0f} s left")
 
         yield advance
-        self.note(f"{title}: {done:,} {unit} in {time.monotonic() - began_s:.1f} s")
+        self.note(f"{title}: {counted(done, unit.removesuffix('s'))} in {time.monotonic() - began_s:.1f} s")
 
     def note(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        print(one_line(message), file=sys.stderr, flush=True)
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int = 1) -> None:
-    """A table on stdout; the first `left` columns hold text, the others figures."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for at, name in enumerate(header):
-        table.add_column(name, justify="left" if at < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    """A table on stdout, its title on a line above; the first `left` columns hold text, the others figures."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
+    needed = (len(header) - 1) * BETWEEN_COLUMNS
+    for at, (name, *column) in enumerate(zip(header, *cells, strict=True)):
+        if at < left:
+            table.add_column(Text(name), overflow="fold", min_width=NARROWEST_NAME)
+            needed += NARROWEST_NAME
+        else:  # never folded: half a figure is another figure
+            table.add_column(Text(name), justify="right", no_wrap=True)
+            needed += max(map(len, (name, *column)))
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else NATURAL_WIDTH)
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    console.width = max(console.width, needed)
+    console.print(table)
+    console.print()
 
 
 def say(message: str) -> None:
     """A line of results on stdout."""
-    print(message)
+    print(one_line(message))
+
+
+def rate(speed: float) -> str:
+    """A number a second.
+
+    >>> rate(0.0902), rate(2341.7)
+    ('0.0902', '2,342')
+    """
+    return f"{speed:.3g}" if speed < 100 else f"{speed:,.0f}"
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "frame"), counted(2550, "frame")
+    ('1 frame', '2,550 frames')
+    """
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def frames_scored(scored: int, frames: int) -> str:
+    """How many frames have a score, and why none has.
+
+    >>> frames_scored(2008, 2010)
+    '2,008 of 2,010 frames scored'
+    """
+    reason = "" if scored else ": no clip is whole, too few good frames follow one another"
+    return f"{scored:,} of {counted(frames, 'frame')} scored{reason}"
 
 
 def figure(value: float | None) -> str:

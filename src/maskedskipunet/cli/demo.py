@@ -4,21 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maskedskipunet.cli import console
-from maskedskipunet.cli.parsing import add_json, make_parser, parse
+from maskedskipunet.cli.parsing import Parser
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = make_parser("demo", "Train a small model on a generated scene, test it, and show what it found.")
-    parser.add_argument("--seed", type=int, default=0, help="Another seed is another scene and another training.")
-    parser.add_argument("--out", type=Path, default=Path("demo"), help="Folder; where it exists, the next free name.")
-    parser.add_argument("--videos", type=bool, default=True, help="Write a comparison video a test video.")
-    add_json(parser)
-    options = parse(parser, arguments)
+    parser = Parser("demo", "", "Train a small model on a generated scene, test it, and show what it found.")
+    parser.add("--seed", type=int, default=0, help="Another seed is another scene and another training.")
+    parser.add(
+        "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="Where it exists, the next free name is taken."
+    )
+    parser.add("--videos", type=bool, default=True, help="Write a comparison video for each test video.")
+    parser.add_json()
+    options = parser.parse(arguments)
 
     from maskedskipunet.workflows.demo import demo
 
     result = demo(options.out, seed=options.seed, with_videos=options.videos, progress=console.make_progress())
     figures = result.figures
+    console.write_figures(options.json, figures)
     by_kind, plain = figures["auc_by_kind"], figures["auc_by_kind_frame_difference"]
     console.print_table(
         "AUC over frames",
@@ -29,8 +32,8 @@ def run(arguments: Sequence[str]) -> int:
         ],
     )
     console.say(f"{figures['seconds']:.0f} seconds, seed {figures['seed']}")
-    if options.videos:
-        console.say(f"videos: {result.run.videos}")
-    console.say(f"plots:  {result.run.plots}")
-    console.write_figures(options.json, figures)
+    if result.picture is not None:
+        console.say(f"picture: {result.picture}")
+        console.say(f"videos:  {result.run.videos}")
+    console.say(f"plots:   {result.run.plots}")
     return 0

@@ -1,14 +1,17 @@
 """`maskedskipunet COMMAND …`: one module a command, loaded when it is called."""
 
-import logging
 import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
+from typing import TextIO
 
 from maskedskipunet import __version__
+from maskedskipunet.cli.lines import one_line
 from maskedskipunet.errors import MaskedSkipUNetError
 
 COMMANDS: Mapping[str, str] = {
@@ -21,11 +24,38 @@ COMMANDS: Mapping[str, str] = {
     "cache": "list or clear the decoded frames kept on disk",
 }
 DONE, PARTLY, REFUSED, INTERRUPTED = 0, 1, 2, 130
+NO_MEMORY = ("can't allocate memory", "out of memory")  # what torch says on the CPU and on a GPU
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 done, 1 done in part, 2 refused, 130 interrupted."""
-    command, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    _prepare_streams()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries, for their developers
+    try:
+        code = _run(*(list(sys.argv[1:] if arguments is None else arguments) or ["--help"]))
+        sys.stdout.flush()
+        return code
+    except MaskedSkipUNetError as error:
+        return refuse(str(error))
+    except BrokenPipeError:  # whoever read the results has read enough
+        _leave(sys.stdout)
+        return DONE
+    except OSError as error:
+        _leave(sys.stdout)
+        place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "reading or writing failed"
+        fault = error.strerror or error
+        return refuse(f"{place}: {fault}. Check the path, and the right and the room to write there.")
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):
+            return refuse("not enough memory. Use a smaller network, smaller frames or smaller batches.")
+        raise
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(command: str, *rest: str) -> int:
     if command in ("-h", "--help", "help"):
         print(usage())
         return DONE
@@ -34,24 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     if command not in COMMANDS:
         near = get_close_matches(command, COMMANDS, 1)
-        hint = f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(COMMANDS)}."
+        hint = f"Perhaps {near[0]} is meant." if near else f"Choose one of {', '.join(COMMANDS)}."
         return refuse(f"there is no command {command!r}. {hint}")
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # of libraries, for their developers
-    try:
-        return int(import_module(f"maskedskipunet.cli.{command}").run(rest))
-    except MaskedSkipUNetError as error:
-        return refuse(str(error))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
-        return DONE
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return refuse(f"{place}{error.strerror or error}.")
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+    return int(import_module(f"maskedskipunet.cli.{command}").run(rest))
 
 
 def usage() -> str:
@@ -71,8 +86,26 @@ def usage() -> str:
 
 
 def refuse(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     return REFUSED
+
+
+def _prepare_streams() -> None:
+    """Neither a closed stream nor a name that the terminal cannot show is a reason to stop."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for as long as the process lives
+        elif hasattr(stream := getattr(sys, name), "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave(stream: TextIO) -> None:
+    """What could not be written to a stream is dropped, or Python would try once more, and complain, at its end."""
+    try:
+        stream.flush()
+    except OSError:
+        with suppress(OSError, ValueError):  # a stream of no file has no number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -1,62 +1,193 @@
-"""Reading the command line: dataclasses become options, faults become one line."""
+"""Reading the command line: dataclasses become options, a recipe may give them too, each fault becomes one sentence."""
 
+import argparse
+import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
-
+from maskedskipunet.cli.recipes import read_recipe
+from maskedskipunet.cli.values import UsageError, placeholder, read_value, shown
 from maskedskipunet.data.config import DataConfig
-from maskedskipunet.errors import MaskedSkipUNetError
+from maskedskipunet.files import require_writable
 
 PROGRAM = "maskedskipunet"
-SHORT_FORMS: Mapping[str, str] = {"--data": "--data.path", "--on-bad-frame": "--data.on_bad_frame"}
+SHORT_FORMS: Mapping[str, str] = {"data.path": "--data", "data.on_bad_frame": "--on-bad-frame"}
 
 T = TypeVar("T")
 
 
-class UsageError(MaskedSkipUNetError):
-    """The command line cannot be understood."""
+class Options(argparse.Namespace):
+    """What was asked for: `options.seed`, and `options["training.epochs"]` where a name is no Python name."""
+
+    def __getitem__(self, name: str) -> Any:
+        return vars(self)[name]
 
 
-def make_parser(command: str, description: str) -> ArgumentParser:
-    return ArgumentParser(prog=f"{PROGRAM} {command}", description=description, exit_on_error=False)
+class Parser:
+    """The options of one command.
+
+    usage: the arguments that it cannot do without, for the first line of its help.
+    """
+
+    def __init__(self, command: str, usage: str, description: str) -> None:
+        self.command = f"{PROGRAM} {command}"
+        self._parser = argparse.ArgumentParser(
+            usage=" ".join(filter(None, [self.command, usage, "[options]"])),
+            description=description,
+            formatter_class=partial(argparse.HelpFormatter, max_help_position=26),
+            allow_abbrev=False,  # an option added later must not change what an old command means
+            exit_on_error=False,
+            add_help=False,
+        )
+        self._alone = self._parser.add_argument_group("arguments")
+        self._options = self._parser.add_argument_group("options")
+        self._options.add_argument("-h", "--help", action="help", help="Show this help and exit.")
+        self._defaults: dict[str, Any] = {}
+        self._required: dict[str, str] = {}
+        self._in_recipe: dict[str, Any] = {}
+        self._not_here: dict[str, str] = {}
+
+    def add(
+        self,
+        *names: str,
+        type: Any,
+        help: str,
+        default: Any = None,
+        metavar: str | None = None,
+        dest: str | None = None,
+        required: bool = False,
+        in_recipe: bool = False,
+        group: Any = None,
+    ) -> None:
+        """Add an option, or where the name has no dashes an argument that stands alone.
+
+        type: as read_value takes it. help: a sentence; a default is told behind it, None by the sentence itself.
+        in_recipe: whether a recipe may give it too.
+        """
+        name, metavar = names[0], metavar or placeholder(type)
+        dest = dest or name.lstrip("-").replace("-", "_")
+        is_option = name.startswith("-")
+        kind: dict[str, Any] = {"dest": dest} if is_option else {"nargs": "?"}
+        (group or (self._options if is_option else self._alone)).add_argument(
+            *names,
+            type=partial(_read, type, name if is_option else metavar),
+            metavar=metavar,
+            help=f"{help.rstrip('.')}{_told(default)}.".replace("%", "%%"),
+            **kind,
+        )
+        self._defaults[dest] = default
+        if required:
+            self._required[dest] = f"{name} {metavar}" if is_option else metavar
+        if in_recipe:
+            self._in_recipe[dest] = type
+
+    def add_switch(self, name: str, *, dest: str, help: str) -> None:
+        """Add an option without a value."""
+        self._options.add_argument(name, dest=dest, action="store_const", const=True, help=help)
+        self._defaults[dest] = False
+
+    def add_config(self, config: type, key: str) -> None:
+        """Give each field of a dataclass an option `--key.field`, explained by the dataclass's docstring."""
+        title, told = _explained(config)
+        group, hints = self._parser.add_argument_group(title), get_type_hints(config)
+        for field in fields(config):
+            name = f"{key}.{field.name}"
+            short = [SHORT_FORMS[name]] if name in SHORT_FORMS else []
+            text = told.get(field.name, "")
+            self.add(
+                *short,
+                f"--{name}",
+                dest=name,
+                type=hints[field.name],
+                default=field.default,
+                help=text[:1].upper() + text[1:],
+                in_recipe=True,
+                group=group,
+            )
+
+    def add_recipe(self) -> None:
+        self.add(
+            "--config",
+            type=Path,
+            metavar="PATH",
+            help="A YAML recipe, or the config.yaml of a run; options override it (default: none).",
+        )
+
+    def add_json(self) -> None:
+        self.add("--json", type=Path, metavar="PATH", help="Also write the figures to this file.")
+
+    def add_device(self) -> None:
+        self.add("--device", type=str, default="auto", metavar="NAME", help="Where to score: auto, cpu or cuda.")
+
+    def refuse(self, setting: str, reason: str) -> None:
+        """A recipe may name this setting and leave it empty, as the config.yaml of a run does."""
+        self._not_here[setting] = reason
+
+    def parse(self, arguments: Sequence[str]) -> Options:
+        """What was asked for: on the command line, else in the recipe, else by default.
+
+        Raises UsageError with one sentence; exits only for --help.
+        """
+        try:
+            known, unknown = self._parser.parse_known_args(arguments)
+        except argparse.ArgumentError as error:
+            raise _told_better(error) from error
+        if unknown:
+            raise self._not_understood(unknown[0])
+        given = {name: value for name, value in vars(known).items() if value is not None}
+        recipe = self._recipe(given["config"]) if "config" in given else {}
+        options = Options(**self._defaults | recipe | given)
+        missing = [name for dest, name in self._required.items() if options[dest] is None]
+        if missing:
+            raise UsageError(f"{' and '.join(missing)} must be given", cure=self._see_help())
+        if "json" in given:
+            _require_place_for_file(given["json"])
+        return options
+
+    def _recipe(self, path: Path) -> dict[str, Any]:
+        settings = {}
+        for name, text in read_recipe(path):
+            where = f"{path}, {name}"
+            groups = [setting for setting in self._in_recipe if setting.startswith(f"{name}.")]
+            if groups:
+                if text is not None:
+                    inner = groups[0].removeprefix(f"{name}.")
+                    raise UsageError("a group of settings, not one", where, f"Write `{name}: {{{inner}: …}}`")
+            elif name in self._not_here:
+                if text is not None:
+                    raise UsageError(self._not_here[name], where, "Leave it out")
+            elif name not in self._in_recipe:
+                raise UsageError("there is no such setting", where, self._perhaps(name, list(self._in_recipe)))
+            elif text is not None:
+                settings[name] = read_value(self._in_recipe[name], text, where)
+        return settings
+
+    def _not_understood(self, argument: str) -> UsageError:
+        if not argument.startswith("-"):
+            return UsageError(f"{shown(argument)} is one argument too many", cure=self._see_help())
+        name = argument.split("=")[0]
+        return UsageError(f"there is no option {shown(name)}", cure=self._perhaps(name, self._option_names()))
+
+    def _perhaps(self, name: str, known: Sequence[str]) -> str:
+        ending = [option for option in known if option.split(".")[-1] == name.lstrip("-").replace("-", "_")]
+        near = ending or get_close_matches(name, known, 1)
+        return f"Perhaps {near[0]} is meant" if near else self._see_help()
+
+    def _option_names(self) -> list[str]:
+        return [option for action in self._parser._actions for option in action.option_strings]
+
+    def _see_help(self) -> str:
+        return f"See `{self.command} --help`"
 
 
-def add_config(parser: ArgumentParser, config: type, key: str, *, skip: set[str] | None = None) -> None:
-    """Give each field of a dataclass an option `--key.field`."""
-    parser.add_class_arguments(config, key, skip=skip)
-    for action in parser._actions:
-        if action.dest == key:
-            if key == "data":
-                action.metavar, action.help = "PATH", "Short for --data.path."
-            else:
-                action.help = "A YAML file with these options."
-
-
-def add_json(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", type=Path | None, metavar="PATH", help="Also write the figures to this file.")
-
-
-def add_device(parser: ArgumentParser) -> None:
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda.")
-
-
-def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
-    """Raises UsageError with one line; exits only for --help."""
-    options = {option for action in parser._actions for option in action.option_strings}
-    try:
-        return parser.parse_args([_in_full(argument, options) for argument in arguments])
-    except ArgumentError as error:
-        fault = " ".join(str(error).split())
-        raise UsageError(fault, cure=f"See `{parser.prog} --help`") from error
-
-
-def build(config: type[T], values: Namespace) -> T:
+def build(config: type[T], options: Options, key: str) -> T:
     """The dataclass from its parsed options."""
-    names = {field.name for field in fields(config)}  # type: ignore[arg-type]
-    return config(**{name: value for name, value in vars(values).items() if name in names})
+    return config(**{field.name: options[f"{key}.{field.name}"] for field in fields(config)})  # type: ignore[arg-type]
 
 
 def data_config(path: Path | None, base: DataConfig | None = None, **changes: Any) -> DataConfig:
@@ -67,7 +198,34 @@ def data_config(path: Path | None, base: DataConfig | None = None, **changes: An
     return DataConfig(**values | {name: value for name, value in changes.items() if value is not None})
 
 
-def _in_full(argument: str, options: set[str]) -> str:
-    name, equals, value = argument.partition("=")
-    full = SHORT_FORMS.get(name)
-    return f"{full}{equals}{value}" if full in options else argument
+def _told(default: Any) -> str:
+    if default is None:
+        return ""
+    text = (
+        str(default).lower() if isinstance(default, bool) else f"{default:g}" if isinstance(default, float) else default
+    )
+    return f" (default: {text})"
+
+
+def _read(hint: Any, where: str, text: str) -> Any:
+    return read_value(hint, text, where)
+
+
+def _told_better(error: argparse.ArgumentError) -> UsageError:
+    name = (error.argument_name or "").split("/")[0]
+    if error.message.startswith("ignored"):
+        return UsageError(f"{name} takes no value", cure=f"Write {name} alone")
+    return UsageError(f"{name} needs a value", cure=f"Write {name}=VALUE where the value starts with a dash")
+
+
+def _explained(config: type) -> tuple[str, dict[str, str]]:
+    """The first sentence of a dataclass's docstring, and what it says of each argument."""
+    title, _, arguments = inspect.cleandoc(config.__doc__ or "").partition("\n\nArgs:\n")
+    lines = re.findall(r"^    (\w+): (.+(?:\n        .+)*)", arguments, re.MULTILINE)
+    return title.rstrip("."), {name: " ".join(text.split()) for name, text in lines}
+
+
+def _require_place_for_file(path: Path) -> None:
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", "--json", "Name a file in it")
+    require_writable(path.parent)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from maskedskipunet.cli import console
-from maskedskipunet.cli.parsing import add_device, add_json, make_parser, parse
+from maskedskipunet.cli.parsing import Parser
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.errors import RunError
 from maskedskipunet.runs import find_run
@@ -16,15 +16,15 @@ APART_S = 2.0
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = make_parser("score", "Score one video with a trained model.")
-    parser.add_argument("video", type=Path, help="A video file or a folder of images.")
-    parser.add_argument("--model", type=Path, required=True, metavar="RUN", help="A run folder or a model.")
-    parser.add_argument("--out", type=Path | None, metavar="FOLDER", help="For the results; left out, scores/NAME.")
-    parser.add_argument("--video", dest="with_video", action="store_true", help="Also write a comparison video.")
-    parser.add_argument("--on-bad-frame", type=OnBadFrame, default="stop", help="skip or stop.")
-    add_device(parser)
-    add_json(parser)
-    options = parse(parser, arguments)
+    parser = Parser("score", "VIDEO --model RUN", "Score one video with a trained model.")
+    parser.add("video", type=Path, required=True, metavar="VIDEO", help="A video file or a folder of images.")
+    parser.add("--model", type=Path, required=True, metavar="RUN", help="A run folder or a model.")
+    parser.add("--out", type=Path, metavar="FOLDER", help="For the results (default: scores/NAME).")
+    parser.add_switch("--video", dest="with_video", help="Also write a comparison video.")
+    parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
+    parser.add_device()
+    parser.add_json()
+    options = parser.parse(arguments)
 
     from maskedskipunet.workflows.score import score
 
@@ -37,25 +37,20 @@ def run(arguments: Sequence[str]) -> int:
         device=options.device,
         progress=console.make_progress(),
     )
-    scored = result.scored
-    frames = int(scored.labelled.scored.sum())
-    rows = [
-        (f"{scored.time_s[at]:.2f}", int(scored.index[at]), f"{scored.scores[at]:.5f}")
+    scored, has_score = result.scored, result.scored.labelled.scored
+    best = [
+        {"time_s": float(scored.time_s[at]), "frame": int(scored.index[at]), "score": float(scored.scores[at])}
         for at in top_moments(scored.time_s, scored.scores)
     ]
-    console.print_table("Highest scores", ("time (s)", "frame", "score"), rows, left=0)
-    console.say(f"{frames:,} of {len(scored.scores):,} frames scored")
+    frames, frames_scored = len(has_score), int(has_score.sum())
+    console.write_figures(options.json, {"frames": frames, "frames_scored": frames_scored, "highest": best})
+    if best:
+        rows = [(f"{moment['time_s']:.2f}", moment["frame"], f"{moment['score']:.5f}") for moment in best]
+        console.print_table("Highest scores", ("time (s)", "frame", "score"), rows, left=0)
+    console.say(console.frames_scored(frames_scored, frames))
     for path in (result.scores_path, result.plot_path, result.video_path):
         if path is not None:
             console.say(str(path))
-    console.write_figures(
-        options.json,
-        {
-            "frames": len(scored.scores),
-            "frames_scored": frames,
-            "highest": [{"time_s": float(time), "frame": frame, "score": float(value)} for time, frame, value in rows],
-        },
-    )
     return 0
 
 

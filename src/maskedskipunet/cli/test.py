@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from maskedskipunet.cli import console
-from maskedskipunet.cli.parsing import UsageError, add_device, add_json, data_config, make_parser, parse
+from maskedskipunet.cli.parsing import Parser, data_config
+from maskedskipunet.cli.values import UsageError
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.errors import RunError
 from maskedskipunet.runs import RunFolder, find_run
@@ -13,32 +14,48 @@ from maskedskipunet.training.config import TrainConfig
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = make_parser("test", "Score a data set's test videos and hold the scores against their labels.")
-    parser.add_argument("model", type=Path, help="A run folder, a weights file of one, or a published .pt file.")
-    parser.add_argument("--data", type=Path | None, metavar="PATH", help="The data set; left out, the run's own.")
-    parser.add_argument("--out", type=Path | None, metavar="FOLDER", help="For the results; left out, the run folder.")
-    parser.add_argument("--videos", type=bool, default=True, help="Write a comparison video a test video.")
-    parser.add_argument("--on-bad-frame", type=OnBadFrame | None, help="skip or stop; left out, as in training.")
-    add_device(parser)
-    add_json(parser)
-    options = parse(parser, arguments)
+    parser = Parser("test", "MODEL", "Score a data set's test videos and hold the scores against their labels.")
+    parser.add(
+        "model",
+        type=Path,
+        required=True,
+        metavar="MODEL",
+        help="A run folder, a weights file of one, or a published .pt file.",
+    )
+    parser.add("--data", type=Path, metavar="PATH", help="The data set (default: the run's own).")
+    parser.add("--out", type=Path, metavar="FOLDER", help="For the results (default: the run folder).")
+    parser.add("--videos", type=bool, default=True, help="Write a comparison video for each test video.")
+    parser.add(
+        "--on-bad-frame",
+        type=OnBadFrame,
+        help="At a frame that cannot be read (default: as in training).",
+    )
+    parser.add_device()
+    parser.add_json()
+    options = parser.parse(arguments)
     model, trained = _trained(options.model)
+    if not model.exists():
+        raise UsageError("no such run or model", str(model), "Name a run folder, runs/latest say, or a .pt file")
+    if trained is None and (inside := _runs_inside(model)):
+        raise UsageError(f"holds {len(inside)} runs, and is none", str(model), f"Name one, {inside[0]} say")
     if trained is None and options.out is None:
         raise UsageError("a model without a run folder", str(model), "Name a folder for the results with --out")
     base = None if trained is None else TrainConfig.from_dict(trained.read_config(), str(trained.config)).data
     data = data_config(options.data, base, on_bad_frame=options.on_bad_frame)
-    data.footage  # noqa: B018  # refused here, before seconds of imports
+    if not data.footage.exists():  # refused here, before seconds of imports
+        cure = "Check the path" if options.data else "Name where the run's footage is now with --data"
+        raise UsageError("no such file or folder", str(data.footage), cure)
 
     from maskedskipunet.workflows.test import test
 
     out = options.out or (trained.path if trained else model)
     result = test(model, data, out, with_videos=options.videos, device=options.device, progress=console.make_progress())
+    console.write_figures(options.json, result.metrics)
     _print(result.metrics)
     console.say(f"scores: {result.out.scores}")
     console.say(f"plots:  {result.out.plots}")
     if options.videos:
         console.say(f"videos: {result.out.videos}")
-    console.write_figures(options.json, result.metrics)
     return 0
 
 
@@ -51,9 +68,15 @@ def _trained(path: Path) -> tuple[Path, RunFolder | None]:
     return found.path, found
 
 
+def _runs_inside(path: Path) -> list[Path]:
+    """The runs in a folder such as ablate makes."""
+    configs = path.glob("*/config.yaml") if path.is_dir() else ()
+    return sorted(config.parent for config in configs if not config.parent.is_symlink())
+
+
 def _print(metrics: dict[str, Any]) -> None:
     rows = [(name, console.figure(auc)) for name, auc in metrics["video_auc"].items()]
-    console.print_table("AUC within each video (– for one class or no labels)", ("video", "AUC"), rows)
+    console.print_table("AUC within each video, – where it has one class or no labels", ("video", "AUC"), rows)
     console.print_table(
         "AUC over frames, scores as they are",
         ("protocol", "AUC"),
@@ -65,7 +88,5 @@ def _print(metrics: dict[str, Any]) -> None:
             ),
         ],
     )
-    console.say(
-        f"{metrics['frames_scored']:,} of {metrics['frames']:,} frames scored, "
-        f"{metrics['frames_anomalous']:,} labelled anomalous"
-    )
+    scored = console.frames_scored(metrics["frames_scored"], metrics["frames"])
+    console.say(f"{scored}, {metrics['frames_anomalous']:,} labelled anomalous")

@@ -1,13 +1,13 @@
 """`maskedskipunet train`: learn what is normal."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jsonargparse import ArgumentParser, Namespace
-
 from maskedskipunet.cli import console
-from maskedskipunet.cli.parsing import UsageError, add_config, build, make_parser, parse
+from maskedskipunet.cli.parsing import Options, Parser, build
+from maskedskipunet.cli.values import UsageError
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.runs import find_run
@@ -15,12 +15,14 @@ from maskedskipunet.training.config import TrainConfig, TrainingConfig
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = make_parser("train", "Learn what is normal from footage without labels.")
+    parser = Parser("train", "--data PATH", "Learn what is normal from footage without labels.")
     add_train_options(parser)
-    parser.add_argument("--from", type=Path | None, metavar="RUN", help="Fine-tune this trained model.")
-    parser.add_argument("--resume", type=Path | None, metavar="RUN", help="Go on with an interrupted training.")
-    options = parse(parser, arguments)
-    config = replace(train_config(options), start_from=options["from"])
+    parser.add(
+        "--from", dest="start_from", type=Path, metavar="RUN", in_recipe=True, help="Fine-tune this trained model."
+    )
+    parser.add("--resume", type=Path, metavar="RUN", help="Go on with an interrupted training.")
+    options = parser.parse(arguments)
+    config = replace(train_config(options), start_from=options.start_from)
     interrupted = None if options.resume is None else find_run(options.resume, config.runs)
     if interrupted is not None and config != TrainConfig(runs=config.runs):
         raise UsageError("--resume goes on as the run was configured", "train", "Leave the other options out")
@@ -32,26 +34,28 @@ def run(arguments: Sequence[str]) -> int:
     progress = console.make_progress()
     folder = train(config, progress) if interrupted is None else resume(interrupted, progress)
     console.say(f"trained: {folder.path}")
-    console.say(f"next: maskedskipunet test {folder.path}")
+    console.say(f"next: maskedskipunet test {shlex.quote(str(folder.path))}")
     return 0
 
 
-def add_train_options(parser: ArgumentParser) -> None:
+def add_train_options(parser: Parser) -> None:
     """What train and ablate share."""
-    parser.add_argument("--config", action="config", help="A YAML recipe, or the config.yaml of a run.")
-    add_config(parser, NetworkConfig, "model")
-    add_config(parser, DataConfig, "data")
-    add_config(parser, TrainingConfig, "training")
-    parser.add_argument("--seed", type=int, default=0, help="Of random weights and the order of clips.")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="Folder of run folders.")
-    parser.add_argument("--name", type=str | None, help="Of this run; left out, the next number.")
+    parser.add_config(DataConfig, "data")
+    parser.add_config(NetworkConfig, "model")
+    parser.add_config(TrainingConfig, "training")
+    parser.add_recipe()
+    parser.add("--seed", type=int, default=0, in_recipe=True, help="Of random weights and the order of clips.")
+    parser.add(
+        "--runs", type=Path, default=Path("runs"), metavar="FOLDER", in_recipe=True, help="Where run folders are made."
+    )
+    parser.add("--name", type=str, in_recipe=True, help="Of the run folder (default: the next number).")
 
 
-def train_config(options: Namespace) -> TrainConfig:
+def train_config(options: Options) -> TrainConfig:
     return TrainConfig(
-        model=build(NetworkConfig, options.model),
-        data=build(DataConfig, options.data),
-        training=build(TrainingConfig, options.training),
+        model=build(NetworkConfig, options, "model"),
+        data=build(DataConfig, options, "data"),
+        training=build(TrainingConfig, options, "training"),
         seed=options.seed,
         runs=options.runs,
         name=options.name,

@@ -45,7 +45,7 @@ def cache_entries(cache: Path) -> list[CacheEntry]:
             said = json.loads(meta.read_text())
             size_bytes = sum(file.stat().st_size for file in meta.parent.iterdir())
             entries.append(CacheEntry(meta.parent, said["source"], tuple(said["shape"]), size_bytes))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError):
             continue  # cleared or damaged meanwhile: not an entry
     return sorted(entries, key=lambda entry: -entry.size_bytes)
 
@@ -55,7 +55,7 @@ def clear_cache(cache: Path) -> int:
     folder = frames_folder(cache)
     if folder.is_symlink():
         raise ConfigError("the frame store is a link, which is not followed", str(folder), "Remove it by hand")
-    freed_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    freed_bytes = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
     if folder.exists():
         shutil.rmtree(folder)
     return freed_bytes

@@ -119,7 +119,8 @@ def check(path: Path, on_bad_frame: OnBadFrame = "stop", image_fps: float = 10.0
 
 def _look_at(item: VideoItem, split: Split, on_bad_frame: OnBadFrame, image_fps: float) -> _Finding:
     try:
-        info = probe_video(item.path) if item.kind == "video" else probe_images(item.path, on_bad_frame)
+        probe = probe_video if item.kind == "video" else probe_images
+        info = probe(item.path, on_bad_frame)
     except DataError as error:
         return _Finding(None, (f"{split}/{item.name} cannot be read: {error}",), failed=True)
     oddities = []

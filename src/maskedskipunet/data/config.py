@@ -21,7 +21,7 @@ class DataConfig:
         fps: resample videos to this many frames a second (default: as they are)
         stride: keep every stride-th frame
         image_fps: frames a second taken for folders of images, which state no rate
-        max_frames: at most so many training frames in all, from the start of each video
+        max_frames: at most so many training frames in all, from the start of each video (default: all)
         holdback: share of the training videos kept from training, to measure the loss on
         on_bad_frame: stop at a frame that cannot be read, or skip it
         cache: folder for decoded frames (default: the user's cache folder)
@@ -46,11 +46,11 @@ class DataConfig:
                 raise ConfigError(
                     f"{size} is not a multiple of {SIZE_STEP} from {SMALLEST_PX} on", f"data.{name}", f"Use {near}"
                 )
-        if self.fps is not None and not self.fps > 0:
+        if self.fps is not None and not 0 < self.fps < float("inf"):
             raise ConfigError(f"{self.fps} frames a second", "data.fps", "Use a rate above 0")
         if self.stride < 1:
             raise ConfigError(f"every {self.stride}-th frame", "data.stride", "Use 1 or more")
-        if not self.image_fps > 0:
+        if not 0 < self.image_fps < float("inf"):
             raise ConfigError(f"{self.image_fps} frames a second", "data.image_fps", "Use a rate above 0")
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"{self.max_frames} frames", "data.max_frames", "Use 1 or more")

@@ -278,7 +278,9 @@ def _test_items(
 
 def _distinct_names(paths: Sequence[Path], root: Path) -> list[str]:
     """Names as short as they can be: the stem, where stems clash the file's name, then the way from the root."""
-    forms = [(_stem(path), _own_name(path), "-".join(path.relative_to(root).parts)) for path in paths]
+    forms = [
+        tuple(map(_printable, (_stem(path), _own_name(path), "-".join(path.relative_to(root).parts)))) for path in paths
+    ]
     lengths = [0] * len(paths)
     while True:
         names = [form[length] for form, length in zip(forms, lengths, strict=True)]
@@ -287,6 +289,13 @@ def _distinct_names(paths: Sequence[Path], root: Path) -> list[str]:
         if longer == lengths:
             return names
         lengths = longer
+
+
+def _printable(name: str) -> str:
+    """A name that can be shown and stored anywhere: bytes that are no text, line breaks and the like written out."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode().replace("\\", "%") for sign in name
+    )
 
 
 def _stem(path: Path) -> str:

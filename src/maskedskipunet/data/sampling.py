@@ -1,6 +1,7 @@
 """Fewer frames a second: three frames at 5 and at 60 a second are different things to a network."""
 
 from collections.abc import Iterable, Iterator
+from math import ceil
 
 from maskedskipunet.data.frames import Frame, SourceInfo
 from maskedskipunet.errors import ConfigError
@@ -20,8 +21,12 @@ def sample(frames: Iterable[Frame], *, fps: float | None = None, stride: int = 1
 
 
 def nearest_to_ticks(frames: Iterable[Frame], fps: float) -> Iterator[Frame]:
-    """For each tick n / fps, in seconds, the frame nearest to it in time."""
+    """For each tick n / fps, in seconds, the frame nearest to it in time.
+
+    The end is treated as if the source went on: its last frame is not moved to a tick that a next one would have had.
+    """
     tick = 0
+    spacing_s = 0.0
     before: Frame | None = None
     given: Frame | None = None
     for frame in frames:
@@ -31,8 +36,9 @@ def nearest_to_ticks(frames: Iterable[Frame], fps: float) -> Iterator[Frame]:
                 yield nearest
                 given = nearest
             tick += 1
+        spacing_s = frame.time_s - before.time_s if before is not None else 0.0
         before = frame
-    if before is not None and before is not given and tick / fps - before.time_s < 0.5 / fps:
+    if before is not None and before is not given and tick / fps - before.time_s < 0.5 * spacing_s:
         yield before
 
 
@@ -40,7 +46,7 @@ def sampled_count(info: SourceInfo, *, fps: float | None, stride: int) -> int:
     """How many frames `sample` will keep, as near as can be told beforehand."""
     count = info.frame_count
     if fps is not None and info.frame_rate:
-        count = min(count, round(count * fps / info.frame_rate) + 1)
+        count = min(count, ceil((count - 0.5) * fps / info.frame_rate))
     return -(-count // stride)
 
 

@@ -29,6 +29,7 @@ from maskedskipunet.data.scene_drawing import (
 from maskedskipunet.data.scene_figures import Look, Shape, cycling, driving, random_look, running, walking
 from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.progress import Advance
 
 KINDS = ("cart", "cyclist", "runner", "off_path")
 """What is anomalous in the scene; a normal frame's kind is the empty string."""
@@ -58,8 +59,8 @@ class SceneConfig:
     height_px: int = 96
     width_px: int = 160
     frame_rate: float = 10.0
-    train_videos: int = 4
-    train_frames: int = 150
+    train_videos: int = 8
+    train_frames: int = 75
     test_videos: int = 8
     test_frames: int = 120
 
@@ -93,8 +94,10 @@ class SceneTruth:
         return {name: tuple(int(bool(kind)) for kind in kinds) for name, kinds in self.kinds.items()}
 
 
-def write_scene(folder: Path, config: SceneConfig) -> SceneTruth:
+def write_scene(folder: Path, config: SceneConfig, advance: Advance = lambda done: None) -> SceneTruth:
     """Write the scene's videos and their ground truth.
+
+    advance: called with 1 after each video.
 
     Makes `normal/NN.mp4`, `test/NN.mp4`, `test/NN_labels.csv` (a 0 or 1 a line) and `test/kinds.json`
     (the kind of each frame by video) under the folder, which is made where it is missing.
@@ -104,9 +107,13 @@ def write_scene(folder: Path, config: SceneConfig) -> SceneTruth:
         (folder / split).mkdir(parents=True, exist_ok=True)
     normal = tuple(folder / "normal" / f"{number:02d}.mp4" for number in range(1, config.train_videos + 1))
     test = tuple(folder / "test" / f"{number:02d}.mp4" for number in range(1, config.test_videos + 1))
+    kinds = {}
     for number, path in enumerate(normal, start=1):
         _write_video(path, config, "normal", number)
-    kinds = {path.stem: _write_video(path, config, "test", number) for number, path in enumerate(test, start=1)}
+        advance(1)
+    for number, path in enumerate(test, start=1):
+        kinds[path.stem] = _write_video(path, config, "test", number)
+        advance(1)
     truth = SceneTruth(normal=normal, test=test, kinds=kinds)
     for name, labels in truth.labels.items():
         (folder / "test" / f"{name}_labels.csv").write_text("".join(f"{label}\n" for label in labels))

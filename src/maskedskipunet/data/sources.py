@@ -31,7 +31,7 @@ class Source:
         if self.path.is_dir():
             info = probe_images(self.path, self.on_bad_frame)
             return replace(info, frame_rate=self.image_fps)
-        return probe_video(self.path)
+        return probe_video(self.path, self.on_bad_frame)
 
     def expected_frames(self) -> int:
         """How many frames `frames` will give, as near as can be told without decoding."""

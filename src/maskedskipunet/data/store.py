@@ -15,7 +15,10 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from uuid import uuid4
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +28,7 @@ from maskedskipunet.data.images import image_files
 from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.errors import DataError
-from maskedskipunet.files import no_room_is_our_error, require_room
+from maskedskipunet.files import no_room_is_our_error, require_room, require_writable
 from maskedskipunet.progress import Advance, Progress, Silent
 
 STORE_VERSION = 1
@@ -79,13 +82,15 @@ def store_videos(
     """Have every video in the store, decoding those that are not, several at a time.
 
     Interrupted, it keeps the videos that are whole and goes on from there when called again.
-    Raises DiskSpaceError before it starts when they would not fit, DataError for a source that cannot be read.
+    Raises DiskSpaceError before it starts when they would not fit, ConfigError when the cache cannot be written,
+    DataError for a source that cannot be read.
     """
     folder = frames_folder(cache)
     _remove_abandoned(folder)
     homes = [folder / _key(request, how) for request in requests]
     missing = [(request, home) for request, home in zip(requests, homes, strict=True) if not home.exists()]
     if missing:
+        require_writable(folder)
         counts = [_expected_frames(request) for request, _ in missing]
         require_room(
             folder,
@@ -114,13 +119,13 @@ def _build_all(missing: Sequence[tuple[StoreRequest, Path]], how: StoreFormat, w
 
 
 def _build(request: StoreRequest, home: Path, how: StoreFormat, advance: Advance, stop: threading.Event) -> None:
-    part = home.with_name(f".{home.name}.{os.getpid()}.{threading.get_ident()}.part")
+    part = home.with_name(f".{home.name}.{uuid4().hex}.part")  # process ids repeat between containers
     part.mkdir()
     index, time_s, good = [], [], []
     empty = np.zeros((how.channels, how.height_px, how.width_px), np.uint8)
     try:
         with no_room_is_our_error(home), (part / "frames.u8").open("wb") as file:
-            for frame in request.source.frames():
+            for frame in islice(request.source.frames(), request.max_frames):
                 if stop.is_set():
                     return
                 image = frame.image
@@ -135,12 +140,10 @@ def _build(request: StoreRequest, home: Path, how: StoreFormat, advance: Advance
                 time_s.append(frame.time_s)
                 good.append(image is not None)
                 advance(1)
-                if len(index) == request.max_frames:
-                    break
         with no_room_is_our_error(home):
             np.savez(part / "index.npz", index=np.array(index, np.int64), time_s=np.array(time_s), good=np.array(good))
             shape = (len(index), how.channels, how.height_px, how.width_px)
-            meta = {"version": STORE_VERSION, "source": str(request.source.path), "shape": shape}
+            meta = {"version": STORE_VERSION, "source": str(request.source.path.absolute()), "shape": shape}
             (part / META_NAME).write_text(json.dumps(meta))
         try:
             part.rename(home)
@@ -153,11 +156,15 @@ def _build(request: StoreRequest, home: Path, how: StoreFormat, advance: Advance
 
 def _open(home: Path, name: str) -> StoredVideo:
     try:
-        shape = tuple(json.loads((home / META_NAME).read_text())["shape"])
-        with np.load(home / "index.npz") as index:
+        count, *frame_shape = json.loads((home / META_NAME).read_text())["shape"]
+        with (home / "index.npz").open("rb") as file, np.load(file) as index:
             places, good = index["index"], index["good"]
-        frames = np.memmap(home / "frames.u8", np.uint8, "r", shape=shape) if shape[0] else np.zeros(shape, np.uint8)
-    except (OSError, ValueError, KeyError) as error:
+        frames: NDArray[np.uint8] = np.zeros((0, *frame_shape), np.uint8)
+        if count:
+            frames = np.memmap(home / "frames.u8", np.uint8, "r").reshape(count, *frame_shape)
+        if not count == len(places) == len(good):
+            raise ValueError(f"{count} frames, but {len(places)} places")
+    except (OSError, EOFError, BadZipFile, ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"the stored frames are damaged ({error})", str(home), "Run `maskedskipunet cache clear`"
         ) from error
@@ -176,11 +183,19 @@ def _key(request: StoreRequest, how: StoreFormat) -> str:
     facts = [
         STORE_VERSION,
         str(path),
-        [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files],
+        [_identity(file) for file in files],
         (how.height_px, how.width_px, how.channels),
         (source.fps, source.stride, source.image_fps, source.on_bad_frame, request.max_frames),
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+
+
+def _identity(file: Path) -> tuple[str, int, int]:
+    try:
+        said = file.stat()
+    except OSError:  # a broken link among images: whether that matters is for reading to say
+        return file.name, 0, 0
+    return file.name, said.st_size, said.st_mtime_ns
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -1,15 +1,13 @@
 """Video files: reading frames from them and writing them, by PyAV."""
 
-import errno
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
-from heapq import heappop, heappush
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import av
 import numpy as np
@@ -19,10 +17,14 @@ from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
 from maskedskipunet.errors import DiskSpaceError, VideoError
+from maskedskipunet.files import NO_ROOM
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".webm", ".ts", ".mts", ".flv", ".3gp"}
 )
+
+# Each packet of these gives a picture (two packets one where it is interlaced); in others a packet may say "as before".
+_A_PICTURE_EACH = frozenset({"av1", "h264", "hevc", "mjpeg", "mpeg2video", "vp9"})
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     if path.is_file() and path.stat().st_size == 0:
         raise VideoError("the video is empty (zero bytes)", str(path), "Copy it again or leave it out")
     try:
-        container = av.open(str(path))
+        # Recorders write titles in other encodings than UTF-8; they are nothing to us.
+        container = av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         reason = error.strerror or type(error).__name__
         raise VideoError(
@@ -43,103 +46,214 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not container.streams.video:
             raise VideoError("the file holds no picture stream", str(path), "Name a file with video in it")
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
+        # Not over frames: after an error the decoder would lose good pictures, more of them the more cores there are.
+        stream.thread_type = "SLICE"
         yield container, stream
 
 
-def probe_video(path: Path) -> SourceInfo:
+def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
     """Count a video's frames and read its size and rate without decoding it.
 
     Frames are counted packet by packet: headers may lie, and some containers state no count.
-    Raises VideoError when the file cannot be opened or holds no frame.
+    Raises VideoError when the file cannot be opened or holds no frame, and with `stop` when it ends early.
     """
     with opened(path) as (container, stream):
-        count = sum(1 for packet in _packets(container, stream, path) if packet.size and not packet.is_discard)
+        intake = _Intake(path, container, stream)
+        count = sum(intake.take(packet) is not None for packet in _packets(container, stream, path))
+        count = count or intake.before_key
         if not count:
             raise VideoError("the video holds no frame", str(path), "Leave it out")
+        if on_bad_frame == "stop" and (early := intake.early_end()):
+            raise early
         return SourceInfo(count, stream.codec_context.height, stream.codec_context.width, _rate(stream))
 
 
 def read_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> Iterator[Frame]:
     """Decode a video's frames in the order they are shown.
 
-    A frame that cannot be decoded is an error, or with `skip` a Frame whose image is None.
+    A frame that cannot be decoded is an error, or with `skip` a Frame whose image is None. What comes before the
+    first key frame can never be decoded and is not counted: so begin recordings that were cut out of a stream.
     Raises VideoError when the file cannot be opened, changes its frame size, or ends early.
     """
     with opened(path) as (container, stream):
-        reader = _Reader(path, float(_rate(stream) or 25), on_bad_frame)
+        reader = _Reader(path, container, stream, on_bad_frame)
         for packet in _packets(container, stream, path):
+            reader.send(packet)
             try:
                 decoded = packet.decode()
             except av.FFmpegError as error:
                 reader.fail(error)
                 decoded = []
-            if packet.pts is not None and packet.size and not packet.is_discard:
-                reader.expect(packet.pts, stream.time_base)
             for picture in decoded:
                 yield from reader.frames(picture)
-        yield from reader.rest(stream.frames)
+        yield from reader.rest()
+
+
+class _Sent(NamedTuple):
+    """A packet that gives a frame. time_s: when it is shown. pts: the same as the file says it, if it does."""
+
+    time_s: float
+    pts: int | None
+
+
+class _Intake:
+    """What packets say before they are decoded: which of them give a frame, when, and whether the stream is whole."""
+
+    def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
+        self.path, self.stream = path, stream
+        self.time_base = float(stream.time_base or 1)
+        self.frame_s = 1 / (_rate(stream) or 25)
+        self.declared_end_s = _declared_end_s(stream) if "matroska" in container.format.name else 0.0
+        self.before_key = 0
+        self.key_s: float | None = None
+        self.shift_s = 0.0
+        self._packets = 0
+        self._end_s = 0.0
+        self._last_dts_s: float | None = None
+
+    def take(self, packet: "av.Packet[VideoStream]") -> _Sent | None:
+        """The frame that a packet gives; None for one before the first key frame or out of sight."""
+        if not packet.size:
+            return None
+        self._packets += 1
+        if packet.dts is not None:
+            self._follow_clock(packet.dts * self.time_base)
+        time_s = self.time_s(packet.pts)
+        self._end_s = max(self._end_s, time_s + (packet.duration or 0) * self.time_base)
+        # A file that counts its frames begins with a key frame, be it damaged beyond recognition.
+        if self.key_s is None and (packet.is_keyframe or self.stream.frames):
+            self.key_s = time_s
+        if not _is_shown(packet, self.stream):
+            return None
+        if self.key_s is None or time_s < self.key_s:
+            self.before_key += 1
+            return None
+        return _Sent(time_s, packet.pts)
+
+    def time_s(self, pts: int | None) -> float:
+        """A time of the file in seconds; the first key frame's where the file states none."""
+        return self.key_s or 0.0 if pts is None else pts * self.time_base + self.shift_s
+
+    def early_end(self) -> VideoError | None:
+        """The error to raise when less is there than the file declares."""
+        if self.stream.frames > self._packets:
+            there = f"{self._packets} of {self.stream.frames} frames"
+        elif self.declared_end_s - self._end_s > max(1.0, 2 * self.frame_s):
+            there = f"{self._end_s:.1f} of {self.declared_end_s:.1f} seconds"
+        else:
+            return None
+        return VideoError(
+            f"the video ends early: {there} are there",
+            str(self.path),
+            "Copy it again, or go on with --on-bad-frame skip",
+        )
+
+    def _follow_clock(self, dts_s: float) -> None:
+        """Recordings joined end to end start their clock anew; ours goes on from where it was."""
+        if self._last_dts_s is not None and dts_s + self.shift_s < self._last_dts_s:
+            self.shift_s = self._last_dts_s + self.frame_s - dts_s
+        self._last_dts_s = dts_s + self.shift_s
 
 
 class _Reader:
     """Numbers decoded pictures and finds where one is missing.
 
-    A decoder works some packets ahead, so an error does not say which picture was lost; the
-    timestamps do: those that were sent in and passed over by a later picture.
+    A decoder works some packets ahead, and what it cannot show it may drop without a word. The timestamps tell
+    which picture was lost: those that were sent in and passed over by a later picture.
     """
 
-    def __init__(self, path: Path, rate: float, on_bad_frame: OnBadFrame) -> None:
-        self.path, self.rate, self.on_bad_frame = path, rate, on_bad_frame
-        self.index = 0
-        self.packets = 0
-        self.start_s: float | None = None
-        self.shape: tuple[int, int] | None = None
+    def __init__(self, path: Path, container: InputContainer, stream: VideoStream, on_bad_frame: OnBadFrame) -> None:
+        self.path, self.on_bad_frame = path, on_bad_frame
+        self.intake = _Intake(path, container, stream)
+        codec = stream.codec_context
+        self.a_picture_each = codec.name in _A_PICTURE_EACH
+        # AVI states no times: FFmpeg numbers its packets as they are stored, not as they are shown.
+        self.stored_order = container.format.name == "avi" and codec.name in ("h264", "hevc") and codec.has_b_frames
+        self.waiting: list[_Sent] = []
         self.failures = 0
-        self.expected_s: list[float] = []
+        self.index = 0
+        self.start_s, self.last_s = 0.0, float("-inf")
+        self.shape: tuple[int, int] | None = None
+        self.interlaced = False
+
+    def send(self, packet: "av.Packet[VideoStream]") -> None:
+        """A packet is about to be decoded."""
+        self.failures += packet.is_corrupt  # the container knows that it was cut off
+        sent = self.intake.take(packet)
+        if sent is not None and sent.pts is not None:
+            self.waiting.append(sent)
 
     def fail(self, error: av.FFmpegError) -> None:
+        """The packet sent last cannot be decoded."""
+        if self.intake.key_s is None and self.shape is None:
+            return
         if self.on_bad_frame == "stop":
-            raise _bad_frame(self.path, self.index, error.strerror or type(error).__name__) from error
+            earlier = sum(sent < self.waiting[-1] for sent in self.waiting)
+            raise _bad_frame(self.path, self.index + earlier, error.strerror or type(error).__name__) from error
         self.failures += 1
 
-    def expect(self, pts: int, time_base: Fraction | None) -> None:
-        self.packets += 1
-        heappush(self.expected_s, float(pts * (time_base or Fraction(1))))
-
     def frames(self, picture: VideoFrame) -> Iterator[Frame]:
-        time_s = picture.time if picture.time is not None else self.index / self.rate
-        if self.start_s is None:
-            self.start_s = time_s
-            self.failures = 0  # a recording cut between key frames starts with packets nobody can decode
-        missing = [heappop(self.expected_s) for _ in range(len(self.expected_s)) if self.expected_s[0] < time_s - 1e-9]
-        while self.expected_s and self.expected_s[0] <= time_s + 1e-9:
-            heappop(self.expected_s)
-        if self.failures:
-            self.failures = 0
-            for lost_s in missing:
-                yield self._numbered(lost_s, None)
-        yield self._numbered(time_s, self._image(picture))
+        """The picture as a Frame, after those that it shows to be lost."""
+        self.interlaced = picture.interlaced_frame
+        missing, time_s = self._in_stored_order() if self.stored_order else self._in_shown_order(picture)
+        yield from self._holes(missing)
+        if time_s is not None:
+            yield self._numbered(time_s, self._image(picture))
 
-    def rest(self, declared: int) -> Iterator[Frame]:
+    def rest(self) -> Iterator[Frame]:
         """What is known to be missing after the last picture."""
-        if self.start_s is None:
+        if self.shape is None:
             raise VideoError("no frame of the video can be decoded", str(self.path), "Copy it again or leave it out")
-        if self.failures:
-            while self.expected_s:
-                yield self._numbered(heappop(self.expected_s), None)
-        if declared > self.packets > 0:
-            fault = f"the video ends early: {self.packets} of {declared} frames are there"
+        if early := self.intake.early_end():
             if self.on_bad_frame == "stop":
-                raise VideoError(fault, str(self.path), "Copy it again, or go on with --on-bad-frame skip")
-            log.warning("%s: %s", self.path, fault)
+                raise early
+            log.warning("%s: %s", self.path, early.what)
+        if self._are_lost():
+            yield from self._holes(sorted(sent for sent in self.waiting if sent.time_s != self.last_s))
+
+    def _in_shown_order(self, picture: VideoFrame) -> tuple[list[_Sent], float | None]:
+        """Which frames a picture passed over, and when it is shown: never, where its packet has given one already."""
+        if picture.pts is None:
+            return [], self.last_s + self.intake.frame_s if self.index else 0.0
+        now = min((sent for sent in self.waiting if sent.pts == picture.pts), default=None)
+        time_s = self.intake.time_s(picture.pts) if now is None else now.time_s
+        if now is None and self.failures and time_s <= self.last_s:
+            return [], None
+        # A packet at the time of a picture already shown held only its headers.
+        passed = sorted(sent for sent in self.waiting if sent.time_s < time_s and sent.time_s != self.last_s)
+        self.waiting = [sent for sent in self.waiting if sent.time_s >= time_s and sent is not now]
+        return passed if self._are_lost() else [], time_s
+
+    def _in_stored_order(self) -> tuple[list[_Sent], float | None]:
+        """The same where only the order of pictures can be trusted: each failure lost one."""
+        self.waiting.sort()
+        lost = min(self.failures, len(self.waiting) - 1)
+        if lost < 0:
+            return [], None
+        missing, now, self.waiting = self.waiting[:lost], self.waiting[lost], self.waiting[lost + 1 :]
+        self.failures = 0
+        return missing, now.time_s
+
+    def _are_lost(self) -> bool:
+        """Whether packets that no picture came of are lost pictures."""
+        return self.failures > 0 or (self.a_picture_each and not self.interlaced and self.shape is not None)
+
+    def _holes(self, missing: list[_Sent]) -> Iterator[Frame]:
+        for lost in missing:
+            self._damaged()
+            yield self._numbered(lost.time_s, None)
+
+    def _damaged(self) -> None:
+        if self.on_bad_frame == "stop":
+            raise _bad_frame(self.path, self.index, "damaged data")
 
     def _image(self, picture: VideoFrame) -> Image | None:
-        if picture.is_corrupt:
-            if self.on_bad_frame == "stop":
-                raise _bad_frame(self.path, self.index, "damaged data")
-            return None
         if self.shape is None:
             self.shape = picture.height, picture.width
+        if picture.is_corrupt:
+            self.failures += 1
+            self._damaged()
+            return None
         if (picture.height, picture.width) != self.shape:
             if self.on_bad_frame == "stop":
                 sizes = f"{picture.width}x{picture.height} after {self.shape[1]}x{self.shape[0]}"
@@ -152,7 +266,10 @@ class _Reader:
     def _numbered(self, time_s: float, image: Image | None) -> Frame:
         if image is None:
             log.warning("%s: frame %d is bad and was skipped", self.path, self.index)
-        frame = Frame(self.index, time_s - (self.start_s or 0.0), image)
+        if self.index == 0:
+            self.start_s = time_s
+        self.last_s = max(self.last_s, time_s)
+        frame = Frame(self.index, self.last_s - self.start_s, image)
         self.index += 1
         return frame
 
@@ -168,9 +285,25 @@ def _packets(container: InputContainer, stream: VideoStream, path: Path) -> Iter
         ) from error
 
 
+def _is_shown(packet: "av.Packet[VideoStream]", stream: VideoStream) -> bool:
+    """Whether a packet gives a frame: not one that an edit cut away, nor VP8's hidden reference pictures."""
+    if packet.is_discard:
+        return False
+    return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
+
+
 def _rate(stream: VideoStream) -> float | None:
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else None
+
+
+def _declared_end_s(stream: VideoStream) -> float:
+    """Where Matroska's tag, such as `00:01:02.5`, says that the stream ends; 0 where there is none."""
+    try:
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0.0
 
 
 def _bad_frame(path: Path, index: int, reason: str) -> VideoError:
@@ -191,18 +324,17 @@ class VideoWriter:
     def __init__(
         self, path: Path, *, height_px: int, width_px: int, frame_rate: float | Fraction, crf: int = 20
     ) -> None:
-        if height_px % 2 or width_px % 2:
+        if min(height_px, width_px) < 2 or height_px % 2 or width_px % 2:
             raise VideoError(f"H.264 needs even sizes, not {width_px}x{height_px}", str(path))
+        if not 0 < frame_rate < float("inf") or not (rate := Fraction(frame_rate).limit_denominator(65535)):
+            raise VideoError(f"a video cannot be shown at {frame_rate} frames a second", str(path))
         self.path = path
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._shape = (height_px, width_px, 3)
         self._count = 0
         with self._write_errors():
             self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
-            rate = Fraction(frame_rate).limit_denominator(65535)
-            self._stream = self._container.add_stream(
-                "libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"}
-            )
+        self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
         self._stream.height, self._stream.width = height_px, width_px
         self._stream.pix_fmt = "yuv420p"
 
@@ -210,6 +342,8 @@ class VideoWriter:
         """Add one frame: uint8 (H, W, 3), RGB."""
         if image.shape != self._shape:
             raise VideoError(f"a frame of shape {image.shape} in a video of shape {self._shape}", str(self.path))
+        if image.dtype != np.uint8:
+            raise VideoError(f"a frame of {image.dtype}, not uint8", str(self.path))
         with self._write_errors():
             for packet in self._stream.encode(VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")):
                 self._container.mux(packet)
@@ -222,25 +356,28 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            with self._write_errors():
-                if self._count and kind is None:
-                    for packet in self._stream.encode(None):
-                        self._container.mux(packet)
-                self._container.close()
-            if kind is None and not self._count:
-                raise VideoError("no frame was written, so there is no video", str(self.path))
             if kind is None:
-                self._part.replace(self.path)
+                self._finish()
         finally:
+            with suppress(av.FFmpegError, OSError):  # it can complain of what went wrong before
+                self._container.close()
             self._part.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        if not self._count:
+            raise VideoError("no frame was written, so there is no video", str(self.path))
+        with self._write_errors():
+            for packet in self._stream.encode(None):
+                self._container.mux(packet)
+            self._container.close()
+            self._part.replace(self.path)
 
     @contextmanager
     def _write_errors(self) -> Iterator[None]:
         try:
             yield
         except (av.FFmpegError, OSError) as error:
-            self._part.unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in NO_ROOM:
                 raise DiskSpaceError(
                     "no room left for the video", str(self.path), "Make room or name another folder"
                 ) from error

@@ -84,13 +84,17 @@ def frame_metrics(videos: Sequence[LabelledScores]) -> dict[str, object]:
 def auc_by_kind(videos: Sequence[LabelledScores], kinds: Mapping[str, Sequence[str]]) -> dict[str, float | None]:
     """AUC of each kind of anomaly: its frames against the normal frames of all videos.
 
-    kinds: for each video's name the kind of each frame, "" where it is normal.
+    kinds: for each video's name the kind of each frame, "" where it is normal. Frames without a score are left
+    out; None where a kind, or everything normal, has none. Raises ShapeError when kinds and scores differ in length.
     """
-    scores = np.concatenate([video.scores for video in videos])
-    kind = np.concatenate([np.asarray(kinds[video.name], dtype=np.str_) for video in videos])
-    scored = ~np.isnan(scores)
-    return {
-        name: roc_auc((kind == name)[chosen].astype(np.uint8), scores[chosen])
-        for name in sorted(set(kind) - {""})
-        if len(chosen := np.flatnonzero(scored & ((kind == name) | (kind == ""))))
-    }
+    by_video = [np.asarray(kinds[video.name], dtype=np.str_) for video in videos]
+    for video, named in zip(videos, by_video, strict=True):
+        if named.shape != video.scores.shape:
+            raise ShapeError(f"{len(video.scores)} scores and {len(named)} kinds", video.name)
+    kind = np.concatenate([np.empty(0, np.str_), *by_video])
+    scores = np.concatenate([np.empty(0), *(video.scores for video in videos)])
+    figures = {}
+    for name in sorted(set(kind.tolist()) - {""}):
+        chosen = ~np.isnan(scores) & ((kind == name) | (kind == ""))
+        figures[name] = roc_auc((kind == name)[chosen].astype(np.uint8), scores[chosen])
+    return figures

@@ -2,12 +2,17 @@
 
 import copy
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.inference.building import Stages, build_stages
 from maskedskipunet.model.network import MaskedSkipUNet
+
+Precision = Literal["float32", "bfloat16"]
+ROOM_BYTES = 2_500_000_000  # for the weights of all stages: the transforms of kernels take up to ten times the kernels'
 
 
 class PreparedNetwork:
@@ -16,30 +21,80 @@ class PreparedNetwork:
     Use `prepare` to make one; the network it was made from is left as it was.
     """
 
-    def __init__(self, network: MaskedSkipUNet, device: torch.device) -> None:
+    def __init__(self, network: MaskedSkipUNet, device: torch.device, precision: Precision = "float32") -> None:
         self.network = network
         self.device = device
+        self.precision = precision
         self.clip_length = network.config.frames
         self.channels = network.config.channels
+        self._dtype: torch.dtype = getattr(torch, precision)
+        self._stages: dict[tuple[int, int], Stages] = {}
 
+    @torch.inference_mode()
     def encode(self, frames: Tensor) -> list[Tensor]:
         """Features of single frames: (N, C, H, W) in [0, 1] -> some tensors of N rows each.
 
         A network that mixes frames in its encoder has no features of one frame: then the frames themselves.
         """
-        return [frames] if self.network.mixes_frames else self.network.encode(frames)
-
-    def reconstruct(self, features: Sequence[Tensor]) -> Tensor:
-        """Target frames from the features of their clips: each (B, T, …) -> (B, C, H, W) in [0, 1]."""
         if self.network.mixes_frames:
-            return self.network(features[0].transpose(1, 2))  # type: ignore[no-any-return]
-        return self.network.decode(features)
+            return [frames.to(self._dtype)]
+        stages = self.stages(frames.shape[2], frames.shape[3])
+        images = frames.permute(0, 2, 3, 1).to(self._dtype).contiguous()
+        kept = []
+        for stage, skip in zip(stages.encoder, stages.skips, strict=True):
+            images = stage(images)
+            kept.append(skip.keep(images))
+        return kept
+
+    @torch.inference_mode()
+    def reconstruct(self, features: Sequence[Tensor], height_px: int, width_px: int) -> Tensor:
+        """The target frames of all clips among R frames in a row -> (R - T + 1, C, H, W) in [0, 1].
+
+        features: of the R frames, at least T, as encode gave them, row by row. height_px, width_px: of those frames.
+        """
+        if self.network.mixes_frames:
+            clips = features[0].unfold(0, self.clip_length, 1).permute(0, 1, 4, 2, 3)  # (N, C, T, H, W)
+            volume: Tensor = self.network(clips)
+            return volume.float()
+        stages = self.stages(height_px, width_px)
+        *finer, coarsest = [skip(kept) for skip, kept in zip(stages.skips, features, strict=True)]
+        assert coarsest is not None, "every variant has something at the coarsest level"
+        hidden = stages.decoder[0](coarsest)
+        for stage, passed in zip(stages.decoder[1:], reversed(finer), strict=True):
+            hidden = stage(hidden if passed is None else torch.cat([hidden, passed], 3))
+        return torch.sigmoid(hidden.float()).permute(0, 3, 1, 2)
+
+    @torch.inference_mode()
+    def stages(self, height_px: int, width_px: int) -> Stages:
+        """The parts for frames of a size; the first time the fastest form of each is found, which takes seconds."""
+        size = height_px, width_px
+        if size not in self._stages:
+            self._stages[size] = build_stages(
+                self.network,
+                *size,
+                # On a GPU, and in reduced precision, the library's convolutions are the fast ones.
+                tiled=self.device.type == "cpu" and self.precision == "float32",
+                dtype=self._dtype,
+                room_bytes=ROOM_BYTES,
+            )
+        return self._stages[size]
 
 
-def prepare(network: MaskedSkipUNet, device: str | torch.device = "auto") -> PreparedNetwork:
-    """Make a network ready for scoring. device: "auto" takes a GPU where there is one."""
+def prepare(
+    network: MaskedSkipUNet, device: str | torch.device = "auto", precision: Precision = "float32"
+) -> PreparedNetwork:
+    """Make a network ready for scoring; the plain network stays the definition of what it gives.
+
+    device: "auto" takes a GPU where there is one. precision: bfloat16 is faster where the processor has it, and its
+    scores differ. Raises ConfigError for a device that is not there.
+    """
+    if precision not in get_args(Precision):
+        raise ConfigError(f"{precision!r}", "precision", f"Use {' or '.join(get_args(Precision))}")
     place = choose_device(device)
-    return PreparedNetwork(copy.deepcopy(network).requires_grad_(False).eval().to(place), place)
+    ready = copy.deepcopy(network).requires_grad_(False).eval().to(place)
+    if network.mixes_frames:
+        ready = ready.to(getattr(torch, precision))
+    return PreparedNetwork(ready, place, precision)
 
 
 def choose_device(device: str | torch.device) -> torch.device:
@@ -48,7 +103,7 @@ def choose_device(device: str | torch.device) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         place = torch.device(device)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:  # torch asserts where it was built without the device
+        torch.zeros(1, device=place).item()
+    except (RuntimeError, AssertionError, ImportError) as error:  # what torch raises where it was built without
         raise ConfigError(f"there is no device {device}", "device", "Use auto, cpu or cuda") from error
     return place

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
+from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.prepare import PreparedNetwork
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.score import frame_score, score_map
@@ -57,6 +59,8 @@ def score_frames(
     1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
     with_maps: also give score maps and reconstructions. Yields one FrameScore a frame, in order.
     """
+    if batch_size < 1:
+        raise ConfigError(f"{batch_size} frames together", "batch_size", "Use 1 or more")
     half = network.clip_length // 2
     held: list[_Encoded] = []  # the frames that clips to come still need
     next_centre = 0  # the first frame of `held` not given yet
@@ -95,35 +99,38 @@ def _encode(batch: Sequence[Frame], network: PreparedNetwork, how: InputFormat) 
 
 
 @torch.inference_mode()
-def _scores(
-    held: Sequence[_Encoded], centres: Iterable[int], network: PreparedNetwork, with_maps: bool
-) -> list[FrameScore]:
+def _scores(held: Sequence[_Encoded], centres: range, network: PreparedNetwork, with_maps: bool) -> list[FrameScore]:
     half = network.clip_length // 2
-    found = {}
-    clips = {centre: clip for centre in centres if (clip := _clip(held, centre, half))}
-    if clips:
-        # One stack over clips of one over frames: (B, T, …) for each level.
-        features = [
-            torch.stack([torch.stack(level) for level in levels])
-            for levels in zip(*([*zip(*clip, strict=True)] for clip in clips.values()), strict=True)
-        ]
-        targets = torch.stack([pixels for centre in clips if (pixels := held[centre].pixels) is not None])
-        reconstructions = network.reconstruct(features)
+    found: dict[int, tuple[float, NDArray[np.float32] | None, NDArray[np.uint8] | None]] = {}
+    for run in _runs(held, centres, half):
+        # Neighbouring clips together: they share the features of the frames that they share.
+        rows = [encoded.features for encoded in held[run.start - half : run.stop + half]]
+        features = [torch.stack(level) for level in zip(*(row for row in rows if row is not None), strict=True)]
+        targets = torch.stack(
+            [pixels for encoded in held[run.start : run.stop] if (pixels := encoded.pixels) is not None]
+        )
+        reconstructions = network.reconstruct(features, *targets.shape[2:])
         maps = score_map(targets, reconstructions)
         scores = frame_score(maps).tolist()
         drawn = (reconstructions * 255).round().byte().cpu().numpy() if with_maps else [None] * len(scores)
         shown = maps.float().cpu().numpy() if with_maps else [None] * len(scores)
-        found = dict(zip(clips, zip(scores, shown, drawn, strict=True), strict=True))
+        found |= zip(run, zip(scores, shown, drawn, strict=True), strict=True)
     return [
         FrameScore(held[centre].frame.index, held[centre].frame.time_s, *found.get(centre, (None, None, None)))
         for centre in centres
     ]
 
 
-def _clip(held: Sequence[_Encoded], centre: int, half: int) -> list[Sequence[Tensor]] | None:
-    """The features of the clip around a frame, None where one of its frames is missing or bad."""
-    window = held[max(0, centre - half) : centre + half + 1]
-    if len(window) != 2 * half + 1:
-        return None
-    features = [encoded.features for encoded in window if encoded.features is not None]
-    return features if len(features) == len(window) else None
+def _runs(held: Sequence[_Encoded], centres: range, half: int) -> list[range]:
+    """The centres around which a whole clip of good frames stands, as runs of neighbours."""
+    whole = [
+        half <= centre < len(held) - half
+        and all(encoded.features is not None for encoded in held[centre - half : centre + half + 1])
+        for centre in centres
+    ]
+    runs = []
+    for is_whole, group in groupby(zip(whole, centres, strict=True), itemgetter(0)):
+        if is_whole:
+            run = [centre for _, centre in group]
+            runs.append(range(run[0], run[-1] + 1))
+    return runs

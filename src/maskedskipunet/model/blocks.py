@@ -50,14 +50,24 @@ def space_to_depth(features: Tensor) -> Tensor:
     """(B, C, [T,] H, W) -> (B, 4C, [T,] H/2, W/2); channel index c*4 + row*2 + column."""
     if features.dim() == 4:
         return F.pixel_unshuffle(features, 2)
-    return F.pixel_unshuffle(features.transpose(1, 2), 2).transpose(1, 2)
+    return _join_frames(F.pixel_unshuffle(_split_frames(features), 2), features.shape[2])
 
 
 def depth_to_space(features: Tensor) -> Tensor:
     """The inverse of space_to_depth: (B, 4C, [T,] H, W) -> (B, C, [T,] 2H, 2W)."""
     if features.dim() == 4:
         return F.pixel_shuffle(features, 2)
-    return F.pixel_shuffle(features.transpose(1, 2), 2).transpose(1, 2)
+    return _join_frames(F.pixel_shuffle(_split_frames(features), 2), features.shape[2])
+
+
+def _split_frames(volume: Tensor) -> Tensor:
+    """(B, C, T, H, W) -> (B*T, C, H, W); with more dimensions torch refuses to shuffle frames of one pixel."""
+    return volume.transpose(1, 2).flatten(0, 1)
+
+
+def _join_frames(frames: Tensor, length: int) -> Tensor:
+    """The inverse of _split_frames; length: T."""
+    return frames.reshape(-1, length, *frames.shape[1:]).transpose(1, 2)
 
 
 def side_by_side(in_channels: int, out_channels: int, kind: BlockKind) -> nn.ModuleList:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from types import MappingProxyType
 from typing import Literal
 
@@ -62,8 +63,8 @@ class NetworkConfig:
 
     Args:
         variant: row of the table of published networks
-        latent_dim: channels at the deepest level, a multiple of 8 (published: 512)
-        clip_length: frames in a clip (T), odd; left out: 3, or 1 for a variant that looks at one frame
+        latent_dim: channels at the deepest level, a multiple of 8; published: 512
+        clip_length: frames in a clip (T), odd (default: 3, or 1 for a variant that looks at one frame)
         channels: 3 for colour, 1 for grey
         masked_weights: learned, or frozen at their random start as the published code in effect does
     """
@@ -79,9 +80,9 @@ class NetworkConfig:
             raise ConfigError(
                 f"there is no variant {self.variant!r}", "model.variant", f"Choose one of {', '.join(VARIANTS)}"
             )
-        if self.latent_dim < 8 or self.latent_dim % 8:
+        if not isinstance(self.latent_dim, int) or self.latent_dim < 8 or self.latent_dim % 8:
             raise ConfigError(f"{self.latent_dim} is not a multiple of 8", "model.latent_dim", "Use 64, say")
-        if self.channels not in (1, 3):
+        if not isinstance(self.channels, int) or self.channels not in (1, 3):
             raise ConfigError(f"{self.channels} channels", "model.channels", "Use 3 for colour or 1 for grey")
         if self.masked_weights not in ("learned", "frozen"):
             raise ConfigError(f"{self.masked_weights!r}", "model.masked_weights", "Use learned or frozen")
@@ -89,7 +90,7 @@ class NetworkConfig:
             self._check_clip_length(self.clip_length)
 
     def _check_clip_length(self, length: int) -> None:
-        if length < 1 or length % 2 == 0:
+        if not isinstance(length, int) or length < 1 or length % 2 == 0:
             raise ConfigError(
                 f"a clip of {length} frames has no middle frame", "model.clip_length", "Use an odd length"
             )
@@ -125,3 +126,15 @@ class InputFormat:
     fps: float | None = None
     stride: int = 1
     image_fps: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("height_px", "width_px"):
+            size = getattr(self, name)
+            if not isinstance(size, int) or size < SIZE_STEP or size % SIZE_STEP:
+                raise ConfigError(f"{size!r} is not a multiple of {SIZE_STEP}", f"input.{name}", "Use 256, say")
+        for name in ("fps", "image_fps"):
+            rate = getattr(self, name)
+            if not (name == "fps" and rate is None) and not (isinstance(rate, int | float) and 0 < rate < inf):
+                raise ConfigError(f"{rate!r} frames a second", f"input.{name}", "Use a rate above 0")
+        if not isinstance(self.stride, int) or self.stride < 1:
+            raise ConfigError(f"every {self.stride!r}-th frame", "input.stride", "Use 1 or more")

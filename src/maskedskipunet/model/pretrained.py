@@ -1,8 +1,7 @@
 """Loading a network from whatever holds one: a model folder, a run, a weights file, a published checkpoint."""
 
-import pickle
-import zipfile
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 
@@ -26,10 +25,13 @@ def load_model(path: str | Path) -> MaskedSkipUNet:
     if not path.exists():
         raise WeightsError("no such model", str(path), "Name a run folder, a model folder or a .pt file")
     if path.suffix.lower() in PUBLISHED_SUFFIXES and path.is_file():
-        return _load_published(path).eval()
-    if path.is_dir():
-        return _build(*read_model_folder(model_folder(path)), path).eval()
-    return _build(*read_weights(path), path).eval()
+        model = _load_published(path)
+    elif path.is_dir():
+        model = _build(*read_model_folder(model_folder(path)), path)
+    else:
+        model = _build(*read_weights(path), path)
+    _require_numbers(model, path)
+    return model.eval()
 
 
 def model_folder(path: Path) -> Path:
@@ -47,16 +49,23 @@ def _build(
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        fault = str(error).splitlines()[-1].strip()
+        fault = shorten(str(error).splitlines()[-1], 120, placeholder=" …")
         raise WeightsError(f"the weights do not fit variant {config.variant} ({fault})", str(path)) from error
     model.input_format = input_format
     return model
 
 
+def _require_numbers(model: MaskedSkipUNet, path: Path) -> None:
+    """Weights that are no numbers would give scores that are none, which look like frames without a score."""
+    for name, weight in model.state_dict().items():
+        if not torch.isfinite(weight).all():
+            raise WeightsError(f"{name} holds values that are no numbers", str(path), "Name another epoch")
+
+
 def _load_published(path: Path) -> MaskedSkipUNet:
     try:
         state_dict = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a broken file makes the unpickler raise nearly anything
         raise WeightsError(
             "not a checkpoint of weights alone (nothing in it was executed)", str(path), "Name one you trust"
         ) from error

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 from maskedskipunet.errors import ConfigError, WeightsError
-from maskedskipunet.model.config import BLOCK_KERNELS, BLOCK_MASKS, SKIP_KERNELS, SKIP_MASKS, NetworkConfig
-from maskedskipunet.model.convolutions import centred_mask
+from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
 
 _RENAMES = (
     (re.compile(r"^(encoder|decoder)\.conv_(\d)\."), lambda m: f"{m[1]}.{int(m[2]) - 1}."),
-    (re.compile(r"^mconv(\d)\.conv\."), lambda m: f"skips.{int(m[1]) - 1}."),
+    (re.compile(r"^mconv(\d)\.(conv\.)?"), lambda m: f"skips.{int(m[1]) - 1}."),
     (re.compile(r"^conv(\d)\."), lambda m: f"skips.{int(m[1]) - 1}."),
     (re.compile(r"\.batch_norm_(\d)\."), lambda m: f".norm_{m[1]}."),
     (re.compile(r"\.conv_last\."), lambda m: ".project."),
     (re.compile(r"\.convs\.(\d)\.conv\."), lambda m: f".convs.{m[1]}."),
+    (re.compile(r"\.filter_mask$"), lambda m: ".mask"),
 )
 _UNUSED = "decoder.3.norm_2."  # the published last block owns a batch norm that it never applies
 
@@ -41,13 +41,13 @@ def load_published_weights(model: MaskedSkipUNet, state_dict: Mapping[str, Tenso
                 cure=f"Create the model with variant {found.variant}, latent_dim {found.latent_dim}, "
                 f"clip_length {found.frames}, channels {found.channels}",
             )
-    expected = model.state_dict()
+    expected, masks = model.state_dict(), dict(model.named_buffers())
     weights = {}
     for published_name, weight in state_dict.items():
-        if published_name.endswith("filter_mask"):
-            _require_mask(published_name, weight)
-            continue
         name = our_name(published_name)
+        if name.endswith(".mask"):
+            _require_mask(published_name, weight, masks.get(name))
+            continue
         if name.startswith(_UNUSED):
             continue
         if name.startswith("skips.") and name.endswith("weight") and weight.dim() == 4:
@@ -76,6 +76,8 @@ def our_name(published_name: str) -> str:
 def published_config(state_dict: Mapping[str, Tensor]) -> NetworkConfig:
     """Which network a published state dict belongs to, by its names and shapes. Raises WeightsError for others."""
     try:
+        if not all(isinstance(name, str) and isinstance(weight, Tensor) for name, weight in state_dict.items()):
+            raise TypeError("holds something else than weights")
         return NetworkConfig(
             variant=_variant(state_dict),
             latent_dim=state_dict["encoder.conv_4.conv_last.weight"].shape[0],
@@ -114,15 +116,7 @@ def _first_kernel(state_dict: Mapping[str, Tensor]) -> Tensor:
     return plain if plain is not None else state_dict["encoder.conv_1.convs.0.conv.weight"]
 
 
-def _require_mask(name: str, mask: Tensor) -> None:
-    holes = (
-        zip(SKIP_KERNELS, SKIP_MASKS, strict=True)
-        if name.startswith("mconv")
-        else zip(BLOCK_KERNELS, BLOCK_MASKS, strict=True)
-    )
-    kernel, frames = mask.shape[-1], mask.shape[0] if mask.dim() == 3 else 1
-    hole = dict(holes).get(kernel)
-    if hole is None or not torch.equal(
-        mask.reshape(frames, kernel, kernel).float(), centred_mask(kernel, hole, frames)
-    ):
+def _require_mask(name: str, mask: Tensor, own: Tensor | None) -> None:
+    # One frame has no time axis there.
+    if own is None or not torch.equal(mask.to(own).squeeze(), own.squeeze()):
         raise WeightsError(f"{name} is another mask than the publication's", cure="Train the network anew")

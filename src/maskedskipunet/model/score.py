@@ -55,8 +55,11 @@ def frame_score(maps: Tensor) -> Tensor:
 
 
 def _distance(target: Tensor, reconstruction: Tensor) -> Tensor:
-    distance: Tensor = torch.linalg.vector_norm(target - reconstruction, dim=1)
-    return distance
+    """L2 norm over channels; its gradient is 0 where target and reconstruction are equal."""
+    # torch's vector_norm over a dimension in the middle takes 40 times as long (47 ms for 16 frames of 160x96).
+    squares = (target - reconstruction).square().sum(dim=1)
+    equal = squares == 0
+    return squares.masked_fill(equal, 1).sqrt().masked_fill(equal, 0)
 
 
 def require_same_shape(target: Tensor, reconstruction: Tensor) -> None:

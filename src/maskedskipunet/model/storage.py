@@ -1,7 +1,10 @@
 """A network on disk: `config.json` (what it is) and safetensors (its weights), nothing that runs code."""
 
 import json
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,7 +37,7 @@ def write_weights(
 ) -> None:
     """Write weights into one safetensors file, whose header says which network they belong to."""
     header = {_HEADER_KEY: json.dumps(_describe(config, input_format)), "format": "pt"}
-    with whole_file(path) as part:
+    with whole_file(path) as part, _os_errors():
         save_file({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}, part, metadata=header)
 
 
@@ -71,6 +74,17 @@ def read_description(folder: Path) -> tuple[NetworkConfig, InputFormat | None]:
         raise WeightsError(f"cannot read the model's description ({error})", str(path)) from error
 
 
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    """Turns what safetensors tells of the operating system, in words alone, back into an OSError."""
+    try:
+        yield
+    except SafetensorError as error:
+        if number := re.search(r"os error (\d+)", str(error)):
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        raise
+
+
 def _describe(config: NetworkConfig, input_format: InputFormat | None) -> dict[str, Any]:
     network = asdict(config) | {"clip_length": config.frames}
     return {"format": FORMAT_VERSION, "network": network, "input": input_format and asdict(input_format)}
@@ -79,6 +93,8 @@ def _describe(config: NetworkConfig, input_format: InputFormat | None) -> dict[s
 def _understand(text: str, path: Path) -> tuple[NetworkConfig, InputFormat | None]:
     try:
         description = json.loads(text)
+        if description["format"] != FORMAT_VERSION:
+            raise ValueError(f"format {description['format']!r}, this version reads {FORMAT_VERSION}")
         config = NetworkConfig(**description["network"])
         seen = description.get("input")
         return config, InputFormat(**seen) if seen else None

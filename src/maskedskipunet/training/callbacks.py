@@ -63,7 +63,8 @@ class KeepWeights(L.Callback):
         write_model_folder(self.run.model, network.config, network.input_format, weights)
         # The state comes last: whatever it says is done is on the disk.
         save_state(trainer, self.run.last_state)
-        write_json(self.run.progress, {"epochs_done": epoch, "finished": False})
+        finished = trainer.should_stop or epoch == trainer.max_epochs
+        write_json(self.run.progress, {"epochs_done": epoch, "finished": finished})
 
 
 def save_state(trainer: L.Trainer, path: Path) -> None:
@@ -139,17 +140,22 @@ class TimeLimit(L.Callback):
 
 
 class StopAtNonsense(L.Callback):
-    """Ends a training whose loss is no number, before its weights replace good ones."""
+    """Ends a training whose loss or weights are no numbers, before they replace good ones; stands before all others."""
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *args: Any) -> None:
         if trainer.global_step % 50 == 0 or trainer.is_last_batch:  # asking a GPU each step would hold it up
             loss = outputs["loss"] if isinstance(outputs, dict) else outputs
             if not torch.isfinite(loss):
-                raise RunError(
-                    f"the loss is {float(loss)} at step {trainer.global_step}",
-                    "training",
-                    "Use a smaller --training.learning_rate or --training.precision 32-true",
-                )
+                raise _nonsense(f"the loss is {float(loss)} at step {trainer.global_step}")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # The loss was taken before the last step changed the weights, and a time limit may stop between two looks.
+        if not all(torch.isfinite(weight).all() for weight in pl_module.state_dict().values()):
+            raise _nonsense(f"the weights are no numbers any more at step {trainer.global_step}")
+
+
+def _nonsense(fault: str) -> RunError:
+    return RunError(fault, "training", "Use a smaller --training.learning_rate or --training.precision 32-true")
 
 
 def _rows(path: Path) -> list[list[str]]:

@@ -2,13 +2,16 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.errors import ConfigError, RunError
 from maskedskipunet.model.config import InputFormat, NetworkConfig
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Schedule = Literal["constant", "cosine"]
+Accelerator = Literal["auto", "cpu", "gpu"]
+LARGEST_RATE = 1e37  # Adam's first step is ten times as large, and float32 ends at 3e38
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,26 +22,31 @@ class TrainingConfig:
         epochs: times that every clip is seen
         batch_size: clips in a step
         learning_rate: of Adam
+        schedule: constant, as published, or cosine: the rate falls to nothing by the last step
         precision: 32-true, or a reduced one where the machine is faster with it
         accelerator: auto takes a GPU where there is one
-        max_minutes: stop after so many minutes, whole epochs or not
+        max_minutes: stop after so many minutes, whole epochs or not (default: no limit)
     """
 
     epochs: int = 10
     batch_size: int = 16
     learning_rate: float = 1e-2
+    schedule: Schedule = "constant"
     precision: Precision = "32-true"
-    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    accelerator: Accelerator = "auto"
     max_minutes: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{getattr(self, name)}", f"training.{name}", "Use 1 or more")
-        if not 0 < self.learning_rate < float("inf"):
+        if not 0 < self.learning_rate <= LARGEST_RATE:
             raise ConfigError(f"{self.learning_rate}", "training.learning_rate", "Use 0.01, say")
         if self.max_minutes is not None and not self.max_minutes > 0:
             raise ConfigError(f"{self.max_minutes} minutes", "training.max_minutes", "Use more than 0")
+        for name, choices in (("schedule", Schedule), ("precision", Precision), ("accelerator", Accelerator)):
+            if (value := getattr(self, name)) not in (known := get_args(choices)):
+                raise ConfigError(f"{value!r}", f"training.{name}", f"Use {', '.join(known[:-1])} or {known[-1]}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,19 +88,21 @@ class TrainConfig:
     def from_dict(cls, values: dict[str, Any], where: str = "config.yaml") -> "TrainConfig":
         """The inverse of to_dict. Raises RunError when something is missing or unknown."""
         try:
-            data = dict(values["data"])
+            rest = dict(values)
+            data = dict(rest.pop("data"))
             for name in ("path", "cache"):
                 data[name] = _path(data.get(name))
             return cls(
-                model=NetworkConfig(**values["model"]),
+                model=NetworkConfig(**rest.pop("model")),
                 data=DataConfig(**data),
-                training=TrainingConfig(**values["training"]),
-                seed=values["seed"],
-                runs=Path(values["runs"]),
-                name=values["name"],
-                start_from=_path(values["start_from"]),
+                training=TrainingConfig(**rest.pop("training")),
+                seed=rest.pop("seed"),
+                runs=Path(rest.pop("runs")),
+                name=rest.pop("name"),
+                start_from=_path(rest.pop("start_from")),
+                **rest,
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"not the config of a run ({error})", where, "Name a run that this version made") from error
 
 

@@ -63,7 +63,7 @@ class ClipDataModule(L.LightningDataModule):
         # Clips are copied out of mapped files in a millisecond or two a batch: worker processes would cost more.
         return DataLoader(
             ClipDataset(clips),
-            batch_size=self.batch_size,
+            batch_size=min(self.batch_size, len(clips)),
             sampler=sampler,
             collate_fn=_as_it_is,
             pin_memory=torch.cuda.is_available(),

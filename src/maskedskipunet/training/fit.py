@@ -2,9 +2,11 @@
 
 import logging
 import signal
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import lightning as L
 import torch
@@ -38,7 +40,8 @@ def fit(
     """Train a network on clips, writing all there is to keep into the run folder after each epoch.
 
     resume: go on from the run's last full state. Raises KeyboardInterrupt when interrupted (the epochs that were
-    whole are kept), RunError when the loss becomes no number, WeightsError when the state cannot be resumed.
+    whole are kept), RunError when the loss becomes no number or memory does not suffice, WeightsError when the state
+    cannot be resumed.
     """
     callbacks: list[L.Callback] = [
         StopAtNonsense(),
@@ -50,7 +53,9 @@ def fit(
         callbacks.append(TimeLimit(config.max_minutes * 60))
     run.checkpoints.mkdir(exist_ok=True)
     run.logs.mkdir(exist_ok=True)
-    with _quiet_lightning(), _interrupts_as_ours():
+    for part in run.path.rglob(".*.part"):
+        part.unlink()  # left half-written by a training that was killed
+    with _quiet_lightning(), _interrupts_as_ours(), _want_of_memory_as_ours():
         trainer = L.Trainer(
             max_epochs=config.epochs,
             precision=config.precision,
@@ -64,22 +69,38 @@ def fit(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-        module = TrainingModule(network, learning_rate=config.learning_rate)
+        module = TrainingModule(network, learning_rate=config.learning_rate, schedule=config.schedule)
         data = ClipDataModule(train, holdback, batch_size=config.batch_size, seed=seed)
-        trainer.fit(module, data, ckpt_path=_state(run) if resume else None)
+        try:
+            trainer.fit(module, data, ckpt_path=_state(run, module) if resume else None)
+        finally:
+            _forget_host(run.logs)
     done = {"epochs_done": max(1, trainer.current_epoch), "finished": True}
     write_json(run.progress, done)
 
 
-def _state(run: RunFolder) -> str:
+def _state(run: RunFolder, module: TrainingModule) -> str:
     """The path of the run's full state, once it was seen to be whole: resuming must not execute what is no state."""
     try:
-        torch.load(run.last_state, map_location="meta", weights_only=True, mmap=True)
+        state = torch.load(run.last_state, map_location="meta", weights_only=True, mmap=True)
+        shapes = {name: weight.shape for name, weight in state["state_dict"].items()}
+        optimizers = len(state["optimizer_states"])
+        complete = {"loops", "callbacks", "lr_schedulers", "pytorch-lightning_version"} <= state.keys()
     except FileNotFoundError as error:
         raise RunError("no epoch was finished, so there is nothing to resume from", str(run.path)) from error
     except Exception as error:  # whatever a damaged or hostile file makes torch raise
         raise WeightsError("the state to resume from is damaged", str(run.last_state), "Start again") from error
+    if not complete or optimizers != 1 or shapes != {n: weight.shape for n, weight in module.state_dict().items()}:
+        raise WeightsError("not the state of this training", str(run.last_state), "Start again")
     return str(run.last_state)
+
+
+def _forget_host(logs: Path) -> None:
+    """TensorBoard writes the machine's name into its files' names; a run folder records hardware, not whose it is."""
+    host = f".{socket.gethostname()}."
+    for events in logs.glob("events.out.tfevents.*"):
+        if host in events.name:
+            events.rename(events.with_name(events.name.replace(host, ".", 1)))
 
 
 @contextmanager
@@ -88,15 +109,26 @@ def _interrupts_as_ours() -> Iterator[None]:
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
+    except SIGTERMException as error:  # a SystemExit too, and its code would say that all went well
+        raise KeyboardInterrupt from error
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
-    except SIGTERMException as error:
-        raise KeyboardInterrupt from error
     finally:
         if handler is not None and signal.getsignal(signal.SIGINT) is not handler:
             signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _want_of_memory_as_ours() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        cure = "Use a smaller --training.batch_size, --model.latent_dim, or --data.height_px and --data.width_px"
+        raise RunError("there is too little memory for a step", "training", cure) from error
 
 
 @contextmanager

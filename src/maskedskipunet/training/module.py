@@ -1,12 +1,18 @@
 """The network in training: its loss and its optimizer."""
 
+from dataclasses import dataclass
+from math import cos, pi
+
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.optim import Optimizer
 
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.score import reconstruction_loss
+from maskedskipunet.training.config import Schedule
+
+WARM_UP = 0.15  # of the steps: large first steps in a random direction cost more than they bring
 
 
 class TrainingModule(L.LightningModule):
@@ -15,10 +21,11 @@ class TrainingModule(L.LightningModule):
     Batches are uint8 (B, T, C, H, W); they become [0, 1] on the device, so that a byte a pixel travels.
     """
 
-    def __init__(self, network: MaskedSkipUNet, *, learning_rate: float) -> None:
+    def __init__(self, network: MaskedSkipUNet, *, learning_rate: float, schedule: Schedule = "constant") -> None:
         super().__init__()
         self.network = network
         self.learning_rate = learning_rate
+        self.schedule = schedule
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         loss = self._loss(batch)
@@ -28,11 +35,32 @@ class TrainingModule(L.LightningModule):
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         self.log("holdback_loss", self._loss(batch), batch_size=len(batch))
 
-    def configure_optimizers(self) -> Optimizer:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         learned = [weight for weight in self.network.parameters() if weight.requires_grad]
-        return torch.optim.Adam(learned, lr=self.learning_rate)
+        optimizer = torch.optim.Adam(learned, lr=self.learning_rate)
+        if self.schedule == "constant":
+            return optimizer
+        rates = torch.optim.lr_scheduler.LambdaLR(optimizer, CosineRate(int(self.trainer.estimated_stepping_batches)))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
     def _loss(self, batch: Tensor) -> Tensor:
         clip = batch.transpose(1, 2).float() / 255  # (B, C, T, H, W)
         target = clip[:, :, clip.shape[2] // 2]
         return reconstruction_loss(target, self.network(clip))
+
+
+@dataclass(frozen=True)
+class CosineRate:
+    """The share of the learning rate at a step: up in a line over the first steps, down to 0 along half a cosine.
+
+    >>> [round(CosineRate(100)(step), 3) for step in (0, 14, 57, 100)]
+    [0.067, 1.0, 0.509, 0.0]
+    """
+
+    steps: int
+
+    def __call__(self, step: int) -> float:
+        rising = max(1, round(WARM_UP * self.steps))
+        if step < rising:
+            return (step + 1) / rising
+        return 0.5 * (1 + cos(pi * (step - rising) / max(1, self.steps - rising)))

@@ -150,7 +150,8 @@ class ComparisonRenderer:
 
     name: of the video. source_height_px, source_width_px: of its frames. time_s: (N,), ascending.
     scores: (N,), NaN where there is none. labels: uint8 (N,), 1 anomalous, or None. error_scale: the error shown
-    brightest, one for the whole video; above 0. threshold: a score drawn as a line, from which a frame is called.
+    brightest, one for the whole video; above 0. index: (N,), each frame's number in its source, where frames
+    were left out. threshold: a score drawn as a line, from which a frame is called.
     What does not change is drawn once, so that a picture costs a few milliseconds, and any may be asked for first.
     Raises ShapeError for arrays that do not fit one another, ConfigError for a scale that is not above 0.
     """
@@ -165,6 +166,7 @@ class ComparisonRenderer:
         scores: NDArray[np.float64],
         labels: NDArray[np.uint8] | None,
         error_scale: float,
+        index: NDArray[np.int64] | None = None,
         threshold: float | None = None,
         style: ComparisonStyle | None = None,
     ) -> None:
@@ -173,6 +175,9 @@ class ComparisonRenderer:
         self._source_shape = (source_height_px, source_width_px, 3)
         self._curve = ScoreCurve(name, time_s, scores, labels, None)
         self._error_scale, self._threshold = error_scale, threshold
+        self._index = np.arange(len(time_s)) if index is None else index
+        if self._index.shape != time_s.shape:
+            raise ShapeError(f"{len(self._index)} frame numbers for {len(time_s)} frames", name)
         self._name = _shortened(name, _font(self._style.font_px), self.layout.frame.width - 23 * self._style.font_px)
         self._plot = _ScorePlot(self._curve, self.layout.scores, threshold, self._style.font_px - 2)
         self._canvas = self._unchanging()
@@ -249,7 +254,7 @@ class ComparisonRenderer:
     def _caption_frame(self, canvas: Image, position: int) -> None:
         labels = self._curve.labels
         with _Caption(canvas, self.layout.frame, self._style) as caption:
-            caption.left(f"frame {position}", bold=True)
+            caption.left(f"frame {self._index[position]}", bold=True)
             caption.left(_clock(float(self._curve.time_s[position])))
             caption.left(self._name)
             if labels is not None and labels[position]:

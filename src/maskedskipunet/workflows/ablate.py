@@ -1,6 +1,8 @@
 """Train and test variants of the network under one budget, into one table."""
 
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,15 @@ from maskedskipunet.errors import ConfigError, RunError
 from maskedskipunet.files import whole_file
 from maskedskipunet.model.config import VARIANTS
 from maskedskipunet.progress import Progress, Silent
-from maskedskipunet.runs import RunFolder, create_run, write_csv, write_json, write_yaml
+from maskedskipunet.runs import (
+    RunFolder,
+    create_run,
+    point_latest_elsewhere,
+    require_free_name,
+    write_csv,
+    write_json,
+    write_yaml,
+)
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.view.plots import plot_ablation
 from maskedskipunet.workflows.footage import test_videos
@@ -62,10 +72,19 @@ def ablate(
             "variants",
             f"Choose from {', '.join(VARIANTS)}",
         )
+    if config.start_from is not None:
+        raise ConfigError("variants start at random", "start_from", "Leave it out")
+    require_free_name(config.runs, config.name)
     test_videos(config.data, config.input_format)  # before hours of training
     folder = create_run(config.runs, config.name).path
     write_yaml(folder / PLAN_NAME, {"variants": list(dict.fromkeys(variants)), "config": config.to_dict()})
-    return _carry_on(folder, device, progress or Silent())
+    try:
+        return _carry_on(folder, device, progress or Silent())
+    except Exception:  # an interruption is none
+        if not any(RunFolder(folder / variant).config.exists() for variant in variants):
+            shutil.rmtree(folder)
+            point_latest_elsewhere(config.runs)
+        raise
 
 
 def resume_ablation(folder: Path, *, device: str = "auto", progress: Progress | None = None) -> Ablation:
@@ -83,6 +102,8 @@ def _carry_on(folder: Path, device: str, progress: Progress) -> Ablation:
             if run.config.exists():
                 resume(run, progress)
             else:
+                with suppress(OSError):
+                    run.path.rmdir()  # broken off between the folder and its config
                 train(_of_variant(config, variant, folder), progress)
             test(run.path, config.data, run.path, with_videos=False, device=device, progress=progress)
         rows.append(_row(variant, run))
@@ -94,8 +115,9 @@ def _plan(folder: Path) -> tuple[list[str], TrainConfig]:
     path = folder / PLAN_NAME
     try:
         plan = yaml.safe_load(path.read_text())
-        return list(plan["variants"]), TrainConfig.from_dict(plan["config"], str(path))
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        variants = [name for name in plan["variants"] if VARIANTS[name]]
+        return variants, TrainConfig.from_dict(plan["config"], str(path))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         raise RunError("holds no ablation", str(folder), "Name the folder that ablate made") from error
 
 
@@ -132,7 +154,7 @@ def _write_tables(folder: Path, rows: Sequence[AblationRow]) -> None:
 
 
 def markdown_table(rows: Sequence[AblationRow]) -> str:
-    """The table for a document, best figures to three decimals."""
+    """The table for a document, figures to four decimals."""
     lines = [" | ".join(COLUMNS), " | ".join("---" for _ in COLUMNS)]
     lines += [" | ".join(_cell(value) for value in row.cells()) for row in rows]
     return "".join(f"| {line} |\n" for line in lines)

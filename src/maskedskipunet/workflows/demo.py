@@ -1,57 +1,77 @@
 """A generated scene, a small model trained on it and tested: the whole way without a download."""
 
+import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image as Picture
 
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.scene import SceneConfig, write_scene
 from maskedskipunet.data.sources import Source
+from maskedskipunet.data.video import read_video
 from maskedskipunet.evaluation.baseline import frame_differences
 from maskedskipunet.evaluation.frames import LabelledScores, auc_by_kind, micro_auc
+from maskedskipunet.files import require_writable, whole_file
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, describe_environment, write_json
 from maskedskipunet.training.config import TrainConfig, TrainingConfig
+from maskedskipunet.view.comparison import film_strip
 from maskedskipunet.workflows.test import test
 from maskedskipunet.workflows.train import train
 
-LATENT_DIM = 16
-EPOCHS = 8
+LATENT_DIM = 32
+TRAINING = TrainingConfig(epochs=2, batch_size=4, schedule="cosine")  # many small steps: the most within a minute
+PICTURE_WIDTH_PX = 1440
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found and where it lies. figures: as in `demo.json`."""
+    """What the demo found and where it lies.
+
+    figures: as in `demo.json`. picture: a moment of each kind of anomaly; None where no videos were written.
+    """
 
     figures: dict[str, Any]
     folder: Path
     run: RunFolder
+    picture: Path | None
 
 
 def demo(out: Path, *, seed: int = 0, with_videos: bool = True, progress: Progress | None = None) -> DemoResult:
     """Generate a scene for a seed, train on its normal part, test on the other, and compare with frame differencing.
 
-    out: where footage/ and run/ are made; when it exists, the next free name (out-2, …) is taken.
+    out: where footage/ and run/ are made; when it exists, the next free name (out-2, …) is taken. A demo that fails
+    or is interrupted leaves nothing. Raises ConfigError for a seed that is none, or where nothing can be written.
     """
-    progress = progress or Silent()
-    began_s = time.perf_counter()
+    scene, start = SceneConfig(seed=seed), TrainConfig(seed=seed)  # both look at the seed
+    require_writable(out.parent)
     folder = _free(out)
-    scene = SceneConfig(seed=seed)
+    try:
+        return _demo(folder, scene, start, with_videos, progress or Silent())
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def _demo(folder: Path, scene: SceneConfig, start: TrainConfig, with_videos: bool, progress: Progress) -> DemoResult:
+    began_s = time.perf_counter()
     footage = folder / "footage"
     with progress.stage("drawing the scene", scene.train_videos + scene.test_videos, "videos") as advance:
-        truth = write_scene(footage, scene)
-        advance(scene.train_videos + scene.test_videos)
+        truth = write_scene(footage, scene, advance)
     data = DataConfig(path=footage, height_px=scene.height_px, width_px=scene.width_px, cache=folder / "cache")
-    config = TrainConfig(
+    config = replace(
+        start,
         model=NetworkConfig(latent_dim=LATENT_DIM),
         data=data,
-        training=TrainingConfig(epochs=EPOCHS),
-        seed=seed,
+        training=TRAINING,
         runs=folder,
         name="run",
     )
@@ -65,11 +85,35 @@ def demo(out: Path, *, seed: int = 0, with_videos: bool = True, progress: Progre
         "auc_by_kind": auc_by_kind(scored, truth.kinds),
         "auc_by_kind_frame_difference": auc_by_kind(differences, truth.kinds),
         "seconds": round(time.perf_counter() - began_s, 1),
-        "seed": seed,
+        "seed": start.seed,
         "environment": describe_environment(),
     }
     write_json(folder / "demo.json", figures)
-    return DemoResult(figures, folder, run)
+    picture = None
+    if with_videos:
+        picture = folder / "demo.png"
+        _write_picture(picture, run, best_moments(scored, truth.kinds))
+    return DemoResult(figures, folder, run, picture)
+
+
+def best_moments(videos: Sequence[LabelledScores], kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, int]]:
+    """For each kind of anomaly the video and position of its highest score, in the order of the kinds' names."""
+    best: dict[str, tuple[float, str, int]] = {}
+    for video in videos:
+        for position, (score, kind) in enumerate(zip(video.scores, kinds[video.name], strict=True)):
+            if kind and score > best.get(kind, (-np.inf,))[0]:
+                best[kind] = (float(score), video.name, position)
+    return {kind: best[kind][1:] for kind in sorted(best)}
+
+
+def _write_picture(path: Path, run: RunFolder, moments: Mapping[str, tuple[str, int]]) -> None:
+    shown = []
+    for name, position in moments.values():
+        frame = next(islice(read_video(run.videos / f"{name}.mp4"), position, None))
+        assert frame.image is not None, "our own video holds every frame"
+        shown.append(frame.image)
+    with whole_file(path) as part:
+        Picture.fromarray(film_strip(shown, width_px=PICTURE_WIDTH_PX)).save(part, "PNG", optimize=True)
 
 
 def _frame_differences(video: LabelledScores, folder: Path, data: DataConfig) -> LabelledScores:

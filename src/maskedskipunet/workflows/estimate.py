@@ -1,16 +1,69 @@
-"""How long a training will take, told before it starts."""
+"""How long a training will take and whether it can fit into memory, told before it starts."""
 
+import os
 import time
+from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.files import readable_bytes
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
 
 # Measured on two cores (AVX-512, torch 2.15, latent 64, batch 8, 256x256): a step reaches about a third of the rate
 # of a large matrix product.
 SHARE_OF_PEAK = 0.33
+FLOAT_BYTES = 4
+TRAINED_COPIES = 4  # of each weight: itself, its gradient and Adam's two averages
+_SMALLER = "Use a smaller --model.latent_dim or --model.clip_length"
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def require_memory_for_network(config: NetworkConfig) -> None:
+    """Raises ConfigError for a network that this machine's memory cannot hold while it is trained."""
+    try:
+        with torch.device("meta"):
+            weights = sum(weight.numel() for weight in MaskedSkipUNet(config).state_dict().values())
+    except (RuntimeError, TypeError) as error:  # more than torch can count, and it counts far
+        raise ConfigError("a network larger than any memory", "model", _SMALLER) from error
+    _require_memory(
+        TRAINED_COPIES * FLOAT_BYTES * weights,
+        f"training a network of {weights:,} weights",
+        "model",
+        _SMALLER,
+    )
+
+
+def require_memory_for_batch(config: NetworkConfig, height_px: int, width_px: int, clips: int) -> None:
+    """Raises ConfigError for a batch of which this machine's memory cannot even hold the first block's features."""
+    features = config.channels + 3 * config.latent_dim // 8  # of each pixel: itself and three convolutions of it
+    _require_memory(
+        FLOAT_BYTES * clips * config.frames * features * height_px * width_px,
+        f"a step of {clips:,} clips of {width_px}x{height_px}",
+        "training.batch_size",
+        "Use a smaller --training.batch_size, --data.height_px and --data.width_px",
+    )
+
+
+def _require_memory(needed_bytes: int, what: str, where: str, cure: str) -> None:
+    there_bytes = memory_bytes()
+    if needed_bytes > there_bytes:
+        needed, there = readable_bytes(needed_bytes), readable_bytes(there_bytes)
+        raise ConfigError(f"{what} takes at least {needed} of memory, this machine has {there}", where, cure)
+
+
+def memory_bytes() -> float:
+    """This machine's memory, or as much of it as its container may use; infinite where the system does not tell."""
+    try:
+        physical = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (ValueError, OSError):
+        physical = float("inf")
+    try:
+        return min(physical, float(_CGROUP_LIMIT.read_text()))
+    except (ValueError, OSError):  # no limit is the word max
+        return physical
 
 
 def training_hours(config: NetworkConfig, height_px: int, width_px: int, clips: int) -> float:
@@ -30,7 +83,7 @@ def clip_flops(config: NetworkConfig, height_px: int, width_px: int) -> float:
 
 def matrix_flops_per_s(size: int = 1024, repeats: int = 5) -> float:
     """The rate this machine multiplies large matrices at, float32."""
-    left = torch.rand(size, size)
+    left = torch.rand(size, size, generator=torch.Generator())  # the caller's random state is left as it was
     left @ left
     best_s = min(_seconds(left) for _ in range(repeats))
     return float(2.0 * size**3 / best_s)

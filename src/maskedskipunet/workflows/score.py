@@ -6,6 +6,7 @@ from pathlib import Path
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.errors import DataError
+from maskedskipunet.files import require_writable
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.footage import source_of
@@ -35,11 +36,12 @@ def score(
     """Score a video (a file or a folder of images); write its scores and their plot into `out`.
 
     model: a run or whatever load_model takes. with_video: also write a comparison video.
-    Raises DataError when the video cannot be read, WeightsError when the model cannot.
+    Raises DataError when the video cannot be read or is too short, WeightsError when the model cannot.
     """
     dataset = recognise(video)
     if len(dataset.train) != 1 or dataset.test:
         raise DataError("not one video", str(video), "Name one file or one folder of images")
+    require_writable(out)
     network, how = load_scorer(model, device)
     item = dataset.train[0]
     source = source_of(item, how, on_bad_frame)
@@ -47,6 +49,12 @@ def score(
     video_path = out / "comparison.mp4" if with_video else None
     with (progress or Silent()).stage("scoring", expected) as advance:
         scored = score_video(item.name, source, network, how, video=video_path, advance=advance)
+    if not scored.labelled.scored.any():
+        raise DataError(
+            f"no {network.clip_length} good frames follow one another in it ({len(scored.scores)} frames)",
+            str(video),
+            "Name a longer video",
+        )
     write_scores(out / "scores.parquet", [scored])
     plot_score_curve(scored.curve, out / "scores.png")
     return ScoreResult(scored, out / "scores.parquet", out / "scores.png", video_path)

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.data.sources import Source
-from maskedskipunet.errors import ConfigError, DataError
+from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.files import whole_file
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
 from maskedskipunet.inference.scorer import DEFAULT_BATCH, FrameScore, score_frames
-from maskedskipunet.model.config import SIZE_STEP, InputFormat
+from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Advance
 from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
@@ -68,18 +68,15 @@ def score_video(
     advance: Advance = lambda done: None,
     batch_size: int = DEFAULT_BATCH,
 ) -> ScoredVideo:
-    """Score a video, and where a path is named write its comparison video there.
+    """Score a video, and where a path is named write its comparison video there, if any frame has a score.
 
     labels: one a frame of the source. advance: called with each number of frames scored.
     Raises DataError when the video cannot be read.
     """
-    if how.height_px % SIZE_STEP or how.width_px % SIZE_STEP:
-        raise ConfigError(f"frames of {how.width_px}x{how.height_px}", name, f"Use multiples of {SIZE_STEP}")
     found: list[FrameScore] = []
     with ExitStack() as stack:
         spool = None
         if video is not None:
-            video.parent.mkdir(parents=True, exist_ok=True)
             spool = stack.enter_context(
                 Spool(
                     video.parent,
@@ -95,7 +92,8 @@ def score_video(
             found.append(FrameScore(scored.index, scored.time_s, scored.score))
             advance(1)
         result = _gather(name, found, labels, str(source.path))
-        if spool is not None and video is not None:
+        if spool is not None and video is not None and result.labelled.scored.any():
+            video.parent.mkdir(parents=True, exist_ok=True)
             _draw(result, source, spool, video)
     return result
 
@@ -147,6 +145,7 @@ def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path) -> None
         scores=result.scores,
         labels=result.labels,
         error_scale=spool.error_scale(),
+        index=result.index,
     )
     pictures = ((frame.image, *spool.at(position)) for position, frame in enumerate(source.frames()))
     write_comparison(path, pictures, renderer, result.frame_rate)

@@ -4,6 +4,7 @@ One colour scale a video means that the whole video is scored before its first p
 maps do not fit into memory.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.files import no_room_is_our_error, require_room
+from maskedskipunet.files import existing_folder, no_room_is_our_error, require_room
 from maskedskipunet.inference.scorer import FrameScore
 
 SHOWN_IN_FULL = 0.999  # the share of a video's pixels whose errors the colour scale covers
@@ -22,7 +23,8 @@ _BINS = 4096
 class Spool:
     """A temporary file that vanishes with the process. Use it in a `with` block.
 
-    folder: on whose disk. frames: how many there will be at most. Raises DiskSpaceError when they will not fit.
+    folder: on whose disk; it need not exist yet. frames: how many there will be at most.
+    Raises DiskSpaceError when they will not fit.
     """
 
     def __init__(self, folder: Path, *, frames: int, height_px: int, width_px: int, channels: int) -> None:
@@ -38,7 +40,7 @@ class Spool:
             what=f"drawing a comparison video of {frames:,} frames",
             cure="Use --videos false, or name another folder with --out",
         )
-        self._file = TemporaryFile(dir=folder)  # noqa: SIM115  # closed by __exit__
+        self._file = TemporaryFile(dir=existing_folder(folder))  # noqa: SIM115  # closed by __exit__
 
     def add(self, position: int, scored: FrameScore) -> None:
         """Keep what was found at a frame; a frame without a score keeps nothing."""
@@ -49,6 +51,7 @@ class Spool:
         with no_room_is_our_error(self._folder):
             self._file.write(scored.map.astype(np.float16).tobytes())
             self._file.write(scored.reconstruction.tobytes())
+            self._file.flush()
 
     def at(self, position: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | tuple[None, None]:
         """A frame's reconstruction, uint8 (H, W, 3), and score map, (H, W); None where it has none."""
@@ -73,4 +76,5 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # on a full disk what was not written yet fails once more, and is not needed any more
+            self._file.close()

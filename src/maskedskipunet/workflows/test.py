@@ -7,6 +7,7 @@ from typing import Any
 
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.evaluation.frames import frame_metrics
+from maskedskipunet.files import require_writable
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
@@ -39,6 +40,7 @@ def test(
     videos (only path, on_bad_frame and image folders matter). out: where scores.parquet, metrics.json, plots/ and
     videos/ are written. Raises MaskedSkipUNetError, before the first frame is scored, for what cannot be tested.
     """
+    require_writable(out)
     network, how = load_scorer(model, device)
     found = test_videos(data, how)
     folder = RunFolder(out)

@@ -1,5 +1,6 @@
 """Train a network on normal footage."""
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,15 +8,27 @@ from dataclasses import replace
 import torch
 
 from maskedskipunet.data.clips import Clips
-from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
+from maskedskipunet.errors import ConfigError
 from maskedskipunet.files import require_room
 from maskedskipunet.model.config import SIZE_STEP, NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Progress, Silent
-from maskedskipunet.runs import RunFolder, create_run, describe_environment, point_latest_elsewhere, write_json
+from maskedskipunet.runs import (
+    RunFolder,
+    create_run,
+    describe_environment,
+    point_latest_elsewhere,
+    require_free_name,
+    write_json,
+)
 from maskedskipunet.training.config import TrainConfig
-from maskedskipunet.workflows.estimate import clip_flops, training_hours
+from maskedskipunet.workflows.estimate import (
+    clip_flops,
+    require_memory_for_batch,
+    require_memory_for_network,
+    training_hours,
+)
 from maskedskipunet.workflows.footage import training_clips
 
 SLOW_TRAINING_H = 2.0  # from here on a person should know before it starts
@@ -31,18 +44,26 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
     run folder then stays: `resume` goes on).
     """
     progress = progress or Silent()
+    _require_accelerator(config)
+    require_free_name(config.runs, config.name)
+    require_memory_for_network(config.model)
     config, network = _start(config)
+    _require_memory_for_batch(config, 1)
     clips = _clips(config, progress)
+    _require_memory_for_batch(config, len(clips[0]))
     _warn_of_hours(config, len(clips[0]), progress)
     run = create_run(config.runs, config.name)
     try:
         run.write_config(config.to_dict())
         write_json(run.environment, describe_environment(_accelerators()))
         _fit(network, clips, config, run, progress, resume=False)
-    except MaskedSkipUNetError:
+    except Exception:  # an interruption is none
         if not run.last_state.exists():
             shutil.rmtree(run.path)
             point_latest_elsewhere(config.runs)
+        raise
+    except KeyboardInterrupt:
+        progress.note(f"go on with `maskedskipunet train --resume {shlex.quote(str(run.path))}`")
         raise
     return run
 
@@ -57,6 +78,7 @@ def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
     if run.is_finished():
         progress.note(f"{run.path} is trained already")
         return run
+    _require_accelerator(config)
     started = run.last_state.exists()
     progress.note(f"going on with {run.path}" if started else f"no epoch of {run.path} was finished: starting again")
     network = initial_network(config) if started else _start(config)[1]
@@ -77,11 +99,12 @@ def _start(config: TrainConfig) -> tuple[TrainConfig, MaskedSkipUNet]:
     """The network that training starts from, and the config that fits it."""
     if config.start_from is None:
         return config, initial_network(config)
-    network = load_model(config.start_from)
-    if config.model not in (NetworkConfig(), network.config):
-        raise ConfigError(
-            f"{config.start_from} is another network ({_short(network.config)})", "model", "Leave --model.* out"
-        )
+    # Where a link leads now: runs/latest will soon mean this very run.
+    path = config.start_from.resolve() if config.start_from.is_symlink() else config.start_from
+    network = load_model(path)
+    asked = replace(config.model, clip_length=config.model.frames)
+    if config.model != NetworkConfig() and asked != network.config:
+        raise ConfigError(f"{path} is another network ({_short(network.config)})", "model", "Leave --model.* out")
     data, seen = config.data, network.input_format
     if seen is not None and config.input_format == TrainConfig().input_format:
         data = replace(
@@ -92,7 +115,7 @@ def _start(config: TrainConfig) -> tuple[TrainConfig, MaskedSkipUNet]:
             stride=seen.stride,
             image_fps=seen.image_fps,
         )
-    config = replace(config, model=network.config, data=data)
+    config = replace(config, model=network.config, data=data, start_from=path)
     network.input_format = config.input_format
     return config, network.train()
 
@@ -119,9 +142,11 @@ def _fit(
     from maskedskipunet.training.fit import fit  # Lightning takes seconds to import; bad input is told before
 
     weights_bytes = BYTES_A_WEIGHT * sum(weight.numel() for weight in network.state_dict().values())
+    whole_bytes = weights_bytes * (config.training.epochs + 1 + 2 * STATE_COPIES)  # a new state comes beside the old
+    there_bytes = sum(file.stat().st_size for folder in (run.checkpoints, run.model) for file in folder.glob("*"))
     require_room(
         run.path,
-        weights_bytes * (config.training.epochs + 1 + 2 * STATE_COPIES),  # a new state is written beside the old
+        max(0, whole_bytes - there_bytes),
         what=f"{config.training.epochs} checkpoints and a state to resume from",
         cure="Make room, name another folder with --runs, or use a smaller --model.latent_dim",
     )
@@ -129,7 +154,7 @@ def _fit(
 
 
 def _warn_of_hours(config: TrainConfig, clips: int, progress: Progress) -> None:
-    if torch.cuda.is_available() and config.training.accelerator != "cpu":
+    if _on_gpu(config):
         return
     hours = training_hours(config.model, config.data.height_px, config.data.width_px, clips * config.training.epochs)
     limit_h = (config.training.max_minutes or float("inf")) / 60
@@ -145,6 +170,21 @@ def _warn_of_hours(config: TrainConfig, clips: int, progress: Progress) -> None:
 
 def _cost(model: NetworkConfig) -> float:
     return clip_flops(model, 4 * SIZE_STEP, 4 * SIZE_STEP)
+
+
+def _require_accelerator(config: TrainConfig) -> None:
+    if config.training.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ConfigError("there is no GPU", "training.accelerator", "Use auto or cpu")
+
+
+def _require_memory_for_batch(config: TrainConfig, clips: int) -> None:
+    if not _on_gpu(config):
+        batch = min(config.training.batch_size, clips)
+        require_memory_for_batch(config.model, config.data.height_px, config.data.width_px, batch)
+
+
+def _on_gpu(config: TrainConfig) -> bool:
+    return torch.cuda.is_available() and config.training.accelerator != "cpu"
 
 
 def _accelerators() -> Sequence[str]:

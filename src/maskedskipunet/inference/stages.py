@@ -1,0 +1,200 @@
+"""The parts of a prepared network: each block and skip in two forms, by the library's convolutions and by tiles.
+
+Images are (N, H, W, C), C innermost, throughout. A stage takes and gives them. Both forms give the same to rounding;
+which one a place gets is for `choosing` to say.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import ceil
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from maskedskipunet.inference.folding import PLACES, FoldedBlock, place_order
+from maskedskipunet.inference.tiles import (
+    Product,
+    TileGrid,
+    add_bias,
+    assemble,
+    kernel_spectra,
+    multiply,
+    same_size,
+    tile_pixels,
+    tile_spectra,
+)
+
+Stage = Callable[[Tensor], Tensor]
+ROWS_TOGETHER = 128  # tiles multiplied at once: fewer leave matrix products slow, more outgrow the caches
+
+
+class DirectEncoder:
+    """(N, H, W, in) -> (N, H/2, W/2, out) by the library's convolutions."""
+
+    def __init__(self, block: FoldedBlock) -> None:
+        self.kernels, self.bias = block.kernels, block.bias
+        places = block.project.permute(2, 1, 0)  # (out, hidden, place)
+        self.project = places.reshape(*places.shape[:2], 2, 2).contiguous(memory_format=torch.channels_last)
+        self.project_bias = block.project_bias
+
+    def __call__(self, images: Tensor) -> Tensor:
+        hidden = side_by_side(images, self.kernels, self.bias)
+        return F.conv2d(hidden, self.project, self.project_bias, stride=2).relu_().permute(0, 2, 3, 1)
+
+
+class DirectDecoder:
+    """(N, H, W, in) -> (N, 2H, 2W, out) by the library's convolutions."""
+
+    def __init__(self, block: FoldedBlock) -> None:
+        self.kernels, self.bias, self.cut = block.kernels, block.bias, block.cut
+        self.project, self.project_bias = block.project, block.project_bias
+
+    def __call__(self, images: Tensor) -> Tensor:
+        count, height, width, _ = images.shape
+        hidden = side_by_side(images, self.kernels, self.bias).permute(0, 2, 3, 1)  # (N, H, W, hidden * 4)
+        hidden = hidden.reshape(count, height, width, -1, 2, 2).permute(0, 1, 4, 2, 5, 3)
+        output = hidden.reshape(count, 2 * height, 2 * width, -1) @ self.project + self.project_bias
+        return output.relu_() if self.cut else output
+
+
+class TiledEncoder:
+    """(N, H, W, in) -> (N, H/2, W/2, out) by tiles of even step, each halved before it is set into its place."""
+
+    def __init__(self, block: FoldedBlock, grid: TileGrid) -> None:
+        self.grid = grid
+        self.kernels, self.bias = _merged(block, grid), block.bias
+        self.project, self.project_bias = block.project, block.project_bias
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return torch.cat([self._halved(some) for some in few_tiles(images, self.grid)])
+
+    def _halved(self, images: Tensor) -> Tensor:
+        product = multiply(tile_spectra(images, self.grid).flatten(0, 1), self.kernels)
+        add_bias(product, self.bias, self.grid)
+        hidden = tile_pixels(product, self.grid, evens_first=True).relu_()
+        half = self.grid.step // 2
+        by_place = hidden.view(2, half, 2, -1, hidden.shape[3])  # (row, half, column, half * tiles, hidden)
+        output = by_place[0, :, 0] @ self.project[0]
+        for place in range(1, PLACES):
+            output.baddbmm_(by_place[place // 2, :, place % 2], self.project[place].expand(half, -1, -1))
+        output = output.view(half, half, hidden.shape[2], -1)
+        return assemble(output.add_(self.project_bias).relu_(), self.grid)
+
+
+class TiledDecoder:
+    """(N, H, W, in) -> (N, 2H, 2W, out) by tiles, each doubled before it is set into its place."""
+
+    def __init__(self, block: FoldedBlock, grid: TileGrid) -> None:
+        self.grid, self.cut = grid, block.cut
+        order = place_order(len(block.bias))
+        real, imaginary = _merged(block, grid)
+        self.kernels = real[..., order].contiguous(), imaginary[..., order].contiguous()
+        self.bias = block.bias[order]
+        self.project, self.project_bias = block.project, block.project_bias
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return torch.cat([self._doubled(some) for some in few_tiles(images, self.grid)])
+
+    def _doubled(self, images: Tensor) -> Tensor:
+        grid, step = self.grid, self.grid.step
+        product = multiply(tile_spectra(images, grid).flatten(0, 1), self.kernels)
+        add_bias(product, self.bias, grid)
+        hidden = tile_pixels(product, grid).relu_()  # (step, step, tiles, place * hidden)
+        by_place = hidden.view(-1, PLACES, len(self.project)).transpose(0, 1)
+        output = torch.baddbmm(self.project_bias, by_place, self.project.expand(PLACES, -1, -1))
+        if self.cut:
+            output.relu_()
+        output = output.view(2, 2, step, step, len(images), grid.down, grid.across, -1)
+        output = output.permute(4, 5, 2, 0, 6, 3, 1, 7).reshape(
+            len(images), 2 * grid.down * step, 2 * grid.across * step, -1
+        )
+        return output[:, : 2 * grid.height_px, : 2 * grid.width_px]
+
+
+class DirectSkip:
+    """Features of R frames in a row, (R, H, W, C), to what the skip passes on for each window of T."""
+
+    def __init__(self, kernels: Sequence[Tensor], bias: Tensor) -> None:
+        self.frames = len(kernels)
+        self.kernel = torch.cat(list(kernels), 1)  # (out, T * in, k, k)
+        self.bias = bias
+
+    def keep(self, images: Tensor) -> Tensor:
+        return images
+
+    def __call__(self, kept: Tensor) -> Tensor:
+        count = len(kept) - self.frames + 1
+        windows = torch.cat([kept[at : at + count] for at in range(self.frames)], 3).permute(0, 3, 1, 2)
+        return F.conv2d(windows, self.kernel, self.bias, padding=self.kernel.shape[-1] // 2).permute(0, 2, 3, 1)
+
+
+class TiledSkip:
+    """The same by tiles. Of each frame its tiles' transforms are kept: made once, they serve T windows."""
+
+    def __init__(self, kernels: Sequence[Tensor], bias: Tensor, grid: TileGrid) -> None:
+        self.grid, self.bias = grid, bias
+        self.kernels = [kernel_spectra(kernel, grid) for kernel in kernels]
+
+    def keep(self, images: Tensor) -> Tensor:
+        return tile_spectra(images, self.grid)  # (R, tiles, frequencies, 2, C)
+
+    def __call__(self, kept: Tensor) -> Tensor:
+        count, together = len(kept) - len(self.kernels) + 1, ceil(ROWS_TOGETHER / self.grid.tiles)
+        passed = []
+        for first in range(0, count, together):
+            until = min(first + together, count)
+            product: Product | None = None
+            for at, kernel in enumerate(self.kernels):
+                product = multiply(kept[first + at : until + at].flatten(0, 1), kernel, product)
+            assert product is not None, "a skip looks at a frame at least"
+            add_bias(product, self.bias, self.grid)
+            passed.append(assemble(tile_pixels(product, self.grid), self.grid))
+        return torch.cat(passed)
+
+
+class TargetSkip:
+    """Passes the target frame's features on, as they are."""
+
+    def __init__(self, frames: int) -> None:
+        self.frames = frames
+
+    def keep(self, images: Tensor) -> Tensor:
+        return images
+
+    def __call__(self, kept: Tensor) -> Tensor:
+        half = self.frames // 2
+        return kept[half : len(kept) - half]
+
+
+class NoSkip:
+    """Passes nothing on, and keeps nothing but the count of frames."""
+
+    def keep(self, images: Tensor) -> Tensor:
+        return images.new_empty(len(images), 0)
+
+    def __call__(self, kept: Tensor) -> None:
+        return None
+
+
+Skip = DirectSkip | TiledSkip | TargetSkip | NoSkip
+
+
+def side_by_side(images: Tensor, kernels: Sequence[Tensor], bias: Tensor) -> Tensor:
+    """The convolutions of a block, cut at 0: (N, H, W, in) -> (N, all outputs, H, W), C innermost in memory."""
+    pixels = images.permute(0, 3, 1, 2)
+    biases = torch.split(bias, [len(kernel) for kernel in kernels])
+    outputs = [
+        F.conv2d(pixels, kernel, part, padding=kernel.shape[-1] // 2)
+        for kernel, part in zip(kernels, biases, strict=True)
+    ]
+    return torch.cat(outputs, 1).relu_()
+
+
+def few_tiles(images: Tensor, grid: TileGrid) -> Iterator[Tensor]:
+    """Images a few at a time, so that the products of their tiles stay small."""
+    return iter(torch.split(images, ceil(ROWS_TOGETHER / grid.tiles)))
+
+
+def _merged(block: FoldedBlock, grid: TileGrid) -> Product:
+    """The kernels of the convolutions side by side as one, at the size of the largest."""
+    return kernel_spectra(torch.cat([same_size(kernel, grid.kernel) for kernel in block.kernels]), grid)

@@ -1,0 +1,198 @@
+"""Convolutions with large kernels by the discrete Fourier transform of overlapping tiles (overlap-save).
+
+A convolution becomes a product at each frequency, whose cost does not depend on the kernel's size. Tiles are small, so
+their transforms are products with small matrices of cosines and sines: those run at the speed of matrix products, take
+any tile size, and leave their results where the next step reads them, which library transforms and the copies around
+them do not. Images are (N, H, W, C), C innermost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, pi
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Product = tuple[Tensor, Tensor]  # real and imaginary part, each (frequencies, tiles, channels)
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """How tiles cover images.
+
+    kernel: side of the kernels, odd. tile: side of a tile, above kernel. height_px, width_px: of the images.
+    """
+
+    kernel: int
+    tile: int
+    height_px: int
+    width_px: int
+
+    @property
+    def step(self) -> int:
+        """Side of the part of a tile that is right, the rest being wrapped around."""
+        return self.tile - self.kernel + 1
+
+    @property
+    def down(self) -> int:
+        return ceil(self.height_px / self.step)
+
+    @property
+    def across(self) -> int:
+        return ceil(self.width_px / self.step)
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of one image."""
+        return self.down * self.across
+
+    @property
+    def half(self) -> int:
+        """Frequencies kept along the height: the others are their conjugates, images being real."""
+        return self.tile // 2 + 1
+
+    @property
+    def frequencies(self) -> int:
+        return self.half * self.tile
+
+
+def tile_spectra(images: Tensor, grid: TileGrid) -> Tensor:
+    """Transforms of all tiles: (N, H, W, C) -> (N, tiles, frequencies, 2, C), real before imaginary part."""
+    count, height, width, channels = images.shape
+    tile, step, half = grid.tile, grid.step, grid.half
+    rows, columns = _forward(tile, images.dtype)
+    margin = grid.kernel // 2
+    tall, wide = (grid.down - 1) * step + tile, (grid.across - 1) * step + tile
+    padded = images.new_zeros(count, tall, wide, channels)
+    padded[:, margin : margin + height, margin : margin + width] = images
+    # Along the height, tiles of a row at once: where they overlap they share the work.
+    line = wide * channels
+    strips = padded.as_strided((count, grid.down, tile, line), (tall * line, step * line, line, 1))
+    halfway = images.new_empty(count, grid.down, 2 * half, line)
+    for strip, target in zip(strips, halfway, strict=True):
+        torch.bmm(rows.expand(grid.down, -1, -1), strip, out=target)
+    cut = halfway.view(count * grid.down, half, 2, wide, channels).unfold(3, tile, step)
+    cut = cut.permute(0, 3, 1, 2, 5, 4).reshape(-1, 2 * tile, channels)  # rows: real parts, then imaginary parts
+    spectra = torch.bmm(columns.expand(len(cut), -1, -1), cut)
+    return spectra.view(count, grid.tiles, grid.frequencies, 2, channels)
+
+
+def kernel_spectra(weight: Tensor, grid: TileGrid) -> Product:
+    """Transforms of kernels, ready to multiply: (out, in, k, k) -> two of (frequencies, in, out)."""
+    taps = weight.permute(2, 3, 1, 0).flatten(0, 1)  # (k*k, in, out)
+    real, imaginary = (wave @ taps.flatten(1) for wave in _kernel_waves(grid.kernel, grid.tile, weight.dtype))
+    return real.view(-1, *taps.shape[1:]), imaginary.view(-1, *taps.shape[1:])
+
+
+def multiply(spectra: Tensor, kernels: Product, into: Product | None = None) -> Product:
+    """The product at each frequency: (tiles, frequencies, 2, in) by (frequencies, in, out), added to `into`, if any."""
+    real, imaginary = spectra[:, :, 0].transpose(0, 1), spectra[:, :, 1].transpose(0, 1)
+    kernel_real, kernel_imaginary = kernels
+    if into is None:
+        into = torch.bmm(real, kernel_real), torch.bmm(real, kernel_imaginary)
+    else:
+        into[0].baddbmm_(real, kernel_real)
+        into[1].baddbmm_(real, kernel_imaginary)
+    into[0].baddbmm_(imaginary, kernel_imaginary, alpha=-1)
+    into[1].baddbmm_(imaginary, kernel_real)
+    return into
+
+
+def add_bias(product: Product, bias: Tensor, grid: TileGrid) -> None:
+    """Add (out,) to every pixel, which is to add to the lowest frequency alone."""
+    product[0][0].add_(bias, alpha=grid.tile**2)
+
+
+def tile_pixels(product: Product, grid: TileGrid, evens_first: bool = False) -> Tensor:
+    """Back from frequencies: (frequencies, tiles, C) -> (step, step, tiles, C), the right part of each tile.
+
+    evens_first: rows 0, 2, 4, … before 1, 3, 5, …, and columns likewise: the four places of 2x2 squares lie apart.
+    """
+    real, imaginary = product
+    tile, step, half = grid.tile, grid.step, grid.half
+    from_real, from_imaginary, rows = _inverse(grid.kernel, tile, evens_first, real.dtype)
+    channels, line = real.shape[2], real.shape[1] * real.shape[2]
+    halfway = torch.bmm(from_real.expand(half, -1, -1), real.view(half, tile, line))
+    halfway.baddbmm_(from_imaginary.expand(half, -1, -1), imaginary.view(half, tile, line))
+    return (rows @ halfway.view(2 * half, step * line)).view(step, step, -1, channels)
+
+
+def assemble(pixels: Tensor, grid: TileGrid) -> Tensor:
+    """Tiles set side by side: (side, side, N * tiles, C) -> images (N, H, W, C), what lies outside cut off.
+
+    side: the grid's step, or half of it where the tiles were halved since.
+    """
+    side, _, rows, channels = pixels.shape
+    images = pixels.view(side, side, -1, grid.down, grid.across, channels).permute(2, 3, 0, 4, 1, 5)
+    images = images.reshape(rows // grid.tiles, grid.down * side, grid.across * side, channels)
+    return images[:, : grid.height_px * side // grid.step, : grid.width_px * side // grid.step]
+
+
+def convolve(images: Tensor, kernels: Sequence[Product], grid: TileGrid, bias: Tensor | None = None) -> Tensor:
+    """A "same" convolution over T images: (N + T - 1, H, W, in) by T kernels -> (N, H, W, out).
+
+    Each kernel belongs to one frame of a window of T that slides over the images.
+    """
+    spectra = tile_spectra(images, grid)
+    count = len(images) - len(kernels) + 1
+    product: Product | None = None
+    for at, kernel in enumerate(kernels):
+        product = multiply(spectra[at : at + count].flatten(0, 1), kernel, product)
+    assert product is not None, "a convolution has a kernel"
+    if bias is not None:
+        add_bias(product, bias, grid)
+    return assemble(tile_pixels(product, grid), grid)
+
+
+def same_size(weight: Tensor, kernel: int) -> Tensor:
+    """A kernel padded with zeros around it: (out, in, k, k) -> (out, in, kernel, kernel)."""
+    margin = (kernel - weight.shape[-1]) // 2
+    return F.pad(weight, (margin,) * 4)
+
+
+@lru_cache(maxsize=64)
+def _forward(tile: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Along the height: (2 * half, tile), rows (frequency, part). Along the width: (2 * tile, 2 * tile), rows
+    (frequency, part), columns (part, pixel)."""
+    cosine, sine = _waves(tile)
+    half = tile // 2 + 1
+    rows = torch.stack([cosine[:half], -sine[:half]], 1).flatten(0, 1)
+    columns = torch.stack([torch.cat([cosine, sine], 1), torch.cat([-sine, cosine], 1)], 1).flatten(0, 1)
+    return rows.to(dtype), columns.to(dtype)
+
+
+@lru_cache(maxsize=64)
+def _inverse(kernel: int, tile: int, evens_first: bool, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Along the width, from real and from imaginary parts: (2 * step, tile), rows (part, pixel). Along the height:
+    (step, 2 * half), columns (frequency, part)."""
+    right = torch.arange(kernel - 1, tile)  # the first pixels are wrapped around
+    if evens_first:
+        right = torch.cat([right[0::2], right[1::2]])
+    cosine, sine = (wave[right] / tile for wave in _waves(tile))
+    half = tile // 2 + 1
+    twice = torch.full((half,), 2.0, dtype=torch.float64)  # each stands for its conjugate too,
+    twice[0] = 1  # but the constant
+    if tile % 2 == 0:
+        twice[-1] = 1  # and the fastest wave are their own
+    rows = torch.stack([cosine[:, :half] * twice, -sine[:, :half] * twice], 2).flatten(1, 2)
+    from_real, from_imaginary = torch.cat([cosine, sine]), torch.cat([-sine, cosine])
+    return from_real.to(dtype), from_imaginary.to(dtype), rows.to(dtype)
+
+
+@lru_cache(maxsize=64)
+def _kernel_waves(kernel: int, tile: int, dtype: torch.dtype) -> Product:
+    """Real and imaginary part of each tap's wave, (frequencies, k * k); kernels are turned around, as torch
+    convolves without turning them."""
+    place = torch.arange(kernel - 1, -1, -1, dtype=torch.float64)
+    down = torch.arange(tile // 2 + 1, dtype=torch.float64)[:, None, None, None] * place[:, None]
+    across = torch.arange(tile, dtype=torch.float64)[:, None, None] * place
+    angle = ((down + across) * (2 * pi / tile)).flatten(2).flatten(0, 1)
+    return angle.cos().to(dtype), (-angle.sin()).to(dtype)
+
+
+def _waves(tile: int) -> tuple[Tensor, Tensor]:
+    place = torch.arange(tile, dtype=torch.float64)
+    angle = torch.outer(place, place).remainder(tile) * (2 * pi / tile)
+    return angle.cos(), angle.sin()

@@ -1,0 +1,42 @@
+"""What machine this is, as far as it decides how fast things are: hardware only."""
+
+import os
+import platform
+import re
+from pathlib import Path
+
+
+def processor() -> str:
+    """The processor's name."""
+    return _cpu_fact("model name") or platform.processor() or platform.machine()
+
+
+def instruction_set() -> str:
+    """The widest vector instructions of the processor, as far as the system tells."""
+    flags = set(_cpu_fact("flags").split())
+    for name, flag in (("AVX-512", "avx512f"), ("AVX2", "avx2"), ("AVX", "avx")):
+        if flag in flags:
+            return name
+    return platform.machine()
+
+
+def cores() -> int | None:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def memory_gb() -> float | None:
+    """The machine's memory in units of 2^30 bytes; None where the system does not tell."""
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+    except (ValueError, OSError):
+        return None
+
+
+def _cpu_fact(name: str) -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+    found = re.search(rf"^{name}\s*:\s*(.*)$", text, re.MULTILINE)
+    return found[1].strip() if found else ""

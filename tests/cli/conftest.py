@@ -1,0 +1,149 @@
+"""What the tests of the command line share: tiny footage, a run trained on it by a command, and a way to call one."""
+
+import io
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from maskedskipunet.cli.main import main
+from maskedskipunet.data.video import VideoWriter
+
+SMALL = [
+    "--data.height_px=32",
+    "--data.width_px=32",
+    "--model.latent_dim=8",
+    "--training.epochs=1",
+    "--training.batch_size=4",
+]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    def refusal(self) -> str:
+        """The one line of a command that was refused, which printed nothing else."""
+        assert (self.code, self.out) == (2, "")
+        assert self.err.startswith("error: ")
+        assert self.err.endswith(".\n")
+        assert self.err.count("\n") == 1
+        return self.err
+
+
+Call = Callable[..., Answer]
+
+
+def call_main(*arguments: object) -> Answer:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ended:  # --help
+            code = int(ended.code or 0)
+    return Answer(code, out.getvalue(), err.getvalue())
+
+
+def write_video(path: Path, frames: int = 6, *, height_px: int = 32, width_px: int = 48) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with VideoWriter(path, height_px=height_px, width_px=width_px, frame_rate=10) as writer:
+        for number in range(frames):
+            frame = np.full((height_px, width_px, 3), 60, np.uint8)
+            frame[8:16, 2 * number : 2 * number + 8] = 220
+            writer.write(frame)
+    return path
+
+
+def write_images(folder: Path, frames: int = 5) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(frames):
+        frame = np.full((32, 48, 3), 60 + 10 * number, np.uint8)
+        Picture.fromarray(frame).save(folder / f"{number:03d}.png")
+    return folder
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Makers of footage, for tests that need footage of their own."""
+
+    video: Callable[..., Path] = write_video
+    images: Callable[..., Path] = write_images
+
+
+@pytest.fixture
+def make() -> Tools:
+    return Tools()
+
+
+@pytest.fixture
+def cli() -> Call:
+    """Calls a command in this process."""
+    return call_main
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def files(place: Path) -> Callable[[], set[str]]:
+    """Tells which files and folders there are where we stand."""
+    return lambda: {str(path.relative_to(place)) for path in place.rglob("*")}
+
+
+@pytest.fixture(scope="session")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two normal videos and two test videos with labels: one with an anomaly, one without."""
+    folder = tmp_path_factory.mktemp("data") / "footage"
+    for name in ("normal/a", "normal/b", "test/c", "test/d"):
+        write_video(folder / f"{name}.mp4")
+    (folder / "test" / "c_labels.csv").write_text("0\n0\n0\n1\n1\n0\n")
+    (folder / "test" / "d_labels.csv").write_text("0\n" * 6)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that `train` made; tests leave it as it is."""
+    runs = tmp_path_factory.mktemp("trained")
+    cache = tmp_path_factory.mktemp("frames")
+    answer = call_main("train", "--data", footage, "--data.cache", cache, "--runs", runs, "--name", "small", *SMALL)
+    assert answer.code == 0, answer.err
+    return runs / "small"
+
+
+@pytest.fixture
+def small() -> list[str]:
+    """Options of a training that takes no time."""
+    return list(SMALL)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], io.StringIO]:
+    """Puts a terminal of some width in place of stdout and stderr, and gives what is shown on it."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def place_terminal(columns: int) -> io.StringIO:
+        shown = Terminal()
+        monkeypatch.setattr(sys, "stdout", shown)
+        monkeypatch.setattr(sys, "stderr", shown)
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("TERM", "xterm")
+        return shown
+
+    return place_terminal

@@ -1,0 +1,51 @@
+import json
+from functools import partial
+
+import pytest
+
+from maskedskipunet.data.scene import SceneConfig
+from maskedskipunet.training.config import TrainingConfig
+from maskedskipunet.workflows import demo
+
+
+@pytest.fixture
+def small_demo(monkeypatch):
+    """The demo over a scene of a few frames."""
+    few = {"height_px": 32, "width_px": 48, "train_videos": 1, "train_frames": 6, "test_videos": 2, "test_frames": 30}
+    monkeypatch.setattr(demo, "SceneConfig", partial(SceneConfig, **few))
+    monkeypatch.setattr(demo, "LATENT_DIM", 8)
+    monkeypatch.setattr(demo, "TRAINING", TrainingConfig(epochs=1))
+
+
+def test_the_demo_tells_its_figures_beside_frame_differencing_and_where_all_lies(small_demo, cli, place):
+    answer = cli("demo", "--seed", 3, "--json", "figures.json")
+    assert answer.code == 0, answer.err
+    figures = json.loads((place / "figures.json").read_text())
+    assert {"auc", "auc_frame_difference", "auc_by_kind", "seconds"} <= figures.keys()
+    assert (figures["seed"], figures) == (3, json.loads((place / "demo" / "demo.json").read_text()))
+    title, header, _, *rest = answer.out.splitlines()
+    assert (title, header.split()) == ("AUC over frames", ["anomaly", "MaskedSkipUNet", "frame", "differencing"])
+    table = {line.rsplit(maxsplit=2)[0].strip() for line in rest[: rest.index("")]}
+    assert table == {kind.replace("_", " ") for kind in figures["auc_by_kind"]} | {"all"}
+    assert f"{figures['seconds']:.0f} seconds, seed 3" in rest
+    assert "plots:   demo/run/plots" in rest
+    assert "videos:  demo/run/videos" in rest
+
+
+def test_a_demo_beside_another_takes_the_next_free_name(small_demo, cli, place):
+    (place / "demo").mkdir()
+    answer = cli("demo", "--videos", "false")
+    assert answer.code == 0, answer.err
+    assert "plots:   demo-2/run/plots" in answer.out
+    assert "videos:" not in answer.out
+    assert not (place / "demo-2" / "run" / "videos").exists()
+
+
+def test_a_demo_that_fails_or_is_interrupted_leaves_nothing(small_demo, cli, files, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "train", fail)
+    answer = cli("demo")
+    assert (answer.code, answer.err.splitlines()[-1]) == (130, "interrupted")
+    assert files() == set()

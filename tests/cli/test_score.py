@@ -1,0 +1,73 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskedskipunet.cli.score import APART_S, TOP_MOMENTS, top_moments
+
+
+def test_one_video_is_scored_into_a_folder_named_after_it(cli, run, footage, place):
+    answer = cli("score", footage / "test" / "c.mp4", "--model", run, "--json", "best.json")
+    assert answer.code == 0
+    assert answer.err.startswith("scoring: 6 frames in ")
+    best = json.loads((place / "best.json").read_text())
+    assert (best["frames"], best["frames_scored"], len(best["highest"])) == (6, 4, 1)
+    (top,) = best["highest"]
+    assert answer.out.splitlines() == [
+        "Highest scores",
+        "time (s)   frame     score",
+        "──────────────────────────",
+        f"    {top['time_s']:.2f}       {top['frame']}   {top['score']:.5f}",
+        "",
+        "4 of 6 frames scored",
+        "scores/c/scores.parquet",
+        "scores/c/scores.png",
+    ]
+    assert {path.name for path in (place / "scores" / "c").iterdir()} == {"scores.parquet", "scores.png"}
+
+
+def test_a_comparison_video_is_written_when_asked_for_and_a_run_found_by_its_name(cli, run, footage, place):
+    (place / "runs").symlink_to(run.parent)
+    answer = cli("score", footage / "test" / "c.mp4", "--model", "small", "--out", "o", "--video", "--device", "cpu")
+    assert (answer.code, answer.out.splitlines()[-1]) == (0, "o/comparison.mp4")
+    assert (place / "o" / "comparison.mp4").stat().st_size > 0
+
+
+def test_a_bad_frame_is_refused_or_skipped_with_a_word(cli, run, make, place, caplog):
+    make.images(place / "clip", 9)
+    (place / "clip" / "004.png").write_bytes(b"")
+    assert "clip/004.png: cannot read the image" in cli("score", "clip", "--model", run).err.splitlines()[-1]
+    answer = cli("score", "clip", "--model", run, "--on-bad-frame", "skip")
+    assert (answer.code, "4 of 9 frames scored" in answer.out) == (0, True)
+    assert any("004.png: frame 4 was skipped" in message for message in caplog.messages)
+
+
+TIMES = st.lists(st.floats(0.01, 3), min_size=1, max_size=40).map(np.cumsum)
+
+
+@given(TIMES, st.data())
+def test_the_highest_moments_lie_apart_and_nothing_higher_is_left_out(time_s, data):
+    scores = np.array(
+        data.draw(st.lists(st.floats(0, 1) | st.just(np.nan), min_size=len(time_s), max_size=len(time_s)))
+    )
+    chosen = top_moments(time_s, scores)
+    assert len(chosen) <= TOP_MOMENTS
+    assert list(scores[chosen]) == sorted(scores[chosen], reverse=True)
+    assert all(abs(time_s[a] - time_s[b]) >= APART_S for a in chosen for b in chosen if a != b)
+    if len(chosen) < TOP_MOMENTS:  # then every other moment lies beside one that is as high or higher
+        others = set(np.flatnonzero(~np.isnan(scores))) - set(chosen)
+        beside = [any(abs(time_s[a] - time_s[b]) < APART_S and scores[b] >= scores[a] for b in chosen) for a in others]
+        assert all(beside)
+
+
+def test_where_no_frame_has_a_score_no_moment_is_the_highest():
+    assert top_moments(np.arange(3.0), np.full(3, np.nan)) == []
+
+
+@pytest.mark.parametrize("name", ["film.of.a.day", "[red] ü"])
+def test_the_folder_is_named_after_any_video(cli, run, make, place, name):
+    make.video(place / f"{name}.mp4")
+    assert cli("score", f"{name}.mp4", "--model", run).code == 0
+    assert (place / "scores" / name / "scores.parquet").is_file()
