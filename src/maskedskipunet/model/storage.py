@@ -36,7 +36,8 @@ def write_weights(
     path: Path, config: NetworkConfig, input_format: InputFormat | None, weights: Mapping[str, Tensor]
 ) -> None:
     """Write weights into one safetensors file, whose header says which network they belong to."""
-    header = {_HEADER_KEY: json.dumps(_describe(config, input_format)), "format": "pt"}
+    # One key alone: safetensors writes several in an order of its own, and equal weights should be equal files.
+    header = {_HEADER_KEY: json.dumps(_describe(config, input_format))}
     with whole_file(path) as part, _os_errors():
         save_file({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}, part, metadata=header)
 
