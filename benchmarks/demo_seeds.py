@@ -22,9 +22,7 @@ def main() -> None:
     seeds = parser.parse_args().seeds
     rows = [run_demo(seed) for seed in seeds]
     for row in rows:
-        print(
-            f"seed {row['seed']}: AUC {row['auc']:.4f}, differencing {row['auc_frame_difference']:.4f}, {row['seconds']} s"
-        )
+        print("seed {seed}: AUC {auc:.4f}, frame differencing {auc_frame_difference:.4f}, {seconds} s".format(**row))
     environment = rows[0]["environment"]
     print(
         write_result("demo", {"runs": [{k: v for k, v in r.items() if k != "environment"} for r in rows]}, environment)

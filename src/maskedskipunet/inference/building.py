@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maskedskipunet.inference.choosing import Form, Part, choose_forms, tilings, transform_bytes
+from maskedskipunet.inference.choosing import Form, Part, choose_forms
 from maskedskipunet.inference.folding import FoldedBlock, fold_decoder, fold_encoder, fold_skip
 from maskedskipunet.inference.stages import (
     DirectDecoder,
@@ -22,12 +22,13 @@ from maskedskipunet.inference.stages import (
     TiledEncoder,
     TiledSkip,
 )
-from maskedskipunet.inference.tiles import TileGrid
 from maskedskipunet.model.config import BLOCK_KERNELS, VARIANTS
 from maskedskipunet.model.convolutions import SkipConvolution
 from maskedskipunet.model.network import MaskedSkipUNet
+from maskedskipunet.model.tiles import TileGrid, tilings, transform_bytes
 
 MEASURED_FRAMES = 2  # computed together to find the fastest form; more would take long at the largest networks
+TILINGS_TRIED = 3
 KERNEL = max(BLOCK_KERNELS)
 
 
@@ -97,7 +98,7 @@ class _Parts:
         inputs, outputs = block.kernels[0].shape[1], len(block.bias)
         forms = [Form("direct", _bytes(block.kernels), partial(direct, block))]
         if self.tiled:
-            grids = tilings(KERNEL, *size, inputs=inputs, outputs=outputs, even=tile is TiledEncoder)
+            grids = tilings(KERNEL, *size, inputs=inputs, outputs=outputs, even=tile is TiledEncoder)[:TILINGS_TRIED]
             forms += [_tiled(grid, inputs, outputs, partial(tile, block, grid)) for grid in grids]
         images = self._images(MEASURED_FRAMES, *size, inputs)
         name = f"{direct.__name__} {_told(size, inputs, outputs, block.kernels)}"
@@ -108,7 +109,7 @@ class _Parts:
         outputs, inputs, side, _ = kernels[0].shape
         forms: list[Form[Skip]] = [Form("direct", _bytes(kernels), partial(DirectSkip, kernels, bias))]
         if self.tiled:
-            grids = tilings(side, *size, inputs=self.frames * inputs, outputs=outputs, even=False)
+            grids = tilings(side, *size, inputs=self.frames * inputs, outputs=outputs, even=False)[:TILINGS_TRIED]
             forms += [
                 _tiled(grid, self.frames * inputs, outputs, partial(TiledSkip, kernels, bias, grid)) for grid in grids
             ]

@@ -16,15 +16,11 @@ import torch
 
 from maskedskipunet.data.cache import cache_folder
 from maskedskipunet.files import whole_file
-from maskedskipunet.inference.tiles import TileGrid
 from maskedskipunet.machine import instruction_set, processor
 
 TIMINGS_NAME = "timings.json"
 REPEATS = 2
 FAR = 2.0
-TILINGS_TRIED = 3
-LARGEST_BYTES = 800_000_000  # of one part's transformed kernels
-READING = 4.0  # multiplications in the time that one number of a kernel's transform is read in, for a frame or two
 
 T = TypeVar("T")
 
@@ -65,35 +61,6 @@ def choose_forms(parts: Sequence[Part[T]], room_bytes: int) -> list[Form[T]]:
         _, at, other = min(cheaper, key=lambda entry: entry[:2])  # the least time lost for the room that it gives
         chosen[at] = other
     return chosen
-
-
-def tilings(kernel: int, height_px: int, width_px: int, *, inputs: int, outputs: int, even: bool) -> list[TileGrid]:
-    """The tilings that promise the fewest operations, the best first.
-
-    inputs, outputs: channels. even: whether tiles must cut into squares of 2x2.
-    """
-    found = {}
-    for parts in range(1, max(height_px, width_px) // 4 + 1):
-        for side in (height_px, width_px):
-            step = -(-side // parts)
-            step += step % 2 if even else 0
-            grid = TileGrid(kernel, step + kernel - 1, height_px, width_px)
-            if transform_bytes(grid, inputs, outputs) <= LARGEST_BYTES:
-                found[grid.tile] = grid
-    return sorted(found.values(), key=lambda grid: _operations(grid, inputs, outputs))[:TILINGS_TRIED]
-
-
-def _operations(grid: TileGrid, inputs: int, outputs: int) -> float:
-    """Multiplications of one image, those of the products and of the transforms."""
-    there = 2 * grid.half * grid.tile * (grid.step if grid.down > 1 else grid.tile) + 4 * grid.half * grid.tile**2
-    back = 2 * grid.half * grid.step * grid.tile * 2 + 2 * grid.half * grid.step**2
-    products = grid.frequencies * inputs * outputs
-    return grid.tiles * (4 * products + there * inputs + back * outputs) + READING * 2 * products
-
-
-def transform_bytes(grid: TileGrid, inputs: int, outputs: int) -> int:
-    """What the transforms of kernels take in float32, real and imaginary parts."""
-    return 8 * grid.frequencies * inputs * outputs
 
 
 class _Timings:

@@ -1,7 +1,8 @@
 """The one streaming scorer: a file and a camera differ only in where their frames come from."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from operator import itemgetter
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.errors import ConfigError
@@ -18,6 +20,7 @@ from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.score import frame_score, score_map
 
 DEFAULT_BATCH = 8
+_Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def score_frames(
     *,
     batch_size: int = DEFAULT_BATCH,
     with_maps: bool = False,
-) -> Iterator[FrameScore]:
+) -> Generator[FrameScore, None, None]:
     """Score each frame as it comes, encoding it once; memory does not depend on how many there are.
 
     frames: already sampled as `how` says. how: the size the network looks at. batch_size: frames encoded together;
@@ -64,37 +67,43 @@ def score_frames(
     half = network.clip_length // 2
     held: list[_Encoded] = []  # the frames that clips to come still need
     next_centre = 0  # the first frame of `held` not given yet
-    stream = iter(frames)
-    while batch := list(islice(stream, batch_size)):
-        held += _encode(batch, network, how)
-        ready = max(next_centre, len(held) - half)
-        yield from _scores(held, range(next_centre, ready), network, with_maps)
-        passed = max(0, ready - half)
-        del held[:passed]
-        next_centre = ready - passed
-    yield from _scores(held, range(next_centre, len(held)), network, with_maps)
+    # Decoding and resizing run in a thread of their own, a batch ahead of the network.
+    with closing(read_ahead(_sized(frames, network.channels, how), batch_size)) as stream:
+        while batch := list(islice(stream, batch_size)):
+            held += _encode(batch, network)
+            ready = max(next_centre, len(held) - half)
+            yield from _scores(held, range(next_centre, ready), network, with_maps)
+            passed = max(0, ready - half)
+            del held[:passed]
+            next_centre = ready - passed
+        yield from _scores(held, range(next_centre, len(held)), network, with_maps)
+
+
+def _sized(frames: Iterable[Frame], channels: int, how: InputFormat) -> Iterator[tuple[Frame, _Pixels | None]]:
+    """Each frame without its image, and its pixels as the network sees them, (C, H, W); None for a bad frame."""
+    for frame in frames:
+        pixels = None
+        if frame.image is not None:
+            pixels = network_frame(frame.image, height_px=how.height_px, width_px=how.width_px, channels=channels)
+        yield replace(frame, image=None), pixels
 
 
 @torch.inference_mode()
-def _encode(batch: Sequence[Frame], network: PreparedNetwork, how: InputFormat) -> list[_Encoded]:
-    images = [
-        network_frame(frame.image, height_px=how.height_px, width_px=how.width_px, channels=network.channels)
-        for frame in batch
-        if frame.image is not None
-    ]
+def _encode(batch: Sequence[tuple[Frame, _Pixels | None]], network: PreparedNetwork) -> list[_Encoded]:
+    images = [pixels for _, pixels in batch if pixels is not None]
     if not images:
-        return [_Encoded(frame, None, None) for frame in batch]
-    pixels = torch.from_numpy(np.stack(images)).to(network.device).float() / 255  # (N, C, H, W)
-    levels = network.encode(pixels)
+        return [_Encoded(frame, None, None) for frame, _ in batch]
+    stack = torch.from_numpy(np.stack(images)).to(network.device).float() / 255  # (N, C, H, W)
+    levels = network.encode(stack)
     rows = iter(range(len(images)))
     encoded = []
-    for frame in batch:
-        if frame.image is None:
+    for frame, pixels in batch:
+        if pixels is None:
             encoded.append(_Encoded(frame, None, None))
         else:
             row = next(rows)
             # Copies, so that one held row does not keep its whole batch in memory.
-            encoded.append(_Encoded(frame, pixels[row].clone(), [level[row].clone() for level in levels]))
+            encoded.append(_Encoded(frame, stack[row].clone(), [level[row].clone() for level in levels]))
     return encoded
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from maskedskipunet.inference.folding import PLACES, FoldedBlock, place_order
-from maskedskipunet.inference.tiles import (
+from maskedskipunet.model.tiles import (
     Product,
     TileGrid,
     add_bias,

@@ -8,6 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from maskedskipunet.model.tiled_convolution import tiled_conv2d
+from maskedskipunet.model.tiles import tilings
+
+TILED_FROM = 7  # the smallest kernel for which tiles pay in training
+
 
 def centred_mask(kernel: int, hole: int, frames: int = 1) -> Tensor:
     """Ones with a centred hole of zeros in the middle frame.
@@ -47,9 +52,12 @@ class SkipConvolution(nn.Conv3d):
     hole: side of the mask's window in the target frame; 0 masks nothing.
     (B, T, C, H, W) -> (B, C, H, W), zero padding in space. Only the target frame's output is ever read, so
     this is a 2-D convolution over T*C channels and time needs no padding.
+    tiled: whether a large kernel is to be applied by tiles, in single or double precision: equal to rounding, and on a
+    CPU up to fifteen times faster in training.
     """
 
     mask: Tensor
+    tiled = False
 
     def __init__(self, channels: int, *, frames: int, kernel: int, hole: int) -> None:
         super().__init__(channels, channels, (frames, kernel, kernel))
@@ -59,7 +67,13 @@ class SkipConvolution(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         kernel = (self.weight * self.mask).transpose(1, 2).flatten(1, 2)  # (C, T*C, k, k)
-        return F.conv2d(input.flatten(1, 2), kernel, self.bias, padding=kernel.shape[-1] // 2)
+        images, side = input.flatten(1, 2), kernel.shape[-1]
+        if self.tiled and side >= TILED_FROM and self.bias is not None and images.dtype == kernel.dtype:
+            outputs, inputs = kernel.shape[:2]
+            # By a rule, not by measuring: another size of tiles rounds otherwise, and a training could not be repeated.
+            best = tilings(side, *images.shape[2:], inputs=inputs, outputs=outputs, even=False)
+            return tiled_conv2d(images, kernel, self.bias, best[0].tile)
+        return F.conv2d(images, kernel, self.bias, padding=side // 2)
 
     def all_frames(self, volume: Tensor) -> Tensor:
         """(B, C, T, H, W) -> the same shape: each frame in turn as the target, zero padding in time too."""

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+from maskedskipunet.model.convolutions import SkipConvolution
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.score import reconstruction_loss
 from maskedskipunet.training.config import Schedule
@@ -26,6 +27,12 @@ class TrainingModule(L.LightningModule):
         self.network = network
         self.learning_rate = learning_rate
         self.schedule = schedule
+
+    def on_fit_start(self) -> None:
+        use_tiles(self.network, self.device.type == "cpu")
+
+    def on_fit_end(self) -> None:
+        use_tiles(self.network, False)
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         loss = self._loss(batch)
@@ -47,6 +54,13 @@ class TrainingModule(L.LightningModule):
         clip = batch.transpose(1, 2).float() / 255  # (B, C, T, H, W)
         target = clip[:, :, clip.shape[2] // 2]
         return reconstruction_loss(target, self.network(clip))
+
+
+def use_tiles(network: MaskedSkipUNet, tiled: bool) -> None:
+    """Whether the skips' large kernels are applied by tiles; a GPU's own convolutions are fast enough."""
+    for skip in network.skips:
+        if isinstance(skip, SkipConvolution):
+            skip.tiled = tiled
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LARGEST_BYTES = 800_000_000  # of one convolution's transformed kernels
+READING = 4.0  # multiplications in the time that one number of a kernel's transform is read in, for a frame or two
+
 Product = tuple[Tensor, Tensor]  # real and imaginary part, each (frequencies, tiles, channels)
 
 
@@ -56,6 +59,36 @@ class TileGrid:
     @property
     def frequencies(self) -> int:
         return self.half * self.tile
+
+
+def tilings(kernel: int, height_px: int, width_px: int, *, inputs: int, outputs: int, even: bool) -> list[TileGrid]:
+    """The tilings that promise the fewest operations, the best first; those whose transformed kernels are too large
+    are left out.
+
+    inputs, outputs: channels. even: whether tiles must cut into squares of 2x2.
+    """
+    found = {}
+    for parts in range(1, max(height_px, width_px) // 4 + 2):
+        for side in (height_px, width_px):
+            step = -(-side // parts)
+            step += step % 2 if even else 0
+            grid = TileGrid(kernel, step + kernel - 1, height_px, width_px)
+            if transform_bytes(grid, inputs, outputs) <= LARGEST_BYTES:
+                found[grid.tile] = grid
+    return sorted(found.values(), key=lambda grid: _operations(grid, inputs, outputs))
+
+
+def _operations(grid: TileGrid, inputs: int, outputs: int) -> float:
+    """Multiplications of one image, those of the products and of the transforms."""
+    there = 2 * grid.half * grid.tile * (grid.step if grid.down > 1 else grid.tile) + 4 * grid.half * grid.tile**2
+    back = 2 * grid.half * grid.step * grid.tile * 2 + 2 * grid.half * grid.step**2
+    products = grid.frequencies * inputs * outputs
+    return grid.tiles * (4 * products + there * inputs + back * outputs) + READING * 2 * products
+
+
+def transform_bytes(grid: TileGrid, inputs: int, outputs: int) -> int:
+    """What the transforms of kernels take in float32, real and imaginary parts."""
+    return 8 * grid.frequencies * inputs * outputs
 
 
 def tile_spectra(images: Tensor, grid: TileGrid) -> Tensor:
@@ -152,7 +185,37 @@ def same_size(weight: Tensor, kernel: int) -> Tensor:
     return F.pad(weight, (margin,) * 4)
 
 
+def block_spectra(images: Tensor, grid: TileGrid) -> Tensor:
+    """Transforms of the right parts alone, zeros around them: (N, H, W, C) -> (N * tiles, frequencies, 2, C)."""
+    count, height, width, channels = images.shape
+    tile, step, half = grid.tile, grid.step, grid.half
+    rows, columns = _forward(tile, images.dtype)
+    padded = F.pad(images, (0, 0, 0, grid.across * step - width, 0, grid.down * step - height))
+    halfway = rows[:, :step] @ padded.view(count * grid.down, step, -1)  # (N * down, 2 * half, across * step * C)
+    blocks = halfway.view(count * grid.down, half, 2, grid.across, step, channels)
+    blocks = blocks.permute(0, 3, 1, 2, 4, 5).reshape(-1, 2 * step, channels)
+    within = columns.view(-1, 2, tile)[:, :, :step].flatten(1)
+    spectra = torch.bmm(within.expand(len(blocks), -1, -1), blocks)
+    return spectra.view(count * grid.tiles, grid.frequencies, 2, channels)
+
+
+def kernel_gradient(spectra: Tensor, outputs: Tensor, grid: TileGrid) -> Tensor:
+    """How a loss changes with the kernel.
+
+    spectra: of the tiles of what was convolved, (N * tiles, frequencies, 2, in). outputs: block_spectra of the loss's
+    gradient by what came out, (N * tiles, frequencies, 2, out). Returns (out, in, k, k).
+    """
+    real, imaginary = spectra[:, :, 0].transpose(0, 1), spectra[:, :, 1].transpose(0, 1)  # (frequencies, tiles, in)
+    by_real, by_imaginary = (outputs[:, :, part].permute(1, 2, 0) for part in (0, 1))  # (frequencies, out, tiles)
+    sum_real = torch.bmm(by_real, real).baddbmm_(by_imaginary, imaginary)
+    sum_imaginary = torch.bmm(by_real, imaginary).baddbmm_(by_imaginary, real, alpha=-1)
+    cosine, sine = _lags(grid.kernel, grid.tile, spectra.dtype)
+    taps = cosine @ sum_real.flatten(1) - sine @ sum_imaginary.flatten(1)
+    return taps.view(grid.kernel, grid.kernel, *sum_real.shape[1:]).permute(2, 3, 0, 1)
+
+
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def _forward(tile: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Along the height: (2 * half, tile), rows (frequency, part). Along the width: (2 * tile, 2 * tile), rows
     (frequency, part), columns (part, pixel)."""
@@ -164,6 +227,7 @@ def _forward(tile: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def _inverse(kernel: int, tile: int, evens_first: bool, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Along the width, from real and from imaginary parts: (2 * step, tile), rows (part, pixel). Along the height:
     (step, 2 * half), columns (frequency, part)."""
@@ -182,6 +246,7 @@ def _inverse(kernel: int, tile: int, evens_first: bool, dtype: torch.dtype) -> t
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def _kernel_waves(kernel: int, tile: int, dtype: torch.dtype) -> Product:
     """Real and imaginary part of each tap's wave, (frequencies, k * k); kernels are turned around, as torch
     convolves without turning them."""
@@ -190,6 +255,20 @@ def _kernel_waves(kernel: int, tile: int, dtype: torch.dtype) -> Product:
     across = torch.arange(tile, dtype=torch.float64)[:, None, None] * place
     angle = ((down + across) * (2 * pi / tile)).flatten(2).flatten(0, 1)
     return angle.cos().to(dtype), (-angle.sin()).to(dtype)
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _lags(kernel: int, tile: int, dtype: torch.dtype) -> Product:
+    """Real and imaginary waves at the first k x k places, (k * k, frequencies), each for its conjugate too."""
+    real, imaginary = _kernel_waves(kernel, tile, torch.float64)
+    twice = torch.full((tile // 2 + 1,), 2.0, dtype=torch.float64)
+    twice[0] = 1
+    if tile % 2 == 0:
+        twice[-1] = 1
+    weights = twice.repeat_interleave(tile) / tile**2
+    # Tap t of a kernel stands at place k - 1 - t there: turned around, places 0 to k - 1 come in order.
+    return (real.flip(1).T * weights).to(dtype), (-imaginary.flip(1).T * weights).to(dtype)
 
 
 def _waves(tile: int) -> tuple[Tensor, Tensor]:
