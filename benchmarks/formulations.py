@@ -65,9 +65,9 @@ class CarefulRewrite:
         for block, (kernel, bias) in zip(self.encoder, self.skips, strict=True):
             hidden = _side_by_side(images, block)
             by_place = block.project.permute(2, 1, 0)  # (out, hidden, place)
-            weight = by_place.reshape(*by_place.shape[:2], 2, 2)
+            weight = by_place.reshape(*by_place.shape[:2], 2, 2).contiguous()
             images = F.conv2d(hidden, weight, block.project_bias, stride=2).relu_()
-            together = images.view(batch, -1, *images.shape[2:])
+            together = images.reshape(batch, -1, *images.shape[2:])
             passed.append(F.conv2d(together, kernel, bias, padding=kernel.shape[-1] // 2))
         hidden = self._decode(self.decoder[0], passed[3])
         for block, skip in zip(self.decoder[1:], reversed(passed[:3]), strict=True):

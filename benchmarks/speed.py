@@ -11,9 +11,11 @@ Writes docs/results/speed_<instruction set>_<date>.json.
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -26,6 +28,7 @@ SIZE_PX = 256
 TRAIN_BATCH = 8
 LONGEST_FRAME_S = 60.0
 SCORES_A_ROUND = 16  # of ours, which works in batches
+BEFORE_A_NORM = r"(en|de)coder\.\d\.convs\.\d\.bias|encoder\.\d\.project\.bias|decoder\.[012]\.project\.bias"
 OPTIONS = ("--side", "--latent", "--what", "--folder")
 
 
@@ -143,11 +146,15 @@ class Side:
 
 
 def disagreement(path: str, ours: str) -> float:
-    """The largest difference of two results over the largest value: of scores, or of one weight's gradients."""
+    """The largest difference of two results over the largest value: of scores, or of one weight's gradients.
+
+    Biases before a batch norm are left out: it takes them away again, so that their gradients are rounding alone.
+    """
     import torch
 
     theirs, own = torch.load(path, weights_only=True), torch.load(ours, weights_only=True)
-    return max(float((theirs[name] - own[name]).abs().max() / own[name].abs().max().clamp(min=1e-12)) for name in own)
+    compared = [name for name in own if not re.fullmatch(BEFORE_A_NORM, name)]
+    return max(float((theirs[name] - own[name]).abs().max() / own[name].abs().max()) for name in compared)
 
 
 def told(row: dict[str, Any]) -> str:
@@ -175,6 +182,12 @@ def timed(action: Callable[[], object]) -> float:
     began_s = time.perf_counter()
     action()
     return time.perf_counter() - began_s
+
+
+def best_of_two(action: Callable[[], object]) -> float:
+    """Seconds of the second run where the first was bearable: a first run is slower than those after it."""
+    first_s = timed(action)
+    return first_s if first_s > LONGEST_FRAME_S else min(first_s, timed(action))
 
 
 # The sides that are compared
@@ -212,6 +225,7 @@ def scoring(side: str, latent: int) -> Sides:
     network, images = trained_network(latent), some_frames(SCORES_A_ROUND + 2)
     if side == "ours":
         return score_as_we_do(network, images)
+    warnings.simplefilter("ignore")  # torch's, when oneDNN is switched off
     from formulations import AsPublished, CarefulRewrite
 
     clip = torch.from_numpy(images).permute(3, 0, 1, 2)[None].float() / 255  # (1, 3, N, H, W)
@@ -226,7 +240,7 @@ def scoring(side: str, latent: int) -> Sides:
         with torch.inference_mode():
             return frame_score(score_map(window[:, :, 1], form(window)))
 
-    seconds = {name: timed(lambda form=form: score(form, 0)) for name, form in forms.items()}  # type: ignore[misc]
+    seconds = {name: best_of_two(lambda form=form: score(form, 0)) for name, form in forms.items()}  # type: ignore[misc]
     best = min(seconds, key=lambda name: seconds[name])
     note = f"more than {LONGEST_FRAME_S:.0f} s" if seconds[best] > LONGEST_FRAME_S else best
     turns = count()
@@ -285,9 +299,7 @@ def training(side: str, latent: int) -> Sides:
         from formulations import AsPublished
 
         forms = [AsPublished(network), AsPublished(network, onednn_in_skips=False)]
-        forward = min(
-            forms, key=lambda form: timed(lambda: reconstruction_loss(clips[:, :, 1], form(clips)).backward())
-        )
+        forward = min(forms, key=lambda form: best_of_two(lambda: learn(form)))
     elif side == "ours":
         from maskedskipunet.training.module import use_tiles
 

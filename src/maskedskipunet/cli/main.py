@@ -13,6 +13,7 @@ from typing import TextIO
 from maskedskipunet import __version__
 from maskedskipunet.cli.lines import one_line
 from maskedskipunet.errors import MaskedSkipUNetError
+from maskedskipunet.machine import keep_memory
 
 COMMANDS: Mapping[str, str] = {
     "demo": "train and test on a generated scene: see it work within three minutes",
@@ -66,6 +67,7 @@ def _run(command: str, *rest: str) -> int:
         near = get_close_matches(command, COMMANDS, 1)
         hint = f"Perhaps {near[0]} is meant." if near else f"Choose one of {', '.join(COMMANDS)}."
         return refuse(f"there is no command {command!r}. {hint}")
+    keep_memory()
     return int(import_module(f"maskedskipunet.cli.{command}").run(rest))
 
 

@@ -27,7 +27,9 @@ from maskedskipunet.model.convolutions import SkipConvolution
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.tiles import TileGrid, tilings, transform_bytes
 
-MEASURED_FRAMES = 2  # computed together to find the fastest form; more would take long at the largest networks
+# Frames computed together to find the fastest form: as many as files are scored in, fewer where they would take long.
+MOST_MEASURED, LEAST_MEASURED = 8, 2
+MEASURED_MACS = 2e10
 TILINGS_TRIED = 3
 KERNEL = max(BLOCK_KERNELS)
 
@@ -100,7 +102,7 @@ class _Parts:
         if self.tiled:
             grids = tilings(KERNEL, *size, inputs=inputs, outputs=outputs, even=tile is TiledEncoder)[:TILINGS_TRIED]
             forms += [_tiled(grid, inputs, outputs, partial(tile, block, grid)) for grid in grids]
-        images = self._images(MEASURED_FRAMES, *size, inputs)
+        images = self._images(block.kernels, size)
         name = f"{direct.__name__} {_told(size, inputs, outputs, block.kernels)}"
         return Part(name, forms, lambda stage: stage(images))
 
@@ -113,7 +115,7 @@ class _Parts:
             forms += [
                 _tiled(grid, self.frames * inputs, outputs, partial(TiledSkip, kernels, bias, grid)) for grid in grids
             ]
-        images = self._images(MEASURED_FRAMES, *size, inputs)
+        images = self._images(kernels, size)
 
         def run(skip: Skip) -> object:
             kept = skip.keep(images)
@@ -121,8 +123,10 @@ class _Parts:
 
         return Part(f"skip over {self.frames} {_told(size, inputs, outputs, kernels[:1])}", forms, run)
 
-    def _images(self, *shape: int) -> Tensor:
-        return torch.rand(shape, device=self.device).to(self.dtype)
+    def _images(self, kernels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        macs = sum(kernel.numel() for kernel in kernels) * size[0] * size[1]
+        count = min(MOST_MEASURED, max(LEAST_MEASURED, int(MEASURED_MACS / macs)))
+        return torch.rand(count, *size, kernels[0].shape[1], device=self.device).to(self.dtype)
 
 
 def _tiled(grid: TileGrid, inputs: int, outputs: int, make: Callable[[], Any]) -> Form[Any]:
