@@ -88,6 +88,8 @@ def test_frame_differencing_is_measured_on_the_same_frames(done: DemoResult, mon
 def test_it_is_trained_and_tested_like_any_other_run_and_shows_each_kind(done: DemoResult) -> None:
     assert done.run.is_finished()
     assert {path.name for path in done.run.videos.iterdir()} == {f"0{number}.mp4" for number in range(1, 5)}
+    assert done.film is not None
+    assert done.film.is_file()
     assert done.picture is not None
     with Picture.open(done.picture) as picture:
         assert picture.width == demo_module.PICTURE_WIDTH_PX

@@ -32,7 +32,8 @@ def run(arguments: Sequence[str]) -> int:
         ],
     )
     console.say(f"{figures['seconds']:.0f} seconds, seed {figures['seed']}")
-    if result.picture is not None:
+    if result.film is not None:
+        console.say(f"watch:   {result.film}")
         console.say(f"picture: {result.picture}")
         console.say(f"videos:  {result.run.videos}")
     console.say(f"plots:   {result.run.plots}")

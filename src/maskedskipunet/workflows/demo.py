@@ -36,12 +36,14 @@ PICTURE_WIDTH_PX = 1440
 class DemoResult:
     """What the demo found and where it lies.
 
-    figures: as in `demo.json`. picture: a moment of each kind of anomaly; None where no videos were written.
+    figures: as in `demo.json`. film: the comparison video to look at first. picture: a moment of each kind of
+    anomaly. Both are None where no videos were written.
     """
 
     figures: dict[str, Any]
     folder: Path
     run: RunFolder
+    film: Path | None
     picture: Path | None
 
 
@@ -89,11 +91,13 @@ def _demo(folder: Path, scene: SceneConfig, start: TrainConfig, with_videos: boo
         "environment": describe_environment(),
     }
     write_json(folder / "demo.json", figures)
-    picture = None
+    film = picture = None
     if with_videos:
+        moments = best_moments(scored, truth.kinds)
+        film = run.videos / f"{next(iter(moments.values()))[0]}.mp4"
         picture = folder / "demo.png"
-        _write_picture(picture, run, best_moments(scored, truth.kinds))
-    return DemoResult(figures, folder, run, picture)
+        _write_picture(picture, run, moments)
+    return DemoResult(figures, folder, run, film, picture)
 
 
 def best_moments(videos: Sequence[LabelledScores], kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, int]]:
