@@ -29,7 +29,7 @@ from maskedskipunet.workflows.train import train
 
 LATENT_DIM = 32
 TRAINING = TrainingConfig(epochs=2, batch_size=4, schedule="cosine")  # many small steps: the most within a minute
-PICTURE_WIDTH_PX = 1440
+PICTURE_WIDTH_PX = 1280
 
 
 @dataclass(frozen=True)
