@@ -45,7 +45,8 @@ def test_a_video_file_gets_scores_a_plot_and_a_comparison_video(
     assert table["label"] == [None] * 12
     assert [at for at, found in enumerate(table["score"]) if found is None] == [0, 11]
     np.testing.assert_array_equal(result.scored.scores[1:-1], table["score"][1:-1])
-    assert (listener.stages, listener.done) == ([("scoring", 12, "frames")], 12)
+    # Each frame is scored once and drawn once.
+    assert (listener.stages, listener.done) == ([("scoring and drawing", 24, "frames")], 24)
 
 
 def test_a_folder_of_images_scores_like_the_video_they_came_from(

@@ -47,7 +47,8 @@ def score(
     source = source_of(item, how, on_bad_frame)
     expected = source.expected_frames()
     video_path = out / "comparison.mp4" if with_video else None
-    with (progress or Silent()).stage("scoring", expected) as advance:
+    stage = ("scoring and drawing", 2 * expected) if with_video else ("scoring", expected)
+    with (progress or Silent()).stage(*stage) as advance:
         scored = score_video(item.name, source, network, how, video=video_path, advance=advance)
     if not scored.labelled.scored.any():
         raise DataError(

@@ -1,13 +1,15 @@
 """Score one video: the steps that `score`, `test` and `demo` share."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.ahead import read_ahead
+from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
@@ -70,7 +72,7 @@ def score_video(
 ) -> ScoredVideo:
     """Score a video, and where a path is named write its comparison video there, if any frame has a score.
 
-    labels: one a frame of the source. advance: called with each number of frames scored.
+    labels: one a frame of the source. advance: called with 1 for each frame scored, and for each drawn.
     Raises DataError when the video cannot be read.
     """
     found: list[FrameScore] = []
@@ -94,7 +96,7 @@ def score_video(
         result = _gather(name, found, labels, str(source.path))
         if spool is not None and video is not None and result.labelled.scored.any():
             video.parent.mkdir(parents=True, exist_ok=True)
-            _draw(result, source, spool, video)
+            _draw(result, source, spool, video, advance)
     return result
 
 
@@ -134,7 +136,7 @@ def _gather(name: str, found: Sequence[FrameScore], labels: NDArray[np.uint8] | 
     )
 
 
-def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path) -> None:
+def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path, advance: Advance) -> None:
     """Read the video once more, now that its scores and their scale are known, and draw each frame."""
     info = source.probe()
     renderer = ComparisonRenderer(
@@ -147,5 +149,11 @@ def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path) -> None
         error_scale=spool.error_scale(),
         index=result.index,
     )
-    pictures = ((frame.image, *spool.at(position)) for position, frame in enumerate(source.frames()))
-    write_comparison(path, pictures, renderer, result.frame_rate)
+
+    def pictures() -> Iterator[tuple[Image | None, Image | None, NDArray[np.float32] | None]]:
+        with closing(read_ahead(source.frames(), DEFAULT_BATCH)) as frames:
+            for position, frame in enumerate(frames):
+                yield frame.image, *spool.at(position)
+                advance(1)
+
+    write_comparison(path, pictures(), renderer, result.frame_rate)

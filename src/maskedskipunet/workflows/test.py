@@ -46,7 +46,8 @@ def test(
     folder = RunFolder(out)
     scored = []
     expected = sum(video.source.expected_frames() for video in found)
-    with (progress or Silent()).stage("testing", expected) as advance:
+    stage = ("testing and drawing", 2 * expected) if with_videos else ("testing", expected)
+    with (progress or Silent()).stage(*stage) as advance:
         for video in found:
             path = folder.videos / f"{video.item.name}.mp4" if with_videos else None
             scored.append(
