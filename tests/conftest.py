@@ -59,6 +59,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
     for test in _skipped_on_real_data:
         terminalreporter.write_line(f"real footage is there, but this test was skipped: {test}", red=True)
