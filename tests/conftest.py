@@ -1,7 +1,9 @@
 """What all tests share: where real footage lies, and the rule that it must not be skipped where it is."""
 
 import os
-from collections.abc import Iterator
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("MASKEDSKIPUNET_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def no_file_larger_than() -> Callable[[int], AbstractContextManager[None]]:
+    """A block in which the system lets no file grow beyond some bytes: what a full disk does to a writer."""
+
+    @contextmanager
+    def limited(size_bytes: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
 
 
 @pytest.hookimpl(wrapper=True)

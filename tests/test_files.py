@@ -1,6 +1,5 @@
 import errno
 import os
-import resource
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -73,14 +72,9 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, number):
     assert left_in(tmp_path) == []
 
 
-def test_a_disk_that_fills_up_while_the_file_is_written_is_named(tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    try:
-        with pytest.raises(DiskSpaceError, match=r"a\.txt: no room left on the disk"):
-            write(tmp_path / "a.txt", "a" * 5000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def test_a_disk_that_fills_up_while_the_file_is_written_is_named(tmp_path, no_file_larger_than):
+    with pytest.raises(DiskSpaceError, match=r"a\.txt: no room left on the disk"), no_file_larger_than(1000):
+        write(tmp_path / "a.txt", "a" * 5000)
     assert left_in(tmp_path) == []
 
 

@@ -29,12 +29,18 @@ def cores() -> int | None:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def memory_gb() -> float | None:
-    """The machine's memory in units of 2^30 bytes; None where the system does not tell."""
+def memory_bytes() -> int | None:
+    """The machine's memory; None where the system does not tell."""
     try:
-        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
         return None
+
+
+def memory_gb() -> float | None:
+    """The same in units of 2^30 bytes."""
+    count = memory_bytes()
+    return None if count is None else round(count / 2**30, 1)
 
 
 def _cpu_fact(name: str) -> str:

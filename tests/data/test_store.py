@@ -1,7 +1,6 @@
 import errno
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -92,17 +91,6 @@ def tree(folder):
         path: (path.lstat().st_mtime_ns, path.lstat().st_mode, path.read_bytes() if path.is_file() else None)
         for path in (folder, *folder.rglob("*"))
     }
-
-
-@contextmanager
-def no_file_larger_than(size_bytes):
-    """What a full disk does to a writer, by the system itself."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 # What is stored
@@ -305,7 +293,7 @@ def test_only_what_is_missing_needs_room(cache, videos, monkeypatch):
 
 
 @pytest.mark.parametrize("size_bytes", [10_000, 54_000])  # while frames are written, and just before the last
-def test_a_disk_that_fills_up_is_named_and_no_part_is_left(cache, videos, size_bytes):
+def test_a_disk_that_fills_up_is_named_and_no_part_is_left(cache, videos, size_bytes, no_file_larger_than):
     with pytest.raises(DiskSpaceError, match="no room left on the disk"), no_file_larger_than(size_bytes):
         store_videos(videos[:1], SMALL, cache)
     assert list(frames_folder(cache).iterdir()) == []

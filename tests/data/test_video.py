@@ -1,7 +1,6 @@
 import errno
 import logging
-import resource
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -33,17 +32,6 @@ def write(path, images, height_px=64, width_px=64):
 
 def left_in(folder):
     return sorted(child.name for child in folder.iterdir())
-
-
-@contextmanager
-def no_file_larger_than(size_bytes):
-    """What a full disk does to a writer, by the system itself."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def remux(source, target, *, shift=0, first=0):
@@ -154,7 +142,7 @@ def test_an_error_leaves_nothing_behind_and_the_video_of_before_untouched(tmp_pa
 
 
 @pytest.mark.parametrize("size_bytes", [1_000, 100_000, 380_000])  # at its start, in its midst, when it is finished
-def test_a_disk_that_fills_up_is_named_and_nothing_is_left(tmp_path, size_bytes):
+def test_a_disk_that_fills_up_is_named_and_nothing_is_left(tmp_path, size_bytes, no_file_larger_than):
     with pytest.raises(DiskSpaceError, match=r"a\.mp4: no room left for the video"), no_file_larger_than(size_bytes):
         write(tmp_path / "a.mp4", map(noise, range(150)))
     assert left_in(tmp_path) == []

@@ -1,9 +1,8 @@
 import json
 import os
 import pickle
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -137,21 +136,12 @@ def test_a_model_whose_saving_was_cut_off_is_still_the_one_before(saved: Path, m
     assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
 
 
-@contextmanager
-def files_no_larger_than(limit_bytes: int) -> Iterator[None]:
-    """The operating system refuses to write on from there, as on a full disk."""
-    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, most))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
-
-
-def test_a_model_that_does_not_fit_on_the_disk_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_model_that_does_not_fit_on_the_disk_is_refused_and_nothing_is_left(
+    tmp_path: Path, no_file_larger_than: Callable[[int], AbstractContextManager[None]]
+) -> None:
     model = network()
 
-    with files_no_larger_than(10_000), pytest.raises(DiskSpaceError) as refusal:
+    with no_file_larger_than(10_000), pytest.raises(DiskSpaceError) as refusal:
         model.save_pretrained(tmp_path)
 
     weights = tmp_path / "model.safetensors"

@@ -40,7 +40,7 @@ def test_tiles_give_what_a_convolution_gives_at_any_size(
     bias = torch.randn(3, generator=random, dtype=torch.float64)
 
     kernels = [kernel_spectra(weight, grid) for weight in weights]
-    found = convolve(images.permute(0, 2, 3, 1), kernels, grid, bias).permute(0, 3, 1, 2)
+    found = convolve(tile_spectra(images.permute(0, 2, 3, 1), grid), kernels, grid, bias).permute(0, 3, 1, 2)
 
     expected = bias[:, None, None] + sum(
         F.conv2d(images[at : at + count], weight, padding=half) for at, weight in enumerate(weights)
@@ -53,8 +53,9 @@ def test_in_single_precision_a_millionth_is_lost(kernel: int, tile: int) -> None
     torch.manual_seed(0)
     images, weight = torch.randn(2, 8, 64, 64), torch.randn(8, 8, kernel, kernel)
     grid = TileGrid(kernel, tile, 64, 64)
+    spectra = tile_spectra(images.permute(0, 2, 3, 1), grid)
 
-    found = convolve(images.permute(0, 2, 3, 1), [kernel_spectra(weight, grid)], grid).permute(0, 3, 1, 2)
+    found = convolve(spectra, [kernel_spectra(weight, grid)], grid, torch.zeros(8)).permute(0, 3, 1, 2)
 
     expected = F.conv2d(images.double(), weight.double(), padding=kernel // 2)
     assert (found - expected).abs().max() < 3e-6 * expected.abs().max()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from maskedskipunet.data.frames import Frame, OnBadFrame, SourceInfo
@@ -26,6 +27,10 @@ class Source:
 
     def probe(self) -> SourceInfo:
         """Size, rate and number of all frames, without decoding. Raises DataError for what is no footage."""
+        return self._info
+
+    @cached_property  # several steps ask, and a long video's packets take seconds to count
+    def _info(self) -> SourceInfo:
         if not self.path.exists():
             raise DataError("no such file or folder", str(self.path), "Check the path")
         if self.path.is_dir():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -102,9 +102,9 @@ class _Parts:
         if self.tiled:
             grids = tilings(KERNEL, *size, inputs=inputs, outputs=outputs, even=tile is TiledEncoder)[:TILINGS_TRIED]
             forms += [_tiled(grid, inputs, outputs, partial(tile, block, grid)) for grid in grids]
-        images = self._images(block.kernels, size)
+        images = cache(partial(self._images, block.kernels, size))
         name = f"{direct.__name__} {_told(size, inputs, outputs, block.kernels)}"
-        return Part(name, forms, lambda stage: stage(images))
+        return Part(name, forms, lambda stage: stage(images()))
 
     def skip(self, kernels: Sequence[Tensor], bias: Tensor, size: tuple[int, int]) -> Part[Skip]:
         kernels, bias = [kernel.to(self.dtype) for kernel in kernels], bias.to(self.dtype)
@@ -115,18 +115,19 @@ class _Parts:
             forms += [
                 _tiled(grid, self.frames * inputs, outputs, partial(TiledSkip, kernels, bias, grid)) for grid in grids
             ]
-        images = self._images(kernels, size)
+        images = cache(partial(self._images, kernels, size))
 
         def run(skip: Skip) -> object:
-            kept = skip.keep(images)
+            kept = skip.keep(images())
             return skip(torch.cat([kept[:1]] * (self.frames - 1) + [kept]))
 
         return Part(f"skip over {self.frames} {_told(size, inputs, outputs, kernels[:1])}", forms, run)
 
     def _images(self, kernels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
         macs = sum(kernel.numel() for kernel in kernels) * size[0] * size[1]
-        count = min(MOST_MEASURED, max(LEAST_MEASURED, int(MEASURED_MACS / macs)))
-        return torch.rand(count, *size, kernels[0].shape[1], device=self.device).to(self.dtype)
+        shape = min(MOST_MEASURED, max(LEAST_MEASURED, int(MEASURED_MACS / macs))), *size, kernels[0].shape[1]
+        own = torch.Generator(self.device)  # the caller's random state is left as it was
+        return torch.rand(shape, device=self.device, generator=own).to(self.dtype)
 
 
 def _tiled(grid: TileGrid, inputs: int, outputs: int, make: Callable[[], Any]) -> Form[Any]:

@@ -17,6 +17,7 @@ from maskedskipunet.model.tiles import (
     TileGrid,
     add_bias,
     assemble,
+    convolve,
     kernel_spectra,
     multiply,
     same_size,
@@ -69,9 +70,7 @@ class TiledEncoder:
         return torch.cat([self._halved(some) for some in few_tiles(images, self.grid)])
 
     def _halved(self, images: Tensor) -> Tensor:
-        product = multiply(tile_spectra(images, self.grid).flatten(0, 1), self.kernels)
-        add_bias(product, self.bias, self.grid)
-        hidden = tile_pixels(product, self.grid, evens_first=True).relu_()
+        hidden = tiled_side_by_side(images, self.kernels, self.bias, self.grid, evens_first=True)
         half = self.grid.step // 2
         by_place = hidden.view(2, half, 2, -1, hidden.shape[3])  # (row, half, column, half * tiles, hidden)
         output = by_place[0, :, 0] @ self.project[0]
@@ -97,9 +96,7 @@ class TiledDecoder:
 
     def _doubled(self, images: Tensor) -> Tensor:
         grid, step = self.grid, self.grid.step
-        product = multiply(tile_spectra(images, grid).flatten(0, 1), self.kernels)
-        add_bias(product, self.bias, grid)
-        hidden = tile_pixels(product, grid).relu_()  # (step, step, tiles, place * hidden)
+        hidden = tiled_side_by_side(images, self.kernels, self.bias, grid)  # (step, step, tiles, place * hidden)
         by_place = hidden.view(-1, PLACES, len(self.project)).transpose(0, 1)
         output = torch.baddbmm(self.project_bias, by_place, self.project.expand(PLACES, -1, -1))
         if self.cut:
@@ -140,16 +137,8 @@ class TiledSkip:
 
     def __call__(self, kept: Tensor) -> Tensor:
         count, together = len(kept) - len(self.kernels) + 1, ceil(ROWS_TOGETHER / self.grid.tiles)
-        passed = []
-        for first in range(0, count, together):
-            until = min(first + together, count)
-            product: Product | None = None
-            for at, kernel in enumerate(self.kernels):
-                product = multiply(kept[first + at : until + at].flatten(0, 1), kernel, product)
-            assert product is not None, "a skip looks at a frame at least"
-            add_bias(product, self.bias, self.grid)
-            passed.append(assemble(tile_pixels(product, self.grid), self.grid))
-        return torch.cat(passed)
+        windows = (kept[first : first + together + len(self.kernels) - 1] for first in range(0, count, together))
+        return torch.cat([convolve(window, self.kernels, self.grid, self.bias) for window in windows])
 
 
 class TargetSkip:
@@ -188,6 +177,15 @@ def side_by_side(images: Tensor, kernels: Sequence[Tensor], bias: Tensor) -> Ten
         for kernel, part in zip(kernels, biases, strict=True)
     ]
     return torch.cat(outputs, 1).relu_()
+
+
+def tiled_side_by_side(
+    images: Tensor, kernels: Product, bias: Tensor, grid: TileGrid, evens_first: bool = False
+) -> Tensor:
+    """The same by tiles, which are left apart: (N, H, W, in) -> (step, step, N * tiles, all outputs)."""
+    product = multiply(tile_spectra(images, grid).flatten(0, 1), kernels)
+    add_bias(product, bias, grid)
+    return tile_pixels(product, grid, evens_first).relu_()
 
 
 def few_tiles(images: Tensor, grid: TileGrid) -> Iterator[Tensor]:

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from maskedskipunet.model.tiles import (
     TileGrid,
-    add_bias,
     assemble,
     block_spectra,
+    convolve,
     kernel_gradient,
     kernel_spectra,
     multiply,
@@ -31,11 +31,9 @@ class _TiledConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, tile: int) -> Tensor:
         ctx.grid = grid = TileGrid(weight.shape[-1], tile, *images.shape[2:])
-        spectra = tile_spectra(images.permute(0, 2, 3, 1), grid).flatten(0, 1)
-        product = multiply(spectra, kernel_spectra(weight, grid))
-        add_bias(product, bias, grid)
+        spectra = tile_spectra(images.permute(0, 2, 3, 1), grid)
         ctx.save_for_backward(spectra, weight)
-        return assemble(tile_pixels(product, grid), grid).permute(0, 3, 1, 2).contiguous()
+        return convolve(spectra, [kernel_spectra(weight, grid)], grid, bias).permute(0, 3, 1, 2).contiguous()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor, None]:
@@ -47,5 +45,5 @@ class _TiledConvolution(torch.autograd.Function):
             product = multiply(tile_spectra(outputs, grid).flatten(0, 1), kernel_spectra(turned, grid))
             by_images = assemble(tile_pixels(product, grid), grid).permute(0, 3, 1, 2).contiguous()
         if ctx.needs_input_grad[1]:
-            by_weight = kernel_gradient(spectra, block_spectra(outputs, grid), grid)
+            by_weight = kernel_gradient(spectra.flatten(0, 1), block_spectra(outputs, grid), grid)
         return by_images, by_weight, gradient.sum((0, 2, 3)), None

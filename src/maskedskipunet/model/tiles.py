@@ -163,19 +163,17 @@ def assemble(pixels: Tensor, grid: TileGrid) -> Tensor:
     return images[:, : grid.height_px * side // grid.step, : grid.width_px * side // grid.step]
 
 
-def convolve(images: Tensor, kernels: Sequence[Product], grid: TileGrid, bias: Tensor | None = None) -> Tensor:
-    """A "same" convolution over T images: (N + T - 1, H, W, in) by T kernels -> (N, H, W, out).
+def convolve(spectra: Tensor, kernels: Sequence[Product], grid: TileGrid, bias: Tensor) -> Tensor:
+    """A "same" convolution over T images, from their transforms: N + T - 1 images by T kernels -> (N, H, W, out).
 
-    Each kernel belongs to one frame of a window of T that slides over the images.
+    spectra: tile_spectra of the images. Each kernel belongs to one frame of a window of T that slides over them.
     """
-    spectra = tile_spectra(images, grid)
-    count = len(images) - len(kernels) + 1
+    count = len(spectra) - len(kernels) + 1
     product: Product | None = None
     for at, kernel in enumerate(kernels):
         product = multiply(spectra[at : at + count].flatten(0, 1), kernel, product)
     assert product is not None, "a convolution has a kernel"
-    if bias is not None:
-        add_bias(product, bias, grid)
+    add_bias(product, bias, grid)
     return assemble(tile_pixels(product, grid), grid)
 
 
@@ -235,11 +233,8 @@ def _inverse(kernel: int, tile: int, evens_first: bool, dtype: torch.dtype) -> t
     if evens_first:
         right = torch.cat([right[0::2], right[1::2]])
     cosine, sine = (wave[right] / tile for wave in _waves(tile))
-    half = tile // 2 + 1
-    twice = torch.full((half,), 2.0, dtype=torch.float64)  # each stands for its conjugate too,
-    twice[0] = 1  # but the constant
-    if tile % 2 == 0:
-        twice[-1] = 1  # and the fastest wave are their own
+    twice = _with_conjugates(tile)
+    half = len(twice)
     rows = torch.stack([cosine[:, :half] * twice, -sine[:, :half] * twice], 2).flatten(1, 2)
     from_real, from_imaginary = torch.cat([cosine, sine]), torch.cat([-sine, cosine])
     return from_real.to(dtype), from_imaginary.to(dtype), rows.to(dtype)
@@ -262,13 +257,18 @@ def _kernel_waves(kernel: int, tile: int, dtype: torch.dtype) -> Product:
 def _lags(kernel: int, tile: int, dtype: torch.dtype) -> Product:
     """Real and imaginary waves at the first k x k places, (k * k, frequencies), each for its conjugate too."""
     real, imaginary = _kernel_waves(kernel, tile, torch.float64)
-    twice = torch.full((tile // 2 + 1,), 2.0, dtype=torch.float64)
-    twice[0] = 1
-    if tile % 2 == 0:
-        twice[-1] = 1
-    weights = twice.repeat_interleave(tile) / tile**2
+    weights = _with_conjugates(tile).repeat_interleave(tile) / tile**2
     # Tap t of a kernel stands at place k - 1 - t there: turned around, places 0 to k - 1 come in order.
     return (real.flip(1).T * weights).to(dtype), (-imaginary.flip(1).T * weights).to(dtype)
+
+
+def _with_conjugates(tile: int) -> Tensor:
+    """How often each frequency along the height counts, (half,): those left out are conjugates of those kept."""
+    times = torch.full((tile // 2 + 1,), 2.0, dtype=torch.float64)
+    times[0] = 1  # the constant is its own conjugate,
+    if tile % 2 == 0:
+        times[-1] = 1  # and so is the fastest wave
+    return times
 
 
 def _waves(tile: int) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,6 @@
 """What happens around training: progress, weights and state on disk, the table of metrics, the time limit."""
 
 import csv
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import lightning as L
 import torch
 
 from maskedskipunet.errors import RunError
-from maskedskipunet.files import no_room_is_our_error
+from maskedskipunet.files import whole_file
 from maskedskipunet.model.storage import write_model_folder, write_weights
 from maskedskipunet.progress import Advance, Progress
 from maskedskipunet.runs import RunFolder, write_csv, write_json
@@ -69,15 +68,8 @@ class KeepWeights(L.Callback):
 
 def save_state(trainer: L.Trainer, path: Path) -> None:
     """Lightning's full state, written beside its place and moved there when it is on the disk."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with no_room_is_our_error(path):
-            trainer.save_checkpoint(part)
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part:
+        trainer.save_checkpoint(part)
 
 
 class MetricsTable(L.Callback):

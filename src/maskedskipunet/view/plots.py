@@ -1,7 +1,5 @@
 """Plots as PNG files: the scores of videos over time, and the variants of a study side by side."""
 
-import errno
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.errors import ConfigError, DiskSpaceError, ShapeError
+from maskedskipunet.errors import ConfigError, ShapeError
+from maskedskipunet.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -178,16 +177,8 @@ def save_figure(figure: "Figure", path: Path) -> None:
 
     Raises DiskSpaceError when the disk is full.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as part:
         figure.savefig(part, format="png", dpi=SHARPNESS * POINTS_PER_INCH)
-        part.replace(path)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise DiskSpaceError("no room left for the plot", str(path), "Make room or name another folder") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def draw_axes(

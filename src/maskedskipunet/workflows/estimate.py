@@ -1,6 +1,5 @@
 """How long a training will take and whether it can fit into memory, told before it starts."""
 
-import os
 import time
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.files import readable_bytes
+from maskedskipunet.machine import memory_bytes
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
 
@@ -48,18 +48,15 @@ def require_memory_for_batch(config: NetworkConfig, height_px: int, width_px: in
 
 
 def _require_memory(needed_bytes: int, what: str, where: str, cure: str) -> None:
-    there_bytes = memory_bytes()
+    there_bytes = usable_bytes()
     if needed_bytes > there_bytes:
         needed, there = readable_bytes(needed_bytes), readable_bytes(there_bytes)
         raise ConfigError(f"{what} takes at least {needed} of memory, this machine has {there}", where, cure)
 
 
-def memory_bytes() -> float:
+def usable_bytes() -> float:
     """This machine's memory, or as much of it as its container may use; infinite where the system does not tell."""
-    try:
-        physical = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (ValueError, OSError):
-        physical = float("inf")
+    physical = float(memory_bytes() or "inf")
     try:
         return min(physical, float(_CGROUP_LIMIT.read_text()))
     except (ValueError, OSError):  # no limit is the word max
