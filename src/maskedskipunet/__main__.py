@@ -1,7 +1,5 @@
 """`python -m maskedskipunet`."""
 
-import sys
+from maskedskipunet.cli.main import command
 
-from maskedskipunet.cli.main import main
-
-sys.exit(main())
+command()

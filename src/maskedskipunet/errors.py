@@ -12,6 +12,9 @@ MaskedSkipUNetError
 └── DiskSpaceError      not enough room
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class MaskedSkipUNetError(Exception):
     """Base of every error raised on purpose.
@@ -31,6 +34,19 @@ class MaskedSkipUNetError(Exception):
     def __str__(self) -> str:
         fault = f"{self.where}: {self.what}" if self.where else self.what
         return ". ".join(part.rstrip(".") for part in (fault, self.cure) if part) + "."
+
+
+@contextmanager
+def advice_when_interrupted(advice: str | None) -> Iterator[None]:
+    """What a person is told who interrupts this block (None: nothing), in place of what a part of it would say.
+
+    It travels as the exception's note.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        interruption.__notes__ = [] if advice is None else [advice]
+        raise
 
 
 class ConfigError(MaskedSkipUNetError):

@@ -157,6 +157,7 @@ def test_ctrl_c_ends_a_training_with_code_130_and_says_how_to_go_on(footage, tmp
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as a shell starts it
     )
     until_s = monotonic() + PATIENCE_S
@@ -167,7 +168,11 @@ def test_ctrl_c_ends_a_training_with_code_130_and_says_how_to_go_on(footage, tmp
         assert line, seen
         seen += line
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=PATIENCE_S)
+    try:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)  # it tells where it stands as it goes
+        pytest.fail(f"still there, standing at {process.communicate(timeout=PATIENCE_S)}")
     assert (process.returncode, out) == (130, "")
     *_, before, last = err.splitlines()
     assert (before, last) == ("go on with `maskedskipunet train --resume runs/cut`", "interrupted")

@@ -91,9 +91,10 @@ def test_interrupted_during_the_second_and_resumed_the_first_is_not_done_again(
         listener.at = (stage, 1)
 
     listener.at, listener.does = (stage, 1), in_second_variant
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as ended:
         ablate(own, VARIANTS, progress=listener)
     folder = own.runs / "001"
+    assert ended.value.__notes__ == [f"go on with `maskedskipunet ablate --resume {folder}`"]
     first = {path: path.stat().st_mtime_ns for path in (folder / "unet").rglob("*")}
     listener.at = None
     listener.stages.clear()

@@ -144,9 +144,10 @@ def test_interrupted_in_its_second_epoch_and_resumed_it_ends_with_the_same_weigh
     own: TrainConfig, trained: RunFolder, listener: Any
 ) -> None:
     listener.at, listener.does = ("training", STEPS + 1), interrupt
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as ended:
         train(own, listener)
     run = find_run(Path("latest"), own.runs)
+    assert ended.value.__notes__ == [f"go on with `maskedskipunet train --resume {run.path}`"]
     resume(run, listener)
 
     assert ("training", 2 * STEPS, "steps") in listener.stages

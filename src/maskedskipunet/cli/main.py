@@ -8,7 +8,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from maskedskipunet import __version__
 from maskedskipunet.cli.lines import one_line
@@ -26,6 +26,18 @@ COMMANDS: Mapping[str, str] = {
 }
 DONE, PARTLY, REFUSED, INTERRUPTED = 0, 1, 2, 130
 NO_MEMORY = ("can't allocate memory", "out of memory")  # what torch says on the CPU and on a GPU
+
+
+def command() -> NoReturn:
+    """The whole life of the process `maskedskipunet`."""
+    code = main()
+    if code == INTERRUPTED:
+        # What was to be kept is on the disk. Python's way out waits for what an interruption may have left in any
+        # state (locks, threads, native libraries), and was once seen to wait for ever.
+        for stream in (sys.stdout, sys.stderr):
+            _leave(stream)
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):
             return refuse("not enough memory. Use a smaller network, smaller frames or smaller batches.")
         raise
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        for line in (*getattr(interruption, "__notes__", ()), "interrupted"):
+            print(one_line(line), file=sys.stderr)
         return INTERRUPTED
 
 
@@ -111,4 +124,4 @@ def _leave(stream: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

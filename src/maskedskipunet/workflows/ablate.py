@@ -1,5 +1,6 @@
 """Train and test variants of the network under one budget, into one table."""
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from maskedskipunet.errors import ConfigError, RunError
+from maskedskipunet.errors import ConfigError, RunError, advice_when_interrupted
 from maskedskipunet.files import whole_file
 from maskedskipunet.model.config import VARIANTS
 from maskedskipunet.progress import Progress, Silent
@@ -93,6 +94,11 @@ def resume_ablation(folder: Path, *, device: str = "auto", progress: Progress | 
 
 
 def _carry_on(folder: Path, device: str, progress: Progress) -> Ablation:
+    with advice_when_interrupted(f"go on with `maskedskipunet ablate --resume {shlex.quote(str(folder))}`"):
+        return _each_variant(folder, device, progress)
+
+
+def _each_variant(folder: Path, device: str, progress: Progress) -> Ablation:
     variants, config = _plan(folder)
     rows: list[AblationRow] = []
     for number, variant in enumerate(variants, 1):

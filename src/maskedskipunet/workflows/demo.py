@@ -16,6 +16,7 @@ from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.scene import SceneConfig, write_scene
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video import read_video
+from maskedskipunet.errors import advice_when_interrupted
 from maskedskipunet.evaluation.baseline import frame_differences
 from maskedskipunet.evaluation.frames import LabelledScores, auc_by_kind, micro_auc
 from maskedskipunet.files import require_writable, whole_file
@@ -57,7 +58,8 @@ def demo(out: Path, *, seed: int = 0, with_videos: bool = True, progress: Progre
     require_writable(out.parent)
     folder = _free(out)
     try:
-        return _demo(folder, scene, start, with_videos, progress or Silent())
+        with advice_when_interrupted(None):  # there will be no training to go on with
+            return _demo(folder, scene, start, with_videos, progress or Silent())
     except BaseException:
         shutil.rmtree(folder)
         raise

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from maskedskipunet.data.clips import Clips
-from maskedskipunet.errors import ConfigError
+from maskedskipunet.errors import ConfigError, advice_when_interrupted
 from maskedskipunet.files import require_room
 from maskedskipunet.model.config import SIZE_STEP, NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
@@ -56,14 +56,12 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
     try:
         run.write_config(config.to_dict())
         write_json(run.environment, describe_environment(_accelerators()))
-        _fit(network, clips, config, run, progress, resume=False)
+        with advice_when_interrupted(_how_to_go_on(run)):
+            _fit(network, clips, config, run, progress, resume=False)
     except Exception:  # an interruption is none
         if not run.last_state.exists():
             shutil.rmtree(run.path)
             point_latest_elsewhere(config.runs)
-        raise
-    except KeyboardInterrupt:
-        progress.note(f"go on with `maskedskipunet train --resume {shlex.quote(str(run.path))}`")
         raise
     return run
 
@@ -82,8 +80,13 @@ def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
     started = run.last_state.exists()
     progress.note(f"going on with {run.path}" if started else f"no epoch of {run.path} was finished: starting again")
     network = initial_network(config) if started else _start(config)[1]
-    _fit(network, _clips(config, progress), config, run, progress, resume=started)
+    with advice_when_interrupted(_how_to_go_on(run)):
+        _fit(network, _clips(config, progress), config, run, progress, resume=started)
     return run
+
+
+def _how_to_go_on(run: RunFolder) -> str:
+    return f"go on with `maskedskipunet train --resume {shlex.quote(str(run.path))}`"
 
 
 def initial_network(config: TrainConfig) -> MaskedSkipUNet:
