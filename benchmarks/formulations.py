@@ -55,8 +55,8 @@ class CarefulRewrite:
         self.skips = []
         for skip in network.skips:
             assert isinstance(skip, SkipConvolution)
-            kernels, bias = fold_skip(skip)
-            self.skips.append((torch.cat(list(kernels), 1), bias))
+            folded = fold_skip(skip)
+            self.skips.append((folded.kernel.flatten(1, 2), folded.bias))
 
     def __call__(self, clip: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, C, H, W); every clip is encoded anew."""

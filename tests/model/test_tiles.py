@@ -11,7 +11,6 @@ from maskedskipunet.model.tiles import (
     TileGrid,
     convolve,
     kernel_spectra,
-    same_size,
     tile_pixels,
     tile_spectra,
     tilings,
@@ -39,7 +38,7 @@ def test_tiles_give_what_a_convolution_gives_at_any_size(
     weights = torch.randn(frames, 3, 2, kernel, kernel, generator=random, dtype=torch.float64)
     bias = torch.randn(3, generator=random, dtype=torch.float64)
 
-    kernels = [kernel_spectra(weight, grid) for weight in weights]
+    kernels = [kernel_spectra([weight], grid) for weight in weights]
     found = convolve(tile_spectra(images.permute(0, 2, 3, 1), grid), kernels, grid, bias).permute(0, 3, 1, 2)
 
     expected = bias[:, None, None] + sum(
@@ -55,7 +54,7 @@ def test_in_single_precision_a_millionth_is_lost(kernel: int, tile: int) -> None
     grid = TileGrid(kernel, tile, 64, 64)
     spectra = tile_spectra(images.permute(0, 2, 3, 1), grid)
 
-    found = convolve(spectra, [kernel_spectra(weight, grid)], grid, torch.zeros(8)).permute(0, 3, 1, 2)
+    found = convolve(spectra, [kernel_spectra([weight], grid)], grid, torch.zeros(8)).permute(0, 3, 1, 2)
 
     expected = F.conv2d(images.double(), weight.double(), padding=kernel // 2)
     assert (found - expected).abs().max() < 3e-6 * expected.abs().max()
@@ -84,11 +83,21 @@ def test_even_rows_and_columns_can_come_first() -> None:
     torch.testing.assert_close(reordered, plain[order][:, order])
 
 
-def test_a_smaller_kernel_is_padded_around_its_middle() -> None:
-    weight, image = torch.randn(2, 2, 3, 3), torch.randn(1, 2, 9, 9)
-    torch.testing.assert_close(
-        F.conv2d(image, same_size(weight, 7), padding=3), F.conv2d(image, weight, padding=1), rtol=0, atol=1e-5
+def test_kernels_of_several_sizes_side_by_side_give_what_each_gives() -> None:
+    torch.manual_seed(0)
+    grid = TileGrid(7, 12, 9, 11)
+    image = torch.randn(1, 2, 9, 11, dtype=torch.float64)
+    kernels = [torch.randn(outputs, 2, side, side, dtype=torch.float64) for outputs, side in ((3, 3), (1, 5), (2, 7))]
+
+    found = convolve(
+        tile_spectra(image.permute(0, 2, 3, 1), grid),
+        [kernel_spectra(kernels, grid)],
+        grid,
+        torch.zeros(6, dtype=torch.float64),
     )
+
+    expected = torch.cat([F.conv2d(image, kernel, padding=kernel.shape[-1] // 2) for kernel in kernels], 1)
+    torch.testing.assert_close(found.permute(0, 3, 1, 2), expected, rtol=0, atol=1e-12)
 
 
 def test_tilings_cover_the_frame_fit_into_memory_and_cut_into_squares_where_asked() -> None:

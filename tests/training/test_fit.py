@@ -88,9 +88,11 @@ class Training:
         self.network = new_network()
         return self.start(resume=True)
 
-    def break_off(self, at_step: int, does: Callable[[], Any]) -> None:
+    def break_off(self, at_step: int, does: Callable[[], Any]) -> Listener:
+        listener = Listener(at_step, does)
         with pytest.raises(KeyboardInterrupt):
-            self.start(Listener(at_step, does))
+            self.start(listener)
+        return listener
 
 
 def weights(run: RunFolder, epoch: int = EPOCHS) -> dict[str, bytes]:
@@ -297,6 +299,27 @@ def test_interrupted_it_listens_to_the_next_interruption_too(training: Training)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     with pytest.raises(KeyboardInterrupt):
         interrupt()
+
+
+def test_the_step_in_hand_is_finished_and_a_second_interruption_ends_it_at_once(training: Training) -> None:
+    struck = []
+
+    def twice() -> None:
+        interrupt()
+        struck.append("first")
+        interrupt()
+        struck.append("second")
+
+    training.break_off(2, twice)
+
+    assert struck == ["first"]
+
+
+def test_interrupted_it_says_what_it_waits_for(training: Training) -> None:
+    heard = training.break_off(2, interrupt)
+
+    assert heard.notes[-1] == "stopping after this step; Ctrl-C again stops at once"
+    assert heard.steps == 2
 
 
 def test_interrupted_in_its_first_epoch_there_is_nothing_to_resume(training: Training) -> None:

@@ -1,6 +1,7 @@
 """`maskedskipunet COMMAND …`: one module a command, loaded when it is called."""
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -30,14 +31,21 @@ NO_MEMORY = ("can't allocate memory", "out of memory")  # what torch says on the
 
 def command() -> NoReturn:
     """The whole life of the process `maskedskipunet`."""
+    signal.signal(signal.SIGINT, _interrupt)
     code = main()
     if code == INTERRUPTED:
-        # What was to be kept is on the disk. Python's way out waits for what an interruption may have left in any
-        # state (locks, threads, native libraries), and was once seen to wait for ever.
+        # What was to be kept is on the disk, and Python's own way out waits for locks that an interruption may have
+        # left taken.
         for stream in (sys.stdout, sys.stderr):
             _leave(stream)
         os._exit(code)
     sys.exit(code)
+
+
+def _interrupt(*_: object) -> None:
+    """Ctrl-C is an exception the first time, and the end the second, whatever waits for whatever."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    raise KeyboardInterrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,9 +12,22 @@ import torch
 from torch import Tensor, nn
 
 from maskedskipunet.model.blocks import DecoderBlock, EncoderBlock
+from maskedskipunet.model.config import VARIANTS, NetworkConfig
 from maskedskipunet.model.convolutions import MaskedConv2d, SkipConvolution
+from maskedskipunet.model.network import MaskedSkipUNet
 
 PLACES = 4
+
+
+@dataclass(frozen=True)
+class FoldedSkip:
+    """A skip's convolution. kernel: (out, T, in, k, k), a spatial kernel for each frame. bias: (out,)."""
+
+    kernel: Tensor
+    bias: Tensor
+
+    def to(self, *how: Any) -> "FoldedSkip":
+        return FoldedSkip(self.kernel.to(*how), self.bias.to(*how))
 
 
 @dataclass(frozen=True)
@@ -32,14 +45,46 @@ class FoldedBlock:
     project_bias: Tensor
     cut: bool
 
-    def to(self, dtype: torch.dtype) -> "FoldedBlock":
+    def to(self, *how: Any) -> "FoldedBlock":
         return FoldedBlock(
-            [kernel.to(dtype) for kernel in self.kernels],
-            self.bias.to(dtype),
-            self.project.to(dtype),
-            self.project_bias.to(dtype),
+            [kernel.to(*how) for kernel in self.kernels],
+            self.bias.to(*how),
+            self.project.to(*how),
+            self.project_bias.to(*how),
             self.cut,
         )
+
+
+@dataclass(frozen=True)
+class FoldedNetwork:
+    """All weights of a network that encodes frames one by one.
+
+    encoder, skips: level 1 (finest) to 4; None for a skip that is no convolution. decoder: coarsest first.
+    """
+
+    config: NetworkConfig
+    encoder: Sequence[FoldedBlock]
+    skips: Sequence[FoldedSkip | None]
+    decoder: Sequence[FoldedBlock]
+
+
+def fold(network: MaskedSkipUNet, device: torch.device, dtype: torch.dtype) -> FoldedNetwork:
+    """Fold a network's weights, as they are in evaluation mode; the network is left as it is and shares nothing."""
+    kinds, channels = VARIANTS[network.config.variant].skips, network.config.level_channels
+    encoder = [fold_encoder(block) for block in network.encoder]
+    skips = [fold_skip(skip) if isinstance(skip, SkipConvolution) else None for skip in network.skips]
+    decoder = []
+    for at, block in enumerate(network.decoder):
+        level = 3 - at  # of the features it takes in, from 0
+        # Zeros that a skip passes on need no work: nothing is concatenated, and the weights for it are left out.
+        inputs = range(channels[level]) if at and kinds[level] == "zero" else None
+        decoder.append(fold_decoder(block, inputs))
+    return FoldedNetwork(
+        network.config,
+        [block.to(device, dtype) for block in encoder],
+        [None if skip is None else skip.to(device, dtype) for skip in skips],
+        [block.to(device, dtype) for block in decoder],
+    )
 
 
 def fold_encoder(block: nn.Module) -> FoldedBlock:
@@ -60,11 +105,10 @@ def fold_decoder(block: nn.Module, inputs: Sequence[int] | None = None) -> Folde
     return FoldedBlock(kernels, bias, project[:, :, 0, 0].T.contiguous(), project_bias, cut=block.norm_2 is not None)
 
 
-def fold_skip(skip: SkipConvolution) -> tuple[Sequence[Tensor], Tensor]:
-    """One spatial kernel for each of the T frames, and the bias."""
-    weight = (skip.weight * skip.mask).detach()
+def fold_skip(skip: SkipConvolution) -> FoldedSkip:
+    weight = (skip.weight * skip.mask).detach()  # (out, in, T, k, k)
     assert skip.bias is not None, "the published skips have a bias"
-    return [frame.contiguous() for frame in weight.unbind(2)], skip.bias.detach()
+    return FoldedSkip(weight.transpose(1, 2).contiguous(), skip.bias.detach().clone())
 
 
 def place_order(channels: int) -> Tensor:
@@ -87,7 +131,7 @@ def _fold_convolutions(convolutions: nn.ModuleList, norm: Any) -> tuple[list[Ten
 def _fold(convolution: Any, norm: Any) -> tuple[Tensor, Tensor]:
     weight, bias = convolution.weight.detach(), convolution.bias.detach()
     if norm is None:
-        return weight, bias
+        return weight.clone(), bias.clone()
     scale, shift = _scale_and_shift(norm)
     return weight * scale[:, None, None, None], bias * scale + shift
 

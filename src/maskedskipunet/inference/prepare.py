@@ -9,25 +9,32 @@ from torch import Tensor
 
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.building import Stages, build_stages
+from maskedskipunet.inference.folding import fold
 from maskedskipunet.model.network import MaskedSkipUNet
 
 Precision = Literal["float32", "bfloat16"]
-ROOM_BYTES = 2_500_000_000  # for the weights of all stages: the transforms of kernels take up to ten times the kernels'
+ROOM_BYTES = 2_000_000_000  # for transforms of kernels, which take up to ten times the kernels' room
 
 
 class PreparedNetwork:
-    """A network in evaluation mode on its device, in two halves, so that a frame's features can serve T clips.
+    """A network as in evaluation mode, on its device, in two halves, so that a frame's features can serve T clips.
 
     Use `prepare` to make one; the network it was made from is left as it was.
     """
 
     def __init__(self, network: MaskedSkipUNet, device: torch.device, precision: Precision = "float32") -> None:
-        self.network = network
+        self.config = network.config
+        self.parameters = sum(weight.numel() for weight in network.parameters())
         self.device = device
         self.precision = precision
         self.clip_length = network.config.frames
         self.channels = network.config.channels
         self._dtype: torch.dtype = getattr(torch, precision)
+        self._whole = self._weights = None
+        if network.mixes_frames:
+            self._whole = copy.deepcopy(network).requires_grad_(False).eval().to(device, self._dtype)
+        else:
+            self._weights = fold(network, device, self._dtype)
         self._stages: dict[tuple[int, int], Stages] = {}
 
     @torch.inference_mode()
@@ -36,7 +43,7 @@ class PreparedNetwork:
 
         A network that mixes frames in its encoder has no features of one frame: then the frames themselves.
         """
-        if self.network.mixes_frames:
+        if self._weights is None:
             return [frames.to(self._dtype)]
         stages = self.stages(frames.shape[2], frames.shape[3])
         images = frames.permute(0, 2, 3, 1).to(self._dtype).contiguous()
@@ -52,9 +59,9 @@ class PreparedNetwork:
 
         features: of the R frames, at least T, as encode gave them, row by row. height_px, width_px: of those frames.
         """
-        if self.network.mixes_frames:
+        if self._whole is not None:
             clips = features[0].unfold(0, self.clip_length, 1).permute(0, 1, 4, 2, 3)  # (N, C, T, H, W)
-            volume: Tensor = self.network(clips)
+            volume: Tensor = self._whole(clips)
             return volume.float()
         stages = self.stages(height_px, width_px)
         *finer, coarsest = [skip(kept) for skip, kept in zip(stages.skips, features, strict=True)]
@@ -67,14 +74,14 @@ class PreparedNetwork:
     @torch.inference_mode()
     def stages(self, height_px: int, width_px: int) -> Stages:
         """The parts for frames of a size; the first time the fastest form of each is found, which takes seconds."""
+        assert self._weights is not None, "a network that mixes frames runs as it is"
         size = height_px, width_px
         if size not in self._stages:
             self._stages[size] = build_stages(
-                self.network,
+                self._weights,
                 *size,
                 # On a GPU, and in reduced precision, the library's convolutions are the fast ones.
                 tiled=self.device.type == "cpu" and self.precision == "float32",
-                dtype=self._dtype,
                 room_bytes=ROOM_BYTES,
             )
         return self._stages[size]
@@ -91,10 +98,7 @@ def prepare(
     if precision not in get_args(Precision):
         raise ConfigError(f"{precision!r}", "precision", f"Use {' or '.join(get_args(Precision))}")
     place = choose_device(device)
-    ready = copy.deepcopy(network).requires_grad_(False).eval().to(place)
-    if network.mixes_frames:
-        ready = ready.to(getattr(torch, precision))
-    return PreparedNetwork(ready, place, precision)
+    return PreparedNetwork(network, place, precision)
 
 
 def choose_device(device: str | torch.device) -> torch.device:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskedskipunet.inference.folding import PLACES, FoldedBlock, place_order
+from maskedskipunet.inference.folding import PLACES, FoldedBlock, FoldedSkip, place_order
 from maskedskipunet.model.tiles import (
     Product,
     TileGrid,
@@ -20,13 +20,13 @@ from maskedskipunet.model.tiles import (
     convolve,
     kernel_spectra,
     multiply,
-    same_size,
     tile_pixels,
     tile_spectra,
 )
 
 Stage = Callable[[Tensor], Tensor]
 ROWS_TOGETHER = 128  # tiles multiplied at once: fewer leave matrix products slow, more outgrow the caches
+HIDDEN_BYTES = 100_000_000  # of what lies between a block's convolutions and its 1x1 one
 
 
 class DirectEncoder:
@@ -39,6 +39,9 @@ class DirectEncoder:
         self.project_bias = block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
+        return torch.cat([self._halved(some) for some in few_images(images, len(self.bias))])
+
+    def _halved(self, images: Tensor) -> Tensor:
         hidden = side_by_side(images, self.kernels, self.bias)
         return F.conv2d(hidden, self.project, self.project_bias, stride=2).relu_().permute(0, 2, 3, 1)
 
@@ -51,6 +54,9 @@ class DirectDecoder:
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
+        return torch.cat([self._doubled(some) for some in few_images(images, len(self.bias))])
+
+    def _doubled(self, images: Tensor) -> Tensor:
         count, height, width, _ = images.shape
         hidden = side_by_side(images, self.kernels, self.bias).permute(0, 2, 3, 1)  # (N, H, W, hidden * 4)
         hidden = hidden.reshape(count, height, width, -1, 2, 2).permute(0, 1, 4, 2, 5, 3)
@@ -63,7 +69,7 @@ class TiledEncoder:
 
     def __init__(self, block: FoldedBlock, grid: TileGrid) -> None:
         self.grid = grid
-        self.kernels, self.bias = _merged(block, grid), block.bias
+        self.kernels, self.bias = kernel_spectra(block.kernels, grid), block.bias
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -85,10 +91,9 @@ class TiledDecoder:
 
     def __init__(self, block: FoldedBlock, grid: TileGrid) -> None:
         self.grid, self.cut = grid, block.cut
-        order = place_order(len(block.bias))
-        real, imaginary = _merged(block, grid)
-        self.kernels = real[..., order].contiguous(), imaginary[..., order].contiguous()
-        self.bias = block.bias[order]
+        by_place = [kernel[place::PLACES] for place in range(PLACES) for kernel in block.kernels]
+        self.kernels = kernel_spectra(by_place, grid)
+        self.bias = block.bias[place_order(len(block.bias))]
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -111,10 +116,9 @@ class TiledDecoder:
 class DirectSkip:
     """Features of R frames in a row, (R, H, W, C), to what the skip passes on for each window of T."""
 
-    def __init__(self, kernels: Sequence[Tensor], bias: Tensor) -> None:
-        self.frames = len(kernels)
-        self.kernel = torch.cat(list(kernels), 1)  # (out, T * in, k, k)
-        self.bias = bias
+    def __init__(self, skip: FoldedSkip) -> None:
+        self.frames = skip.kernel.shape[1]
+        self.kernel, self.bias = skip.kernel.flatten(1, 2), skip.bias
 
     def keep(self, images: Tensor) -> Tensor:
         return images
@@ -128,9 +132,9 @@ class DirectSkip:
 class TiledSkip:
     """The same by tiles. Of each frame its tiles' transforms are kept: made once, they serve T windows."""
 
-    def __init__(self, kernels: Sequence[Tensor], bias: Tensor, grid: TileGrid) -> None:
-        self.grid, self.bias = grid, bias
-        self.kernels = [kernel_spectra(kernel, grid) for kernel in kernels]
+    def __init__(self, skip: FoldedSkip, grid: TileGrid) -> None:
+        self.grid, self.bias = grid, skip.bias
+        self.kernels = [kernel_spectra([kernel], grid) for kernel in skip.kernel.unbind(1)]
 
     def keep(self, images: Tensor) -> Tensor:
         return tile_spectra(images, self.grid)  # (R, tiles, frequencies, 2, C)
@@ -188,11 +192,12 @@ def tiled_side_by_side(
     return tile_pixels(product, grid, evens_first).relu_()
 
 
+def few_images(images: Tensor, hidden: int) -> Iterator[Tensor]:
+    """Images a few at a time on the CPU, where memory that is written anew costs more than it saves to write much."""
+    together = max(1, HIDDEN_BYTES // (hidden * images[0, :, :, 0].numel() * images.element_size()))
+    return iter(torch.split(images, together if images.device.type == "cpu" else len(images)))
+
+
 def few_tiles(images: Tensor, grid: TileGrid) -> Iterator[Tensor]:
     """Images a few at a time, so that the products of their tiles stay small."""
     return iter(torch.split(images, ceil(ROWS_TOGETHER / grid.tiles)))
-
-
-def _merged(block: FoldedBlock, grid: TileGrid) -> Product:
-    """The kernels of the convolutions side by side as one, at the size of the largest."""
-    return kernel_spectra(torch.cat([same_size(kernel, grid.kernel) for kernel in block.kernels]), grid)

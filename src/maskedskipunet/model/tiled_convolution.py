@@ -15,6 +15,7 @@ from maskedskipunet.model.tiles import (
     multiply,
     tile_pixels,
     tile_spectra,
+    turned_kernel_spectra,
 )
 
 
@@ -33,7 +34,7 @@ class _TiledConvolution(torch.autograd.Function):
         ctx.grid = grid = TileGrid(weight.shape[-1], tile, *images.shape[2:])
         spectra = tile_spectra(images.permute(0, 2, 3, 1), grid)
         ctx.save_for_backward(spectra, weight)
-        return convolve(spectra, [kernel_spectra(weight, grid)], grid, bias).permute(0, 3, 1, 2).contiguous()
+        return convolve(spectra, [kernel_spectra([weight], grid)], grid, bias).permute(0, 3, 1, 2).contiguous()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor, None]:
@@ -41,8 +42,7 @@ class _TiledConvolution(torch.autograd.Function):
         grid, outputs = ctx.grid, gradient.permute(0, 2, 3, 1).contiguous()
         by_images = by_weight = None
         if ctx.needs_input_grad[0]:
-            turned = weight.flip(2, 3).transpose(0, 1)
-            product = multiply(tile_spectra(outputs, grid).flatten(0, 1), kernel_spectra(turned, grid))
+            product = multiply(tile_spectra(outputs, grid).flatten(0, 1), turned_kernel_spectra(weight, grid))
             by_images = assemble(tile_pixels(product, grid), grid).permute(0, 3, 1, 2).contiguous()
         if ctx.needs_input_grad[1]:
             by_weight = kernel_gradient(spectra.flatten(0, 1), block_spectra(outputs, grid), grid)

@@ -112,11 +112,36 @@ def tile_spectra(images: Tensor, grid: TileGrid) -> Tensor:
     return spectra.view(count, grid.tiles, grid.frequencies, 2, channels)
 
 
-def kernel_spectra(weight: Tensor, grid: TileGrid) -> Product:
-    """Transforms of kernels, ready to multiply: (out, in, k, k) -> two of (frequencies, in, out)."""
-    taps = weight.permute(2, 3, 1, 0).flatten(0, 1)  # (k*k, in, out)
-    real, imaginary = (wave @ taps.flatten(1) for wave in _kernel_waves(grid.kernel, grid.tile, weight.dtype))
-    return real.view(-1, *taps.shape[1:]), imaginary.view(-1, *taps.shape[1:])
+def kernel_spectra(kernels: Sequence[Tensor], grid: TileGrid) -> Product:
+    """Transforms of kernels side by side, ready to multiply: each (out, in, k, k) -> two of (frequencies, in, all out).
+
+    Kernels smaller than the grid's act as if zeros lay around them.
+    """
+    real, imaginary = _spectra(kernels, grid, turned=False)
+    return real.transpose(1, 2), imaginary.transpose(1, 2)
+
+
+def turned_kernel_spectra(kernel: Tensor, grid: TileGrid) -> Product:
+    """Of the kernel that leads a loss's gradient back: turned around, inputs and outputs exchanged.
+
+    (out, in, k, k) -> two of (frequencies, out, in).
+    """
+    return _spectra([kernel], grid, turned=True)
+
+
+def _spectra(kernels: Sequence[Tensor], grid: TileGrid, *, turned: bool) -> Product:
+    """Two of (frequencies, all out, in): a product with the kernels as they lie, which saves turning them over."""
+    outputs, inputs = sum(len(kernel) for kernel in kernels), kernels[0].shape[1]
+    made = tuple(kernels[0].new_empty(grid.frequencies, outputs, inputs) for _ in range(2))
+    first = 0
+    for kernel in kernels:
+        taps = kernel.flatten(2).flatten(0, 1).T  # (k * k, out * in)
+        waves = _kernel_waves(grid.kernel, kernel.shape[-1], grid.tile, kernel.dtype)
+        for wave, whole in zip(waves, made, strict=True):
+            target = whole[:, first : first + len(kernel)].view(len(whole), -1)
+            torch.mm(wave.flip(1) if turned else wave, taps, out=target)
+        first += len(kernel)
+    return made[0], made[1]
 
 
 def multiply(spectra: Tensor, kernels: Product, into: Product | None = None) -> Product:
@@ -175,12 +200,6 @@ def convolve(spectra: Tensor, kernels: Sequence[Product], grid: TileGrid, bias: 
     assert product is not None, "a convolution has a kernel"
     add_bias(product, bias, grid)
     return assemble(tile_pixels(product, grid), grid)
-
-
-def same_size(weight: Tensor, kernel: int) -> Tensor:
-    """A kernel padded with zeros around it: (out, in, k, k) -> (out, in, kernel, kernel)."""
-    margin = (kernel - weight.shape[-1]) // 2
-    return F.pad(weight, (margin,) * 4)
 
 
 def block_spectra(images: Tensor, grid: TileGrid) -> Tensor:
@@ -242,10 +261,11 @@ def _inverse(kernel: int, tile: int, evens_first: bool, dtype: torch.dtype) -> t
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
-def _kernel_waves(kernel: int, tile: int, dtype: torch.dtype) -> Product:
-    """Real and imaginary part of each tap's wave, (frequencies, k * k); kernels are turned around, as torch
-    convolves without turning them."""
-    place = torch.arange(kernel - 1, -1, -1, dtype=torch.float64)
+def _kernel_waves(kernel: int, inner: int, tile: int, dtype: torch.dtype) -> Product:
+    """Real and imaginary part of each tap's wave, (frequencies, inner * inner), of kernels of side `inner` in the
+    middle of ones of side `kernel`; they are turned around, as torch convolves without turning them."""
+    margin = (kernel - inner) // 2
+    place = torch.arange(kernel - 1 - margin, margin - 1, -1, dtype=torch.float64)
     down = torch.arange(tile // 2 + 1, dtype=torch.float64)[:, None, None, None] * place[:, None]
     across = torch.arange(tile, dtype=torch.float64)[:, None, None] * place
     angle = ((down + across) * (2 * pi / tile)).flatten(2).flatten(0, 1)
@@ -256,7 +276,7 @@ def _kernel_waves(kernel: int, tile: int, dtype: torch.dtype) -> Product:
 @torch.inference_mode(False)
 def _lags(kernel: int, tile: int, dtype: torch.dtype) -> Product:
     """Real and imaginary waves at the first k x k places, (k * k, frequencies), each for its conjugate too."""
-    real, imaginary = _kernel_waves(kernel, tile, torch.float64)
+    real, imaginary = _kernel_waves(kernel, kernel, tile, torch.float64)
     weights = _with_conjugates(tile).repeat_interleave(tile) / tile**2
     # Tap t of a kernel stands at place k - 1 - t there: turned around, places 0 to k - 1 come in order.
     return (real.flip(1).T * weights).to(dtype), (-imaginary.flip(1).T * weights).to(dtype)

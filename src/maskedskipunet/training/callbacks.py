@@ -131,6 +131,30 @@ class TimeLimit(L.Callback):
         self.spent_s = state_dict["spent_s"]
 
 
+class StopBetweenSteps(L.Callback):
+    """Ends a training that a person interrupts, after the step in hand.
+
+    An exception raised wherever Ctrl-C happens to strike may leave a lock taken for ever: a training was seen to wait
+    for one that TensorBoard's queue had been interrupted in.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def stop_if_asked(self) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.stop_if_asked()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.stop_if_asked()
+
+    def on_validation_batch_end(self, *_: Any) -> None:
+        self.stop_if_asked()
+
+
 class StopAtNonsense(L.Callback):
     """Ends a training whose loss or weights are no numbers, before they replace good ones; stands before all others."""
 

@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,14 @@ from maskedskipunet.errors import RunError, WeightsError
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.progress import Progress
 from maskedskipunet.runs import RunFolder, write_json
-from maskedskipunet.training.callbacks import KeepWeights, MetricsTable, ShowProgress, StopAtNonsense, TimeLimit
+from maskedskipunet.training.callbacks import (
+    KeepWeights,
+    MetricsTable,
+    ShowProgress,
+    StopAtNonsense,
+    StopBetweenSteps,
+    TimeLimit,
+)
 from maskedskipunet.training.config import TrainingConfig
 from maskedskipunet.training.data import ClipDataModule
 from maskedskipunet.training.module import TrainingModule
@@ -43,11 +51,13 @@ def fit(
     whole are kept), RunError when the loss becomes no number or memory does not suffice, WeightsError when the state
     cannot be resumed.
     """
+    stop = StopBetweenSteps()
     callbacks: list[L.Callback] = [
         StopAtNonsense(),
         MetricsTable(run.training_metrics),
         KeepWeights(run),
         ShowProgress(progress),
+        stop,
     ]
     if config.max_minutes is not None:
         callbacks.append(TimeLimit(config.max_minutes * 60))
@@ -55,7 +65,7 @@ def fit(
     run.logs.mkdir(exist_ok=True)
     for part in run.path.rglob(".*.part"):
         part.unlink()  # left half-written by a training that was killed
-    with _quiet_lightning(), _interrupts_as_ours(), _want_of_memory_as_ours():
+    with _quiet_lightning(), _interrupts_as_ours(stop, progress), _want_of_memory_as_ours():
         trainer = L.Trainer(
             max_epochs=config.epochs,
             precision=config.precision,
@@ -73,6 +83,7 @@ def fit(
         data = ClipDataModule(train, holdback, batch_size=config.batch_size, seed=seed)
         try:
             trainer.fit(module, data, ckpt_path=_state(run, module) if resume else None)
+            stop.stop_if_asked()  # after its last step
         finally:
             _forget_host(run.logs)
     done = {"epochs_done": max(1, trainer.current_epoch), "finished": True}
@@ -104,9 +115,20 @@ def _forget_host(logs: Path) -> None:
 
 
 @contextmanager
-def _interrupts_as_ours() -> Iterator[None]:
-    """Lightning leaves the process on Ctrl-C, deaf to the next one; here it stays an exception of the caller's."""
+def _interrupts_as_ours(stop: StopBetweenSteps, progress: Progress) -> Iterator[None]:
+    """Ctrl-C ends the training after the step in hand, and at once when it comes again.
+
+    Lightning leaves the process on it, deaf to the next one; here it stays an exception of the caller's.
+    """
     handler = signal.getsignal(signal.SIGINT)
+
+    def ask(*_: object) -> None:
+        stop.asked = True
+        signal.signal(signal.SIGINT, handler)
+        progress.note("stopping after this step; Ctrl-C again stops at once")
+
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, ask)
     try:
         yield
     except SIGTERMException as error:  # a SystemExit too, and its code would say that all went well
@@ -116,7 +138,7 @@ def _interrupts_as_ours() -> Iterator[None]:
             raise KeyboardInterrupt from error
         raise
     finally:
-        if handler is not None and signal.getsignal(signal.SIGINT) is not handler:
+        if signal.getsignal(signal.SIGINT) is not handler:
             signal.signal(signal.SIGINT, handler)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.files import require_writable
-from maskedskipunet.model.network import MaskedSkipUNet
+from maskedskipunet.inference.prepare import PreparedNetwork
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
@@ -55,7 +55,7 @@ def test(
                     video.item.name, video.source, network, how, labels=video.labels, video=path, advance=advance
                 )
             )
-    metrics = {**describe(model, network.network), **frame_metrics([video.labelled for video in scored])}
+    metrics = {**describe(model, network), **frame_metrics([video.labelled for video in scored])}
     write_scores(folder.scores, scored)
     write_json(folder.metrics, metrics)
     draw_plots(folder, scored)
@@ -71,7 +71,7 @@ def draw_plots(folder: RunFolder, scored: Sequence[ScoredVideo]) -> None:
         plot_score_curve(curve, folder.plots / f"{curve.name}.png")
 
 
-def describe(path: Path, network: MaskedSkipUNet) -> dict[str, Any]:
+def describe(path: Path, network: PreparedNetwork) -> dict[str, Any]:
     """What was tested, without where it lies."""
     config = network.config
     return {
@@ -81,5 +81,5 @@ def describe(path: Path, network: MaskedSkipUNet) -> dict[str, Any]:
         "clip_length": config.frames,
         "channels": config.channels,
         "masked_weights": config.masked_weights,
-        "parameters": sum(weight.numel() for weight in network.parameters()),
+        "parameters": network.parameters,
     }
