@@ -13,6 +13,7 @@ from maskedskipunet.inference.folding import fold
 from maskedskipunet.model.network import MaskedSkipUNet
 
 Precision = Literal["float32", "bfloat16"]
+FRAMES_TOGETHER, WIDE = 8, 256  # latent_dim; on two cores half as many are no slower from there on
 ROOM_BYTES = 2_000_000_000  # for transforms of kernels, which take up to ten times the kernels' room
 
 
@@ -36,6 +37,11 @@ class PreparedNetwork:
         else:
             self._weights = fold(network, device, self._dtype)
         self._stages: dict[tuple[int, int], Stages] = {}
+
+    @property
+    def frames_together(self) -> int:
+        """How many frames at once are worth their memory: wide networks fill the machine with few."""
+        return FRAMES_TOGETHER if self.config.latent_dim < WIDE else FRAMES_TOGETHER // 2
 
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> list[Tensor]:

@@ -19,7 +19,6 @@ from maskedskipunet.inference.prepare import PreparedNetwork
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.score import frame_score, score_map
 
-DEFAULT_BATCH = 8
 _Pixels = NDArray[np.uint8]
 
 
@@ -53,15 +52,16 @@ def score_frames(
     network: PreparedNetwork,
     how: InputFormat,
     *,
-    batch_size: int = DEFAULT_BATCH,
+    batch_size: int | None = None,
     with_maps: bool = False,
 ) -> Generator[FrameScore, None, None]:
     """Score each frame as it comes, encoding it once; memory does not depend on how many there are.
 
     frames: already sampled as `how` says. how: the size the network looks at. batch_size: frames encoded together;
-    1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
+    None: as many as pay on this network; 1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
     with_maps: also give score maps and reconstructions. Yields one FrameScore a frame, in order.
     """
+    batch_size = network.frames_together if batch_size is None else batch_size
     if batch_size < 1:
         raise ConfigError(f"{batch_size} frames together", "batch_size", "Use 1 or more")
     half = network.clip_length // 2

@@ -15,13 +15,15 @@ from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.files import whole_file
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
-from maskedskipunet.inference.scorer import DEFAULT_BATCH, FrameScore, score_frames
+from maskedskipunet.inference.scorer import FrameScore, score_frames
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Advance
 from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
 from maskedskipunet.view.plots import ScoreCurve
 from maskedskipunet.workflows.spool import Spool
+
+READ_AHEAD = 8  # frames decoded before they are drawn
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def score_video(
     labels: NDArray[np.uint8] | None = None,
     video: Path | None = None,
     advance: Advance = lambda done: None,
-    batch_size: int = DEFAULT_BATCH,
+    batch_size: int | None = None,
 ) -> ScoredVideo:
     """Score a video, and where a path is named write its comparison video there, if any frame has a score.
 
@@ -151,7 +153,7 @@ def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path, advance
     )
 
     def pictures() -> Iterator[tuple[Image | None, Image | None, NDArray[np.float32] | None]]:
-        with closing(read_ahead(source.frames(), DEFAULT_BATCH)) as frames:
+        with closing(read_ahead(source.frames(), READ_AHEAD)) as frames:
             for position, frame in enumerate(frames):
                 yield frame.image, *spool.at(position)
                 advance(1)
