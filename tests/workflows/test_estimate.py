@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from maskedskipunet.inference.ceiling import matrix_flops_per_s
 from maskedskipunet.model.config import VARIANTS, NetworkConfig
 from maskedskipunet.workflows import estimate
-from maskedskipunet.workflows.estimate import clip_flops, matrix_flops_per_s, training_hours
+from maskedskipunet.workflows.estimate import clip_flops, training_hours
 
 SMALL = NetworkConfig(latent_dim=8)
 

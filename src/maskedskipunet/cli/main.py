@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "train": "learn what is normal from footage without labels",
     "test": "score a data set's test videos and hold the scores against labels",
     "score": "score one video with a trained model",
+    "bench": "measure how many frames a second this machine scores",
     "ablate": "train and test the published variants into one table",
     "cache": "list or clear the decoded frames kept on disk",
 }

@@ -23,6 +23,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_switch("--video", dest="with_video", help="Also write a comparison video.")
     parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
     parser.add_device()
+    parser.add_precision()
     parser.add_json()
     options = parser.parse(arguments)
 
@@ -30,11 +31,12 @@ def run(arguments: Sequence[str]) -> int:
 
     result = score(
         options.video,
-        _model(options.model),
+        find_model(options.model),
         options.out or Path("scores") / options.video.resolve().stem,
         with_video=options.with_video,
         on_bad_frame=options.on_bad_frame,
         device=options.device,
+        precision=options.precision,
         progress=console.make_progress(),
     )
     scored, has_score = result.scored, result.scored.labelled.scored
@@ -43,11 +45,14 @@ def run(arguments: Sequence[str]) -> int:
         for at in top_moments(scored.time_s, scored.scores)
     ]
     frames, frames_scored = len(has_score), int(has_score.sum())
-    console.write_figures(options.json, {"frames": frames, "frames_scored": frames_scored, "highest": best})
+    changed = {} if result.effect is None else {"precision_effect": result.effect.figures()}
+    console.write_figures(options.json, {"frames": frames, "frames_scored": frames_scored, "highest": best} | changed)
     if best:
         rows = [(f"{moment['time_s']:.2f}", moment["frame"], f"{moment['score']:.5f}") for moment in best]
         console.print_table("Highest scores", ("time (s)", "frame", "score"), rows, left=0)
     console.say(console.frames_scored(frames_scored, frames))
+    if result.effect is not None:
+        console.say(result.effect.told())
     for path in (result.scores_path, result.plot_path, result.video_path):
         if path is not None:
             console.say(str(path))
@@ -65,7 +70,8 @@ def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:
     return chosen
 
 
-def _model(path: Path) -> Path:
+def find_model(path: Path) -> Path:
+    """A run's folder, where a run is named; else what is named."""
     try:
         return find_run(path).path
     except RunError:

@@ -31,6 +31,7 @@ def run(arguments: Sequence[str]) -> int:
         help="At a frame that cannot be read (default: as in training).",
     )
     parser.add_device()
+    parser.add_precision()
     parser.add_json()
     options = parser.parse(arguments)
     model, trained = _trained(options.model)
@@ -49,9 +50,19 @@ def run(arguments: Sequence[str]) -> int:
     from maskedskipunet.workflows.test import test
 
     out = options.out or (trained.path if trained else model)
-    result = test(model, data, out, with_videos=options.videos, device=options.device, progress=console.make_progress())
+    result = test(
+        model,
+        data,
+        out,
+        with_videos=options.videos,
+        device=options.device,
+        precision=options.precision,
+        progress=console.make_progress(),
+    )
     console.write_figures(options.json, result.metrics)
     _print(result.metrics)
+    if result.effect is not None:
+        console.say(result.effect.told())
     console.say(f"scores: {result.out.scores}")
     console.say(f"plots:  {result.out.plots}")
     if options.videos:

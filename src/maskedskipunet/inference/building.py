@@ -23,10 +23,10 @@ from maskedskipunet.inference.stages import (
     TiledSkip,
 )
 from maskedskipunet.model.config import BLOCK_KERNELS, VARIANTS
-from maskedskipunet.model.tiles import TileGrid, tilings, transform_bytes
+from maskedskipunet.model.tiles import TileGrid, multiplications, tilings, transform_bytes
 
-# Frames computed together to find the fastest form: as many as files are scored in, fewer where they would take long.
-MOST_MEASURED, LEAST_MEASURED = 8, 2
+# Frames computed together to find the fastest form: as many as files are scored in, or half where they take long.
+MOST_MEASURED, LEAST_MEASURED = 8, 4
 MEASURED_MACS = 8e9
 TILINGS_TRIED = 3
 KERNEL = max(BLOCK_KERNELS)
@@ -81,11 +81,23 @@ def _block_part(
     tiled: bool,
 ) -> Part[Stage]:
     inputs, outputs = block.kernels[0].shape[1], len(block.bias)
-    forms = [Form("direct", 0, partial(direct, block))]
+    count = _count(block.kernels, size)
+    flops = _direct_flops(block.kernels, size, count)
+    one_bytes = outputs * inputs * KERNEL**2 * block.bias.element_size()
+    forms = [
+        Form("direct", 0, partial(direct, block), flops),
+        # More operations, but of a few input channels a library makes little of small kernels.
+        Form(
+            "direct as one",
+            one_bytes,
+            lambda: direct(block.as_one()),
+            one_bytes / block.bias.element_size() * 2.0 * count * size[0] * size[1],
+        ),
+    ]
     if tiled:
         grids = tilings(KERNEL, *size, inputs=inputs, outputs=outputs, even=tile is TiledEncoder)[:TILINGS_TRIED]
-        forms += [_tiled(grid, inputs, outputs, partial(tile, block, grid)) for grid in grids]
-    images = cache(partial(_images, block.kernels, size))
+        forms += [_tiled(grid, inputs, outputs, count, partial(tile, block, grid)) for grid in grids]
+    images = cache(partial(_images, block.kernels, size, inputs, count))
     name = f"{direct.__name__} {_told(size, inputs, outputs, block.kernels)}"
     return Part(name, forms, lambda stage: stage(images()))
 
@@ -93,30 +105,38 @@ def _block_part(
 def _skip_part(skip: FoldedSkip, size: tuple[int, int], tiled: bool) -> Part[Skip]:
     outputs, frames, inputs, side, _ = skip.kernel.shape
     kernels = [skip.kernel.flatten(1, 2)]
-    forms: list[Form[Skip]] = []
+    count = _count(kernels, size)
+    forms: list[Form[Skip]] = [Form("direct", 0, partial(DirectSkip, skip), _direct_flops(kernels, size, count))]
     if tiled:
         grids = tilings(side, *size, inputs=frames * inputs, outputs=outputs, even=False)[:TILINGS_TRIED]
-        forms += [_tiled(grid, frames * inputs, outputs, partial(TiledSkip, skip, grid)) for grid in grids]
-    forms.append(Form("direct", 0, partial(DirectSkip, skip)))  # last: it may take long
-    images = cache(partial(_images, kernels, size))
+        forms += [_tiled(grid, frames * inputs, outputs, count, partial(TiledSkip, skip, grid)) for grid in grids]
+    images = cache(partial(_images, kernels, size, inputs, count))
 
     def run(made: Skip) -> object:
-        kept = made.keep(images()[..., :inputs].contiguous())
+        kept = made.keep(images())
         return made(torch.cat([kept[:1]] * (frames - 1) + [kept]))
 
     return Part(f"skip over {frames} {_told(size, inputs, outputs, kernels)}", forms, run)
 
 
-def _images(kernels: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    macs = sum(kernel.numel() for kernel in kernels) * size[0] * size[1]
-    shape = min(MOST_MEASURED, max(LEAST_MEASURED, int(MEASURED_MACS / macs))), *size, kernels[0].shape[1]
+def _images(kernels: Sequence[Tensor], size: tuple[int, int], inputs: int, count: int) -> Tensor:
     device = kernels[0].device
     own = torch.Generator(device)  # the caller's random state is left as it was
-    return torch.rand(shape, device=device, generator=own).to(kernels[0].dtype)
+    return torch.rand(count, *size, inputs, device=device, generator=own).to(kernels[0].dtype)
 
 
-def _tiled(grid: TileGrid, inputs: int, outputs: int, make: Callable[[], Any]) -> Form[Any]:
-    return Form(f"tiles of {grid.tile}", transform_bytes(grid, inputs, outputs), make)
+def _count(kernels: Sequence[Tensor], size: tuple[int, int]) -> int:
+    macs = _direct_flops(kernels, size, 1) / 2
+    return min(MOST_MEASURED, max(LEAST_MEASURED, int(MEASURED_MACS / macs)))
+
+
+def _direct_flops(kernels: Sequence[Tensor], size: tuple[int, int], count: int) -> float:
+    return 2.0 * count * size[0] * size[1] * sum(kernel.numel() for kernel in kernels)
+
+
+def _tiled(grid: TileGrid, inputs: int, outputs: int, count: int, make: Callable[[], Any]) -> Form[Any]:
+    flops = 2 * count * multiplications(grid, inputs, outputs)
+    return Form(f"tiles of {grid.tile}", transform_bytes(grid, inputs, outputs), make, flops)
 
 
 def _told(size: tuple[int, int], inputs: int, outputs: int, kernels: Sequence[Tensor]) -> str:

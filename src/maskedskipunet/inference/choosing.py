@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from math import inf
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,22 +18,29 @@ import torch
 
 from maskedskipunet.data.cache import cache_folder
 from maskedskipunet.files import whole_file
+from maskedskipunet.inference.ceiling import matrix_flops_per_s
 from maskedskipunet.machine import instruction_set, processor
 
 TIMINGS_NAME = "timings.json"
 REPEATS = 2
 FAR = 2.0
+NEAR = 3.0  # what is measured as so many times the best's seconds may still be the best, disturbed
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Form(Generic[T]):
-    """One way to compute a part. name: tells it from the part's other forms. size_bytes: what its weights take."""
+    """One way to compute a part.
+
+    name: tells it from the part's other forms. size_bytes: what it holds beyond the weights. make: makes the part.
+    least_flops: operations that a run cannot do without, so that what cannot win need not be run.
+    """
 
     name: str
     size_bytes: int
     make: Callable[[], T]
+    least_flops: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,21 +55,27 @@ class Part(Generic[T]):
 def choose_forms(parts: Sequence[Part[T]], room_bytes: int) -> list[Form[T]]:
     """The fastest form of each part that together fit into the room, or the smallest where none do."""
     known = _Timings()
-    costs = [known.of(part) for part in parts]
-    known.keep()
-    chosen = [min(part.forms, key=lambda form: cost[form.name]) for part, cost in zip(parts, costs, strict=True)]
-    while sum(form.size_bytes for form in chosen) > room_bytes:
-        cheaper = [
-            ((cost[other.name] - cost[form.name]) / (form.size_bytes - other.size_bytes), at, other)
-            for at, (part, form, cost) in enumerate(zip(parts, chosen, costs, strict=True))
-            for other in part.forms
-            if other.size_bytes < form.size_bytes
+    costs = [known.of(part, room_bytes) for part in parts]
+    if known.changed:  # once more, later: others may have used the machine meanwhile, for seconds
+        costs = [known.again(part, cost) for part, cost in zip(parts, costs, strict=True)]
+        known.keep()
+    return _fastest_within(parts, costs, room_bytes)
+
+
+def _fastest_within(parts: Sequence[Part[T]], costs: Sequence[Mapping[str, float]], room_bytes: int) -> list[Form[T]]:
+    """Of all ways to choose a form for each part the one that takes the least time in the room."""
+    ways: list[tuple[int, float, list[Form[T]]]] = [(0, 0.0, [])]  # bytes, seconds; less time the more bytes
+    for part, cost in zip(parts, costs, strict=True):
+        longer = [
+            (size_bytes + form.size_bytes, seconds + cost[form.name], [*chosen, form])
+            for size_bytes, seconds, chosen in ways
+            for form in part.forms
         ]
-        if not cheaper:
-            break
-        _, at, other = min(cheaper, key=lambda entry: entry[:2])  # the least time lost for the room that it gives
-        chosen[at] = other
-    return chosen
+        ways = []
+        for way in sorted(longer, key=lambda way: way[:2]):
+            if not ways or (way[1] < ways[-1][1] and way[0] <= room_bytes):
+                ways.append(way)
+    return ways[-1][2]
 
 
 class _Timings:
@@ -73,29 +88,53 @@ class _Timings:
         self.all = _read(self.path)
         self.own = self.all.setdefault(self.machine, {})
         self.changed = False
+        self.fresh: set[str] = set()
 
-    def of(self, part: Part[T]) -> dict[str, float]:
-        """Seconds of each form, by its name; what is not known is measured."""
+    def of(self, part: Part[T], room_bytes: int) -> dict[str, float]:
+        """Seconds of each form, by its name; what is not known is measured, the most promising first.
+
+        A form that cannot win gets the least it could take; one that never fits, infinity.
+        """
         costs: dict[str, float] = {}
+        for form in sorted(part.forms, key=lambda form: form.least_flops):
+            key, best_s = f"{part.name}: {form.name}", min(costs.values(), default=inf)
+            if key in self.own:
+                costs[form.name] = self.own[key]
+            elif form.size_bytes > room_bytes and form.size_bytes > min(other.size_bytes for other in part.forms):
+                costs[form.name] = inf
+            elif (least_s := form.least_flops / self.flops_per_s) > best_s:
+                costs[form.name] = least_s
+            else:
+                costs[form.name] = self.own[key] = _measure(part.run, form.make(), best_s)
+                self.changed = True
+                self.fresh.add(key)
+        return costs
+
+    def again(self, part: Part[T], costs: Mapping[str, float]) -> dict[str, float]:
+        """The same, the better of two measurements where they were made just now."""
+        better, best_s = dict(costs), min(costs.values())
         for form in part.forms:
             key = f"{part.name}: {form.name}"
-            if key not in self.own:
-                self.own[key] = _measure(part.run, form.make(), min(costs.values(), default=float("inf")))
-                self.changed = True
-            costs[form.name] = self.own[key]
-        return costs
+            if key in self.fresh and costs[form.name] <= NEAR * best_s:
+                self.own[key] = better[form.name] = min(
+                    costs[form.name], _measure(part.run, form.make(), best_s, repeats=1)
+                )
+        return better
+
+    @cached_property
+    def flops_per_s(self) -> float:
+        return matrix_flops_per_s()
 
     def keep(self) -> None:
         """Remembering is a convenience: where it cannot be written, the next time measures anew."""
-        if self.changed:
-            with suppress(OSError), whole_file(self.path) as file:
-                file.write_text(json.dumps(self.all, indent=1))
+        with suppress(OSError), whole_file(self.path) as file:
+            file.write_text(json.dumps(self.all, indent=1))
 
 
-def _measure(run: Callable[[T], object], made: T, best_s: float) -> float:
+def _measure(run: Callable[[T], object], made: T, best_s: float, repeats: int = REPEATS) -> float:
     """Seconds of a run; the first, which is slower than those after it, counts where it is far from the best anyway."""
     first_s = _seconds(run, made)
-    return first_s if first_s > FAR * best_s else min(_seconds(run, made) for _ in range(REPEATS))
+    return first_s if first_s > FAR * best_s else min(_seconds(run, made) for _ in range(repeats))
 
 
 def _seconds(run: Callable[[T], object], made: T) -> float:

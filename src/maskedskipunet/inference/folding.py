@@ -5,10 +5,11 @@ Spatial kernels are (out, in, k, k). Where a block changes resolution, its 1x1 c
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskedskipunet.model.blocks import DecoderBlock, EncoderBlock
@@ -44,6 +45,12 @@ class FoldedBlock:
     project: Tensor
     project_bias: Tensor
     cut: bool
+
+    def as_one(self) -> "FoldedBlock":
+        """The same with one convolution of the largest size, zeros around the smaller kernels."""
+        size = max(kernel.shape[-1] for kernel in self.kernels)
+        padded = [F.pad(kernel, ((size - kernel.shape[-1]) // 2,) * 4) for kernel in self.kernels]
+        return replace(self, kernels=[torch.cat(padded)])
 
     def to(self, *how: Any) -> "FoldedBlock":
         return FoldedBlock(

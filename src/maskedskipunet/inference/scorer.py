@@ -58,7 +58,8 @@ def score_frames(
     """Score each frame as it comes, encoding it once; memory does not depend on how many there are.
 
     frames: already sampled as `how` says. how: the size the network looks at. batch_size: frames encoded together;
-    None: as many as pay on this network; 1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
+    None: as many as pay on this network; 1 gives each score as soon as its clip is there, more is faster; scores are
+    the same to rounding.
     with_maps: also give score maps and reconstructions. Yields one FrameScore a frame, in order.
     """
     batch_size = network.frames_together if batch_size is None else batch_size

@@ -180,7 +180,7 @@ def side_by_side(images: Tensor, kernels: Sequence[Tensor], bias: Tensor) -> Ten
         F.conv2d(pixels, kernel, part, padding=kernel.shape[-1] // 2)
         for kernel, part in zip(kernels, biases, strict=True)
     ]
-    return torch.cat(outputs, 1).relu_()
+    return (outputs[0] if len(outputs) == 1 else torch.cat(outputs, 1)).relu_()
 
 
 def tiled_side_by_side(

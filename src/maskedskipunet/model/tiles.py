@@ -75,15 +75,19 @@ def tilings(kernel: int, height_px: int, width_px: int, *, inputs: int, outputs:
             grid = TileGrid(kernel, step + kernel - 1, height_px, width_px)
             if transform_bytes(grid, inputs, outputs) <= LARGEST_BYTES:
                 found[grid.tile] = grid
-    return sorted(found.values(), key=lambda grid: _operations(grid, inputs, outputs))
+    return sorted(found.values(), key=lambda grid: _cost(grid, inputs, outputs))
 
 
-def _operations(grid: TileGrid, inputs: int, outputs: int) -> float:
-    """Multiplications of one image, those of the products and of the transforms."""
+def _cost(grid: TileGrid, inputs: int, outputs: int) -> float:
+    return multiplications(grid, inputs, outputs) + READING * 2 * grid.frequencies * inputs * outputs
+
+
+def multiplications(grid: TileGrid, inputs: int, outputs: int) -> float:
+    """Of one image, those of the products and of the transforms."""
     there = 2 * grid.half * grid.tile * (grid.step if grid.down > 1 else grid.tile) + 4 * grid.half * grid.tile**2
     back = 2 * grid.half * grid.step * grid.tile * 2 + 2 * grid.half * grid.step**2
     products = grid.frequencies * inputs * outputs
-    return grid.tiles * (4 * products + there * inputs + back * outputs) + READING * 2 * products
+    return float(grid.tiles * (4 * products + there * inputs + back * outputs))
 
 
 def transform_bytes(grid: TileGrid, inputs: int, outputs: int) -> int:
@@ -117,8 +121,16 @@ def kernel_spectra(kernels: Sequence[Tensor], grid: TileGrid) -> Product:
 
     Kernels smaller than the grid's act as if zeros lay around them.
     """
-    real, imaginary = _spectra(kernels, grid, turned=False)
-    return real.transpose(1, 2), imaginary.transpose(1, 2)
+    outputs, inputs = sum(len(kernel) for kernel in kernels), kernels[0].shape[1]
+    made = tuple(kernels[0].new_empty(grid.frequencies, inputs, outputs) for _ in range(2))
+    first = 0
+    for kernel in kernels:
+        last = first + len(kernel)
+        taps = kernel.flatten(1).T.contiguous().view(inputs, -1, len(kernel))  # (in, k * k, out)
+        for wave, whole in zip(_waves_of(kernel, grid), made, strict=True):
+            torch.bmm(wave.expand(inputs, -1, -1), taps, out=whole[:, :, first:last].transpose(0, 1))
+        first = last
+    return made[0], made[1]
 
 
 def turned_kernel_spectra(kernel: Tensor, grid: TileGrid) -> Product:
@@ -126,22 +138,13 @@ def turned_kernel_spectra(kernel: Tensor, grid: TileGrid) -> Product:
 
     (out, in, k, k) -> two of (frequencies, out, in).
     """
-    return _spectra([kernel], grid, turned=True)
+    taps = kernel.flatten(2).flatten(0, 1).T  # (k * k, out * in)
+    real, imaginary = (wave.flip(1) @ taps for wave in _waves_of(kernel, grid))
+    return real.view(-1, *kernel.shape[:2]), imaginary.view(-1, *kernel.shape[:2])
 
 
-def _spectra(kernels: Sequence[Tensor], grid: TileGrid, *, turned: bool) -> Product:
-    """Two of (frequencies, all out, in): a product with the kernels as they lie, which saves turning them over."""
-    outputs, inputs = sum(len(kernel) for kernel in kernels), kernels[0].shape[1]
-    made = tuple(kernels[0].new_empty(grid.frequencies, outputs, inputs) for _ in range(2))
-    first = 0
-    for kernel in kernels:
-        taps = kernel.flatten(2).flatten(0, 1).T  # (k * k, out * in)
-        waves = _kernel_waves(grid.kernel, kernel.shape[-1], grid.tile, kernel.dtype)
-        for wave, whole in zip(waves, made, strict=True):
-            target = whole[:, first : first + len(kernel)].view(len(whole), -1)
-            torch.mm(wave.flip(1) if turned else wave, taps, out=target)
-        first += len(kernel)
-    return made[0], made[1]
+def _waves_of(kernel: Tensor, grid: TileGrid) -> Product:
+    return _kernel_waves(grid.kernel, kernel.shape[-1], grid.tile, kernel.dtype)
 
 
 def multiply(spectra: Tensor, kernels: Product, into: Product | None = None) -> Product:

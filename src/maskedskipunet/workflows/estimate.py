@@ -1,6 +1,5 @@
 """How long a training will take and whether it can fit into memory, told before it starts."""
 
-import time
 from pathlib import Path
 
 import torch
@@ -8,6 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.files import readable_bytes
+from maskedskipunet.inference.ceiling import matrix_flops_per_s
 from maskedskipunet.machine import memory_bytes
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
@@ -76,17 +76,3 @@ def clip_flops(config: NetworkConfig, height_px: int, width_px: int) -> float:
     with FlopCounterMode(display=False) as counter:
         network(clip)
     return 3.0 * float(counter.get_total_flops())
-
-
-def matrix_flops_per_s(size: int = 1024, repeats: int = 5) -> float:
-    """The rate this machine multiplies large matrices at, float32."""
-    left = torch.rand(size, size, generator=torch.Generator())  # the caller's random state is left as it was
-    left @ left
-    best_s = min(_seconds(left) for _ in range(repeats))
-    return float(2.0 * size**3 / best_s)
-
-
-def _seconds(matrix: torch.Tensor) -> float:
-    began_s = time.perf_counter()
-    matrix @ matrix
-    return time.perf_counter() - began_s

@@ -7,20 +7,26 @@ from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.errors import DataError
 from maskedskipunet.files import require_writable
+from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.precision import PrecisionEffect, precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
 
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What was found and where it lies. video_path: None where none was asked for."""
+    """What was found and where it lies.
+
+    video_path: None where none was asked for. effect: of reduced precision, None in float32.
+    """
 
     scored: ScoredVideo
     scores_path: Path
     plot_path: Path
     video_path: Path | None
+    effect: PrecisionEffect | None = None
 
 
 def score(
@@ -31,21 +37,24 @@ def score(
     with_video: bool = False,
     on_bad_frame: OnBadFrame = "stop",
     device: str = "auto",
+    precision: Precision = "float32",
     progress: Progress | None = None,
 ) -> ScoreResult:
     """Score a video (a file or a folder of images); write its scores and their plot into `out`.
 
-    model: a run or whatever load_model takes. with_video: also write a comparison video.
+    model: a run or whatever load_model takes. with_video: also write a comparison video. precision: in bfloat16 the
+    first frames are scored in float32 too, to see what it changes.
     Raises DataError when the video cannot be read or is too short, WeightsError when the model cannot.
     """
     dataset = recognise(video)
     if len(dataset.train) != 1 or dataset.test:
         raise DataError("not one video", str(video), "Name one file or one folder of images")
     require_writable(out)
-    network, how = load_scorer(model, device)
+    network, how = load_scorer(model, device, precision)
     item = dataset.train[0]
     source = source_of(item, how, on_bad_frame)
     expected = source.expected_frames()
+    effect = None if precision == "float32" else precision_effect(model, network, source, how)
     video_path = out / "comparison.mp4" if with_video else None
     stage = ("scoring and drawing", 2 * expected) if with_video else ("scoring", expected)
     with (progress or Silent()).stage(*stage) as advance:
@@ -58,4 +67,4 @@ def score(
         )
     write_scores(out / "scores.parquet", [scored])
     plot_score_curve(scored.curve, out / "scores.png")
-    return ScoreResult(scored, out / "scores.parquet", out / "scores.png", video_path)
+    return ScoreResult(scored, out / "scores.parquet", out / "scores.png", video_path, effect)

@@ -14,7 +14,7 @@ from maskedskipunet.data.sources import Source
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.files import whole_file
-from maskedskipunet.inference.prepare import PreparedNetwork, prepare
+from maskedskipunet.inference.prepare import Precision, PreparedNetwork, prepare
 from maskedskipunet.inference.scorer import FrameScore, score_frames
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import load_model
@@ -55,10 +55,10 @@ class ScoredVideo:
         return (len(self.time_s) - 1) / float(span_s) if span_s > 0 else 1.0
 
 
-def load_scorer(path: Path, device: str) -> tuple[PreparedNetwork, InputFormat]:
+def load_scorer(path: Path, device: str, precision: Precision = "float32") -> tuple[PreparedNetwork, InputFormat]:
     """A trained network ready to score, and what it looks at (the published size where it does not say)."""
     network = load_model(path)
-    return prepare(network, device), network.input_format or InputFormat()
+    return prepare(network, device, precision), network.input_format or InputFormat()
 
 
 def score_video(

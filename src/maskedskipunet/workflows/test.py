@@ -8,21 +8,26 @@ from typing import Any
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.files import require_writable
-from maskedskipunet.inference.prepare import PreparedNetwork
+from maskedskipunet.inference.prepare import Precision, PreparedNetwork
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
 from maskedskipunet.workflows.footage import test_videos
+from maskedskipunet.workflows.precision import PrecisionEffect, precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """What was found and where it lies. metrics: as in `metrics.json`, a key a protocol."""
+    """What was found and where it lies.
+
+    metrics: as in `metrics.json`, a key a protocol. effect: of reduced precision, None in float32.
+    """
 
     videos: Sequence[ScoredVideo]
     metrics: dict[str, Any]
     out: RunFolder
+    effect: PrecisionEffect | None = None
 
 
 def test(
@@ -32,6 +37,7 @@ def test(
     *,
     with_videos: bool = True,
     device: str = "auto",
+    precision: Precision = "float32",
     progress: Progress | None = None,
 ) -> TestResult:
     """Score every test video and hold the scores against the labels.
@@ -41,8 +47,9 @@ def test(
     videos/ are written. Raises MaskedSkipUNetError, before the first frame is scored, for what cannot be tested.
     """
     require_writable(out)
-    network, how = load_scorer(model, device)
+    network, how = load_scorer(model, device, precision)
     found = test_videos(data, how)
+    effect = None if precision == "float32" else precision_effect(model, network, found[0].source, how)
     folder = RunFolder(out)
     scored = []
     expected = sum(video.source.expected_frames() for video in found)
@@ -55,11 +62,12 @@ def test(
                     video.item.name, video.source, network, how, labels=video.labels, video=path, advance=advance
                 )
             )
-    metrics = {**describe(model, network), **frame_metrics([video.labelled for video in scored])}
+    changed = {} if effect is None else {"precision_effect": effect.figures()}
+    metrics = {**describe(model, network), **changed, **frame_metrics([video.labelled for video in scored])}
     write_scores(folder.scores, scored)
     write_json(folder.metrics, metrics)
     draw_plots(folder, scored)
-    return TestResult(scored, metrics, folder)
+    return TestResult(scored, metrics, folder, effect)
 
 
 def draw_plots(folder: RunFolder, scored: Sequence[ScoredVideo]) -> None:
@@ -82,4 +90,5 @@ def describe(path: Path, network: PreparedNetwork) -> dict[str, Any]:
         "channels": config.channels,
         "masked_weights": config.masked_weights,
         "parameters": network.parameters,
+        "precision": network.precision,
     }

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+
+import maskedskipunet as msu
+from maskedskipunet.data.frames import Frame
+from maskedskipunet.inference.prepare import prepare
+from maskedskipunet.model.config import InputFormat
+from maskedskipunet.workflows.precision import compare, precision_effect
+
+
+class Footage:
+    """A source of noise."""
+
+    def __init__(self, frames: int) -> None:
+        self.drawn = np.random.default_rng(0).integers(0, 256, (frames, 32, 32, 3), np.uint8)
+
+    def frames(self):
+        return (Frame(index, index / 10, image) for index, image in enumerate(self.drawn))
+
+
+def test_what_reduced_precision_changes_is_small_and_is_told(tmp_path):
+    torch.manual_seed(0)
+    network = msu.create_model("masked_skips", latent_dim=8)
+    network.save_pretrained(tmp_path / "model")
+
+    effect = precision_effect(
+        tmp_path / "model", prepare(network, "cpu", "bfloat16"), Footage(40), InputFormat(height_px=32, width_px=32)
+    )
+
+    assert effect is not None
+    assert effect.frames == 30  # the first 32, less one at each end
+    assert 0 < effect.mean_difference <= effect.largest_difference < 0.1
+    assert effect.told().startswith("bfloat16 changes the scores of the first 30 frames by ")
+    assert effect.figures()["largest_difference"] == effect.largest_difference
+
+
+def test_footage_without_a_score_has_no_effect_to_tell(tmp_path):
+    network = msu.create_model("masked_skips", latent_dim=8)
+    network.save_pretrained(tmp_path / "model")
+    how = InputFormat(height_px=32, width_px=32)
+
+    assert precision_effect(tmp_path / "model", prepare(network, "cpu", "bfloat16"), Footage(2), how) is None
+
+
+def test_differences_are_relative_to_the_exact_score_and_order_is_compared():
+    effect = compare("bfloat16", np.array([1.0, 2.0, 4.0]), np.array([1.1, 2.0, 1.0]))
+
+    assert effect.largest_difference == pytest.approx(0.75)
+    assert effect.mean_difference == pytest.approx((0.1 + 0 + 0.75) / 3)
+    assert effect.order_correlation == pytest.approx(-0.5)
+
+
+@pytest.mark.parametrize("exact", [np.array([0.3]), np.array([0.3, 0.3])])
+def test_where_nothing_can_be_ordered_no_order_is_told(exact):
+    effect = compare("bfloat16", exact, exact * 1.01)
+
+    assert effect.order_correlation is None
+    assert effect.told() == f"bfloat16 changes the scores of the first {len(exact)} frames by 1.0%, at most 1.0%"
