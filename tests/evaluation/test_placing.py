@@ -95,12 +95,12 @@ FIT_4 = (
         (
             row(14),
             Placing(),
-            "s: found 14 scores, expected 15 for 3 clips of 15 frames. Give one score a frame, or state",
+            "s: found 14 scores, expected 15 for 3 clips of 15 frames. Give one a frame, or state",
         ),
         (
             row(16),
             Placing(),
-            "s: found 16 scores, expected 15 for 3 clips of 15 frames. Give one score a frame, or state",
+            "s: found 16 scores, expected 15 for 3 clips of 15 frames. Give one a frame, or state",
         ),
         (
             row(12),
@@ -121,22 +121,22 @@ FIT_4 = (
         (
             row(3),
             Placing(),
-            "s: found 3 scores, expected 15 for 3 clips of 15 frames. Give one score a frame, or state",
+            "s: found 3 scores, expected 15 for 3 clips of 15 frames. Give one a frame, or state",
         ),
         (
             row(18),
             Placing(),
-            "s: found 18 scores, expected 15 for 3 clips of 15 frames. Give one score a frame, or state",
+            "s: found 18 scores, expected 15 for 3 clips of 15 frames. Give one a frame, or state",
         ),
         (
             series(("Test001", [1] * 5), ("Test002", [1] * 3), ("Test010", [1] * 6)),
             Placing(),
-            "s, clip Test002: found 3 scores, expected 4 for frames 0 to 3 of 4. Give one score a frame, or state",
+            "s, clip Test002: found 3 scores, expected 4 for frames 0 to 3 of 4. Give one a frame, or state",
         ),
         (
             series(("a", [1] * 5), ("b", [1] * 5), ("c", [1] * 6)),
             Placing(),
-            "s, clip Test002 (b): found 5 scores, expected 4 for frames 0 to 3 of 4. Give one score a frame, or state",
+            "s, clip Test002 (b): found 5 scores, expected 4 for frames 0 to 3 of 4. Give one a frame, or state",
         ),
         (
             series(("a", [1] * 2), ("b", [1]), ("c", [1] * 3)),
@@ -147,7 +147,7 @@ FIT_4 = (
         (
             series(("Test001", [1] * 5), ("Test002", [1] * 4)),
             Placing(),
-            "s: found 2 clips, expected 3, nothing for clip Test010. Give scores for each test clip, under its name.",
+            "s: found 2 clips, expected 3, nothing for clip Test010. Give one for each test clip, under its name.",
         ),
         (
             series(("Test001", [1] * 5), ("Test002", [1] * 4), ("Test011", [1] * 6)),

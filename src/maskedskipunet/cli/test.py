@@ -25,6 +25,9 @@ def run(arguments: Sequence[str]) -> int:
     parser.add("--data", type=Path, metavar="PATH", help="The data set (default: the run's own).")
     parser.add("--out", type=Path, metavar="FOLDER", help="For the results (default: the run folder).")
     parser.add("--videos", type=bool, default=True, help="Write a comparison video for each test video.")
+    parser.add_switch(
+        "--maps", dest="with_maps", help="Keep the score maps too, for pixels and regions (default: they are dropped)."
+    )
     parser.add(
         "--on-bad-frame",
         type=OnBadFrame,
@@ -49,13 +52,23 @@ def run(arguments: Sequence[str]) -> int:
     from maskedskipunet.workflows.test import test
 
     out = options.out or (trained.path if trained else model)
-    result = test(model, data, out, with_videos=options.videos, device=options.device, progress=console.make_progress())
+    result = test(
+        model,
+        data,
+        out,
+        with_videos=options.videos,
+        with_maps=options.with_maps,
+        device=options.device,
+        progress=console.make_progress(),
+    )
     console.write_figures(options.json, result.metrics)
     _print(result.metrics)
     console.say(f"scores: {result.out.scores}")
     console.say(f"plots:  {result.out.plots}")
     if options.videos:
         console.say(f"videos: {result.out.videos}")
+    if options.with_maps:
+        console.say(f"maps:   {result.out.maps}")
     return 0
 
 

@@ -12,7 +12,7 @@ from maskedskipunet.evaluation.readers import Clip, Series
 
 Floats = NDArray[np.float64]
 _STATE_LENGTHS = "State the clips' lengths with --clips, 180,150 say"
-_STATE_FRAMES = "Give one score a frame, or state which frames they belong to with --first-frame and --last-frame"
+_STATE_FRAMES = "Give one a frame, or state which frames they belong to with --first-frame and --last-frame"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def match(found: Sequence[str], names: Sequence[str], where: str) -> tuple[list[
         parts = [f"{len(found)} clips, expected {len(names)}"] if len(found) != len(names) else []
         parts += [f"nothing for clip {missing[0]}"] if known and missing else []
         parts += [f"no clip is named {strange[0]}"] if known and strange else []
-        raise DataError(f"found {', '.join(parts)}", where, "Give scores for each test clip, under its name")
+        raise DataError(f"found {', '.join(parts)}", where, "Give one for each test clip, under its name")
     return sorted(
         range(len(found)), key=lambda at: natural_key(found[at])
     ), "matched to clips in natural order of names"
@@ -145,7 +145,7 @@ def _require_counts(
             hint = _would_fit(missing.pop(), min(frames)) if len(missing) == 1 else None
             told = name if clip.name == name else f"{name} ({clip.name})"
             raise DataError(
-                f"found {found} scores, expected {end - first} for frames {first} to {end - 1} of {count}",
+                f"found {found} {series.of}, expected {end - first} for frames {first} to {end - 1} of {count}",
                 f"{series.path}, clip {told}",
                 hint or _STATE_FRAMES,
             )

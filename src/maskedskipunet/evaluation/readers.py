@@ -36,11 +36,15 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What a file or folder holds. concatenated: one row of numbers for all clips, which names none of them."""
+    """What a file or folder holds.
+
+    concatenated: one row of numbers for all clips, which names none of them. of: what the numbers are, for errors.
+    """
 
     path: Path
     clips: tuple[Clip, ...]
     concatenated: bool = False
+    of: str = "scores"
 
 
 def read_series(path: Path, column: Column) -> Series:
