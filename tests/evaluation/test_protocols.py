@@ -3,8 +3,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -120,8 +118,7 @@ def test_no_strictly_increasing_rescaling_changes_a_raw_figure_or_its_interval(
         assert before["intervals"]["by_videos"][key] == after["intervals"]["by_videos"][key]
 
 
-@settings(max_examples=10)
-@given(st.permutations(range(4)))
+@pytest.mark.parametrize("order", [[3, 2, 1, 0], [1, 3, 0, 2]])
 def test_the_order_of_videos_changes_no_figure(order: list[int]) -> None:
     made = footage()
     before, after = frame_protocols(made), frame_protocols([made[at] for at in order])

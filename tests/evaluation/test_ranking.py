@@ -28,7 +28,7 @@ def equal_error_rate_by_root(labels: NDArray[np.uint8], scores: NDArray[np.float
     return float(brentq(lambda x: 1 - x - interp1d(false_alarms, hits)(x), 0, 1, xtol=1e-13))
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(frames())
 def test_each_figure_is_scikit_learns(made: Frames) -> None:
     labels, scores, _ = made
@@ -38,7 +38,7 @@ def test_each_figure_is_scikit_learns(made: Frames) -> None:
     assert ranking.figure(average_precision) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_the_equal_error_rate_is_where_the_roc_curve_crosses_the_falling_diagonal(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -50,7 +50,7 @@ def test_the_equal_error_rate_is_where_the_roc_curve_crosses_the_falling_diagona
     assert found == pytest.approx(equal_error_rate_by_root(labels, scores), abs=1e-9)
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(frames())
 def test_a_weight_is_how_often_a_frame_is_there(made: Frames) -> None:
     labels, scores, weights = made

@@ -18,7 +18,7 @@ _AT_ONCE = 2_000_000  # weights held in memory together
 Interval = tuple[float, float]
 
 
-def draws(units: int, seed: int, resamples: int = RESAMPLES) -> NDArray[np.int64]:
+def draws(units: int, seed: int, resamples: int) -> NDArray[np.int64]:
     """How often each unit was drawn, as many draws as units, with replacement: (resamples, units)."""
     return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
 
@@ -42,7 +42,7 @@ def figure_intervals(
     units = int(unit.max()) + 1 if len(unit) else 0
     if units < 2:
         return [None] * len(figures)
-    counts = draws(units, seed)
+    counts = draws(units, seed, RESAMPLES)
     step = max(1, _AT_ONCE // len(unit))
     parts = [
         [ranking.figures(figure, counts[at : at + step][:, unit].astype(np.float64)) for figure in figures]
@@ -55,7 +55,7 @@ def mean_interval(values: Floats, seed: int) -> Interval | None:
     """The interval of a mean over videos when videos are drawn. values: (V,), NaN for a video that does not count."""
     if len(values) < 2:
         return None
-    counts = draws(len(values), seed)
+    counts = draws(len(values), seed, RESAMPLES)
     counted = ~np.isnan(values)
     total = counts @ counted
     sums = counts @ np.where(counted, values, 0)

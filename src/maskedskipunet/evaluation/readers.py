@@ -212,7 +212,7 @@ def _parquet(path: Path, column: Column) -> Series:
         fault = f"the table has no column {missing[0]}, only {', '.join(table.column_names)[:60]}"
         raise DataError(fault, str(path), f"Name a .parquet file with the columns video, frame, {column}")
     if column == "label":  # a video without ground truth has none to give
-        table = table.filter(pa.compute.is_valid(table[column])) if table[column].null_count else table
+        table = table.filter(table[column].is_valid()) if table[column].null_count else table
     try:
         values, frames = (np.array(table[name].cast(pa.float64()).to_numpy(), np.float64) for name in (column, "frame"))
     except pa.ArrowException as error:
