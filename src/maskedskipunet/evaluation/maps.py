@@ -26,8 +26,6 @@ Map = NDArray[np.uint16]  # (H, W), 0 to LEVELS - 1
 class Maps(Protocol):
     """A clip's score maps, read a few at a time."""
 
-    path: Path
-
     def maps(self) -> Iterator[tuple[int, Map]]:
         """Each frame that has a map, under its number, in order."""
         ...
@@ -131,7 +129,8 @@ def map_writer(path: Path, *, height_px: int, width_px: int) -> Iterator[Callabl
 
 def as_stored(score_map: NDArray[np.floating]) -> Map:
     """A map in [0, 1] in 16 bits."""
-    return np.rint(np.clip(score_map, 0, 1) * (LEVELS - 1)).astype("<u2")
+    stored: Map = np.rint(np.clip(score_map, 0, 1) * (LEVELS - 1)).astype("<u2")
+    return stored
 
 
 def read_maps(folder: Path, names: Sequence[str], frames: Sequence[int], placing: Placing) -> tuple[list[Maps], str]:

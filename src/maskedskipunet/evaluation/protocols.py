@@ -36,8 +36,13 @@ from maskedskipunet.evaluation.smoothing import (
 )
 
 MACRO = ("macro_auc_two_class_videos", "macro_auc_one_class_as_1", "macro_auc_padded")
-PER_VIDEO = ("micro_auc_min_max", "micro_auc_gaussian", "micro_auc_gaussian_causal")
-PER_VIDEO += ("micro_auc_median", "micro_auc_median_causal")
+PER_VIDEO = (
+    "micro_auc_min_max",
+    "micro_auc_gaussian",
+    "micro_auc_gaussian_causal",
+    "micro_auc_median",
+    "micro_auc_median_causal",
+)
 RAW: dict[str, Figure] = {
     "micro_auc": area_under_roc,
     "average_precision": average_precision,

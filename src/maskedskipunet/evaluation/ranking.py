@@ -81,4 +81,5 @@ def equal_error_rate(anomalous: Floats, normal: Floats) -> Floats:
 def _divided(above: Floats, below: Floats) -> Floats:
     """above / below, NaN where below is 0."""
     whole = np.broadcast_to(below, np.broadcast_shapes(above.shape, below.shape))
-    return np.divide(above, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    shares: Floats = np.divide(above, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return shares

@@ -93,7 +93,8 @@ def overlaps(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     common = np.clip(high - low + 1, 0, None).prod(axis=2)
     areas = [(these[:, 2:] - these[:, :2] + 1).prod(axis=1) for these in (boxes, others)]
-    return common / (areas[0][:, None] + areas[1][None] - common)
+    shares: NDArray[np.float64] = common / (areas[0][:, None] + areas[1][None] - common)
+    return shares
 
 
 def thresholds(counts: NDArray[np.int64]) -> NDArray[np.int64]:

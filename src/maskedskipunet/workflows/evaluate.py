@@ -56,8 +56,9 @@ def evaluate(
     """
     placing = placing or Placing()
     series = read_series(scores, "score")
+    items: tuple[VideoItem, ...] = ()
     if ground_truth is not None:
-        truth, items = read_ground_truth(ground_truth, clips), ()
+        truth = read_ground_truth(ground_truth, clips)
         if not truth.borders and not series.concatenated:
             truth = truth.cut(clip_lengths(series, sum(truth.frames), placing), "the scores")
     elif data is not None:
