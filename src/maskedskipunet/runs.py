@@ -51,6 +51,7 @@ class RunFolder:
         self.metrics = path / "metrics.json"
         self.plots = path / "plots"
         self.videos = path / "videos"
+        self.maps = path / "maps"
 
     def epoch_weights(self, epoch: int) -> Path:
         """Weights after an epoch, counted from 1."""

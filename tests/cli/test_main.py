@@ -32,10 +32,7 @@ def test_the_version_is_printed_alone(cli):
     ("command", "told"),
     [
         ("tran", "there is no command 'tran'. Perhaps train is meant."),
-        (
-            "nonsense",
-            "there is no command 'nonsense'. Choose one of demo, check, train, test, score, bench, ablate, cache.",
-        ),
+        ("nonsense", "there is no command 'nonsense'. Choose one of demo, check, train, test, evaluate, score,"),
         ("", "there is no command ''. Choose one of"),
         ("--data", "there is no command '--data'. Choose one of"),
         ("a\nb", r"there is no command 'a\nb'. Choose one of"),

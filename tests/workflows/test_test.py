@@ -1,5 +1,6 @@
 import json
 import shutil
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from sklearn.metrics import roc_auc_score
 
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.video import read_video
-from maskedskipunet.errors import DataError, LabelError, MaskedSkipUNetError, VideoError, WeightsError
+from maskedskipunet.errors import DataError, DiskSpaceError, LabelError, MaskedSkipUNetError, VideoError, WeightsError
+from maskedskipunet.evaluation.baseline import largest_patch_mean
+from maskedskipunet.evaluation.maps import open_maps
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows import test as test_module
@@ -224,3 +227,71 @@ def test_progress_counts_every_frame(trained: RunFolder, config: TrainConfig, tm
 
     assert listener.stages == [("testing", 24, "frames")]
     assert listener.done == 24
+
+
+def maps_of(folder: RunFolder, name: str) -> dict[int, np.ndarray]:
+    found = open_maps(folder.maps / f"{name}.parquet")
+    return {frame: values * found.scale for frame, values in found.maps()}
+
+
+def test_score_maps_are_kept_when_asked_for_and_hold_the_frame_scores(
+    trained: RunFolder, config: TrainConfig, tmp_path: Path, listener: Any
+) -> None:
+    result = test_module.test(trained.path, config.data, tmp_path, with_videos=False, with_maps=True, progress=listener)
+
+    assert listener.notes == ["keeping the score maps of 24 frames of 48x32 takes up to 79 kB"]
+    assert {path.name for path in result.out.maps.iterdir()} == {"01.parquet", "02.parquet"}
+    for video in result.videos:
+        maps = maps_of(result.out, video.name)
+        assert list(maps) == np.flatnonzero(video.labelled.scored).tolist()
+        for frame, values in maps.items():
+            assert largest_patch_mean(values) == pytest.approx(video.scores[frame], abs=1e-4)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_maps_of_an_earlier_test_do_not_outlive_its_scores(
+    trained: RunFolder, config: TrainConfig, copy: Path, tmp_path: Path
+) -> None:
+    test_module.test(trained.path, config.data, tmp_path / "out", with_videos=False, with_maps=True)
+    (copy / "test" / "02.mp4").unlink()
+    (copy / "test" / "02_labels.csv").unlink()
+    fewer = test_module.test(trained.path, DataConfig(path=copy), tmp_path / "out", with_videos=False, with_maps=True)
+    assert [path.name for path in fewer.out.maps.iterdir()] == ["01.parquet"]
+
+    without = test_module.test(trained.path, config.data, tmp_path / "out", with_videos=False)
+
+    assert not without.out.maps.exists()
+
+
+def test_maps_that_will_not_fit_are_refused_before_the_first_frame_is_scored(
+    trained: RunFolder, config: TrainConfig, tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Namespace(free=1000))
+
+    with pytest.raises(DiskSpaceError) as refusal:
+        test_module.test(
+            trained.path, config.data, tmp_path / "out", with_videos=False, with_maps=True, progress=listener
+        )
+
+    assert str(refusal.value) == (
+        f"{tmp_path}/out: keeping the score maps of 24 frames of 48x32 needs 79 kB, 1 kB are free. "
+        "Leave --maps out, or name another folder with --out."
+    )
+    assert listener.stages == []
+
+
+def test_maps_of_a_test_that_fails_leave_those_before(
+    trained: RunFolder, config: TrainConfig, tmp_path: Path, listener: Any
+) -> None:
+    out = tmp_path / "out"
+    test_module.test(trained.path, config.data, out, with_videos=False, with_maps=True)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    listener.at, listener.does = ("testing", 15), fail
+    with pytest.raises(KeyboardInterrupt):
+        test_module.test(trained.path, config.data, out, with_videos=False, with_maps=True, progress=listener)
+
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

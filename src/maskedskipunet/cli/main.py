@@ -17,10 +17,11 @@ from maskedskipunet.errors import MaskedSkipUNetError
 from maskedskipunet.machine import keep_memory
 
 COMMANDS: Mapping[str, str] = {
-    "demo": "train and test on a generated scene: see it work within three minutes",
-    "check": "say what a path holds: videos, frames, sizes, rates, labels, oddities",
+    "demo": "train and test on a generated scene: see it work in three minutes",
+    "check": "say what a path holds: clips, frames, sizes, rates, labels, oddities",
     "train": "learn what is normal from footage without labels",
     "test": "score a data set's test videos and hold the scores against labels",
+    "evaluate": "judge any method's scores by every protocol",
     "score": "score one video with a trained model",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train and test the published variants into one table",

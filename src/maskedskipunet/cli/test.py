@@ -25,6 +25,9 @@ def run(arguments: Sequence[str]) -> int:
     parser.add("--data", type=Path, metavar="PATH", help="The data set (default: the run's own).")
     parser.add("--out", type=Path, metavar="FOLDER", help="For the results (default: the run folder).")
     parser.add("--videos", type=bool, default=True, help="Write a comparison video for each test video.")
+    parser.add_switch(
+        "--maps", dest="with_maps", help="Keep the score maps too, for pixels and regions (default: they are dropped)."
+    )
     parser.add(
         "--on-bad-frame",
         type=OnBadFrame,
@@ -55,6 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         data,
         out,
         with_videos=options.videos,
+        with_maps=options.with_maps,
         device=options.device,
         precision=options.precision,
         progress=console.make_progress(),
@@ -67,6 +71,8 @@ def run(arguments: Sequence[str]) -> int:
     console.say(f"plots:  {result.out.plots}")
     if options.videos:
         console.say(f"videos: {result.out.videos}")
+    if options.with_maps:
+        console.say(f"maps:   {result.out.maps}")
     return 0
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.errors import ShapeError
+from maskedskipunet.evaluation.ranking import Ranking, area_under_roc
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,7 @@ def roc_auc(labels: NDArray[np.uint8], scores: NDArray[np.float64]) -> float | N
     >>> roc_auc(np.array([0, 0, 1], np.uint8), np.array([0.1, 0.2, 0.3]))
     1.0
     """
-    if len(np.unique(labels)) < 2:
-        return None
-    from sklearn.metrics import roc_auc_score  # a second to import
-
-    return float(roc_auc_score(labels, scores))
+    return Ranking(labels, scores).figure(area_under_roc)
 
 
 def micro_auc(videos: Sequence[LabelledScores]) -> float | None:

@@ -13,6 +13,7 @@ from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
+from maskedskipunet.evaluation.maps import map_writer
 from maskedskipunet.files import whole_file
 from maskedskipunet.inference.prepare import Precision, PreparedNetwork, prepare
 from maskedskipunet.inference.scorer import FrameScore, score_frames
@@ -69,11 +70,13 @@ def score_video(
     *,
     labels: NDArray[np.uint8] | None = None,
     video: Path | None = None,
+    maps: Path | None = None,
     advance: Advance = lambda done: None,
     batch_size: int | None = None,
 ) -> ScoredVideo:
     """Score a video, and where a path is named write its comparison video there, if any frame has a score.
 
+    maps: where its score maps are written, if they are wanted.
     labels: one a frame of the source. advance: called with 1 for each frame scored, and for each drawn.
     Raises DataError when the video cannot be read.
     """
@@ -90,7 +93,13 @@ def score_video(
                     channels=network.channels,
                 )
             )
-        for scored in score_frames(source.frames(), network, how, batch_size=batch_size, with_maps=spool is not None):
+        keep_map = None
+        if maps is not None:
+            keep_map = stack.enter_context(map_writer(maps, height_px=how.height_px, width_px=how.width_px))
+        with_maps = spool is not None or keep_map is not None
+        for scored in score_frames(source.frames(), network, how, batch_size=batch_size, with_maps=with_maps):
+            if keep_map is not None and scored.map is not None:
+                keep_map(scored.index, scored.map)
             if spool is not None:
                 spool.add(len(found), scored)
             found.append(FrameScore(scored.index, scored.time_s, scored.score))

@@ -1,14 +1,19 @@
 """Test a trained network on a data set's test videos."""
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.evaluation.frames import frame_metrics
-from maskedskipunet.files import require_writable
+from maskedskipunet.evaluation.maps import maps_bytes
+from maskedskipunet.files import readable_bytes, require_room, require_writable
 from maskedskipunet.inference.prepare import Precision, PreparedNetwork
+from maskedskipunet.model.config import InputFormat
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
@@ -36,6 +41,7 @@ def test(
     out: Path,
     *,
     with_videos: bool = True,
+    with_maps: bool = False,
     device: str = "auto",
     precision: Precision = "float32",
     progress: Progress | None = None,
@@ -44,7 +50,8 @@ def test(
 
     model: a run or whatever load_model takes; frames are sized and sampled as it was trained. data: whose test
     videos (only path, on_bad_frame and image folders matter). out: where scores.parquet, metrics.json, plots/ and
-    videos/ are written. Raises MaskedSkipUNetError, before the first frame is scored, for what cannot be tested.
+    videos/ are written, and maps/ where with_maps asks for the score maps; older maps there go with older scores.
+    Raises MaskedSkipUNetError, before the first frame is scored, for what cannot be tested.
     """
     require_writable(out)
     network, how = load_scorer(model, device, precision)
@@ -53,21 +60,51 @@ def test(
     folder = RunFolder(out)
     scored = []
     expected = sum(video.source.expected_frames() for video in found)
+    progress = progress or Silent()
+    if with_maps:
+        _require_room_for_maps(folder, expected, how, progress)
     stage = ("testing and drawing", 2 * expected) if with_videos else ("testing", expected)
-    with (progress or Silent()).stage(*stage) as advance:
+    with new_maps(folder) as maps, progress.stage(*stage) as advance:
         for video in found:
-            path = folder.videos / f"{video.item.name}.mp4" if with_videos else None
             scored.append(
                 score_video(
-                    video.item.name, video.source, network, how, labels=video.labels, video=path, advance=advance
+                    video.item.name,
+                    video.source,
+                    network,
+                    how,
+                    labels=video.labels,
+                    video=folder.videos / f"{video.item.name}.mp4" if with_videos else None,
+                    maps=maps / f"{video.item.name}.parquet" if with_maps else None,
+                    advance=advance,
                 )
             )
-    changed = {} if effect is None else {"precision_effect": effect.figures()}
-    metrics = {**describe(model, network), **changed, **frame_metrics([video.labelled for video in scored])}
-    write_scores(folder.scores, scored)
+        changed = {} if effect is None else {"precision_effect": effect.figures()}
+        metrics = {**describe(model, network), **changed, **frame_metrics([video.labelled for video in scored])}
+        write_scores(folder.scores, scored)
     write_json(folder.metrics, metrics)
     draw_plots(folder, scored)
     return TestResult(scored, metrics, folder, effect)
+
+
+@contextmanager
+def new_maps(folder: RunFolder) -> Iterator[Path]:
+    """A place for new score maps: they take the place of older ones when the block ends well, or vanish."""
+    part = folder.path / f".{folder.maps.name}.{os.getpid()}.part"
+    try:
+        yield part
+        if folder.maps.is_dir():
+            shutil.rmtree(folder.maps)
+        if part.is_dir():
+            part.replace(folder.maps)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _require_room_for_maps(folder: RunFolder, frames: int, how: InputFormat, progress: Progress) -> None:
+    size = maps_bytes(frames, how.height_px, how.width_px)
+    what = f"keeping the score maps of {frames:,} frames of {how.width_px}x{how.height_px}"
+    require_room(folder.path, size, what=what, cure="Leave --maps out, or name another folder with --out")
+    progress.note(f"{what} takes up to {readable_bytes(size)}")
 
 
 def draw_plots(folder: RunFolder, scored: Sequence[ScoredVideo]) -> None:

@@ -1,0 +1,214 @@
+"""`maskedskipunet evaluate SCORES --data PATH`: any method's scores, by every protocol."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from maskedskipunet.cli import console
+from maskedskipunet.cli.parsing import Options, Parser
+from maskedskipunet.cli.values import UsageError
+from maskedskipunet.errors import RunError
+from maskedskipunet.runs import RunFolder, find_run
+from maskedskipunet.training.config import TrainConfig
+
+PLACES = {
+    "pixel_auc": "pixel AUC",
+    "pixel_40_auc": "AUC by the 40 % criterion",
+    "pixel_40_eer": "equal error rate by the 40 % criterion",
+    "rbdc": "RBDC, regions",
+    "tbdc": "TBDC, tracks",
+}
+
+
+def run(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "evaluate", "SCORES", "Hold any method's frame scores against ground truth, each protocol in a row of its own."
+    )
+    parser.add(
+        "scores",
+        type=Path,
+        required=True,
+        metavar="SCORES",
+        help="A run folder; a .parquet or .csv table of video, frame, score; a folder with a .npy, .csv or .txt file "
+        "a clip; a .npy, .csv or .txt file with all clips one after another.",
+    )
+    parser.add(
+        "--data", type=Path, metavar="PATH", help="The data set whose test clips were scored (default: the run's own)."
+    )
+    parser.add(
+        "--ground-truth",
+        type=Path,
+        metavar="FILE",
+        help="Labels in place of a data set: a file for all clips or a folder with one a clip (default: none).",
+    )
+    parser.add(
+        "--clips",
+        type=str,
+        metavar="LENGTHS",
+        help="Frames of each clip, 180,150,… or a file, for a ground truth that does not tell (default: none).",
+    )
+    parser.add(
+        "--first-frame",
+        type=int,
+        metavar="N",
+        help="The frame, from 0, that each clip's first score belongs to (default: 0, or as a table says).",
+    )
+    parser.add(
+        "--last-frame",
+        type=int,
+        metavar="N",
+        help="The frame of each clip's last score, from its end where negative (default: -1, or as a table says).",
+    )
+    parser.add_switch(
+        "--normality",
+        dest="normality",
+        help="The scores say how normal a frame is, and are turned (default: high is anomalous).",
+    )
+    parser.add(
+        "--maps",
+        type=Path,
+        metavar="FOLDER",
+        help="Score maps of the clips, for pixels and regions: what `test --maps` writes, or .npy arrays of frames, "
+        "height, width (default: the run's own, if it has any).",
+    )
+    parser.add("--sigma", type=float, default=5.0, metavar="FRAMES", help="Of the Gaussian that smooths scores.")
+    parser.add("--window", type=int, default=17, metavar="FRAMES", help="Of the median that smooths scores, odd.")
+    parser.add("--seed", type=int, default=0, help="Of the draws behind the intervals.")
+    parser.add_json()
+    options = parser.parse(arguments)
+    scores, data = _scores(options.scores), options.data
+    if data is not None and (options.ground_truth is not None or options.clips is not None):
+        other = "--ground-truth" if options.ground_truth is not None else "--clips"
+        raise UsageError(f"--data and {other} both say which clips there are", "evaluate", "Leave one out")
+    if data is None and options.ground_truth is None:
+        if scores is None:
+            cure = "Name the data set with --data, or labels with --ground-truth"
+            raise UsageError("there is nothing to hold the scores against", "evaluate", cure)
+        data = TrainConfig.from_dict(scores.read_config(), str(scores.config)).data.footage
+        if not data.exists():
+            cure = "Name where the run's footage is now with --data"
+            raise UsageError("no such file or folder", str(data), cure)
+    if options.seed < 0:
+        raise UsageError(f"the seed {options.seed} is negative", "--seed", "Use 0 or more")
+
+    from maskedskipunet.evaluation.placing import Placing
+    from maskedskipunet.evaluation.smoothing import Smoothing
+    from maskedskipunet.evaluation.truth import read_lengths
+    from maskedskipunet.workflows.evaluate import evaluate
+
+    maps = _maps(options, scores)
+    result = evaluate(
+        options.scores if scores is None else scores.scores,
+        data=data,
+        ground_truth=options.ground_truth,
+        clips=None if options.clips is None else read_lengths(options.clips),
+        placing=Placing(options.first_frame, options.last_frame),
+        normality=options.normality,
+        smoothing=Smoothing(options.sigma, options.window),
+        maps=maps,
+        seed=options.seed,
+        progress=console.make_progress(),
+    )
+    console.write_figures(options.json, result.figures)
+    _print(result.figures)
+    if maps is not None and "pixel_auc" not in result.figures:
+        console.say("the data set has no masks, so its maps are held against nothing")
+    return 0
+
+
+def _scores(path: Path) -> RunFolder | None:
+    """The run that is meant, if it is one."""
+    try:
+        found = find_run(path)
+    except RunError:
+        return None
+    if not found.scores.is_file():
+        raise UsageError("the run has no scores yet", str(path), f"Make them with `maskedskipunet test {path}`")
+    return found
+
+
+def _maps(options: Options, scores: RunFolder | None) -> Path | None:
+    """The maps that are named, or those that lie beside the scores, where the data set may have masks."""
+    if options.maps is not None:
+        if options.ground_truth is not None:
+            cure = "Name the data set, whose masks they are held against, with --data"
+            raise UsageError("maps need a data set", "--maps", cure)
+        return Path(options.maps)
+    own = (scores or RunFolder(options.scores)).maps
+    return own if own.is_dir() and options.ground_truth is None else None
+
+
+def _print(figures: Mapping[str, Any]) -> None:
+    console.say(f"ground truth: {figures['ground_truth']}")
+    console.say(f"scores: {figures['matching']}{', turned: high was normal' if figures['normality'] else ''}")
+    console.say("")
+    intervals = figures["intervals"]
+    rows = [
+        (
+            name,
+            console.figure(figures[key]),
+            _interval(intervals["by_videos"].get(key)),
+            _interval(intervals["by_blocks"].get(key)),
+        )
+        for key, name in _rows(figures)
+    ]
+    console.print_table(
+        f"Frame level, 95 % intervals by drawing videos and blocks of {intervals['block_frames']} frames",
+        ("protocol", "figure", "videos", "blocks"),
+        rows,
+    )
+    scored = console.frames_scored(figures["frames_scored"], figures["frames"])
+    console.say(f"{scored}, {figures['frames_anomalous']:,} labelled anomalous")
+    if "pixel_auc" in figures:
+        _print_places(figures)
+    if figures["video_auc"] is None:
+        console.say("where clips begin is not known, so no protocol by video: state their lengths with --clips")
+    if (auc := figures["micro_auc"]) is not None and auc < 0.5:
+        turned = "leave --normality out" if figures["normality"] else "state --normality"
+        console.say(f"the primary figure is below a half: if these scores point the other way, {turned}")
+
+
+def _print_places(figures: Mapping[str, Any]) -> None:
+    rows = [(name, console.figure(figures[key])) for key, name in PLACES.items()]
+    console.say("")
+    console.print_table("Pixels, regions and tracks, maps as they are", ("protocol", "figure"), rows)
+    steps = console.counted(figures["region_thresholds"], "threshold")
+    console.say(
+        f"maps of {console.counted(figures['frames_with_map'], 'frame')} in "
+        f"{console.counted(figures['clips_with_masks'], 'clip')} with masks, {figures['maps_matching']}"
+    )
+    console.say(
+        f"{console.counted(figures['regions'], 'region')} in {console.counted(figures['tracks'], 'track')}, "
+        "from masks: what hangs together, and overlaps in time"
+    )
+    console.say(f"detections: what hangs together in a map at or over each of {steps}")
+
+
+def _rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each frame-level key, and its name in the table."""
+    smoothing, one_class = figures["smoothing"], figures["one_class_videos"]
+    sigma, window = f"σ {smoothing['sigma_frames']:g}", f"median {smoothing['window_frames']}"
+    yield "micro_auc", "micro AUC, raw (primary)"
+    yield "macro_auc_two_class_videos", f"macro AUC, {_count(one_class)} one-class videos left out"
+    yield "macro_auc_one_class_as_1", f"macro AUC, {_count(one_class)} one-class videos as 1"
+    yield "macro_auc_padded", "macro AUC, min-max by video and padded"
+    yield "micro_auc_min_max", "micro AUC, min-max by video"
+    yield "micro_auc_gaussian", f"micro AUC, Gaussian {sigma}, centred"
+    yield "micro_auc_gaussian_causal", f"micro AUC, Gaussian {sigma}, causal"
+    yield "micro_auc_median", f"micro AUC, {window}, centred"
+    yield "micro_auc_median_causal", f"micro AUC, {window}, causal"
+    yield "average_precision", "average precision, raw"
+    yield "equal_error_rate", "equal error rate, raw"
+
+
+def _count(count: int | None) -> str:
+    return "–" if count is None else str(count)
+
+
+def _interval(pair: tuple[float, float] | None) -> str:
+    """An interval for a table.
+
+    >>> _interval((0.9712, 0.9954))
+    '0.971–0.995'
+    """
+    return "–" if pair is None else f"{pair[0]:.3f}–{pair[1]:.3f}"

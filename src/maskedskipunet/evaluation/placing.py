@@ -1,0 +1,193 @@
+"""Which frame each number belongs to: as stated, never guessed and never shifted silently."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.data.naming import natural_key
+from maskedskipunet.errors import ConfigError, DataError
+from maskedskipunet.evaluation.readers import Clip, Series
+
+Floats = NDArray[np.float64]
+_STATE_LENGTHS = "State the clips' lengths with --clips, 180,150 say"
+_STATE_FRAMES = "Give one a frame, or state which frames they belong to with --first-frame and --last-frame"
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Which frames of a clip its scores belong to.
+
+    first: the frame, from 0, of a clip's first score. last: that of its last score; negative counts from the clip's
+    end, -1 is the last frame. None: not stated, which is the first and the last frame, but for a table that numbers
+    its frames itself.
+    """
+
+    first: int | None = None
+    last: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.first is not None and self.first < 0:
+            raise ConfigError(f"{self.first} is before the clip's first frame", "--first-frame", "Use 0 or more")
+
+    def bounds(self, frames: int) -> tuple[int, int]:
+        """The first frame that has a score and the one after the last, for a clip of so many frames."""
+        last = -1 if self.last is None else self.last
+        return self.first or 0, (frames + last if last < 0 else last) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Scores of each clip's frames, float (frames,), NaN where there is none. matching: how clips were told apart."""
+
+    scores: tuple[Floats, ...]
+    matching: str
+
+
+def place(
+    series: Series, names: Sequence[str], frames: Sequence[int], placing: Placing, *, borders: bool = True
+) -> Placed:
+    """Put scores to their frames. names, frames: of the test clips, in natural order.
+
+    borders: False where one sequence stands for clips whose borders are not known.
+    Raises DataError that names the clip for one with too few or too many scores, with what would make all fit.
+    """
+    if not borders and (placing.bounds(1) != (0, 1) or len(series.clips[0].values) != sum(frames)):
+        fault = f"found {len(series.clips[0].values)} scores and {sum(frames)} labels, and clips whose borders are not"
+        raise DataError(f"{fault} known", str(series.path), f"{_STATE_LENGTHS}, and --first-frame or --last-frame")
+    bounds = [placing.bounds(count) for count in frames]
+    for name, count, (first, end) in zip(names, frames, bounds, strict=True):
+        if end > count or first >= end:
+            fault = f"frames {first} to {end - 1} are not in it, it has {count}"
+            raise DataError(fault, f"clip {name}", "Check --first-frame and --last-frame")
+    clips, matching = _matched(series, names, [end - first for first, end in bounds], frames, placing)
+    if any(clip.frames is None for clip in clips):
+        _require_counts(series, clips, names, frames, placing)
+    return Placed(
+        tuple(
+            _numbered(clip, name, count, placing, series) if clip.frames is not None else _in_order(clip, count, bound)
+            for clip, name, count, bound in zip(clips, names, frames, bounds, strict=True)
+        ),
+        matching if borders else "one row",
+    )
+
+
+def match(found: Sequence[str], names: Sequence[str], where: str) -> tuple[list[int], str]:
+    """For each clip the number of what belongs to it: by name where names agree, else both in natural order.
+
+    Raises DataError where some names agree and others do not, or the numbers differ.
+    """
+    if set(found) == set(names):
+        return [list(found).index(name) for name in names], "matched to clips by name"
+    known = set(found) & set(names)
+    if known or len(found) != len(names):
+        missing = [name for name in names if name not in found]
+        strange = [name for name in found if name not in names]
+        parts = [f"{len(found)} clips, expected {len(names)}"] if len(found) != len(names) else []
+        parts += [f"nothing for clip {missing[0]}"] if known and missing else []
+        parts += [f"no clip is named {strange[0]}"] if known and strange else []
+        raise DataError(f"found {', '.join(parts)}", where, "Give one for each test clip, under its name")
+    return sorted(
+        range(len(found)), key=lambda at: natural_key(found[at])
+    ), "matched to clips in natural order of names"
+
+
+def clip_lengths(series: Series, total: int, placing: Placing) -> dict[str, int]:
+    """How long each clip is, by scores that come clip by clip and cover the stated frames, `total` in all.
+
+    Raises DataError where the scores do not say it, or say another total.
+    """
+    last = -1 if placing.last is None else placing.last
+    where, cure = str(series.path), f"{_STATE_LENGTHS}, or use --data"
+    if series.concatenated or last >= 0 or any(clip.frames is not None for clip in series.clips):
+        raise DataError("the ground truth does not say where clips begin", where, cure)
+    clips = sorted(series.clips, key=lambda clip: natural_key(clip.name))
+    lengths = [len(clip.values) + (placing.first or 0) - 1 - last for clip in clips]
+    if sum(lengths) != total:
+        found = sum(len(clip.values) for clip in clips)
+        more, rest = divmod(total - found, len(clips))
+        hint = _would_fit(more) if rest == 0 else None
+        raise DataError(
+            f"found {found} scores in {len(clips)} clips, expected {total - sum(lengths) + found}", where, hint or cure
+        )
+    return {clip.name: length for clip, length in zip(clips, lengths, strict=True)}
+
+
+def _matched(
+    series: Series, names: Sequence[str], expected: Sequence[int], frames: Sequence[int], placing: Placing
+) -> tuple[list[Clip], str]:
+    if not series.concatenated:
+        order, matching = match([clip.name for clip in series.clips], names, str(series.path))
+        return [series.clips[at] for at in order], matching
+    values = series.clips[0].values
+    if len(values) != sum(expected):
+        more, rest = divmod(sum(frames) - len(values), len(frames))
+        hint = _would_fit(more, min(frames)) if rest == 0 else None
+        clips = "1 clip" if len(frames) == 1 else f"{len(frames)} clips"
+        raise DataError(
+            f"found {len(values)} scores, expected {sum(expected)} for {clips} of {sum(frames)} frames",
+            str(series.path),
+            hint or _STATE_FRAMES,
+        )
+    parts = np.split(values, np.cumsum(expected)[:-1])
+    return [Clip(name, part) for name, part in zip(names, parts, strict=True)], "one row, clips in natural order"
+
+
+def _require_counts(
+    series: Series, clips: Sequence[Clip], names: Sequence[str], frames: Sequence[int], placing: Placing
+) -> None:
+    counts = [len(clip.values) for clip in clips]
+    for clip, name, count, found in zip(clips, names, frames, counts, strict=True):
+        first, end = placing.bounds(count)
+        if clip.frames is None and found != end - first:
+            missing = {have - found for have, found in zip(frames, counts, strict=True)}
+            hint = _would_fit(missing.pop(), min(frames)) if len(missing) == 1 else None
+            told = name if clip.name == name else f"{name} ({clip.name})"
+            raise DataError(
+                f"found {found} {series.of}, expected {end - first} for frames {first} to {end - 1} of {count}",
+                f"{series.path}, clip {told}",
+                hint or _STATE_FRAMES,
+            )
+
+
+def _would_fit(missing: int, shortest: int | None = None) -> str | None:
+    """What to state where each clip has so many frames more than scores."""
+    if missing < 0 or (shortest is not None and missing >= shortest):
+        return None
+    if missing == 0:
+        return "All clips would fit without --first-frame and --last-frame"
+    choices = f"--first-frame {missing}, --last-frame {-1 - missing}"
+    if missing % 2 == 0:
+        choices += f", or --first-frame {missing // 2} --last-frame {-1 - missing // 2}"
+    frames = "frame" if missing == 1 else "frames"
+    return f"All clips would fit with {choices}: know which {frames} the method leaves out"
+
+
+def _in_order(clip: Clip, frames: int, bound: tuple[int, int]) -> Floats:
+    scores = np.full(frames, np.nan)
+    scores[slice(*bound)] = clip.values
+    return scores
+
+
+def _numbered(clip: Clip, name: str, frames: int, placing: Placing, series: Series) -> Floats:
+    """A table's own frame numbers; where frames are stated its scores, gaps between them kept, are moved there."""
+    assert clip.frames is not None
+    has = ~np.isnan(clip.values)
+    at, values = clip.frames, clip.values
+    where = f"{series.path}, clip {name}"
+    if placing.first is not None or placing.last is not None:
+        at, values = at[has], values[has]
+        first, end = placing.bounds(frames)
+        if at.size:
+            at = at - at[0] + first if placing.first is not None else at - at[-1] + end - 1
+            if at[0] < 0 or at[-1] >= frames or (placing.last is not None and at[-1] != end - 1):
+                fault = f"its scores would stand at frames {at[0]} to {at[-1]}, stated are {first} to {end - 1}"
+                raise DataError(fault, where, "Check --first-frame and --last-frame")
+    elif at.size and at[-1] >= frames:
+        one_on = at[0] == 1 and at[-1] == frames
+        cure = "Frames count from 0: --first-frame 0 would place them" if one_on else "Check which clip it is"
+        raise DataError(f"found a score of frame {at[-1]}, the last frame is {frames - 1}", where, cure)
+    scores = np.full(frames, np.nan)
+    scores[at] = values
+    return scores

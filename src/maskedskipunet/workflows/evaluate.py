@@ -1,0 +1,156 @@
+"""Hold any method's scores against ground truth, by every protocol."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.data.labels import labels_for
+from maskedskipunet.data.layouts import VideoItem, recognise
+from maskedskipunet.data.masks import read_masks
+from maskedskipunet.data.sources import Source
+from maskedskipunet.errors import DataError, LabelError
+from maskedskipunet.evaluation.frames import LabelledScores
+from maskedskipunet.evaluation.maps import Maps, read_maps
+from maskedskipunet.evaluation.pixels import PixelCounts
+from maskedskipunet.evaluation.placing import Placing, clip_lengths, place
+from maskedskipunet.evaluation.protocols import frame_protocols
+from maskedskipunet.evaluation.readers import read_series
+from maskedskipunet.evaluation.regions import FrameRegions, RegionCounts, mask_regions, thresholds
+from maskedskipunet.evaluation.smoothing import Smoothing
+from maskedskipunet.evaluation.truth import GroundTruth, read_ground_truth
+from maskedskipunet.progress import Advance, Progress, Silent
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found. figures: a key a protocol, ready for JSON."""
+
+    videos: Sequence[LabelledScores]
+    figures: dict[str, Any]
+
+
+def evaluate(
+    scores: Path,
+    *,
+    data: Path | None = None,
+    ground_truth: Path | None = None,
+    clips: Sequence[int] | None = None,
+    placing: Placing | None = None,
+    normality: bool = False,
+    smoothing: Smoothing | None = None,
+    maps: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Every protocol's figure for per-frame scores.
+
+    scores: as read_series takes them. data: the data set whose test clips they are of, or ground_truth: a file of
+    labels, with clips the lengths of its clips where it does not say. placing: which frames the scores belong to.
+    normality: scores say how normal a frame is (maps, how anomalous a pixel is). maps: a folder as read_maps takes it,
+    for pixels and regions where the data set has masks. seed: of the bootstrap.
+    Raises DataError for scores that cannot be read or do not fit, LabelError for such labels.
+    """
+    placing = placing or Placing()
+    series = read_series(scores, "score")
+    items: tuple[VideoItem, ...] = ()
+    if ground_truth is not None:
+        truth = read_ground_truth(ground_truth, clips)
+        if not truth.borders and not series.concatenated:
+            truth = truth.cut(clip_lengths(series, sum(truth.frames), placing), "the scores")
+    elif data is not None:
+        truth, items = _of_data(data)
+    else:
+        raise DataError("no ground truth is named", "evaluate", "Name --data or --ground-truth")
+    placed = place(series, truth.names, truth.frames, placing, borders=truth.borders)
+    videos = [
+        LabelledScores(name, -values if normality else values, labels)
+        for name, values, labels in zip(truth.names, placed.scores, truth.labels, strict=True)
+    ]
+    if not any(video.scored.any() for video in videos if video.labels is not None):
+        raise DataError("no frame with a label has a score", str(scores), "Name scores that are not all missing")
+    figures = {
+        "ground_truth": truth.said_by,
+        "matching": placed.matching,
+        "first_frame": placing.first,
+        "last_frame": placing.last,
+        "normality": normality,
+        **frame_protocols(videos, smoothing, borders=truth.borders, seed=seed),
+    }
+    if maps is not None and any(item.masks is not None for item in items):
+        found, matching = read_maps(maps, truth.names, truth.frames, placing)
+        figures["maps_matching"] = matching
+        figures |= _pixels_and_regions(items, truth.frames, found, maps, progress or Silent())
+    return Evaluation(videos, figures)
+
+
+def _pixels_and_regions(
+    items: Sequence[VideoItem], frames: Sequence[int], found: Sequence[Maps], where: Path, progress: Progress
+) -> dict[str, Any]:
+    """Two walks over the maps: pixels and the masks' regions first, then regions at the thresholds found so."""
+    masked = [at for at, item in enumerate(items) if item.masks is not None]
+    total = sum(frames[at] for at in masked)
+    pixels = PixelCounts()
+    truths: list[tuple[list[FrameRegions], tuple[int, int]]] = []
+    with progress.stage("pixels", total) as advance:
+        for at in masked:
+            walk = _Walk(items[at], frames[at], found[at], pixels, advance)
+            truths.append((mask_regions(walk.masks()), walk.size_px))
+    figures = pixels.figures()
+    if not figures["frames_with_map"]:
+        raise DataError("no frame has a map", str(where), "Make the maps again")
+    regions = RegionCounts(thresholds(pixels.normal + pixels.anomalous), figures["frames_with_map"])
+    with progress.stage("regions", total) as advance:
+        for at, (truth, size_px) in zip(masked, truths, strict=True):
+            regions.add_clip(truth, found[at].maps(), *size_px)
+            advance(frames[at])
+    return {**figures, **regions.figures(), "clips_with_masks": len(masked), "regions_from": "masks"}
+
+
+class _Walk:
+    """One clip's masks as they come by, each held against the frame's map on its way."""
+
+    def __init__(self, item: VideoItem, frames: int, maps: Maps, pixels: PixelCounts, advance: Advance) -> None:
+        self._item, self._frames, self._maps, self._pixels, self._advance = item, frames, maps, pixels, advance
+        self.size_px = (0, 0)
+
+    def masks(self) -> Iterator[NDArray[np.bool_]]:
+        maps = self._maps.maps()
+        ahead = next(maps, None)
+        count = 0
+        for number, mask in enumerate(read_masks(self._item)):
+            if count and mask.shape != self.size_px:
+                fault = f"the mask of frame {number} is of another size than the one before"
+                raise DataError(fault, f"clip {self._item.name}", "Check the masks")
+            self.size_px, count = (mask.shape[0], mask.shape[1]), number + 1
+            if ahead is not None and ahead[0] == number:
+                self._pixels.add(ahead[1], mask)
+                ahead = next(maps, None)
+            self._advance(1)
+            yield mask
+        if count != self._frames:
+            fault = f"found {count} masks, expected {self._frames}, one a frame"
+            raise DataError(fault, f"clip {self._item.name}", "Complete the masks")
+
+
+def _of_data(path: Path) -> tuple[GroundTruth, tuple[VideoItem, ...]]:
+    """The labels of a data set's test clips, their frames counted but not read."""
+    dataset = recognise(path)
+    if not dataset.test:
+        raise DataError("there are no test videos", str(path), "Name a data set with test videos")
+    if all(item.labels is None for item in dataset.test):
+        raise LabelError("no test video has labels", str(path), "Name them with --ground-truth")
+    frames = [Source(path=item.path, on_bad_frame="skip").probe().frame_count for item in dataset.test]
+    labels = [
+        None if item.labels is None else labels_for(item.labels, count)
+        for item, count in zip(dataset.test, frames, strict=True)
+    ]
+    files = {item.labels.path for item in dataset.test if item.labels is not None}
+    said_by = next(iter(files)).name if len(files) == 1 else f"{len(files)} label files"
+    has = sum(label is not None for label in labels)
+    said_by += "" if has == len(labels) else f", for {has} of {len(labels)} clips"
+    names = tuple(item.name for item in dataset.test)
+    return GroundTruth(names, tuple(labels), tuple(frames), said_by), dataset.test
