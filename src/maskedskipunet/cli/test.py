@@ -1,6 +1,7 @@
 """`maskedskipunet test RUN`: scores against labels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add("--data", type=Path, metavar="PATH", help="The data set (default: the run's own).")
     parser.add("--out", type=Path, metavar="FOLDER", help="For the results (default: the run folder).")
     parser.add("--videos", type=bool, default=True, help="Write a comparison video for each test video.")
+    parser.add("--scene", type=str, metavar="NN", help="Only this scene's videos, or all (default: as in training).")
     parser.add(
         "--on-bad-frame",
         type=OnBadFrame,
@@ -42,6 +44,8 @@ def run(arguments: Sequence[str]) -> int:
         raise UsageError("a model without a run folder", str(model), "Name a folder for the results with --out")
     base = None if trained is None else TrainConfig.from_dict(trained.read_config(), str(trained.config)).data
     data = data_config(options.data, base, on_bad_frame=options.on_bad_frame)
+    if options.scene is not None:
+        data = replace(data, scene=None if options.scene == "all" else options.scene)
     if not data.footage.exists():  # refused here, before seconds of imports
         cure = "Check the path" if options.data else "Name where the run's footage is now with --data"
         raise UsageError("no such file or folder", str(data.footage), cure)
@@ -90,3 +94,7 @@ def _print(metrics: dict[str, Any]) -> None:
     )
     scored = console.frames_scored(metrics["frames_scored"], metrics["frames"])
     console.say(f"{scored}, {metrics['frames_anomalous']:,} labelled anomalous")
+    if metrics["label_set"]:
+        console.say(f"labels: {metrics['label_set']}")
+    if metrics["scene"]:
+        console.say(f"scene:  {metrics['scene']} alone")

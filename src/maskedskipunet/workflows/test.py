@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from maskedskipunet.data.config import DataConfig
+from maskedskipunet.data.layouts import label_set
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.files import require_writable
 from maskedskipunet.model.network import MaskedSkipUNet
@@ -37,7 +38,7 @@ def test(
     """Score every test video and hold the scores against the labels.
 
     model: a run or whatever load_model takes; frames are sized and sampled as it was trained. data: whose test
-    videos (only path, on_bad_frame and image folders matter). out: where scores.parquet, metrics.json, plots/ and
+    videos (path, scene, on_bad_frame and image folders matter). out: where scores.parquet, metrics.json, plots/ and
     videos/ are written. Raises MaskedSkipUNetError, before the first frame is scored, for what cannot be tested.
     """
     require_writable(out)
@@ -55,7 +56,12 @@ def test(
                     video.item.name, video.source, network, how, labels=video.labels, video=path, advance=advance
                 )
             )
-    metrics = {**describe(model, network.network), **frame_metrics([video.labelled for video in scored])}
+    metrics = {
+        **describe(model, network.network),
+        "label_set": label_set(video.item for video in found),
+        "scene": data.scene,
+        **frame_metrics([video.labelled for video in scored]),
+    }
     write_scores(folder.scores, scored)
     write_json(folder.metrics, metrics)
     draw_plots(folder, scored)
