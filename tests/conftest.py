@@ -1,11 +1,13 @@
-"""What all tests share: where real footage lies, and the rule that it must not be skipped where it is."""
+"""What all tests share: where real footage lies, the rule that it must not be skipped where it is, and miniatures."""
 
 import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -62,6 +64,116 @@ def no_file_larger_than() -> Callable[[int], AbstractContextManager[None]]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limited
+
+
+class Miniatures:
+    """Makes data sets as they are shipped, with two training clips of 5 frames and a few test clips of 6, 48x32.
+
+    In all of them a square crosses the frame. In the first test clip it is large, and marked in its mask, in frames
+    1, 2 and 4; in the others, in the last frame.
+    """
+
+    FRAMES = 6
+    SIZE_PX = (32, 48)
+    ANOMALOUS = ((1, 2, 4), (5,), (5,))
+
+    def mask(self, clip: int, frame: int) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+        """The mask of a frame of a test clip, both counted from 0."""
+        mask = np.zeros(self.SIZE_PX, np.uint8)
+        if frame in self.ANOMALOUS[clip]:
+            mask[4:20, 2 * frame : 2 * frame + 16] = 1
+        return mask
+
+    def ped1(self, root: Path) -> Path:
+        """Three test clips, masks for the second alone, ground truth with commas."""
+        for number in (1, 2):
+            self._images(root / "Train" / f"Train{number:03}", "{:03}.tif", range(1, 6))
+        for clip in range(3):
+            self._images(root / "Test" / f"Test{clip + 1:03}", "{:03}.tif", range(1, self.FRAMES + 1), clip)
+        self._save(root / "Test" / "Test002_gt", "{:03}.bmp", [255 * self.mask(1, frame) for frame in range(6)], 1)
+        (root / "Test" / "UCSDped1.m").write_text(
+            "TestVideoFile = {};\n"
+            "TestVideoFile{end+1}.gt_frame = [2:3, 5:5];\n"
+            "TestVideoFile{end+1}.gt_frame = [6:6];\n"
+            "TestVideoFile{end+1}.gt_frame = [6];\n"
+        )
+        return root
+
+    def avenue(self, root: Path) -> Path:
+        """Two test videos; both archives unpacked into one folder."""
+        home, truth = root / "Avenue Dataset", root / "ground_truth_demo" / "testing_label_mask"
+        for number in (1, 2):
+            self._video(home / "training_videos" / f"{number:02}.avi", 5)
+            self._video(home / "testing_videos" / f"{number:02}.avi", self.FRAMES, number - 1)
+            for part in ("training", "testing"):
+                self._mat(home / f"{part}_vol" / f"vol{number:02}.mat", vol=np.zeros((2, 2, 3), np.uint8))
+            self.volume(truth / f"{number}_label.mat", number - 1)
+        return root
+
+    def volume(self, path: Path, clip: int, frames: int = FRAMES) -> Path:
+        """Avenue's masks of a test clip."""
+        cells = np.empty((1, frames), dtype=object)
+        for frame in range(frames):
+            cells[0, frame] = self.mask(clip, frame)
+        return self._mat(path, volLabel=cells)
+
+    def shanghaitech(self, root: Path) -> Path:
+        """Two scenes, 01 and 02, with a training video and a test clip each."""
+        testing = root / "testing"
+        for part in ("test_frame_mask", "test_pixel_mask"):
+            (testing / part).mkdir(parents=True)
+        for clip, (train, test) in enumerate((("01_001", "01_0014"), ("02_003", "02_0007"))):
+            self._video(root / "training" / "videos" / f"{train}.avi", 5)
+            self._images(testing / "frames" / test, "{:03}.jpg", range(self.FRAMES), clip)
+            masks = np.stack([self.mask(clip, frame) for frame in range(self.FRAMES)])
+            np.save(testing / "test_pixel_mask" / f"{test}.npy", masks)
+            np.save(testing / "test_frame_mask" / f"{test}.npy", masks.any(axis=(1, 2)).astype(np.int8))
+        return root
+
+    def _pictures(self, frames: int, clip: int | None) -> "list[np.ndarray[Any, np.dtype[np.uint8]]]":
+        pictures = []
+        for frame in range(frames):
+            picture = np.full((*self.SIZE_PX, 3), 40, np.uint8)
+            picture[4:12, 2 * frame : 2 * frame + 8] = 220
+            if clip is not None:
+                picture[self.mask(clip, frame) > 0] = 220
+            pictures.append(picture)
+        return pictures
+
+    def _images(self, folder: Path, name: str, numbers: range, clip: int | None = None) -> None:
+        self._save(folder, name, self._pictures(len(numbers), clip), numbers[0])
+
+    def _save(self, folder: Path, name: str, pictures: "list[np.ndarray[Any, np.dtype[np.uint8]]]", first: int) -> None:
+        from PIL import Image as Picture
+
+        folder.mkdir(parents=True)
+        for number, picture in enumerate(pictures, start=first):
+            Picture.fromarray(picture).save(folder / name.format(number))
+
+    def _video(self, path: Path, frames: int, clip: int | None = None) -> None:
+        import av
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("mpeg4", rate=25)
+            stream.height, stream.width = self.SIZE_PX
+            stream.pix_fmt = "yuv420p"
+            for picture in self._pictures(frames, clip):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode(None))
+
+    def _mat(self, path: Path, **variables: object) -> Path:
+        from scipy.io import savemat
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        savemat(path, variables, do_compression=True)
+        return path
+
+
+@pytest.fixture(scope="session")
+def miniatures() -> Miniatures:
+    """Makers of miniature copies of the data sets that others publish figures on."""
+    return Miniatures()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ def test_a_data_set_is_told_video_by_video_and_in_sums(cli, footage):
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.splitlines() == [
         f"{footage}: layout folder",
+        "labels: labels beside the videos",
         "train",
         "video      frames    size   frames/s   anomalous",
         "────────────────────────────────────────────────",

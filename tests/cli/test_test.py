@@ -43,6 +43,7 @@ def test_the_figures_are_those_of_the_scores_and_stand_in_table_json_and_metrics
         f"macro: mean over videos, 1 of one class left out   {video:.4f}",
         "",
         "8 of 12 frames scored, 2 labelled anomalous",
+        "labels: labels beside the videos",
         f"scores: {own_run}/scores.parquet",
         f"plots:  {own_run}/plots",
         f"videos: {own_run}/videos",

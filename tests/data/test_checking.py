@@ -125,8 +125,75 @@ def test_another_number_of_masks_than_frames_is_an_oddity(tmp_path):
     save_images(tmp_path / "Test" / "Test001_gt", frames=3, suffix=".bmp")
     (tmp_path / "Test" / "UCSDped2.m").write_text("TestVideoFile{end+1}.gt_frame = [2:4];\n")
     report = check(tmp_path)
-    assert report.oddities == ("test/Test001 has 3 masks for 4 frames",)
+    assert report.oddities == (
+        "test/Test001 has 3 masks for 4 frames",
+        "test: UCSD Ped2 officially has 12 clips and 2,010 frames, here are 1 and 4",
+    )
     assert report.test[0].anomalous_frames == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "label_set", "masked", "official"),
+    [
+        ("ped1", "frame ranges of UCSDped1.m", 1, ("UCSD Ped1", "34", "6,800", "36", "7,200", 3)),
+        (
+            "avenue",
+            "masks in testing_label_mask/, a frame with any pixel marked is anomalous",
+            2,
+            ("CUHK Avenue", "16", "15,328", "21", "15,324", 2),
+        ),
+        (
+            "shanghaitech",
+            "frame labels in test_frame_mask/",
+            2,
+            ("ShanghaiTech Campus", "330", "274,515", "107", "40,791", 2),
+        ),
+    ],
+)
+def test_a_miniature_of_a_known_data_set_is_told_with_its_labels_and_how_it_differs(
+    miniatures, tmp_path, name, label_set, masked, official
+):
+    report = check(getattr(miniatures, name)(tmp_path / "data"))
+    assert (report.layout, report.failed) == ("ucsd" if name == "ped1" else name, 0)
+    assert (report.label_set, report.masked) == (label_set, masked)
+    title, train_clips, train_frames, test_clips, test_frames, clips = official
+    assert [line for line in report.oddities if not line.startswith("not used")] == [
+        f"train: {title} officially has {train_clips} clips and {train_frames} frames, here are 2 and 10",
+        f"test: {title} officially has {test_clips} clips and {test_frames} frames, here are {clips} and {6 * clips}",
+    ]
+    assert [row.anomalous_frames for row in report.test] == [3, 1, 1][:clips]
+    assert report.to_dict()["label_set"] == label_set
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda root, make: make.volume(root / "1_label.mat", 0, 5), "found 5 labels, expected 6, one a frame"),
+        (lambda root, make: (root / "1_label.mat").write_bytes(b"hello"), "cannot read the .mat file"),
+    ],
+)
+def test_masks_that_say_no_labels_count_as_failed(miniatures, tmp_path, damage, told):
+    miniatures.avenue(tmp_path)
+    damage(tmp_path / "ground_truth_demo" / "testing_label_mask", miniatures)
+    report = check(tmp_path)
+    assert report.failed == 1
+    assert report.oddities[0].startswith("test/01 has labels that do not fit: ")
+    assert told in report.oddities[0]
+
+
+@pytest.mark.parametrize(
+    ("masks", "told"),
+    [
+        (np.zeros((5, 32, 48), np.uint8), "found 5 masks, expected 6, one a frame"),
+        (np.zeros((6, 48, 32), np.uint8), "found masks of 32x48, but the frames are 48x32"),
+    ],
+)
+def test_masks_of_a_whole_clip_that_do_not_fit_are_an_oddity(miniatures, tmp_path, masks, told):
+    file = miniatures.shanghaitech(tmp_path) / "testing" / "test_pixel_mask" / "01_0014.npy"
+    np.save(file, masks)
+    report = check(tmp_path)
+    assert report.failed == 0
+    assert report.oddities[0].startswith(f"test/01_0014 has masks that do not fit: {file}: {told}.")
 
 
 def test_a_path_without_a_data_set_is_refused(tmp_path):
@@ -146,6 +213,7 @@ def test_ped2_has_its_official_sizes_and_nothing_odd(real_data):
     assert (report.totals["train"].videos, report.totals["train"].frames) == (16, 2550)
     assert (report.totals["test"].videos, report.totals["test"].frames) == (12, 2010)
     assert (report.totals["test"].labelled_frames, report.totals["test"].anomalous_frames) == (2010, 1648)
+    assert (report.label_set, report.masked) == ("frame ranges of UCSDped2.m", 12)
     assert (report.oddities, report.failed) == ((), 0)
 
 

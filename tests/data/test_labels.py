@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from maskedskipunet.data.labels import LabelSource, holds_gt, labels_for, mat_ranges, ucsd_ranges
+from maskedskipunet.data.labels import LabelSource, holds_gt, joined_ranges, labels_for, mat_ranges, ucsd_ranges
 from maskedskipunet.errors import LabelError
 
 KINDS = {".csv": "csv", ".npy": "npy", ".txt": "txt"}
@@ -271,6 +271,39 @@ def test_several_arrays_in_an_npy_are_refused(tmp_path):
         read(tmp_path / "a.npy", 3)
 
 
+# .npy with all clips one after another
+
+
+@given(st.lists(st.lists(st.sampled_from([0, 1]), min_size=1, max_size=20), min_size=1, max_size=5), st.booleans())
+def test_labels_one_clip_after_another_come_back_clip_by_clip(tmp_path_factory, clips, as_a_row):
+    path = tmp_path_factory.getbasetemp() / "joined.npy"
+    labels = np.concatenate(clips).astype(np.uint8)
+    np.save(path, labels[None] if as_a_row else labels)
+    stated = joined_ranges(path, [len(clip) for clip in clips])
+    for number, (ranges, clip) in enumerate(zip(stated, clips, strict=True), start=1):
+        assert labels_for(LabelSource(path, "npy", ranges, number), len(clip)).tolist() == clip
+
+
+def test_another_number_of_labels_than_all_clips_have_frames_is_refused(tmp_path):
+    np.save(tmp_path / "all.npy", np.zeros(9))
+    with pytest.raises(LabelError, match=r"all\.npy: found 9 labels, but the 2 test clips have 8 frames"):
+        joined_ranges(tmp_path / "all.npy", [3, 5])
+
+
+# Masks of a whole clip
+
+
+def test_a_frame_is_anomalous_when_its_mask_has_any_pixel(miniatures, tmp_path):
+    path = miniatures.volume(tmp_path / "1_label.mat", 0)
+    assert labels_for(LabelSource(path, "volume"), 6).tolist() == [0, 1, 1, 0, 1, 0]
+
+
+def test_another_number_of_masks_than_frames_is_refused(miniatures, tmp_path):
+    path = miniatures.volume(tmp_path / "1_label.mat", 0)
+    with pytest.raises(LabelError, match=r"1_label\.mat: found 6 labels, expected 7, one a frame"):
+        labels_for(LabelSource(path, "volume"), 7)
+
+
 # .txt
 
 
@@ -322,7 +355,7 @@ def test_a_source_without_ranges_reads_its_clip_from_the_file(tmp_path):
         labels_for(LabelSource(path, "mat", clip=3), 3)
 
 
-@pytest.mark.parametrize("kind", ["csv", "npy", "txt", "ucsd", "mat"])
+@pytest.mark.parametrize("kind", ["csv", "npy", "txt", "ucsd", "mat", "volume"])
 def test_a_missing_label_file_is_named(tmp_path, kind):
     with pytest.raises(LabelError, match=r"gone: cannot read"):
         labels_for(LabelSource(tmp_path / "gone", kind), 3)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,211 @@ def test_two_mat_files_with_gt_are_refused(frames):
     ground_truth_mat(frames / "testing" / "b.mat", [[1], [2]], [[1], [2]])
     with pytest.raises(LabelError, match=r"a\.mat and .*b\.mat"):
         recognise(frames)
+
+
+@pytest.mark.parametrize("place", [".", "testing"])
+def test_frames_are_recognised_with_the_labels_of_all_clips_in_one_array(frames, place):
+    np.save(frames / place / "frame_labels_ped2.npy", np.array([[1, 1, 0, 0, 0, 1]], np.uint8))
+    dataset = recognise(frames)
+    assert [labels_for(item.labels, 3).tolist() for item in dataset.test] == [[1, 1, 0], [0, 0, 1]]
+    assert (dataset.layout, dataset.label_set) == ("frames", "frame labels of frame_labels_ped2.npy")
+
+
+def test_an_array_of_labels_for_another_number_of_frames_is_refused(frames):
+    np.save(frames / "frame_labels_ped2.npy", np.zeros(5, np.uint8))
+    with pytest.raises(LabelError, match="found 5 labels, but the 2 test clips have 6 frames"):
+        recognise(frames)
+
+
+# Avenue
+
+
+@pytest.fixture
+def avenue(miniatures, tmp_path):
+    return miniatures.avenue(tmp_path / "Avenue")
+
+
+def labels_of(dataset, frame_count=6):
+    return [labels_for(item.labels, frame_count).tolist() for item in dataset.test]
+
+
+BY_MASKS = [[0, 1, 1, 0, 1, 0], [0, 0, 0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize("place", [".", "Avenue Dataset"])
+def test_avenue_is_recognised_as_shipped_by_the_folder_of_both_archives_or_of_the_videos(avenue, place):
+    dataset = recognise(avenue / place)
+    assert dataset.layout == "avenue"
+    assert (names(dataset.train), names(dataset.test)) == (["01", "02"], ["01", "02"])
+    assert {item.kind for item in dataset.train + dataset.test} == {"video"}
+    assert labels_of(dataset) == BY_MASKS
+    assert [item.masks.name for item in dataset.test] == ["1_label.mat", "2_label.mat"]
+    assert dataset.label_set == "masks in testing_label_mask/, a frame with any pixel marked is anomalous"
+    assert [note.removeprefix("Avenue Dataset/") for note in dataset.ignored] == [
+        f"{part}_vol/ (the videos once more as MATLAB volumes, not needed)" for part in ("testing", "training")
+    ]
+
+
+@pytest.mark.parametrize("place", [".", "Avenue Dataset", "Avenue Dataset/testing_gt"])
+def test_avenues_masks_may_lie_with_its_videos(avenue, place):
+    (avenue / place).mkdir(exist_ok=True)
+    (avenue / "ground_truth_demo" / "testing_label_mask").rename(avenue / place / "testing_label_mask")
+    (avenue / "ground_truth_demo").rmdir()
+    dataset = recognise(avenue)
+    assert labels_of(dataset) == BY_MASKS
+    assert len(dataset.ignored) == 2, "its volumes alone"
+
+
+def test_avenues_masks_are_not_looked_for_in_two_places(avenue):
+    (avenue / "testing_label_mask").mkdir()
+    with pytest.raises(LabelError, match=r"two files state the same ground truth, .*testing_label_mask and "):
+        recognise(avenue)
+
+
+def test_avenues_folder_testing_videos_named_alone_is_never_training_footage(avenue, monkeypatch):
+    monkeypatch.chdir(avenue / "Avenue Dataset" / "testing_videos")
+    for path in (Path(), Path.cwd()):
+        dataset = recognise(path)
+        assert (dataset.layout, dataset.train, names(dataset.test)) == ("avenue", (), ["01", "02"])
+        assert labels_of(dataset) == BY_MASKS
+        assert dataset.ignored == ()
+
+
+def test_avenues_folder_training_videos_named_alone_is_a_folder_of_normal_videos(avenue):
+    assert names(recognise(avenue / "Avenue Dataset" / "training_videos").train) == ["01", "02"]
+
+
+def test_the_other_label_set_of_avenue_takes_the_place_of_the_masks_for_frames_and_says_so(avenue):
+    ground_truth_mat(avenue / "avenue.mat", [[2], [3]], [[1], [6]])
+    dataset = recognise(avenue)
+    assert labels_of(dataset) == [[0, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 1]]
+    assert dataset.label_set == "frame ranges of avenue.mat"
+    assert [item.masks.name for item in dataset.test] == ["1_label.mat", "2_label.mat"]
+    assert dataset.ignored[-1] == "testing_label_mask/ (not for frame labels, which are those of avenue.mat)"
+
+
+def test_avenues_labels_of_all_frames_in_one_array_are_cut_by_the_lengths_of_the_videos(avenue):
+    np.save(avenue / "Avenue Dataset" / "frame_labels_avenue.npy", np.arange(12)[None] == 6)
+    dataset = recognise(avenue)
+    assert labels_of(dataset) == [[0] * 6, [1, 0, 0, 0, 0, 0]]
+    assert dataset.label_set == "frame labels of frame_labels_avenue.npy"
+
+
+def test_two_more_label_sets_of_avenue_are_refused(avenue):
+    np.save(avenue / "frame_labels_avenue.npy", np.zeros(12))
+    ground_truth_mat(avenue / "avenue.mat", [[2], [3]], [[1], [6]])
+    with pytest.raises(LabelError, match=r"avenue\.mat and .*frame_labels_avenue\.npy"):
+        recognise(avenue)
+
+
+def test_a_video_of_avenue_without_masks_has_no_labels_and_masks_without_a_video_are_noted(avenue):
+    (avenue / "ground_truth_demo" / "testing_label_mask" / "2_label.mat").rename(
+        avenue / "ground_truth_demo" / "testing_label_mask" / "21_label.mat"
+    )
+    dataset = recognise(avenue)
+    assert [item.labels and item.labels.kind for item in dataset.test] == ["volume", None]
+    assert [item.masks is not None for item in dataset.test] == [True, False]
+    assert dataset.ignored[-1] == "1 files in testing_label_mask/ (ground truth of no test clip)"
+
+
+def test_what_avenues_layout_does_not_know_is_noted(avenue):
+    touch(avenue / "Avenue Dataset" / "extra" / "a.avi", avenue / "more" / "b.avi")
+    assert [note for note in recognise(avenue).ignored if "no part" in note] == [
+        "Avenue Dataset/extra/ (no part of Avenue's layout)",
+        "more/ (no part of Avenue's layout)",
+    ]
+
+
+def test_a_parent_of_several_avenues_names_them(avenue):
+    touch(avenue / "Copy" / "testing_videos" / "01.avi")
+    with pytest.raises(DataError, match=r"several data sets, Avenue Dataset and Copy\. Name one"):
+        recognise(avenue)
+
+
+def test_avenue_whose_videos_were_made_frames_keeps_its_masks(frames, miniatures):
+    for number in (1, 2):
+        miniatures.volume(frames / "ground_truth_demo" / "testing_label_mask" / f"{number}_label.mat", number - 1)
+    dataset = recognise(frames)
+    assert (dataset.layout, labels_of(dataset), dataset.ignored) == ("frames", BY_MASKS, ())
+
+
+def test_avenues_masks_beside_another_data_set_are_not_its_own(frames, miniatures):
+    (frames / "ped2").mkdir()
+    for part in ("training", "testing"):
+        (frames / part).rename(frames / "ped2" / part)
+    miniatures.volume(frames / "ground_truth_demo" / "testing_label_mask" / "1_label.mat", 0)
+    assert [(item.labels, item.masks) for item in recognise(frames / "ped2").test] == [(None, None), (None, None)]
+
+
+# ShanghaiTech
+
+
+@pytest.fixture
+def shanghaitech(miniatures, tmp_path):
+    return miniatures.shanghaitech(tmp_path / "shanghaitech")
+
+
+def test_shanghaitech_is_recognised_as_shipped(shanghaitech):
+    dataset = recognise(shanghaitech)
+    assert (dataset.layout, dataset.ignored) == ("shanghaitech", ())
+    assert [(item.name, item.kind) for item in dataset.train] == [("01_001", "video"), ("02_003", "video")]
+    assert [(item.name, item.kind) for item in dataset.test] == [("01_0014", "images"), ("02_0007", "images")]
+    assert labels_of(dataset) == BY_MASKS
+    assert [item.masks.name for item in dataset.test] == ["01_0014.npy", "02_0007.npy"]
+    assert dataset.label_set == "frame labels in test_frame_mask/"
+
+
+def test_shanghaitechs_masks_label_its_frames_where_nothing_else_does(shanghaitech):
+    shutil.rmtree(shanghaitech / "testing" / "test_frame_mask")
+    dataset = recognise(shanghaitech)
+    assert labels_of(dataset) == BY_MASKS
+    assert dataset.label_set == "masks in test_pixel_mask/, a frame with any pixel marked is anomalous"
+
+
+def test_shanghaitechs_ground_truth_may_lie_at_the_root(shanghaitech):
+    for part in ("test_frame_mask", "test_pixel_mask"):
+        (shanghaitech / "testing" / part).rename(shanghaitech / part)
+    dataset = recognise(shanghaitech)
+    assert (dataset.layout, dataset.ignored, labels_of(dataset)) == ("shanghaitech", (), BY_MASKS)
+
+
+def test_a_clip_of_shanghaitech_without_arrays_has_none_and_arrays_of_no_clip_are_noted(shanghaitech):
+    (shanghaitech / "testing" / "frames" / "02_0007").rename(shanghaitech / "testing" / "frames" / "02_0008")
+    dataset = recognise(shanghaitech)
+    assert [(item.labels is None, item.masks is None) for item in dataset.test] == [(False, False), (True, True)]
+    assert dataset.ignored == (
+        "1 files in test_frame_mask/ (ground truth of no test clip)",
+        "1 files in test_pixel_mask/ (ground truth of no test clip)",
+    )
+
+
+def test_shanghaitechs_converted_videos_are_not_taken_twice(shanghaitech):
+    shutil.copytree(shanghaitech / "training" / "videos", shanghaitech / "training" / "converted_videos")
+    dataset = recognise(shanghaitech)
+    assert names(dataset.train) == ["01_001", "02_003"]
+    assert dataset.ignored == ("training/converted_videos/ (videos/ is used)",)
+
+
+def test_one_file_for_all_of_shanghaitech_takes_the_place_of_its_frame_masks_and_says_so(shanghaitech):
+    np.save(shanghaitech / "frame_labels_shanghai.npy", np.arange(12) < 3)
+    dataset = recognise(shanghaitech)
+    assert labels_of(dataset) == [[1, 1, 1, 0, 0, 0], [0] * 6]
+    assert dataset.ignored == ("test_frame_mask/ (not for frame labels, which are those of frame_labels_shanghai.npy)",)
+
+
+# Which ground truth
+
+
+def test_the_label_set_is_told_of_every_layout(ucsd, frames):
+    assert recognise(ucsd).label_set == "frame ranges of UCSDped2.m"
+    assert recognise(frames).label_set is None
+    ground_truth_mat(frames / "ped2.mat", [[1], [2]], [[3], [3]])
+    assert recognise(frames).label_set == "frame ranges of ped2.mat"
+
+
+def test_labels_beside_videos_are_told_to_be_just_that(tmp_path):
+    touch(*(tmp_path / "test" / name for name in ["a.mp4", "a_labels.csv", "b.mp4", "b_labels.txt", "c.mp4"]))
+    assert recognise(tmp_path).label_set == "labels beside the videos"
 
 
 # Any folder

@@ -28,6 +28,7 @@ networks = st.builds(
 footage = st.builds(
     DataConfig,
     path=paths,
+    scene=st.none() | st.from_regex(r"[0-9]{2}", fullmatch=True),
     height_px=sizes,
     width_px=sizes,
     fps=st.none() | rates,
@@ -92,6 +93,13 @@ def test_a_missing_part_is_refused_and_named(name: str) -> None:
 
     with pytest.raises(RunError, match=f"there/config.yaml.*{name}"):
         TrainConfig.from_dict(values, "there/config.yaml")
+
+
+def test_the_config_of_a_run_made_before_scenes_were_known_is_still_understood() -> None:
+    values = TrainConfig().to_dict()
+    del values["data"]["scene"]
+
+    assert TrainConfig.from_dict(values) == TrainConfig()
 
 
 anything = st.recursive(

@@ -96,8 +96,34 @@ def test_too_little_held_back_is_refused(tmp_path: Path) -> None:
         clips_of(tmp_path / "a.mp4", holdback=0.1)
 
 
+def test_one_scene_alone_is_trained_and_tested_on(miniatures, tmp_path: Path) -> None:
+    miniatures.shanghaitech(tmp_path)
+
+    train, _ = clips_of(tmp_path, scene="02")
+
+    assert [video.name for video in train.videos] == ["02_003"]
+    config = DataConfig(path=tmp_path, scene="02")
+    assert [video.item.name for video in footage.test_videos(config, HOW)] == ["02_0007"]
+    assert len(footage.test_videos(replace(config, scene=None), HOW)) == 2
+
+
+def test_a_scene_is_looked_for_in_the_half_that_is_asked_for(miniatures, tmp_path: Path) -> None:
+    miniatures.shanghaitech(tmp_path)
+    (tmp_path / "training" / "videos" / "02_003.avi").rename(tmp_path / "training" / "videos" / "13_003.avi")
+
+    with pytest.raises(DataError, match=r"none of the 2 clips is of scene 02\. Choose from 01, 13\."):
+        clips_of(tmp_path, scene="02")
+    with pytest.raises(DataError, match=r"none of the 2 clips is of scene 13\. Choose from 01, 02\."):
+        footage.test_videos(DataConfig(path=tmp_path, scene="13"), HOW)
+
+
 @pytest.mark.parametrize(
-    ("layout", "cure"), [("test/a.mp4", "under normal/, train/ or training/"), ("Test/Test001/001.png", "under Train/")]
+    ("layout", "cure"),
+    [
+        ("test/a.mp4", "under normal/, train/ or training/"),
+        ("Test/Test001/001.png", "under Train/"),
+        ("testing_videos/01.mp4", "under training_videos/"),
+    ],
 )
 def test_footage_to_test_on_alone_cannot_be_trained_on(tmp_path: Path, layout: str, cure: str) -> None:
     path = tmp_path / layout

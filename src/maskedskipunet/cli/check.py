@@ -26,6 +26,10 @@ def run(arguments: Sequence[str]) -> int:
 
 def _print(report: Report) -> None:
     console.say(f"{report.root}: layout {report.layout}")
+    if report.label_set:
+        console.say(f"labels: {report.label_set}")
+    if report.masked:
+        console.say(f"masks: for {report.masked} of {console.counted(report.test_videos, 'test clip')}")
     for split, rows in (("train", report.train), ("test", report.test)):
         if rows:
             header = ("video", "frames", "size", "frames/s", "anomalous")

@@ -1,6 +1,7 @@
 """`maskedskipunet test RUN`: scores against labels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_switch(
         "--maps", dest="with_maps", help="Keep the score maps too, for pixels and regions (default: they are dropped)."
     )
+    parser.add("--scene", type=str, metavar="NN", help="Only this scene's videos, or all (default: as in training).")
     parser.add(
         "--on-bad-frame",
         type=OnBadFrame,
@@ -46,6 +48,8 @@ def run(arguments: Sequence[str]) -> int:
         raise UsageError("a model without a run folder", str(model), "Name a folder for the results with --out")
     base = None if trained is None else TrainConfig.from_dict(trained.read_config(), str(trained.config)).data
     data = data_config(options.data, base, on_bad_frame=options.on_bad_frame)
+    if options.scene is not None:
+        data = replace(data, scene=None if options.scene == "all" else options.scene)
     if not data.footage.exists():  # refused here, before seconds of imports
         cure = "Check the path" if options.data else "Name where the run's footage is now with --data"
         raise UsageError("no such file or folder", str(data.footage), cure)
@@ -107,3 +111,7 @@ def _print(metrics: dict[str, Any]) -> None:
     )
     scored = console.frames_scored(metrics["frames_scored"], metrics["frames"])
     console.say(f"{scored}, {metrics['frames_anomalous']:,} labelled anomalous")
+    if metrics["label_set"]:
+        console.say(f"labels: {metrics['label_set']}")
+    if metrics["scene"]:
+        console.say(f"scene:  {metrics['scene']} alone")

@@ -9,8 +9,11 @@ from maskedskipunet.data.frames import OnBadFrame, SourceInfo
 from maskedskipunet.data.images import probe_images, require_rate
 from maskedskipunet.data.labels import labels_for
 from maskedskipunet.data.layouts import Dataset, VideoItem, frame_masks, recognise
+from maskedskipunet.data.masks import has_masks, require_fit
+from maskedskipunet.data.official import official_size
 from maskedskipunet.data.video import probe_video
-from maskedskipunet.errors import DataError
+from maskedskipunet.data.volumes import read_volume
+from maskedskipunet.errors import DataError, LabelError
 
 Split = Literal["train", "test"]
 
@@ -56,12 +59,16 @@ class Totals:
 class Report:
     """What `check` found.
 
-    oddities: one line each, for a person to read. failed: videos that cannot be read or whose labels
-    do not fit; each is among the oddities.
+    label_set: which ground truth the test videos have, None where they have none. test_videos, masked: how many
+    there are, readable or not, and how many of them have pixel-level ground truth. oddities: one line each, for a
+    person to read. failed: videos that cannot be read or whose labels do not fit; each is among the oddities.
     """
 
     layout: str
     root: Path
+    label_set: str | None
+    test_videos: int
+    masked: int
     train: tuple[VideoRow, ...]
     test: tuple[VideoRow, ...]
     oddities: tuple[str, ...]
@@ -78,6 +85,9 @@ class Report:
         return {
             "layout": self.layout,
             "root": str(self.root),
+            "label_set": self.label_set,
+            "test_videos": self.test_videos,
+            "masked": self.masked,
             "train": [asdict(row) for row in self.train],
             "test": [asdict(row) for row in self.test],
             "totals": totals,
@@ -110,9 +120,17 @@ def check(path: Path, on_bad_frame: OnBadFrame = "stop", image_fps: float = 10.0
     return Report(
         dataset.layout,
         dataset.root,
+        dataset.label_set,
+        len(dataset.test),
+        sum(map(has_masks, dataset.test)),
         tuple(row for row in rows if row.split == "train"),
         tuple(row for row in rows if row.split == "test"),
-        (*(line for finding in findings for line in finding.oddities), *_differences(rows), *_notes(dataset)),
+        (
+            *(line for finding in findings for line in finding.oddities),
+            *_differences(rows),
+            *_unlike_official(dataset, rows),
+            *_notes(dataset),
+        ),
         sum(finding.failed for finding in findings),
     )
 
@@ -133,7 +151,7 @@ def _look_at(item: VideoItem, split: Split, on_bad_frame: OnBadFrame, image_fps:
     failed = bool(oddities)
     if info.frame_count < _SHORTEST_CLIP:
         oddities.append(f"{split}/{item.name} is short: {info.frame_count} frames, fewer than {_SHORTEST_CLIP}")
-    oddities += _mask_oddity(item, split, info.frame_count)
+    oddities += _mask_oddity(item, split, info)
     return _Finding(_row(item, split, info, image_fps, anomalous), tuple(oddities), failed)
 
 
@@ -152,11 +170,34 @@ def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anom
     )
 
 
-def _mask_oddity(item: VideoItem, split: Split, frame_count: int) -> list[str]:
+def _mask_oddity(item: VideoItem, split: Split, info: SourceInfo) -> list[str]:
     if item.masks is None:
         return []
-    found = len(frame_masks(item))
-    return [f"{split}/{item.name} has {found} masks for {frame_count} frames"] if found != frame_count else []
+    if item.masks.is_dir():
+        found, wanted = len(frame_masks(item)), info.frame_count
+        return [f"{split}/{item.name} has {found} masks for {wanted} frames"] if found != wanted else []
+    try:
+        require_fit(read_volume(item.masks), info)
+    except LabelError as error:
+        return [f"{split}/{item.name} has masks that do not fit: {error}"]
+    return []
+
+
+def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
+    """Where a copy of a known data set has another size than its authors state: it may be a part on purpose."""
+    size = official_size(dataset)
+    if size is None:
+        return []
+    notes = []
+    for split, clips, frames in (
+        ("train", size.train_clips, size.train_frames),
+        ("test", size.test_clips, size.test_frames),
+    ):
+        here = _totals(row for row in rows if row.split == split)
+        if here.videos and (here.videos, here.frames) != (clips, frames):
+            official = f"{size.name} officially has {clips} clips and {frames:,} frames"
+            notes.append(f"{split}: {official}, here are {here.videos} and {here.frames:,}")
+    return notes
 
 
 def _differences(rows: Sequence[VideoRow]) -> list[str]:

@@ -1,5 +1,6 @@
 """Which footage, and how it is looked at."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ class DataConfig:
 
     Args:
         path: a data set, a folder of footage or one video
+        scene: only clips of this scene, the two digits that their names begin with (default: of all)
         height_px: height that frames are resized to, a multiple of 16
         width_px: width that frames are resized to, a multiple of 16
         fps: resample videos to this many frames a second (default: as they are)
@@ -28,6 +30,7 @@ class DataConfig:
     """
 
     path: Path | None = None
+    scene: str | None = None
     height_px: int = 256
     width_px: int = 256
     fps: float | None = None
@@ -39,6 +42,8 @@ class DataConfig:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
+        if self.scene is not None and not (isinstance(self.scene, str) and re.fullmatch("[0-9]{2}", self.scene)):
+            raise ConfigError(f"{self.scene!r} is no scene", "data.scene", "Use two digits, 01 say")
         for name in ("height_px", "width_px"):
             size = getattr(self, name)
             if size % SIZE_STEP or size < SMALLEST_PX:

@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.matlab import mat_variable
+from maskedskipunet.data.volumes import read_volume
 from maskedskipunet.errors import LabelError
 
 Labels = NDArray[np.uint8]  # (frames,), 0 normal, 1 anomalous
@@ -17,7 +19,7 @@ Labels = NDArray[np.uint8]  # (frames,), 0 normal, 1 anomalous
 Ranges = tuple[tuple[int, int], ...]
 """(first, last) anomalous frame, counted from 0 and both included, whatever the file counts from."""
 
-LabelKind = Literal["ucsd", "mat", "csv", "npy", "txt"]
+LabelKind = Literal["ucsd", "mat", "csv", "npy", "txt", "volume"]
 
 LABEL_KINDS: dict[str, LabelKind] = {".csv": "csv", ".npy": "npy", ".txt": "txt"}
 """Suffix of a label file that lies beside its video, to its kind."""
@@ -38,8 +40,9 @@ _STATEMENT = re.compile(
 class LabelSource:
     """Where a video's labels come from; they are read and checked once its frames are counted.
 
-    path: the file. kind: how it is written. ranges: the video's anomalous frames where the file
-    states several videos and was read already, else None. clip: which of the file's videos, from 1.
+    path: the file. kind: how it is written; `volume` is masks, a frame with any pixel of which is anomalous.
+    ranges: the video's anomalous frames where the file states several videos and was read already, else None.
+    clip: which of the file's videos, from 1.
     """
 
     path: Path
@@ -60,19 +63,21 @@ def labels_for(source: LabelSource, frame_count: int) -> Labels:
     Raises LabelError when the file cannot be read or does not fit the video: a range beyond its end
     or back to front, another number of labels than frames, a value that is neither 0 nor 1.
     """
-    if source.kind == "npy":
+    if source.ranges is not None or source.kind in _COUNTED_FROM_ONE:
+        place = f"clip {source.clip}" if source.clip else ""
+        spans = [_Span(place, start, end) for start, end in _ranges_of_clip(source)]
+    elif source.kind == "npy":
         return _of_length(_npy_labels(source.path), frame_count, source.path)
-    if source.kind == "csv":
+    elif source.kind == "volume":
+        return _of_length(read_volume(source.path).labels(), frame_count, source.path)
+    elif source.kind == "csv":
         rows = _csv_rows(source.path)
         header = [cell.lower() for cell in rows[0][1]]
         if not {"start", "end"} <= set(header):
             return _of_length(_csv_labels(rows, header, source.path), frame_count, source.path)
         spans = _csv_spans(rows[1:], header, source.path)
-    elif source.kind == "txt":
-        spans = _txt_spans(_text(source.path), source.path)
     else:
-        place = f"clip {source.clip}" if source.clip else ""
-        spans = [_Span(place, start, end) for start, end in _ranges_of_clip(source)]
+        spans = _txt_spans(_text(source.path), source.path)
     return _filled(spans, frame_count, source.path, counted_from=int(source.kind in _COUNTED_FROM_ONE))
 
 
@@ -106,16 +111,34 @@ def mat_ranges(path: Path) -> list[Ranges]:
     both ends included; an empty cell is a normal clip.
     Raises LabelError when there is no such array or it holds anything else.
     """
-    gt = _mat_gt(path)
+    gt = mat_variable(path, "gt")
     if gt is None:
         raise LabelError("the file holds no variable gt", str(path), "Save the ranges as a cell array named gt")
     cells = gt.ravel(order="F") if gt.dtype == object else [gt]
     return [_cell_ranges(cell, path, f"clip {number}") for number, cell in enumerate(cells, start=1)]
 
 
+def joined_ranges(path: Path, frame_counts: Sequence[int]) -> list[Ranges]:
+    """The anomalous ranges of each test clip, from a `.npy` file with the labels of all clips one after another.
+
+    frame_counts: frames of each clip, in order. Shapes (N,) and (1, N) are in use.
+    Raises LabelError when there is another number of labels than frames.
+    """
+    labels = _npy_labels(path)
+    if len(labels) != sum(frame_counts):
+        fault = f"found {len(labels)} labels, but the {len(frame_counts)} test clips have {sum(frame_counts)} frames"
+        raise LabelError(fault, str(path), "Use the file that was made for these clips, or remove it")
+    return [_ranges(part) for part in np.split(labels, np.cumsum(frame_counts)[:-1])]
+
+
+def _ranges(labels: Labels) -> Ranges:
+    edges = np.flatnonzero(np.diff(labels.astype(np.int8), prepend=0, append=0)).tolist()
+    return tuple((start, end - 1) for start, end in zip(edges[::2], edges[1::2], strict=True))
+
+
 def holds_gt(path: Path) -> bool:
     """Whether a `.mat` file holds a variable `gt`; raises LabelError when it cannot be read."""
-    return _mat_gt(path) is not None
+    return mat_variable(path, "gt") is not None
 
 
 def _ranges_of_clip(source: LabelSource) -> Ranges:
@@ -151,19 +174,6 @@ def _matlab_range(token: str, path: Path, place: str) -> tuple[int, int]:
     start, end = int(match[1]), int(match[2] or match[1])
     _require_order(start, end, path, place, counted_from=1)
     return start - 1, end - 1
-
-
-def _mat_gt(path: Path) -> NDArray[Any] | None:
-    from scipy.io import loadmat
-
-    try:
-        found: NDArray[Any] | None = loadmat(path, variable_names=["gt"]).get("gt")
-    except NotImplementedError as error:
-        raise LabelError("the file is of MATLAB 7.3's format", str(path), "Save it again with -v7") from error
-    except Exception as error:  # on damaged files loadmat raises nearly any kind
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise LabelError(f"cannot read the .mat file ({reason})", str(path), "Copy it again or leave it out") from error
-    return found
 
 
 def _cell_ranges(cell: Any, path: Path, place: str) -> Ranges:
@@ -264,6 +274,8 @@ def _npy_labels(path: Path) -> Labels:
     except (OSError, ValueError, EOFError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise LabelError(f"cannot read the array ({reason})", str(path), _ONE_A_FRAME) from error
+    if isinstance(array, np.ndarray) and array.ndim == 2 and len(array) == 1:
+        array = array[0]
     if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "biuf":
         found = f"shape {array.shape} and type {array.dtype}" if isinstance(array, np.ndarray) else "several arrays"
         raise LabelError(f"found {found}, expected one row of numbers", str(path), _ONE_A_FRAME)

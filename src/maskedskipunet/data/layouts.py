@@ -2,18 +2,27 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from maskedskipunet.data.images import image_files, is_image
-from maskedskipunet.data.labels import LABEL_KINDS, LabelKind, LabelSource, Ranges, holds_gt, mat_ranges, ucsd_ranges
+from maskedskipunet.data.labels import (
+    LABEL_KINDS,
+    LabelKind,
+    LabelSource,
+    Ranges,
+    holds_gt,
+    joined_ranges,
+    mat_ranges,
+    ucsd_ranges,
+)
 from maskedskipunet.data.naming import is_hidden, natural_key, visible_children
-from maskedskipunet.data.video import VIDEO_SUFFIXES
+from maskedskipunet.data.video import VIDEO_SUFFIXES, probe_video
 from maskedskipunet.errors import DataError, LabelError
 
-Layout = Literal["ucsd", "frames", "folder"]
+Layout = Literal["ucsd", "avenue", "shanghaitech", "frames", "folder"]
 
 _TRAIN_NAMES = ("normal", "train", "training")
 _TEST_NAMES = ("test", "testing")
@@ -24,8 +33,8 @@ _NO_PART = "not normal/, train/, training/, test/ or testing/"
 class VideoItem:
     """One video of a data set: a file or a folder of images.
 
-    name: unlike any other in its split. labels: its ground truth, not yet read. masks: the folder of
-    its pixel-level ground truth.
+    name: unlike any other in its split. labels: its ground truth, not yet read. masks: its pixel-level ground
+    truth, a folder of images or one file (see `masks.read_masks`).
     """
 
     name: str
@@ -48,16 +57,24 @@ class Dataset:
     test: tuple[VideoItem, ...]
     ignored: tuple[str, ...]
 
+    @property
+    def label_set(self) -> str | None:
+        """Which ground truth the test videos have, in words."""
+        return label_set(self.test)
+
 
 def recognise(path: Path) -> Dataset:
     """Find the videos a path holds and tell training from test by the names of folders.
 
-    `ucsd`: Train/TrainNNN and Test/TestNNN as shipped. `frames`: training/frames/NN and
-    testing/frames/NN. `folder`: one video, one folder of images, or any folder with normal videos in
-    it or under normal/, train/ or training/, and test videos under test/ or testing/.
-    No frame is read, only names and, where one file states the labels of all clips, that file.
+    `ucsd`: Train/TrainNNN and Test/TestNNN as shipped. `avenue`: training_videos/NN.avi and testing_videos/NN.avi
+    with testing_label_mask/N_label.mat. `frames`: training/frames/NN and testing/frames/NN. `shanghaitech`: the
+    same, or training/videos/NN_NNN.avi, with test_frame_mask/ and test_pixel_mask/. `folder`: one video, one folder
+    of images, or any folder with normal videos in it or under normal/, train/ or training/, and test videos under
+    test/ or testing/.
+    No frame is read, only names and, where one file states the labels of all clips, that file (and where it states
+    them one after another, how many frames each clip has).
     Raises DataError when the path holds nothing of the kind, LabelError when there is ground truth
-    for another number of clips than there are.
+    for another number of clips or frames than there are.
     """
     if path.is_file():
         return _single_video(path)
@@ -75,22 +92,42 @@ def recognise(path: Path) -> Dataset:
     if len(ucsd) > 1:
         names = " and ".join(child.name for child in ucsd)
         raise DataError(f"the folder holds several data sets, {names}", str(path), f"Name one, such as {ucsd[0]}")
-    dataset = _ucsd(path, children) or _frames(path, children) or _folder(path, children)
+    dataset = _ucsd(path, children) or _avenue(path, children) or _frames(path, children) or _folder(path, children)
     if not dataset.train and not dataset.test:
         raise _nothing_found(path, children, ucsd, dataset.ignored)
     return dataset
 
 
 def frame_masks(item: VideoItem) -> list[Path]:
-    """The mask images of a clip, in the order of the numbers in their names; none where it has no masks.
+    """The mask images of a clip, in the order of the numbers in their names; none where its masks are no folder.
 
     Some folders say 001.bmp, some frame001.bmp, so a name's letters are not looked at.
     Raises DataError when the folder cannot be listed.
     """
-    if item.masks is None:
+    if item.masks is None or item.masks.is_file():
         return []
     masks = [child for child in visible_children(item.masks) if child.suffix.lower() in (".bmp", ".png")]
     return sorted(masks, key=_mask_number)
+
+
+def label_set(items: Iterable[VideoItem]) -> str | None:
+    """Which ground truth videos have, in words; None where they have none.
+
+    Some data sets have several, whose figures cannot be compared: so whatever prints figures prints this too.
+    """
+    sets = dict.fromkeys(_label_set(item.path, item.labels) for item in items if item.labels)
+    return "; ".join(sets) or None
+
+
+def _label_set(video: Path, labels: LabelSource) -> str:
+    if labels.kind == "volume":
+        return f"masks in {labels.path.parent.name}/, a frame with any pixel marked is anomalous"
+    if labels.ranges is not None:
+        what = "frame labels" if labels.kind == "npy" else "frame ranges"
+        return f"{what} of {labels.path.name}"
+    if labels.path.parent == video.parent:
+        return "labels beside the videos"
+    return f"frame labels in {labels.path.parent.name}/"
 
 
 def _mask_number(mask: Path) -> tuple[float, tuple[object, ...]]:
@@ -115,7 +152,8 @@ def _nothing_found(path: Path, children: list[Path], ucsd: list[Path], ignored: 
         )
     looked_for = (
         "videos, folders of images, normal/, train/ or training/ with either, test/ or testing/, "
-        "UCSD's Train/Train001 and Test/Test001, training/frames and testing/frames"
+        "UCSD's Train/Train001 and Test/Test001, Avenue's training_videos and testing_videos, "
+        "training/frames or training/videos and testing/frames"
     )
     seen = f"; seen: {', '.join(ignored[:5])}" if ignored else ""
     cure = f"Name {ucsd[0]}" if ucsd else "Name the folder with the footage, or put normal videos under normal/"
@@ -135,11 +173,9 @@ def _ucsd(root: Path, children: list[Path]) -> Dataset | None:
         return None
     truths = [truth for folder in test_folders for truth in _ucsd_truths(folder)]
     masks = {mask.name.casefold(): mask for mask in _folders_in(test_folders)}
-    test_items = tuple(
-        replace(item, masks=masks.get(_mask_name(item.path)))
-        for item in _test_items(test, root, _one_truth(truths), "ucsd", ucsd_ranges)
-    )
-    used = {root, *train_folders, *test_folders, *train, *test, *(item.masks for item in test_items)}
+    own_masks = {clip: masks[_mask_name(clip)] for clip in test if _mask_name(clip) in masks}
+    test_items = _test_items(test, root, _one_truth(truths), masks=own_masks)
+    used = {root, *train_folders, *test_folders, *train, *test, *own_masks.values()}
     notes = [
         *_notes(root, _folders_in({root, *train_folders, *test_folders}) - used, "no part of UCSD's layout"),
         *_unusable(root, root),
@@ -168,27 +204,120 @@ def _mask_name(clip: Path) -> str:
     return f"{clip.name}_gt".casefold()
 
 
-# training/frames and testing/frames
+# Avenue's own layout
+
+
+def _avenue(root: Path, children: list[Path]) -> Dataset | None:
+    # Named by itself, the folder testing_videos is no normal footage.
+    alone = _own_name(root).casefold() == "testing_videos"
+    home = root.resolve().parent if alone else _avenue_home(root, children)
+    if home is None:
+        return None
+    inside = [] if alone else _folders(_children(home))
+    train_folders = _named(inside, "training_videos")
+    test_folders = [root] if alone else _named(inside, "testing_videos")
+    train = [video for folder in train_folders for video in _footage(folder)]
+    test = [video for folder in test_folders for video in _footage(folder)]
+    # The masks are another archive, which may lie unpacked beside that of the videos.
+    beside = _named(_children(home.resolve().parent), "ground_truth_demo")
+    mask_folder = _avenue_masks((root, home, *beside))
+    volumes = _volumes(mask_folder)
+    masks = {video: volumes[number] for video in test if (number := _number(video)) in volumes}
+    shipped = {video: LabelSource(path, "volume") for video, path in masks.items()}
+    truth = _one_truth(_truths_of_all((root, home)))
+    test_items = _test_items(test, root, truth, shipped, masks)
+    own = {home, *train_folders, *test_folders, *_with_parent(mask_folder)}
+    others = _folders_in({root} if alone else {root, home}) - own
+    not_needed = set(_named(others, "training_vol", "testing_vol"))
+    notes = [
+        *_notes(root, not_needed, "the videos once more as MATLAB volumes, not needed"),
+        *_notes(root, others - not_needed, "no part of Avenue's layout"),
+        *_passed_over(truth, {path.parent for path in masks.values()}),
+        *_of_no_clip(set(volumes.values()) - set(masks.values())),
+        *_unusable(root, root),
+        *_unused_labels(root, test_items),
+    ]
+    return Dataset("avenue", root, _items(train, root), test_items, tuple(notes))
+
+
+def _avenue_home(root: Path, children: list[Path]) -> Path | None:
+    """The folder that holds testing_videos/ and training_videos/: the root or one in it."""
+    folders = (root, *_folders(children))
+    homes = [folder for folder in folders if _named(_children(folder), "training_videos", "testing_videos")]
+    if len(homes) > 1:
+        names = " and ".join(_own_name(home) for home in homes)
+        raise DataError(f"the folder holds several data sets, {names}", str(root), f"Name one, such as {homes[-1]}")
+    return homes[0] if homes else None
+
+
+def _avenue_masks(places: Iterable[Path]) -> Path | None:
+    """The folder testing_label_mask/ in one of these, or in ground_truth_demo/ or testing_gt/ in one of these."""
+    places = tuple(places)
+    inside = [child for folder in places for child in _children(folder)]
+    demos = _named(inside, "ground_truth_demo", "testing_gt")
+    inside += [child for folder in demos for child in _children(folder)]
+    found = _named(inside, "testing_label_mask")
+    return _one_truth(list({folder.resolve(): folder for folder in reversed(found)}.values()))
+
+
+def _with_parent(folder: Path | None) -> tuple[Path, ...]:
+    return (folder, folder.parent) if folder else ()
+
+
+def _volumes(folder: Path | None) -> dict[int, Path]:
+    """Avenue's files of masks by the number of their video: 1 for 1_label.mat, which belongs to 01.avi."""
+    files = _children(folder) if folder else []
+    matches = [(re.fullmatch(r"([0-9]{1,9})_label\.mat", file.name, re.IGNORECASE), file) for file in files]
+    return {int(match[1]): file for match, file in matches if match}
+
+
+def _number(video: Path) -> int | None:
+    stem = _stem(video)
+    return int(stem) if re.fullmatch(r"[0-9]{1,9}", stem) else None
+
+
+# training/frames and testing/frames, and ShanghaiTech's, which has ground truth an array a clip
 
 
 def _frames(root: Path, children: list[Path]) -> Dataset | None:
     train_folders, test_folders = _named(children, "training", "train"), _named(children, "testing", "test")
     train = [clip for folder in train_folders for clip in _clips_under_frames(folder)]
     test = [clip for folder in test_folders for clip in _clips_under_frames(folder)]
-    if not train and not test:
+    inside = [child for folder in (root, *test_folders) for child in _children(folder)]
+    label_folders, pixel_folders = _named(inside, "test_frame_mask"), _named(inside, "test_pixel_mask")
+    if not train and not test and not label_folders and not pixel_folders:
         return None
-    matrices = [child for folder in (root, *test_folders) for child in _children(folder) if _is_matrix(child)]
-    truths = [matrix for matrix in matrices if holds_gt(matrix)]
-    train = train or [path for folder in train_folders for path in _footage(folder)]
+    matrices = [child for child in inside if _is_matrix(child)]
+    videos = _named((child for folder in train_folders for child in _children(folder)), "videos")
+    beside_videos = _folders_in(train_folders) - set(videos) if videos and not train else set()
+    train = train or [path for folder in videos or train_folders for path in _footage(folder)]
     test = test or [path for folder in test_folders for path in _footage(folder)]
-    test_items = _test_items(test, root, _one_truth(truths), "mat", mat_ranges)
+    mask_folder = _avenue_masks([root])  # of Avenue whose videos were made frames
+    labels, pixels, volumes = _arrays(label_folders), _arrays(pixel_folders), _volumes(mask_folder)
+    masks = {clip: found for clip in test if (found := pixels.get(_stem(clip)) or volumes.get(_number(clip) or -1))}
+    shipped = {clip: LabelSource(path, "volume") for clip, path in masks.items()}
+    shipped |= {clip: LabelSource(labels[_stem(clip)], "npy") for clip in test if _stem(clip) in labels}
+    truth = _one_truth(_truths_of_all((root, *test_folders)))
+    test_items = _test_items(test, root, truth, shipped, masks)
+    own = {*train_folders, *test_folders, *label_folders, *pixel_folders, *_with_parent(mask_folder)}
+    used = {*masks.values(), *(source.path for source in shipped.values())}
     notes = [
-        *_notes(root, set(_folders(children)) - {*train_folders, *test_folders}, "neither training/ nor testing/"),
-        *_notes(root, set(matrices) - set(truths), "no variable gt in it"),
+        *_notes(root, set(_folders(children)) - own, "neither training/ nor testing/"),
+        *_notes(root, beside_videos, "videos/ is used"),
+        *_notes(root, [matrix for matrix in matrices if not holds_gt(matrix)], "no variable gt in it"),
+        *_passed_over(truth, {source.path.parent for source in shipped.values()}),
+        *_of_no_clip({*labels.values(), *pixels.values(), *volumes.values()} - used),
         *_unusable(root, root),
         *_unused_labels(root, test_items),
     ]
-    return Dataset("frames", root, _items(train, root), test_items, tuple(notes))
+    layout: Layout = "shanghaitech" if label_folders or pixel_folders else "frames"
+    return Dataset(layout, root, _items(train, root), test_items, tuple(notes))
+
+
+def _arrays(folders: Iterable[Path]) -> dict[str, Path]:
+    """ShanghaiTech's arrays by the name of their clip: 01_0014 for 01_0014.npy."""
+    files = [child for folder in folders for child in _children(folder)]
+    return {file.stem: file for file in files if file.suffix.lower() == ".npy"}
 
 
 def _clips_under_frames(folder: Path) -> list[Path]:
@@ -256,24 +385,52 @@ def _test_items(
     paths: Sequence[Path],
     root: Path,
     truth: Path | None = None,
-    kind: LabelKind = "ucsd",
-    read: Callable[[Path], list[Ranges]] = ucsd_ranges,
+    shipped: Mapping[Path, LabelSource] | None = None,
+    masks: Mapping[Path, Path] | None = None,
 ) -> tuple[VideoItem, ...]:
-    """Items with their labels: from one file for all clips, or else from a file beside each."""
-    if truth is None:
-        sources = [_labels_beside(path, paths) for path in paths]
+    """Items with their labels: from one file for all clips, or from what is shipped, or from a file beside each."""
+    if truth is not None:
+        sources: Sequence[LabelSource | None] = _stated_by_one(truth, paths)
+    elif shipped:
+        sources = [shipped.get(path) for path in paths]
     else:
-        sources = [LabelSource(truth, kind, ranges, clip) for clip, ranges in enumerate(read(truth), start=1)]
-        if len(sources) != len(paths):
-            raise LabelError(
-                f"the ground truth states {len(sources)} clips, but there are {len(paths)} test clips",
-                str(truth),
-                "Complete the test clips, or remove the file to go on without labels",
-            )
+        sources = [_labels_beside(path, paths) for path in paths]
     return tuple(
-        VideoItem(item.name, item.path, item.kind, source, None)
+        replace(item, labels=source, masks=(masks or {}).get(item.path))
         for item, source in zip(_items(paths, root), sources, strict=True)
     )
+
+
+def _truths_of_all(folders: Iterable[Path]) -> list[Path]:
+    """Files that state the labels of all clips: a .mat with `gt`, or the frame_labels_NAME.npy that goes round."""
+    files = dict.fromkeys(child for folder in folders for child in _children(folder))
+    return [file for file in files if (_is_matrix(file) and holds_gt(file)) or _is_joined(file)]
+
+
+def _is_joined(path: Path) -> bool:
+    return re.fullmatch(r"frame_labels.*\.npy", path.name, re.IGNORECASE) is not None and path.is_file()
+
+
+def _stated_by_one(truth: Path, paths: Sequence[Path]) -> list[LabelSource]:
+    kind: LabelKind
+    stated: list[Ranges]
+    if truth.suffix.lower() == ".npy":
+        kind, stated = "npy", joined_ranges(truth, [_frame_count(path) for path in paths])
+    elif truth.suffix.lower() == ".mat":
+        kind, stated = "mat", mat_ranges(truth)
+    else:
+        kind, stated = "ucsd", ucsd_ranges(truth)
+    if len(stated) != len(paths):
+        raise LabelError(
+            f"the ground truth states {len(stated)} clips, but there are {len(paths)} test clips",
+            str(truth),
+            "Complete the test clips, or remove the file to go on without labels",
+        )
+    return [LabelSource(truth, kind, ranges, clip) for clip, ranges in enumerate(stated, start=1)]
+
+
+def _frame_count(path: Path) -> int:
+    return len(image_files(path)) if path.is_dir() else probe_video(path, "skip").frame_count
 
 
 def _distinct_names(paths: Sequence[Path], root: Path) -> list[str]:
@@ -328,6 +485,18 @@ def _one_truth(found: Sequence[Path]) -> Path | None:
 def _notes(root: Path, paths: Iterable[Path], reason: str) -> list[str]:
     ordered = sorted(paths, key=lambda path: natural_key(str(path)))
     return [f"{path.relative_to(root)}{'/' if path.is_dir() else ''} ({reason})" for path in ordered]
+
+
+def _passed_over(truth: Path | None, folders: Iterable[Path]) -> list[str]:
+    """Notes that one label set was taken and not another."""
+    reason = f"not for frame labels, which are those of {truth.name}" if truth else ""
+    return [f"{name}/ ({reason})" for name in sorted({folder.name for folder in folders})] if truth else []
+
+
+def _of_no_clip(files: Iterable[Path]) -> list[str]:
+    """Notes of ground truth that belongs to no clip, one a folder: there may be a hundred files."""
+    counts = Counter(file.parent.name for file in files)
+    return [f"{count} files in {name}/ (ground truth of no test clip)" for name, count in sorted(counts.items())]
 
 
 def _unused_labels(root: Path, items: Sequence[VideoItem]) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.data.cache import cache_folder
+from maskedskipunet.data.campus_scenes import clips_of_scene
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
@@ -40,18 +41,19 @@ def training_clips(
 ) -> tuple[Clips, Clips]:
     """The clips to train on and those held back, all frames decoded into the store.
 
-    Raises DataError when there is no footage to train on or too little of it.
+    Raises DataError when there is no footage to train on or too little of it, or none of the scene asked for.
     """
     dataset = recognise(config.footage)
     if not dataset.train:
         raise DataError("there is no normal footage to train on", str(config.footage), training_places(dataset))
-    sources = [source_of(item, how, config.on_bad_frame) for item in dataset.train]
+    items = clips_of_scene(dataset.train, config.scene, config.footage)
+    sources = [source_of(item, how, config.on_bad_frame) for item in items]
     for source in sources:
         require_rate(source.probe(), how.fps, str(source.path))
     videos = store_videos(
         [
             StoreRequest(name=item.name, source=source, max_frames=share)
-            for item, source, share in zip(dataset.train, sources, _shares(sources, config.max_frames), strict=True)
+            for item, source, share in zip(items, sources, _shares(sources, config.max_frames), strict=True)
             if share != 0
         ],
         StoreFormat(height_px=config.height_px, width_px=config.width_px, channels=channels),
@@ -74,8 +76,9 @@ def training_clips(
 
 def training_places(dataset: Dataset) -> str:
     """The cure for a data set without training videos."""
-    if dataset.layout == "ucsd":
-        return "Put training clips under Train/"
+    places = {"ucsd": "Train/", "avenue": "training_videos/", "shanghaitech": "training/videos/"}
+    if dataset.layout in places:
+        return f"Put training clips under {places[dataset.layout]}"
     return "Put normal videos under normal/, train/ or training/"
 
 
@@ -95,13 +98,15 @@ def split_holdback(videos: Sequence[StoredVideo], share: float) -> tuple[list[St
 def test_videos(config: DataConfig, how: InputFormat) -> list[LabelledVideo]:
     """The test videos of a data set, each probed and its labels held against its length before any is scored.
 
-    Raises DataError when there are none or one cannot be read, LabelError when labels do not fit.
+    Raises DataError when there are none, none of the scene asked for, or one cannot be read, LabelError when labels
+    do not fit.
     """
     dataset = recognise(config.footage)
     if not dataset.test:
         cure = "Put test videos under test/ or testing/, or score one video with `maskedskipunet score`"
         raise DataError("there are no test videos", str(config.footage), cure)
-    return [_test_video(item, source_of(item, how, config.on_bad_frame)) for item in dataset.test]
+    items = clips_of_scene(dataset.test, config.scene, config.footage)
+    return [_test_video(item, source_of(item, how, config.on_bad_frame)) for item in items]
 
 
 def _test_video(item: VideoItem, source: Source) -> LabelledVideo:

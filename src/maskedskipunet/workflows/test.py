@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from maskedskipunet.data.config import DataConfig
+from maskedskipunet.data.layouts import label_set
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.evaluation.maps import maps_bytes
 from maskedskipunet.files import readable_bytes, require_room, require_writable
@@ -49,7 +50,7 @@ def test(
     """Score every test video and hold the scores against the labels.
 
     model: a run or whatever load_model takes; frames are sized and sampled as it was trained. data: whose test
-    videos (only path, on_bad_frame and image folders matter). out: where scores.parquet, metrics.json, plots/ and
+    videos (path, scene, on_bad_frame and image folders matter). out: where scores.parquet, metrics.json, plots/ and
     videos/ are written, and maps/ where with_maps asks for the score maps; older maps there go with older scores.
     Raises MaskedSkipUNetError, before the first frame is scored, for what cannot be tested.
     """
@@ -78,8 +79,13 @@ def test(
                     advance=advance,
                 )
             )
-        changed = {} if effect is None else {"precision_effect": effect.figures()}
-        metrics = {**describe(model, network), **changed, **frame_metrics([video.labelled for video in scored])}
+        metrics = {
+            **describe(model, network),
+            **({} if effect is None else {"precision_effect": effect.figures()}),
+            "label_set": label_set(video.item for video in found),
+            "scene": data.scene,
+            **frame_metrics([video.labelled for video in scored]),
+        }
         write_scores(folder.scores, scored)
     write_json(folder.metrics, metrics)
     draw_plots(folder, scored)

@@ -1,0 +1,31 @@
+"""Data sets of several places, one camera each: the clips of one of them, by the two digits that names begin with."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from maskedskipunet.data.layouts import VideoItem
+from maskedskipunet.errors import DataError
+
+
+def scene_of(item: VideoItem) -> str | None:
+    """The scene that a clip shows: 01 for `01_0014` and `01_001.avi`; None where the name tells none."""
+    match = re.match(r"([0-9]{2})_", item.path.name)
+    return match[1] if match else None
+
+
+def clips_of_scene(items: Sequence[VideoItem], scene: str | None, where: Path) -> tuple[VideoItem, ...]:
+    """The clips of one scene; of all where it is None.
+
+    where: the data set, for the error. Raises DataError when no clip is of that scene, naming the scenes there are.
+    """
+    if scene is None:
+        return tuple(items)
+    scenes = {known for item in items if (known := scene_of(item)) is not None}
+    if not scenes:
+        cure = "Take all (leave --data.scene out, or test with --scene all), or name clips like 01_0014"
+        raise DataError(f"no clip's name begins with a scene, so none is of scene {scene}", str(where), cure)
+    if scene not in scenes:
+        cure = f"Choose from {', '.join(sorted(scenes))}"
+        raise DataError(f"none of the {len(items)} clips is of scene {scene}", str(where), cure)
+    return tuple(item for item in items if scene_of(item) == scene)

@@ -1,0 +1,144 @@
+"""Miniatures of the data sets that others publish figures on, the whole way: check, train, test."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+ANOMALOUS = {"ped1": 5, "avenue": 4, "shanghaitech": 4}
+OFFICIAL_TEST = {
+    "ped1": "36 clips and 7,200 frames",
+    "avenue": "21 clips and 15,324 frames",
+    "shanghaitech": "107 clips and 40,791 frames",
+}
+LABEL_SETS = {
+    "ped1": "frame ranges of UCSDped1.m",
+    "avenue": "masks in testing_label_mask/, a frame with any pixel marked is anomalous",
+    "shanghaitech": "frame labels in test_frame_mask/",
+}
+
+
+@pytest.fixture
+def copy(miniatures, place):
+    """Makes a miniature where we stand."""
+    return lambda name: getattr(miniatures, name)(place / "data")
+
+
+@pytest.mark.parametrize("name", ANOMALOUS)
+def test_a_miniature_is_checked_trained_on_and_tested(cli, copy, small, place, name):
+    copy(name)
+    clips = 3 if name == "ped1" else 2
+    labels = f"labels: {LABEL_SETS[name]}"
+
+    checked = cli("check", "data")
+    assert (checked.code, checked.err) == (0, "")
+    assert checked.out.splitlines()[:3] == [
+        f"data: layout {'ucsd' if name == 'ped1' else name}",
+        labels,
+        f"masks: for {1 if name == 'ped1' else 2} of {clips} test clips",
+    ]
+    assert "train: 2 clips, 10 frames\n" in checked.out
+    assert f"test: {clips} clips, {6 * clips} frames, {ANOMALOUS[name]} of them anomalous\n" in checked.out
+    assert "note: test: " in checked.out
+    assert f" officially has {OFFICIAL_TEST[name]}, here are {clips} and {6 * clips}\n" in checked.out
+
+    trained = cli("train", "--data", "data", *small)
+    assert trained.code == 0, trained.err
+    tested = cli("test", "runs/latest", "--videos", "false", "--json", "figures.json")
+    assert tested.code == 0, tested.err
+    assert labels in tested.out.splitlines()
+    figures = json.loads((place / "figures.json").read_text())
+    assert (figures["label_set"], figures["scene"]) == (LABEL_SETS[name], None)
+    assert (figures["frames"], figures["frames_anomalous"]) == (6 * clips, ANOMALOUS[name])
+    scores = pq.read_table(place / "runs" / "latest" / "scores.parquet").to_pydict()
+    assert scores["label"][:6] == [0, 1, 1, 0, 1, 0]
+
+
+def test_a_scene_is_trained_on_and_tested_alone_until_all_are_asked_for(cli, copy, small, place):
+    copy("shanghaitech")
+    assert cli("train", "--data", "data", "--data.scene", "01", *small).code == 0
+    assert "scene: '01'" in (place / "runs" / "latest" / "config.yaml").read_text()
+
+    def tested(*options):
+        answer = cli("test", "runs/latest", "--videos", "false", "--json", "figures.json", *options)
+        assert answer.code == 0, answer.err
+        figures = json.loads((place / "figures.json").read_text())
+        return list(figures["video_auc"]), figures["scene"], "scene: " in answer.out
+
+    assert tested() == (["01_0014"], "01", True)
+    assert tested("--scene", "02") == (["02_0007"], "02", True)
+    assert tested("--scene", "all") == (["01_0014", "02_0007"], None, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "scene", "told"),
+    [
+        ("shanghaitech", "05", "data: none of the 2 clips is of scene 05. Choose from 01, 02."),
+        ("shanghaitech", "5", "data.scene: '5' is no scene. Use two digits, 01 say."),
+        ("ped1", "01", "data: no clip's name begins with a scene, so none is of scene 01. Take all (leave"),
+    ],
+)
+def test_a_scene_that_cannot_be_is_refused_by_train_and_test(cli, copy, run, small, files, name, scene, told):
+    copy(name)
+    before = files()
+    assert told in cli("train", "--data", "data", "--data.scene", scene, *small).refusal()
+    assert told in cli("test", run, "--data", "data", "--scene", scene, "--out", "out").refusal()
+    assert files() == before
+
+
+V73 = b"MATLAB 7.3 MAT-file".ljust(124, b" ") + b"\x00\x02IM" + bytes(400)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content", "told"),
+    [
+        (
+            "avenue",
+            "ground_truth_demo/testing_label_mask/1_label.mat",
+            V73,
+            "1_label.mat: the file is of MATLAB 7.3's format. Save it again with -v7.",
+        ),
+        (
+            "avenue",
+            "ground_truth_demo/testing_label_mask/1_label.mat",
+            b"hello",
+            "1_label.mat: cannot read the .mat file (",
+        ),
+        ("avenue", "Avenue Dataset/avenue.mat", V73, "avenue.mat: the file is of MATLAB 7.3's format."),
+        ("shanghaitech", "testing/test_frame_mask/01_0014.npy", b"", "01_0014.npy: cannot read the array ("),
+        ("shanghaitech", "frame_labels_shanghai.npy", b"hello", "frame_labels_shanghai.npy: cannot read the array ("),
+        ("ped1", "Test/UCSDped1.m", b"plot(x)", "UCSDped1.m, line 1: found 'plot(x)', expected TestVideoFile"),
+    ],
+)
+def test_damaged_ground_truth_is_refused_by_test_in_one_line(cli, copy, run, files, name, file, content, told):
+    (copy(name) / file).write_bytes(content)
+    before = files()
+    assert told in cli("test", run, "--data", "data", "--out", "out").refusal()
+    assert files() == before
+
+
+def test_ground_truth_for_another_number_of_frames_is_refused_by_test_and_told_by_check(cli, copy, run, place):
+    np.save(copy("shanghaitech") / "testing" / "test_frame_mask" / "01_0014.npy", np.zeros(5, np.uint8))
+    told = "01_0014.npy: found 5 labels, expected 6, one a frame. Give one 0 or 1 for each frame."
+    assert told in cli("test", run, "--data", "data", "--out", "out").refusal()
+    checked = cli("check", "data")
+    assert checked.code == 1
+    assert "note: test/01_0014 has labels that do not fit: " in checked.out
+
+
+def test_a_data_set_is_tested_with_either_label_set_and_the_output_tells_which(cli, copy, run, place):
+    def tested():
+        answer = cli("test", run, "--data", "data", "--out", "out", "--videos", "false")
+        assert answer.code == 0, answer.err
+        (told,) = [line for line in answer.out.splitlines() if line.startswith("labels: ")]
+        return told, json.loads((place / "out" / "metrics.json").read_text())["frames_anomalous"]
+
+    np.save(copy("avenue") / "frame_labels_avenue.npy", np.ones((1, 12), np.uint8))
+    assert tested() == ("labels: frame labels of frame_labels_avenue.npy", 12)
+    (place / "data" / "frame_labels_avenue.npy").unlink()
+    assert tested() == (f"labels: {LABEL_SETS['avenue']}", 4)
+    shutil.rmtree(place / "data" / "ground_truth_demo")
+    answer = cli("test", run, "--data", "data", "--out", "out", "--videos", "false")
+    assert (answer.code, "labels:" in answer.out) == (0, False)
