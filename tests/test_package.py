@@ -63,7 +63,6 @@ HOMES = {
     "rich": {"cli"},
     "safetensors": {"model"},
     "scipy": {"data", "evaluation"},
-    "sklearn": {"evaluation"},
     "torch": {"model", "inference", "training", "workflows"},
     "yaml": {"runs", "workflows", "cli"},
 }

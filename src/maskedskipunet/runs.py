@@ -24,7 +24,6 @@ RECORDED_PACKAGES = (
     "numpy",
     "av",
     "pillow",
-    "scikit-learn",
     "scipy",
     "pyarrow",
     "safetensors",
