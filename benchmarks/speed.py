@@ -309,7 +309,7 @@ def score_as_we_do(latent: int, network: Any, images: Any) -> Work:
     from maskedskipunet.model.config import InputFormat
 
     keep_memory()
-    how, prepared = InputFormat(height_px=SIZE_PX, width_px=SIZE_PX), prepare(network)
+    how, prepared = InputFormat(height_px=SIZE_PX, width_px=SIZE_PX), prepare(network, size_px=(SIZE_PX, SIZE_PX))
     prepare_s = timed(lambda: prepared.stages(SIZE_PX, SIZE_PX))
 
     def endless() -> Iterator[Frame]:

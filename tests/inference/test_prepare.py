@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import maskedskipunet as msu
-from maskedskipunet.errors import ConfigError
+from maskedskipunet.errors import ConfigError, ShapeError
 from maskedskipunet.inference.prepare import choose_device, prepare
 from maskedskipunet.model.config import VARIANTS
 
@@ -32,6 +32,17 @@ def test_preparing_leaves_the_original_as_it_was(variant: str) -> None:
             value.fill_(7)
     assert torch.equal(prepared.reconstruct(prepared.encode(frames), 32, 32), first)
     assert not first.requires_grad
+
+
+def test_prepared_for_one_size_it_gives_the_same_there_and_refuses_others() -> None:
+    network, frames = msu.create_model("masked_skips", latent_dim=8), torch.rand(4, 3, 32, 48)
+    free, bound = prepare(network, "cpu"), prepare(network, "cpu", size_px=(32, 48))
+
+    for _ in range(2):
+        found = bound.reconstruct(bound.encode(frames), 32, 48)
+        assert torch.equal(found, free.reconstruct(free.encode(frames), 32, 48))
+    with pytest.raises(ShapeError, match="frames of 32x32 for a network prepared for another size"):
+        bound.encode(torch.rand(1, 3, 32, 32))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -99,7 +99,7 @@ def _block_part(
         forms += [_tiled(grid, inputs, outputs, count, partial(tile, block, grid)) for grid in grids]
     images = cache(partial(_images, block.kernels, size, inputs, count))
     name = f"{direct.__name__} {_told(size, inputs, outputs, block.kernels)}"
-    return Part(name, forms, lambda stage: stage(images()))
+    return Part(name, forms, lambda stage: stage(images()), count)
 
 
 def _skip_part(skip: FoldedSkip, size: tuple[int, int], tiled: bool) -> Part[Skip]:
@@ -116,7 +116,7 @@ def _skip_part(skip: FoldedSkip, size: tuple[int, int], tiled: bool) -> Part[Ski
         kept = made.keep(images())
         return made(torch.cat([kept[:1]] * (frames - 1) + [kept]))
 
-    return Part(f"skip over {frames} {_told(size, inputs, outputs, kernels)}", forms, run)
+    return Part(f"skip over {frames} {_told(size, inputs, outputs, kernels)}", forms, run, count)
 
 
 def _images(kernels: Sequence[Tensor], size: tuple[int, int], inputs: int, count: int) -> Tensor:

@@ -45,11 +45,15 @@ class Form(Generic[T]):
 
 @dataclass(frozen=True)
 class Part(Generic[T]):
-    """One part of a network. name: the same for all parts that cost the same. run: computes a typical batch."""
+    """One part of a network.
+
+    name: the same for all parts that cost the same. run: computes a typical batch. frames: of such a batch.
+    """
 
     name: str
     forms: Sequence[Form[T]]
     run: Callable[[T], object]
+    frames: int = 1
 
 
 def choose_forms(parts: Sequence[Part[T]], room_bytes: int) -> list[Form[T]]:
@@ -64,10 +68,10 @@ def choose_forms(parts: Sequence[Part[T]], room_bytes: int) -> list[Form[T]]:
 
 def _fastest_within(parts: Sequence[Part[T]], costs: Sequence[Mapping[str, float]], room_bytes: int) -> list[Form[T]]:
     """Of all ways to choose a form for each part the one that takes the least time in the room."""
-    ways: list[tuple[int, float, list[Form[T]]]] = [(0, 0.0, [])]  # bytes, seconds; less time the more bytes
+    ways: list[tuple[int, float, list[Form[T]]]] = [(0, 0.0, [])]  # bytes, seconds a frame; less time the more bytes
     for part, cost in zip(parts, costs, strict=True):
         longer = [
-            (size_bytes + form.size_bytes, seconds + cost[form.name], [*chosen, form])
+            (size_bytes + form.size_bytes, seconds + cost[form.name] / part.frames, [*chosen, form])
             for size_bytes, seconds, chosen in ways
             for form in part.forms
         ]
@@ -93,21 +97,24 @@ class _Timings:
     def of(self, part: Part[T], room_bytes: int) -> dict[str, float]:
         """Seconds of each form, by its name; what is not known is measured, the most promising first.
 
-        A form that cannot win gets the least it could take; one that never fits, infinity.
+        A form that cannot win gets what it would take at the best one's rate; one that never fits, infinity.
         """
         costs: dict[str, float] = {}
+        best_s, best_flops = inf, 0.0
         for form in sorted(part.forms, key=lambda form: form.least_flops):
-            key, best_s = f"{part.name}: {form.name}", min(costs.values(), default=inf)
+            key = f"{part.name}: {form.name}"
             if key in self.own:
                 costs[form.name] = self.own[key]
             elif form.size_bytes > room_bytes and form.size_bytes > min(other.size_bytes for other in part.forms):
                 costs[form.name] = inf
-            elif (least_s := form.least_flops / self.flops_per_s) > best_s:
-                costs[form.name] = least_s
+            elif best_flops and form.least_flops / self.flops_per_s > best_s:
+                costs[form.name] = best_s * form.least_flops / best_flops
             else:
                 costs[form.name] = self.own[key] = _measure(part.run, form.make(), best_s)
                 self.changed = True
                 self.fresh.add(key)
+            if costs[form.name] < best_s:
+                best_s, best_flops = costs[form.name], form.least_flops
         return costs
 
     def again(self, part: Part[T], costs: Mapping[str, float]) -> dict[str, float]:

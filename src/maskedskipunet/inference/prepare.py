@@ -7,14 +7,14 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from maskedskipunet.errors import ConfigError
+from maskedskipunet.errors import ConfigError, ShapeError
 from maskedskipunet.inference.building import Stages, build_stages
 from maskedskipunet.inference.folding import fold
 from maskedskipunet.model.network import MaskedSkipUNet
 
 Precision = Literal["float32", "bfloat16"]
 FRAMES_TOGETHER, WIDE = 8, 256  # latent_dim; on two cores half as many are no slower from there on
-ROOM_BYTES = 2_600_000_000  # for transforms of kernels, which take up to ten times the kernels' room
+ROOM_BYTES = 2_800_000_000  # for transforms of kernels, which take up to ten times the kernels' room
 
 
 class PreparedNetwork:
@@ -23,13 +23,20 @@ class PreparedNetwork:
     Use `prepare` to make one; the network it was made from is left as it was.
     """
 
-    def __init__(self, network: MaskedSkipUNet, device: torch.device, precision: Precision = "float32") -> None:
+    def __init__(
+        self,
+        network: MaskedSkipUNet,
+        device: torch.device,
+        precision: Precision = "float32",
+        size_px: tuple[int, int] | None = None,
+    ) -> None:
         self.config = network.config
         self.parameters = sum(weight.numel() for weight in network.parameters())
         self.device = device
         self.precision = precision
         self.clip_length = network.config.frames
         self.channels = network.config.channels
+        self._size_px = size_px
         self._dtype: torch.dtype = getattr(torch, precision)
         self._whole = self._weights = None
         if network.mixes_frames:
@@ -49,7 +56,7 @@ class PreparedNetwork:
 
         A network that mixes frames in its encoder has no features of one frame: then the frames themselves.
         """
-        if self._weights is None:
+        if self._whole is not None:
             return [frames.to(self._dtype)]
         stages = self.stages(frames.shape[2], frames.shape[3])
         images = frames.permute(0, 2, 3, 1).to(self._dtype).contiguous()
@@ -80,9 +87,11 @@ class PreparedNetwork:
     @torch.inference_mode()
     def stages(self, height_px: int, width_px: int) -> Stages:
         """The parts for frames of a size; the first time the fastest form of each is found, which takes seconds."""
-        assert self._weights is not None, "a network that mixes frames runs as it is"
         size = height_px, width_px
+        if self._size_px not in (None, size):
+            raise ShapeError(f"frames of {width_px}x{height_px} for a network prepared for another size", "frames")
         if size not in self._stages:
+            assert self._weights is not None, "a network that mixes frames runs as it is"
             self._stages[size] = build_stages(
                 self._weights,
                 *size,
@@ -90,21 +99,27 @@ class PreparedNetwork:
                 tiled=self.device.type == "cpu" and self.precision == "float32",
                 room_bytes=ROOM_BYTES,
             )
+            if self._size_px is not None:
+                self._weights = None  # the stages hold what they need
         return self._stages[size]
 
 
 def prepare(
-    network: MaskedSkipUNet, device: str | torch.device = "auto", precision: Precision = "float32"
+    network: MaskedSkipUNet,
+    device: str | torch.device = "auto",
+    precision: Precision = "float32",
+    size_px: tuple[int, int] | None = None,
 ) -> PreparedNetwork:
     """Make a network ready for scoring; the plain network stays the definition of what it gives.
 
     device: "auto" takes a GPU where there is one. precision: bfloat16 is faster where the processor has it, and its
-    scores differ. Raises ConfigError for a device that is not there.
+    scores differ. size_px: height and width of all frames to come, where they are known: it saves memory.
+    Raises ConfigError for a device that is not there.
     """
     if precision not in get_args(Precision):
         raise ConfigError(f"{precision!r}", "precision", f"Use {' or '.join(get_args(Precision))}")
     place = choose_device(device)
-    return PreparedNetwork(network, place, precision)
+    return PreparedNetwork(network, place, precision, size_px)
 
 
 def choose_device(device: str | torch.device) -> torch.device:

@@ -40,11 +40,20 @@ class FrameScore:
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """A frame and its features, one row of each tensor; pixels and features are None for a bad frame."""
+    """A frame and its features, one row of each tensor; pixels and features are None for a bad frame.
+
+    alone: whether the rows are copies, which do not keep their whole batch in memory.
+    """
 
     frame: Frame
     pixels: Tensor | None
     features: Sequence[Tensor] | None
+    alone: bool = False
+
+    def by_itself(self) -> "_Encoded":
+        if self.alone or self.pixels is None or self.features is None:
+            return self
+        return _Encoded(self.frame, self.pixels.clone(), [level.clone() for level in self.features], alone=True)
 
 
 def score_frames(
@@ -73,10 +82,11 @@ def score_frames(
         while batch := list(islice(stream, batch_size)):
             held += _encode(batch, network)
             ready = max(next_centre, len(held) - half)
-            yield from _scores(held, range(next_centre, ready), network, with_maps)
+            scores = _scores(held, range(next_centre, ready), network, with_maps)
             passed = max(0, ready - half)
-            del held[:passed]
+            held = [encoded.by_itself() for encoded in held[passed:]]
             next_centre = ready - passed
+            yield from scores
         yield from _scores(held, range(next_centre, len(held)), network, with_maps)
 
 
@@ -103,8 +113,7 @@ def _encode(batch: Sequence[tuple[Frame, _Pixels | None]], network: PreparedNetw
             encoded.append(_Encoded(frame, None, None))
         else:
             row = next(rows)
-            # Copies, so that one held row does not keep its whole batch in memory.
-            encoded.append(_Encoded(frame, stack[row].clone(), [level[row].clone() for level in levels]))
+            encoded.append(_Encoded(frame, stack[row], [level[row] for level in levels]))
     return encoded
 
 

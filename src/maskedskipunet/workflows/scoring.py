@@ -59,7 +59,8 @@ class ScoredVideo:
 def load_scorer(path: Path, device: str, precision: Precision = "float32") -> tuple[PreparedNetwork, InputFormat]:
     """A trained network ready to score, and what it looks at (the published size where it does not say)."""
     network = load_model(path)
-    return prepare(network, device, precision), network.input_format or InputFormat()
+    how = network.input_format or InputFormat()
+    return prepare(network, device, precision, (how.height_px, how.width_px)), how
 
 
 def score_video(
