@@ -341,9 +341,11 @@ def test_a_video_of_avenue_without_masks_has_no_labels_and_masks_without_a_video
 
 def test_what_avenues_layout_does_not_know_is_noted(avenue):
     touch(avenue / "Avenue Dataset" / "extra" / "a.avi", avenue / "more" / "b.avi")
-    assert [note for note in recognise(avenue).ignored if "no part" in note] == [
+    savemat(avenue / "other.mat", {"x": 1})
+    assert [note for note in recognise(avenue).ignored if "_vol/" not in note] == [
         "Avenue Dataset/extra/ (no part of Avenue's layout)",
         "more/ (no part of Avenue's layout)",
+        "other.mat (no variable gt in it)",
     ]
 
 
@@ -398,6 +400,13 @@ def test_shanghaitechs_ground_truth_may_lie_at_the_root(shanghaitech):
         (shanghaitech / "testing" / part).rename(shanghaitech / part)
     dataset = recognise(shanghaitech)
     assert (dataset.layout, dataset.ignored, labels_of(dataset)) == ("shanghaitech", (), BY_MASKS)
+
+
+@pytest.mark.parametrize("part", ["test_frame_mask", "test_pixel_mask"])
+def test_shanghaitechs_ground_truth_in_two_places_is_refused(shanghaitech, part):
+    shutil.copytree(shanghaitech / "testing" / part, shanghaitech / part)
+    with pytest.raises(LabelError, match=rf"two files state the same ground truth, .*{part} and .*{part}"):
+        recognise(shanghaitech)
 
 
 def test_a_clip_of_shanghaitech_without_arrays_has_none_and_arrays_of_no_clip_are_noted(shanghaitech):
