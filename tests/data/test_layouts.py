@@ -665,10 +665,8 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 def test_a_folder_with_nothing_recognisable_says_what_was_looked_for(tmp_path):
-    touch(tmp_path / "notes.txt", tmp_path / "training_videos" / "a.avi")
-    with pytest.raises(
-        DataError, match=r"looked for videos, .*normal/.*; seen: training_videos/ \(not normal/.*normal/"
-    ):
+    touch(tmp_path / "notes.txt", tmp_path / "recordings" / "a.avi")
+    with pytest.raises(DataError, match=r"looked for videos, .*normal/.*; seen: recordings/ \(not normal/.*normal/"):
         recognise(tmp_path)
 
 

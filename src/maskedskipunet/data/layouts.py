@@ -222,7 +222,7 @@ def _avenue(root: Path, children: list[Path]) -> Dataset | None:
     beside = _named(_children(home.resolve().parent), "ground_truth_demo")
     mask_folder = _avenue_masks((root, home, *beside))
     volumes = _volumes(mask_folder)
-    masks = {video: volumes[number] for video in test if (number := _number(video)) in volumes}
+    masks = {video: found for video in test if (found := volumes.get(_number(video)))}
     shipped = {video: LabelSource(path, "volume") for video, path in masks.items()}
     truth = _one_truth(_truths_of_all((root, home)))
     test_items = _test_items(test, root, truth, shipped, masks)
@@ -272,9 +272,10 @@ def _volumes(folder: Path | None) -> dict[int, Path]:
     return {int(match[1]): file for match, file in matches if match}
 
 
-def _number(video: Path) -> int | None:
+def _number(video: Path) -> int:
+    """The number that a video is named by; -1 where it is named otherwise."""
     stem = _stem(video)
-    return int(stem) if re.fullmatch(r"[0-9]{1,9}", stem) else None
+    return int(stem) if re.fullmatch(r"[0-9]{1,9}", stem) else -1
 
 
 # training/frames and testing/frames, and ShanghaiTech's, which has ground truth an array a clip
@@ -295,7 +296,7 @@ def _frames(root: Path, children: list[Path]) -> Dataset | None:
     test = test or [path for folder in test_folders for path in _footage(folder)]
     mask_folder = _avenue_masks([root])  # of Avenue whose videos were made frames
     labels, pixels, volumes = _arrays(label_folder), _arrays(pixel_folder), _volumes(mask_folder)
-    masks = {clip: found for clip in test if (found := pixels.get(_stem(clip)) or volumes.get(_number(clip) or -1))}
+    masks = {clip: found for clip in test if (found := pixels.get(_stem(clip)) or volumes.get(_number(clip)))}
     shipped = {clip: LabelSource(path, "volume") for clip, path in masks.items()}
     shipped |= {clip: LabelSource(labels[_stem(clip)], "npy") for clip in test if _stem(clip) in labels}
     truth = _one_truth(_truths_of_all((root, *test_folders)))
