@@ -688,6 +688,18 @@ def test_upcam_has_24_training_videos_and_a_labelled_test_video(real_data):
 
 
 @pytest.mark.real_data
+def test_ped1s_own_ground_truth_fits_36_clips_of_200_frames(real_data, tmp_path):
+    for number in range(1, 37):
+        images(tmp_path / "Test" / f"Test{number:03}", 200, suffix=".tif")
+    shutil.copy(real_data / "UCSDped1" / "Test" / "UCSDped1.m", tmp_path / "Test")
+    dataset = recognise(tmp_path)
+    assert (len(dataset.test), dataset.label_set) == (36, "frame ranges of UCSDped1.m")
+    labels = labels_of(dataset, 200)
+    assert sum(map(sum, labels)) == 4045
+    assert labels[4] == [int(5 <= frame <= 90 or 140 <= frame) for frame in range(1, 201)]
+
+
+@pytest.mark.real_data
 def test_ped1_without_its_frames_is_refused(real_data):
     with pytest.raises(DataError, match="holds ground truth"):
         recognise(real_data / "UCSDped1")
