@@ -341,9 +341,11 @@ def test_a_video_of_avenue_without_masks_has_no_labels_and_masks_without_a_video
 
 def test_what_avenues_layout_does_not_know_is_noted(avenue):
     touch(avenue / "Avenue Dataset" / "extra" / "a.avi", avenue / "more" / "b.avi")
-    assert [note for note in recognise(avenue).ignored if "no part" in note] == [
+    savemat(avenue / "other.mat", {"x": 1})
+    assert [note for note in recognise(avenue).ignored if "_vol/" not in note] == [
         "Avenue Dataset/extra/ (no part of Avenue's layout)",
         "more/ (no part of Avenue's layout)",
+        "other.mat (no variable gt in it)",
     ]
 
 
@@ -398,6 +400,13 @@ def test_shanghaitechs_ground_truth_may_lie_at_the_root(shanghaitech):
         (shanghaitech / "testing" / part).rename(shanghaitech / part)
     dataset = recognise(shanghaitech)
     assert (dataset.layout, dataset.ignored, labels_of(dataset)) == ("shanghaitech", (), BY_MASKS)
+
+
+@pytest.mark.parametrize("part", ["test_frame_mask", "test_pixel_mask"])
+def test_shanghaitechs_ground_truth_in_two_places_is_refused(shanghaitech, part):
+    shutil.copytree(shanghaitech / "testing" / part, shanghaitech / part)
+    with pytest.raises(LabelError, match=rf"two files state the same ground truth, .*{part} and .*{part}"):
+        recognise(shanghaitech)
 
 
 def test_a_clip_of_shanghaitech_without_arrays_has_none_and_arrays_of_no_clip_are_noted(shanghaitech):
@@ -656,10 +665,8 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 def test_a_folder_with_nothing_recognisable_says_what_was_looked_for(tmp_path):
-    touch(tmp_path / "notes.txt", tmp_path / "training_videos" / "a.avi")
-    with pytest.raises(
-        DataError, match=r"looked for videos, .*normal/.*; seen: training_videos/ \(not normal/.*normal/"
-    ):
+    touch(tmp_path / "notes.txt", tmp_path / "recordings" / "a.avi")
+    with pytest.raises(DataError, match=r"looked for videos, .*normal/.*; seen: recordings/ \(not normal/.*normal/"):
         recognise(tmp_path)
 
 
@@ -678,6 +685,18 @@ def test_upcam_has_24_training_videos_and_a_labelled_test_video(real_data):
     assert (dataset.layout, len(dataset.train), names(dataset.test)) == ("folder", 24, ["00"])
     assert labels_for(dataset.test[0].labels, 18_066).sum() == 5517
     assert dataset.ignored == ("earlier/ (not normal/, train/, training/, test/ or testing/)",)
+
+
+@pytest.mark.real_data
+def test_ped1s_own_ground_truth_fits_36_clips_of_200_frames(real_data, tmp_path):
+    for number in range(1, 37):
+        images(tmp_path / "Test" / f"Test{number:03}", 200, suffix=".tif")
+    shutil.copy(real_data / "UCSDped1" / "Test" / "UCSDped1.m", tmp_path / "Test")
+    dataset = recognise(tmp_path)
+    assert (len(dataset.test), dataset.label_set) == (36, "frame ranges of UCSDped1.m")
+    labels = labels_of(dataset, 200)
+    assert sum(map(sum, labels)) == 4045
+    assert labels[4] == [int(5 <= frame <= 90 or frame >= 140) for frame in range(1, 201)]
 
 
 @pytest.mark.real_data

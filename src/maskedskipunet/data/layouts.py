@@ -222,7 +222,7 @@ def _avenue(root: Path, children: list[Path]) -> Dataset | None:
     beside = _named(_children(home.resolve().parent), "ground_truth_demo")
     mask_folder = _avenue_masks((root, home, *beside))
     volumes = _volumes(mask_folder)
-    masks = {video: volumes[number] for video in test if (number := _number(video)) in volumes}
+    masks = {video: found for video in test if (found := volumes.get(_number(video)))}
     shipped = {video: LabelSource(path, "volume") for video, path in masks.items()}
     truth = _one_truth(_truths_of_all((root, home)))
     test_items = _test_items(test, root, truth, shipped, masks)
@@ -232,6 +232,7 @@ def _avenue(root: Path, children: list[Path]) -> Dataset | None:
     notes = [
         *_notes(root, not_needed, "the videos once more as MATLAB volumes, not needed"),
         *_notes(root, others - not_needed, "no part of Avenue's layout"),
+        *_notes(root, [] if alone else _matrices_without_gt((root, home)), "no variable gt in it"),
         *_passed_over(truth, {path.parent for path in masks.values()}),
         *_of_no_clip(set(volumes.values()) - set(masks.values())),
         *_unusable(root, root),
@@ -271,9 +272,10 @@ def _volumes(folder: Path | None) -> dict[int, Path]:
     return {int(match[1]): file for match, file in matches if match}
 
 
-def _number(video: Path) -> int | None:
+def _number(video: Path) -> int:
+    """The number that a video is named by; -1 where it is named otherwise."""
     stem = _stem(video)
-    return int(stem) if re.fullmatch(r"[0-9]{1,9}", stem) else None
+    return int(stem) if re.fullmatch(r"[0-9]{1,9}", stem) else -1
 
 
 # training/frames and testing/frames, and ShanghaiTech's, which has ground truth an array a clip
@@ -284,39 +286,39 @@ def _frames(root: Path, children: list[Path]) -> Dataset | None:
     train = [clip for folder in train_folders for clip in _clips_under_frames(folder)]
     test = [clip for folder in test_folders for clip in _clips_under_frames(folder)]
     inside = [child for folder in (root, *test_folders) for child in _children(folder)]
-    label_folders, pixel_folders = _named(inside, "test_frame_mask"), _named(inside, "test_pixel_mask")
-    if not train and not test and not label_folders and not pixel_folders:
+    label_folder = _one_truth(_named(inside, "test_frame_mask"))
+    pixel_folder = _one_truth(_named(inside, "test_pixel_mask"))
+    if not train and not test and not label_folder and not pixel_folder:
         return None
-    matrices = [child for child in inside if _is_matrix(child)]
     videos = _named((child for folder in train_folders for child in _children(folder)), "videos")
     beside_videos = _folders_in(train_folders) - set(videos) if videos and not train else set()
     train = train or [path for folder in videos or train_folders for path in _footage(folder)]
     test = test or [path for folder in test_folders for path in _footage(folder)]
     mask_folder = _avenue_masks([root])  # of Avenue whose videos were made frames
-    labels, pixels, volumes = _arrays(label_folders), _arrays(pixel_folders), _volumes(mask_folder)
-    masks = {clip: found for clip in test if (found := pixels.get(_stem(clip)) or volumes.get(_number(clip) or -1))}
+    labels, pixels, volumes = _arrays(label_folder), _arrays(pixel_folder), _volumes(mask_folder)
+    masks = {clip: found for clip in test if (found := pixels.get(_stem(clip)) or volumes.get(_number(clip)))}
     shipped = {clip: LabelSource(path, "volume") for clip, path in masks.items()}
     shipped |= {clip: LabelSource(labels[_stem(clip)], "npy") for clip in test if _stem(clip) in labels}
     truth = _one_truth(_truths_of_all((root, *test_folders)))
     test_items = _test_items(test, root, truth, shipped, masks)
-    own = {*train_folders, *test_folders, *label_folders, *pixel_folders, *_with_parent(mask_folder)}
+    own = {*train_folders, *test_folders, label_folder, pixel_folder, *_with_parent(mask_folder)}
     used = {*masks.values(), *(source.path for source in shipped.values())}
     notes = [
         *_notes(root, set(_folders(children)) - own, "neither training/ nor testing/"),
         *_notes(root, beside_videos, "videos/ is used"),
-        *_notes(root, [matrix for matrix in matrices if not holds_gt(matrix)], "no variable gt in it"),
+        *_notes(root, _matrices_without_gt((root, *test_folders)), "no variable gt in it"),
         *_passed_over(truth, {source.path.parent for source in shipped.values()}),
         *_of_no_clip({*labels.values(), *pixels.values(), *volumes.values()} - used),
         *_unusable(root, root),
         *_unused_labels(root, test_items),
     ]
-    layout: Layout = "shanghaitech" if label_folders or pixel_folders else "frames"
+    layout: Layout = "shanghaitech" if label_folder or pixel_folder else "frames"
     return Dataset(layout, root, _items(train, root), test_items, tuple(notes))
 
 
-def _arrays(folders: Iterable[Path]) -> dict[str, Path]:
+def _arrays(folder: Path | None) -> dict[str, Path]:
     """ShanghaiTech's arrays by the name of their clip: 01_0014 for 01_0014.npy."""
-    files = [child for folder in folders for child in _children(folder)]
+    files = _children(folder) if folder else []
     return {file.stem: file for file in files if file.suffix.lower() == ".npy"}
 
 
@@ -405,6 +407,11 @@ def _truths_of_all(folders: Iterable[Path]) -> list[Path]:
     """Files that state the labels of all clips: a .mat with `gt`, or the frame_labels_NAME.npy that goes round."""
     files = dict.fromkeys(child for folder in folders for child in _children(folder))
     return [file for file in files if (_is_matrix(file) and holds_gt(file)) or _is_joined(file)]
+
+
+def _matrices_without_gt(folders: Iterable[Path]) -> set[Path]:
+    files = {child for folder in folders for child in _children(folder)}
+    return {file for file in files if _is_matrix(file) and not holds_gt(file)}
 
 
 def _is_joined(path: Path) -> bool:
