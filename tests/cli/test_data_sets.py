@@ -67,9 +67,18 @@ def test_a_scene_is_trained_on_and_tested_alone_until_all_are_asked_for(cli, cop
         figures = json.loads((place / "figures.json").read_text())
         return list(figures["video_auc"]), figures["scene"], "scene: " in answer.out
 
+    def evaluated(*options):
+        answer = cli("evaluate", "runs/latest", "--json", "figures.json", *options)
+        assert answer.code == 0, answer.err
+        figures = json.loads((place / "figures.json").read_text())
+        return list(figures["video_auc"]), figures["scene"], f"labels: {LABEL_SETS['shanghaitech']}\n" in answer.out
+
     assert tested() == (["01_0014"], "01", True)
+    assert evaluated() == (["01_0014"], "01", True)
     assert tested("--scene", "02") == (["02_0007"], "02", True)
+    assert evaluated("--scene", "02") == (["02_0007"], "02", True)
     assert tested("--scene", "all") == (["01_0014", "02_0007"], None, False)
+    assert evaluated("--scene", "all") == (["01_0014", "02_0007"], None, True)
 
 
 @pytest.mark.parametrize(

@@ -282,10 +282,13 @@ def test_maps_without_any_masks_are_held_against_nothing(cli, ucsd):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda desk: (desk / "ucsd/Test/Test002_gt/4.bmp").unlink(), "clip Test002: found 4 masks, expected 5, one a"),
+        (
+            lambda desk: (desk / "ucsd/Test/Test002_gt/4.bmp").unlink(),
+            "Test002_gt: found 4 masks, expected 5, one a frame",
+        ),
         (
             lambda desk: Picture.new("L", (8, 8)).save(desk / "ucsd/Test/Test001_gt/3.bmp"),
-            "clip Test001: the mask of frame 3 is of another size than the one before. Check the masks.",
+            "Test001_gt/3.bmp: found masks of 8x8, but the frames are",
         ),
         (
             lambda desk: (desk / "ucsd/Test/Test001_gt/0.bmp").write_bytes(b""),

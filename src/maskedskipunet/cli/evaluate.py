@@ -36,6 +36,12 @@ def run(arguments: Sequence[str]) -> int:
         "--data", type=Path, metavar="PATH", help="The data set whose test clips were scored (default: the run's own)."
     )
     parser.add(
+        "--scene",
+        type=str,
+        metavar="NN",
+        help="Only this scene's clips, or all (default: as a run was trained).",
+    )
+    parser.add(
         "--ground-truth",
         type=Path,
         metavar="FILE",
@@ -77,6 +83,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_json()
     options = parser.parse(arguments)
     scores, data = _scores(options.scores), options.data
+    scene = None if options.scene == "all" else options.scene
     if data is not None and (options.ground_truth is not None or options.clips is not None):
         other = "--ground-truth" if options.ground_truth is not None else "--clips"
         raise UsageError(f"--data and {other} both say which clips there are", "evaluate", "Leave one out")
@@ -84,7 +91,8 @@ def run(arguments: Sequence[str]) -> int:
         if scores is None:
             cure = "Name the data set with --data, or labels with --ground-truth"
             raise UsageError("there is nothing to hold the scores against", "evaluate", cure)
-        data = TrainConfig.from_dict(scores.read_config(), str(scores.config)).data.footage
+        trained = TrainConfig.from_dict(scores.read_config(), str(scores.config)).data
+        data, scene = trained.footage, trained.scene if options.scene is None else scene
         if not data.exists():
             cure = "Name where the run's footage is now with --data"
             raise UsageError("no such file or folder", str(data), cure)
@@ -100,6 +108,7 @@ def run(arguments: Sequence[str]) -> int:
     result = evaluate(
         options.scores if scores is None else scores.scores,
         data=data,
+        scene=scene,
         ground_truth=options.ground_truth,
         clips=None if options.clips is None else read_lengths(options.clips),
         placing=Placing(options.first_frame, options.last_frame),
@@ -140,6 +149,10 @@ def _maps(options: Options, scores: RunFolder | None) -> Path | None:
 
 def _print(figures: Mapping[str, Any]) -> None:
     console.say(f"ground truth: {figures['ground_truth']}")
+    if figures["label_set"]:
+        console.say(f"labels: {figures['label_set']}")
+    if figures["scene"]:
+        console.say(f"scene: {figures['scene']} alone")
     console.say(f"scores: {figures['matching']}{', turned: high was normal' if figures['normality'] else ''}")
     console.say("")
     intervals = figures["intervals"]

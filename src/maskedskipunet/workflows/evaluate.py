@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.campus_scenes import clips_of_scene
 from maskedskipunet.data.labels import labels_for
-from maskedskipunet.data.layouts import VideoItem, recognise
+from maskedskipunet.data.layouts import VideoItem, label_set, recognise
 from maskedskipunet.data.masks import read_masks
 from maskedskipunet.data.sources import Source
 from maskedskipunet.errors import DataError, LabelError
@@ -37,6 +38,7 @@ def evaluate(
     scores: Path,
     *,
     data: Path | None = None,
+    scene: str | None = None,
     ground_truth: Path | None = None,
     clips: Sequence[int] | None = None,
     placing: Placing | None = None,
@@ -48,10 +50,10 @@ def evaluate(
 ) -> Evaluation:
     """Every protocol's figure for per-frame scores.
 
-    scores: as read_series takes them. data: the data set whose test clips they are of, or ground_truth: a file of
-    labels, with clips the lengths of its clips where it does not say. placing: which frames the scores belong to.
-    normality: scores say how normal a frame is (maps, how anomalous a pixel is). maps: a folder as read_maps takes it,
-    for pixels and regions where the data set has masks. seed: of the bootstrap.
+    scores: as read_series takes them. data: the data set whose test clips they are of, or of one scene of it, or
+    ground_truth: a file of labels, with clips the lengths of its clips where it does not say. placing: which frames
+    the scores belong to. normality: scores say how normal a frame is (maps, how anomalous a pixel is). maps: a folder
+    as read_maps takes it, for pixels and regions where the data set has masks. seed: of the bootstrap.
     Raises DataError for scores that cannot be read or do not fit, LabelError for such labels.
     """
     placing = placing or Placing()
@@ -62,7 +64,7 @@ def evaluate(
         if not truth.borders and not series.concatenated:
             truth = truth.cut(clip_lengths(series, sum(truth.frames), placing), "the scores")
     elif data is not None:
-        truth, items = _of_data(data)
+        truth, items = _of_data(data, scene)
     else:
         raise DataError("no ground truth is named", "evaluate", "Name --data or --ground-truth")
     placed = place(series, truth.names, truth.frames, placing, borders=truth.borders)
@@ -74,6 +76,8 @@ def evaluate(
         raise DataError("no frame with a label has a score", str(scores), "Name scores that are not all missing")
     figures = {
         "ground_truth": truth.said_by,
+        "label_set": label_set(items),
+        "scene": scene,
         "matching": placed.matching,
         "first_frame": placing.first,
         "last_frame": placing.last,
@@ -136,21 +140,22 @@ class _Walk:
             raise DataError(fault, f"clip {self._item.name}", "Complete the masks")
 
 
-def _of_data(path: Path) -> tuple[GroundTruth, tuple[VideoItem, ...]]:
+def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoItem, ...]]:
     """The labels of a data set's test clips, their frames counted but not read."""
     dataset = recognise(path)
     if not dataset.test:
         raise DataError("there are no test videos", str(path), "Name a data set with test videos")
-    if all(item.labels is None for item in dataset.test):
+    items = clips_of_scene(dataset.test, scene, path)
+    if all(item.labels is None for item in items):
         raise LabelError("no test video has labels", str(path), "Name them with --ground-truth")
-    frames = [Source(path=item.path, on_bad_frame="skip").probe().frame_count for item in dataset.test]
+    frames = [Source(path=item.path, on_bad_frame="skip").probe().frame_count for item in items]
     labels = [
         None if item.labels is None else labels_for(item.labels, count)
-        for item, count in zip(dataset.test, frames, strict=True)
+        for item, count in zip(items, frames, strict=True)
     ]
-    files = {item.labels.path for item in dataset.test if item.labels is not None}
+    files = {item.labels.path for item in items if item.labels is not None}
     said_by = next(iter(files)).name if len(files) == 1 else f"{len(files)} label files"
     has = sum(label is not None for label in labels)
     said_by += "" if has == len(labels) else f", for {has} of {len(labels)} clips"
-    names = tuple(item.name for item in dataset.test)
-    return GroundTruth(names, tuple(labels), tuple(frames), said_by), dataset.test
+    names = tuple(item.name for item in items)
+    return GroundTruth(names, tuple(labels), tuple(frames), said_by), items
