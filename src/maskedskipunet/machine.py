@@ -4,6 +4,7 @@ import ctypes
 import os
 import platform
 import re
+from contextlib import suppress
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of malloc.h
@@ -50,6 +51,15 @@ def _cpu_fact(name: str) -> str:
         return ""
     found = re.search(rf"^{name}\s*:\s*(.*)$", text, re.MULTILINE)
     return found[1].strip() if found else ""
+
+
+def give_back_memory() -> None:
+    """Give the system what this process has freed and kept, after work that needed much more than what comes.
+
+    Does nothing where the C library is another than GNU's.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def keep_memory() -> None:

@@ -22,6 +22,7 @@ from maskedskipunet.inference.stages import (
     TiledEncoder,
     TiledSkip,
 )
+from maskedskipunet.machine import give_back_memory
 from maskedskipunet.model.config import BLOCK_KERNELS, VARIANTS
 from maskedskipunet.model.tiles import TileGrid, multiplications, tilings, transform_bytes
 
@@ -62,6 +63,7 @@ def build_stages(weights: FoldedNetwork, height_px: int, width_px: int, *, tiled
     for level, block in zip((3, 2, 1, 0), weights.decoder, strict=True):
         parts[f"decoder {level + 1}"] = _block_part(block, sizes[level + 1], DirectDecoder, TiledDecoder, tiled)
     forms = dict(zip(parts, choose_forms(list(parts.values()), room_bytes), strict=True))
+    give_back_memory()  # of what was measured
     made = {place: form.make() for place, form in forms.items()}
     for level, kind in enumerate(VARIANTS[config.variant].skips, 1):
         made.setdefault(f"skip {level}", TargetSkip(config.frames) if kind == "identity" else NoSkip())

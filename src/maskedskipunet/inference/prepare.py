@@ -10,11 +10,12 @@ from torch import Tensor
 from maskedskipunet.errors import ConfigError, ShapeError
 from maskedskipunet.inference.building import Stages, build_stages
 from maskedskipunet.inference.folding import fold
+from maskedskipunet.machine import give_back_memory
 from maskedskipunet.model.network import MaskedSkipUNet
 
 Precision = Literal["float32", "bfloat16"]
 FRAMES_TOGETHER, WIDE = 8, 256  # latent_dim; on two cores half as many are no slower from there on
-ROOM_BYTES = 2_800_000_000  # for transforms of kernels, which take up to ten times the kernels' room
+ROOM_BYTES = 2_950_000_000  # for transforms of kernels, which take up to ten times the kernels' room
 
 
 class PreparedNetwork:
@@ -101,6 +102,7 @@ class PreparedNetwork:
             )
             if self._size_px is not None:
                 self._weights = None  # the stages hold what they need
+            give_back_memory()
         return self._stages[size]
 
 
