@@ -1,12 +1,11 @@
 import numpy as np
-import pytest
 import torch
 
 import maskedskipunet as msu
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.inference.prepare import prepare
 from maskedskipunet.model.config import InputFormat
-from maskedskipunet.workflows.precision import compare, precision_effect
+from maskedskipunet.workflows.precision import precision_effect
 
 
 class Footage:
@@ -41,19 +40,3 @@ def test_footage_without_a_score_has_no_effect_to_tell(tmp_path):
     how = InputFormat(height_px=32, width_px=32)
 
     assert precision_effect(tmp_path / "model", prepare(network, "cpu", "bfloat16"), Footage(2), how) is None
-
-
-def test_differences_are_relative_to_the_exact_score_and_order_is_compared():
-    effect = compare("bfloat16", np.array([1.0, 2.0, 4.0]), np.array([1.1, 2.0, 1.0]))
-
-    assert effect.largest_difference == pytest.approx(0.75)
-    assert effect.mean_difference == pytest.approx((0.1 + 0 + 0.75) / 3)
-    assert effect.order_correlation == pytest.approx(-0.5)
-
-
-@pytest.mark.parametrize("exact", [np.array([0.3]), np.array([0.3, 0.3])])
-def test_where_nothing_can_be_ordered_no_order_is_told(exact):
-    effect = compare("bfloat16", exact, exact * 1.01)
-
-    assert effect.order_correlation is None
-    assert effect.told() == f"bfloat16 changes the scores of the first {len(exact)} frames by 1.0%, at most 1.0%"

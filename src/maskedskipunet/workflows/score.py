@@ -6,12 +6,13 @@ from pathlib import Path
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.errors import DataError
+from maskedskipunet.evaluation.precision import PrecisionEffect
 from maskedskipunet.files import require_writable
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.footage import source_of
-from maskedskipunet.workflows.precision import PrecisionEffect, precision_effect
+from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
 
 

@@ -12,6 +12,7 @@ from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.layouts import label_set
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.evaluation.maps import maps_bytes
+from maskedskipunet.evaluation.precision import PrecisionEffect
 from maskedskipunet.files import readable_bytes, require_room, require_writable
 from maskedskipunet.inference.prepare import Precision, PreparedNetwork
 from maskedskipunet.model.config import InputFormat
@@ -19,7 +20,7 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
 from maskedskipunet.workflows.footage import test_videos
-from maskedskipunet.workflows.precision import PrecisionEffect, precision_effect
+from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
 
 
