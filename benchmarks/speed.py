@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--train-latents", type=int, nargs="+", default=[64])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--what", choices=("scoring", "training", "both"), default="both")
+    parser.add_argument("--name", default="speed", help="of the result's file")
     parser.add_argument("--no-result", action="store_true", help="print only")
     for option in OPTIONS[:2]:
         parser.add_argument(option, help=argparse.SUPPRESS)
@@ -71,7 +72,8 @@ def main() -> None:
                 f"counted as direct convolutions, {direct:.0f}"
             )
     if not options.no_result:
-        print(write_result("speed", {"size_px": SIZE_PX, "matrix_product_gflop_s": round(ceiling, 1), "rows": rows}))
+        figures = {"size_px": SIZE_PX, "matrix_product_gflop_s": round(ceiling, 1), "rows": rows}
+        print(write_result(options.name, figures))
 
 
 # The side that compares

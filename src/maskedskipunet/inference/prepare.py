@@ -15,7 +15,7 @@ from maskedskipunet.model.network import MaskedSkipUNet
 
 Precision = Literal["float32", "bfloat16"]
 FRAMES_TOGETHER, WIDE = 8, 256  # latent_dim; on two cores half as many are no slower from there on
-ROOM_BYTES = 2_950_000_000  # for transforms of kernels, which take up to ten times the kernels' room
+ROOM_BYTES = 3_000_000_000  # for transforms of kernels, which take up to ten times the kernels' room
 
 
 class PreparedNetwork:
