@@ -88,18 +88,14 @@ def test_a_mat_file_of_the_newest_format_is_refused_with_the_cure(tmp_path):
         read_volume(tmp_path / "a.mat")
 
 
-@given(st.data())
-def test_whatever_is_cut_off_or_overwritten_in_a_mat_file_is_refused_or_still_masks(tmp_path_factory, data):
-    path = tmp_path_factory.getbasetemp() / "damaged.mat"
-    content = bytearray(save_cells(path, [np.ones((2, 3), np.uint8)] * 2).read_bytes())
-    if data.draw(st.booleans()):
-        content = content[: data.draw(st.integers(0, len(content) - 1))]
-    else:
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(content)
-    with suppress(LabelError):
-        volume = read_volume(path)
-        assert all(mask.shape == volume.size_px for mask in volume.masks())
+def test_wherever_a_mat_file_is_cut_off_it_is_refused_or_still_masks(tmp_path):
+    path = tmp_path / "damaged.mat"
+    content = save_cells(path, [np.ones((2, 3), np.uint8)] * 2).read_bytes()
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        with suppress(LabelError):
+            volume = read_volume(path)
+            assert all(mask.shape == volume.size_px for mask in volume.masks())
 
 
 @pytest.mark.parametrize(
