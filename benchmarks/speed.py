@@ -237,9 +237,8 @@ def work(side: str, latent: int, what: str, folder: Path) -> None:
     for line in sys.stdin:
         answer: dict[str, Any] = {"note": made.note, "skipped": made.skipped}
         if line.strip() == "end":
-            answer["peak_gb"] = (
-                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-            )  # before what is only checked
+            # Taken first: what follows is only checked.
+            answer["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
             for name, results in made.results.items():
                 torch.save(results(), folder / f"{side} {name}.pt")
                 answer[name] = str(folder / f"{side} {name}.pt")

@@ -60,7 +60,7 @@ def choose_forms(parts: Sequence[Part[T]], room_bytes: int) -> list[Form[T]]:
     """The fastest form of each part that together fit into the room, or the smallest where none do."""
     known = _Timings()
     costs = [known.of(part, room_bytes) for part in parts]
-    if known.changed:  # once more, later: others may have used the machine meanwhile, for seconds
+    if known.fresh:  # once more, later: others may have used the machine meanwhile, for seconds
         costs = [known.again(part, cost) for part, cost in zip(parts, costs, strict=True)]
         known.keep()
     return _fastest_within(parts, costs, room_bytes)
@@ -91,7 +91,6 @@ class _Timings:
         self.machine = f"{processor()}, {instruction_set()}, {threads}, torch {torch.__version__}"
         self.all = _read(self.path)
         self.own = self.all.setdefault(self.machine, {})
-        self.changed = False
         self.fresh: set[str] = set()
 
     def of(self, part: Part[T], room_bytes: int) -> dict[str, float]:
@@ -111,7 +110,6 @@ class _Timings:
                 costs[form.name] = best_s * form.least_flops / best_flops
             else:
                 costs[form.name] = self.own[key] = _measure(part.run, form.make(), best_s)
-                self.changed = True
                 self.fresh.add(key)
             if costs[form.name] < best_s:
                 best_s, best_flops = costs[form.name], form.least_flops

@@ -101,7 +101,7 @@ def _pixels_and_regions(
     truths: list[tuple[list[FrameRegions], tuple[int, int]]] = []
     with progress.stage("pixels", total) as advance:
         for at in masked:
-            walk = _Walk(items[at], frames[at], found[at], pixels, advance)
+            walk = _Walk(items[at], found[at], pixels, advance)
             truths.append((mask_regions(walk.masks()), walk.size_px))
     figures = pixels.figures()
     if not figures["frames_with_map"]:
@@ -117,27 +117,20 @@ def _pixels_and_regions(
 class _Walk:
     """One clip's masks as they come by, each held against the frame's map on its way."""
 
-    def __init__(self, item: VideoItem, frames: int, maps: Maps, pixels: PixelCounts, advance: Advance) -> None:
-        self._item, self._frames, self._maps, self._pixels, self._advance = item, frames, maps, pixels, advance
+    def __init__(self, item: VideoItem, maps: Maps, pixels: PixelCounts, advance: Advance) -> None:
+        self._item, self._maps, self._pixels, self._advance = item, maps, pixels, advance
         self.size_px = (0, 0)
 
     def masks(self) -> Iterator[NDArray[np.bool_]]:
         maps = self._maps.maps()
         ahead = next(maps, None)
-        count = 0
-        for number, mask in enumerate(read_masks(self._item)):
-            if count and mask.shape != self.size_px:
-                fault = f"the mask of frame {number} is of another size than the one before"
-                raise DataError(fault, f"clip {self._item.name}", "Check the masks")
-            self.size_px, count = (mask.shape[0], mask.shape[1]), number + 1
+        for number, mask in enumerate(read_masks(self._item)):  # as many as frames, and as large
+            self.size_px = mask.shape[0], mask.shape[1]
             if ahead is not None and ahead[0] == number:
                 self._pixels.add(ahead[1], mask)
                 ahead = next(maps, None)
             self._advance(1)
             yield mask
-        if count != self._frames:
-            fault = f"found {count} masks, expected {self._frames}, one a frame"
-            raise DataError(fault, f"clip {self._item.name}", "Complete the masks")
 
 
 def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoItem, ...]]:
