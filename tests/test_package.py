@@ -58,7 +58,7 @@ HOMES = {
     "av": {"data"},
     "lightning": {"training"},
     "matplotlib": {"view"},
-    "numpy": {"data", "inference", "evaluation", "view", "workflows", "cli"},
+    "numpy": {"data", "inference", "detection", "evaluation", "view", "workflows", "cli"},
     "pyarrow": {"evaluation", "workflows"},
     "rich": {"cli"},
     "safetensors": {"model"},

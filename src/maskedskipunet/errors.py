@@ -8,6 +8,7 @@ MaskedSkipUNetError
 │   ├── FrameError      one image or frame that cannot be used
 │   └── LabelError      ground truth that does not fit its footage
 ├── WeightsError        weights that are not this network's
+├── CalibrationError    a calibration that is missing, damaged, or knows too little
 ├── RunError            a run folder that cannot be used
 └── DiskSpaceError      not enough room
 """
@@ -75,6 +76,10 @@ class LabelError(DataError):
 
 class WeightsError(MaskedSkipUNetError):
     """Weights that are not this network's."""
+
+
+class CalibrationError(MaskedSkipUNetError):
+    """A calibration that is missing, damaged, or knows too little."""
 
 
 class RunError(MaskedSkipUNetError):

@@ -154,6 +154,15 @@ def figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+def share(value: float | None) -> str:
+    """A share for a table; none where there is none.
+
+    >>> share(0.9824), share(None)
+    ('98.2%', '–')
+    """
+    return "–" if value is None else f"{value:.1%}"
+
+
 def write_figures(path: Path | None, figures: Mapping[str, Any]) -> None:
     """What --json asks for."""
     if path is not None:

@@ -40,16 +40,28 @@ def run(arguments: Sequence[str]) -> int:
         progress=console.make_progress(),
     )
     scored, has_score = result.scored, result.scored.labelled.scored
+    top = top_moments(scored.time_s, scored.scores)
+    shares = None if result.calibration is None else result.calibration.share(scored.scores[top]).tolist()
     best = [
-        {"time_s": float(scored.time_s[at]), "frame": int(scored.index[at]), "score": float(scored.scores[at])}
-        for at in top_moments(scored.time_s, scored.scores)
+        {
+            "time_s": float(scored.time_s[at]),
+            "frame": int(scored.index[at]),
+            "score": float(scored.scores[at]),
+            "normal_share": share,
+        }
+        for at, share in zip(top, shares or [None] * len(top), strict=True)
     ]
     frames, frames_scored = len(has_score), int(has_score.sum())
     changed = {} if result.effect is None else {"precision_effect": result.effect.figures()}
     console.write_figures(options.json, {"frames": frames, "frames_scored": frames_scored, "highest": best} | changed)
     if best:
-        rows = [(f"{moment['time_s']:.2f}", moment["frame"], f"{moment['score']:.5f}") for moment in best]
-        console.print_table("Highest scores", ("time (s)", "frame", "score"), rows, left=0)
+        header = ["time (s)", "frame", "score"]
+        rows = [[f"{moment['time_s']:.2f}", moment["frame"], f"{moment['score']:.5f}"] for moment in best]
+        if result.calibration is not None and shares is not None:
+            header.append("as high when normal")
+            for row, share in zip(rows, shares, strict=True):
+                row.append(rarity(share, result.calibration.frames))
+        console.print_table("Highest scores", header, rows, left=0)
     console.say(console.frames_scored(frames_scored, frames))
     if result.effect is not None:
         console.say(result.effect.told())
@@ -68,6 +80,17 @@ def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:
         if all(abs(time_s[at] - time_s[other]) >= APART_S for other in chosen):
             chosen.append(int(at))
     return chosen
+
+
+def rarity(normal_share: float, frames: int) -> str:
+    """How often a normal frame scores as high, by a calibration on so many frames.
+
+    >>> rarity(0.32, 356), rarity(0.004, 356), rarity(1 / 357, 356)
+    ('32% of frames', '1 in 250 frames', 'none of 356 frames')
+    """
+    if normal_share * frames < 1:
+        return f"none of {console.counted(frames, 'frame')}"
+    return f"{normal_share:.0%} of frames" if normal_share >= 0.05 else f"1 in {1 / normal_share:.0f} frames"
 
 
 def find_model(path: Path) -> Path:

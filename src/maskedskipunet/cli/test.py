@@ -109,9 +109,29 @@ def _print(metrics: dict[str, Any]) -> None:
             ),
         ],
     )
+    _print_thresholds(metrics["calibration"])
     scored = console.frames_scored(metrics["frames_scored"], metrics["frames"])
     console.say(f"{scored}, {metrics['frames_anomalous']:,} labelled anomalous")
     if metrics["label_set"]:
         console.say(f"labels: {metrics['label_set']}")
     if metrics["scene"]:
         console.say(f"scene:  {metrics['scene']} alone")
+
+
+def _print_thresholds(calibration: dict[str, Any] | None) -> None:
+    if calibration is None or not calibration["thresholds"]:
+        return
+    frames = console.counted(calibration["normal_frames"], "held-back normal frame")
+    console.print_table(
+        f"Thresholds set on {frames}, without labels",
+        ("reached by", "threshold", "false alarms", "detected"),
+        [
+            (
+                f"{row['normal_share']:.1%} of normal frames",
+                f"{row['threshold']:.5f}",
+                console.share(row["false_alarm_share"]),
+                console.share(row["detected_share"]),
+            )
+            for row in calibration["thresholds"]
+        ],
+    )

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.layouts import recognise
+from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.precision import PrecisionEffect
 from maskedskipunet.files import require_writable
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.view.plots import plot_score_curve
+from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
@@ -20,7 +22,8 @@ from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_vid
 class ScoreResult:
     """What was found and where it lies.
 
-    video_path: None where none was asked for. effect: of reduced precision, None in float32.
+    video_path: None where none was asked for. effect: of reduced precision, None in float32. calibration: of the
+    model, None where it has none.
     """
 
     scored: ScoredVideo
@@ -28,6 +31,7 @@ class ScoreResult:
     plot_path: Path
     video_path: Path | None
     effect: PrecisionEffect | None = None
+    calibration: Calibration | None = None
 
 
 def score(
@@ -52,6 +56,7 @@ def score(
         raise DataError("not one video", str(video), "Name one file or one folder of images")
     require_writable(out)
     network, how = load_scorer(model, device, precision)
+    calibration = calibration_of(model)
     item = dataset.train[0]
     source = source_of(item, how, on_bad_frame)
     expected = source.expected_frames()
@@ -68,4 +73,4 @@ def score(
         )
     write_scores(out / "scores.parquet", [scored])
     plot_score_curve(scored.curve, out / "scores.png")
-    return ScoreResult(scored, out / "scores.parquet", out / "scores.png", video_path, effect)
+    return ScoreResult(scored, out / "scores.parquet", out / "scores.png", video_path, effect, calibration)

@@ -10,6 +10,8 @@ from typing import Any
 
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.layouts import label_set
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.evaluation.alarms import at_threshold
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.evaluation.maps import maps_bytes
 from maskedskipunet.evaluation.precision import PrecisionEffect
@@ -19,9 +21,12 @@ from maskedskipunet.model.config import InputFormat
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
+from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.footage import test_videos
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
+
+NORMAL_SHARES = (0.05, 0.01, 0.001)  # of normal frames that thresholds may reach
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ def test(
     """
     require_writable(out)
     network, how = load_scorer(model, device, precision)
+    calibration = calibration_of(model)
     found = test_videos(data, how)
     effect = None if precision == "float32" else precision_effect(model, network, found[0].source, how)
     folder = RunFolder(out)
@@ -83,6 +89,7 @@ def test(
         metrics = {
             **describe(model, network),
             **({} if effect is None else {"precision_effect": effect.figures()}),
+            "calibration": None if calibration is None else at_usual_thresholds(calibration, scored),
             "label_set": label_set(video.item for video in found),
             "scene": data.scene,
             **frame_metrics([video.labelled for video in scored]),
@@ -121,6 +128,19 @@ def draw_plots(folder: RunFolder, scored: Sequence[ScoredVideo]) -> None:
     plot_scores(curves, folder.plots / "all.png", "Scores over ground truth")
     for curve in curves:
         plot_score_curve(curve, folder.plots / f"{curve.name}.png")
+
+
+def at_usual_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo]) -> dict[str, Any]:
+    """What thresholds do that were set on normal frames without labels, as `metrics.json` tells it."""
+    videos = [video.labelled for video in scored]
+    known = [share for share in NORMAL_SHARES if share >= calibration.shares[-1]]
+    return {
+        "normal_frames": calibration.frames,
+        "normal_videos": list(calibration.videos),
+        "thresholds": [
+            {"normal_share": share, **at_threshold(videos, calibration.threshold(share))} for share in known
+        ],
+    }
 
 
 def describe(path: Path, network: PreparedNetwork) -> dict[str, Any]:

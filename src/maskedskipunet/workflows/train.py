@@ -23,6 +23,7 @@ from maskedskipunet.runs import (
     write_json,
 )
 from maskedskipunet.training.config import TrainConfig
+from maskedskipunet.workflows.calibration import calibrate_on_holdback, calibration_of
 from maskedskipunet.workflows.estimate import (
     clip_flops,
     require_memory_for_batch,
@@ -40,8 +41,9 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
     """Train a network and return its run folder, made for it.
 
     Footage and settings are looked at before the folder is made; a training that fails before its first epoch is
-    whole leaves none. Raises MaskedSkipUNetError for what cannot be done, KeyboardInterrupt when interrupted (the
-    run folder then stays: `resume` goes on).
+    whole leaves none. Where videos are held back, the model is calibrated on them at the end. Raises
+    MaskedSkipUNetError for what cannot be done, KeyboardInterrupt when interrupted (the run folder then stays:
+    `resume` goes on).
     """
     progress = progress or Silent()
     _require_accelerator(config)
@@ -58,6 +60,7 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
         write_json(run.environment, describe_environment(_accelerators()))
         with advice_when_interrupted(_how_to_go_on(run)):
             _fit(network, clips, config, run, progress, resume=False)
+            _calibrate(clips[1], config, run, progress)
     except Exception:  # an interruption is none
         if not run.last_state.exists():
             shutil.rmtree(run.path)
@@ -73,15 +76,22 @@ def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
     """
     progress = progress or Silent()
     config = TrainConfig.from_dict(run.read_config(), str(run.config))
-    if run.is_finished():
+    finished = run.is_finished()
+    if finished and (not config.data.holdback or calibration_of(run.path) is not None):
         progress.note(f"{run.path} is trained already")
         return run
     _require_accelerator(config)
+    if finished:
+        with advice_when_interrupted(_how_to_go_on(run)):
+            _calibrate(_clips(config, progress)[1], config, run, progress)
+        return run
     started = run.last_state.exists()
     progress.note(f"going on with {run.path}" if started else f"no epoch of {run.path} was finished: starting again")
     network = initial_network(config) if started else _start(config)[1]
+    clips = _clips(config, progress)
     with advice_when_interrupted(_how_to_go_on(run)):
-        _fit(network, _clips(config, progress), config, run, progress, resume=started)
+        _fit(network, clips, config, run, progress, resume=started)
+        _calibrate(clips[1], config, run, progress)
     return run
 
 
@@ -154,6 +164,12 @@ def _fit(
         cure="Make room, name another folder with --runs, or use a smaller --model.latent_dim",
     )
     fit(network, *clips, config.training, run, seed=config.seed, progress=progress, resume=resume)
+
+
+def _calibrate(holdback: Clips, config: TrainConfig, run: RunFolder, progress: Progress) -> None:
+    if len(holdback):
+        device = "cpu" if config.training.accelerator == "cpu" else "auto"
+        calibrate_on_holdback(run.path, holdback, config.input_format, device, progress)
 
 
 def _warn_of_hours(config: TrainConfig, clips: int, progress: Progress) -> None:

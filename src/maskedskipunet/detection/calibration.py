@@ -1,0 +1,138 @@
+"""Calibration: which scores normal footage gives that was not trained on, so that a score has a meaning.
+
+Errors of a network differ from scene to scene and from training to training. How rare a score is among normal frames
+does not, and a threshold can be set by it without a label.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.errors import CalibrationError
+from maskedskipunet.files import whole_file
+
+CALIBRATION_NAME = "calibration.json"
+FORMAT_VERSION = 1
+_CURE = "Calibrate the model again"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How often a normal frame scores at least so much.
+
+    videos: the normal videos it was learned from, none of them trained on. frames: how many scores. levels: scores,
+    rising; shares: for each the share of normal frames that score at least as high, falling from 1 on.
+    """
+
+    videos: tuple[str, ...]
+    frames: int
+    levels: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    @classmethod
+    def of(cls, scores: Mapping[str, Floats]) -> "Calibration":
+        """From the scores of normal videos, NaN where a frame has none. Raises CalibrationError without any score."""
+        found = np.concatenate([np.empty(0), *scores.values()])
+        ordered = np.sort(found[~np.isnan(found)])[::-1]  # the highest first: the k-th is reached by k of them
+        if not len(ordered):
+            raise CalibrationError("no normal frame has a score", ", ".join(scores), "Hold longer videos back")
+        levels = np.unique(ordered[kept_counts(len(ordered)) - 1])
+        shares = np.searchsorted(-ordered, -levels, side="right") / len(ordered)
+        return cls(tuple(scores), len(ordered), tuple(levels.tolist()), tuple(shares.tolist()))
+
+    def share(self, scores: Floats) -> Floats:
+        """The share of normal frames that score at least as high, of each score; NaN for NaN.
+
+        Between the scores that are kept, in a line. Above the highest of them all that is known is that it is rarer
+        than one frame in so many, 1 / (frames + 1).
+
+        >>> Calibration.of({"a": np.array([1.0, 2.0, 3.0, 4.0])}).share(np.array([0.5, 2.0, 3.5, 9.0])).tolist()
+        [1.0, 0.75, 0.375, 0.2]
+        """
+        shares = np.interp(scores, self.levels, self.shares)
+        return np.where(scores > self.levels[-1], 1 / (self.frames + 1), np.where(np.isnan(scores), np.nan, shares))
+
+    def threshold(self, share: float) -> float:
+        """The score that this share of normal frames reaches.
+
+        share: above 0, at most 1. Raises CalibrationError for a share that so few frames cannot tell.
+
+        >>> Calibration.of({"a": np.array([1.0, 2.0, 3.0, 4.0])}).threshold(0.5)
+        3.0
+        """
+        if not 0 < share <= 1:
+            raise CalibrationError(f"a share of {share:g} of normal frames", "calibration", "Use above 0, at most 1")
+        if share < self.shares[-1]:
+            needed = f"{self.frames:,} normal frames cannot tell what one in {1 / share:,.0f} reaches"
+            raise CalibrationError(needed, "calibration", "Calibrate on more normal footage, or use a larger share")
+        return float(np.interp(share, self.shares[::-1], self.levels[::-1]))
+
+    def write(self, folder: Path) -> None:
+        """Write `calibration.json` into a model's folder."""
+        told = {
+            "format": FORMAT_VERSION,
+            "videos": list(self.videos),
+            "frames": self.frames,
+            "normal_scores": {"level": list(self.levels), "share_at_least": list(self.shares)},
+        }
+        with whole_file(folder / CALIBRATION_NAME) as part:
+            part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Calibration | None":
+        """What write wrote; None where a model has no calibration. Raises CalibrationError for a damaged one."""
+        path = folder / CALIBRATION_NAME
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise CalibrationError("cannot read the calibration", str(path), _CURE) from error
+        try:
+            return cls._understand(told)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CalibrationError(f"not a calibration ({error})", str(path), _CURE) from error
+
+    @classmethod
+    def _understand(cls, told: Any) -> "Calibration":
+        if told["format"] != FORMAT_VERSION:
+            raise ValueError(f"format {told['format']!r}, this version reads {FORMAT_VERSION}")
+        levels, shares = (_numbers(told["normal_scores"][key]) for key in ("level", "share_at_least"))
+        frames = int(told["frames"])
+        if len(levels) != len(shares) or not len(levels) or shares[0] != 1:
+            raise ValueError("its scores and their shares do not belong together")
+        if (np.diff(levels) <= 0).any() or (np.diff(shares) >= 0).any():
+            raise ValueError("its scores do not rise as they become rarer")
+        if frames * shares[-1] < 1 - 1e-9:
+            raise ValueError(f"{frames} frames cannot tell its rarest share")
+        return cls(tuple(map(str, told["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()))
+
+
+def kept_counts(frames: int) -> NDArray[np.int64]:
+    """Which of so many scores are kept, counted from the highest: all of a few, of many fewer the commoner they are.
+
+    >>> kept_counts(3).tolist(), len(kept_counts(1_000_000)) < 600
+    ([1, 2, 3], True)
+    """
+    dense = np.arange(1, min(frames, _DENSE) + 1)
+    spread = np.geomspace(1, frames, _SPREAD).round().astype(np.int64)
+    even = np.linspace(1, frames, _EVEN).round().astype(np.int64)
+    return np.unique(np.concatenate([dense, spread, even]))
+
+
+_DENSE = 100  # of the highest, where thresholds are, each is kept
+_SPREAD, _EVEN = 200, 201
+
+
+def _numbers(values: Sequence[float]) -> Floats:
+    numbers = np.array(values, np.float64)
+    if numbers.ndim != 1 or not np.isfinite(numbers).all():
+        raise ValueError("its scores are no numbers")
+    return numbers
