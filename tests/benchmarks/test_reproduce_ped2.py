@@ -18,12 +18,13 @@ ROOT = Path(__file__).parents[2]
 def reproduction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script, writing into a folder of the test's."""
     monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    import ped2_page
     import reproduce_ped2
     import results
 
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(reproduce_ped2, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(reproduce_ped2, "PAGE", tmp_path / "ped2.md")
+    monkeypatch.setattr(ped2_page, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(ped2_page, "PAGE", tmp_path / "ped2.md")
     monkeypatch.setattr(reproduce_ped2, "command", in_this_process)
     return reproduce_ped2
 
@@ -79,19 +80,25 @@ def test_each_stage_stands_alone_and_what_is_done_is_not_done_again(
     assert "small.yaml" in page
 
 
-def test_several_seeds_are_told_by_mean_and_deviation(reproduction: ModuleType) -> None:
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    import ped2_page
+
+    return ped2_page
+
+
+def test_several_seeds_are_told_by_mean_and_deviation(page: ModuleType) -> None:
     runs = [
         {"masked_weights": "learned", "last_epoch": {"micro_auc": 0.9}},
         {"masked_weights": "learned", "last_epoch": {"micro_auc": 0.8}},
         {"masked_weights": "frozen", "last_epoch": {"micro_auc": 0.1}},
     ]
 
-    assert reproduction.over_seeds(runs, "learned", "micro_auc") == "0.8500 ± 0.0707"
+    assert page.over_seeds(runs, "learned", "micro_auc") == "0.8500 ± 0.0707"
 
 
-def test_what_choosing_an_epoch_on_the_test_half_would_have_added_stands_beside_the_epochs(
-    reproduction: ModuleType,
-) -> None:
+def test_what_choosing_an_epoch_on_the_test_half_would_have_added_stands_beside_the_epochs(page: ModuleType) -> None:
     epochs = [
         {"micro_auc": 0.7, "micro_auc_gaussian": 0.75},
         {"micro_auc": 0.9, "micro_auc_gaussian": 0.95},
@@ -99,4 +106,4 @@ def test_what_choosing_an_epoch_on_the_test_half_would_have_added_stands_beside_
     ]
     run = {"masked_weights": "frozen", "seed": 3, "epochs": epochs}
 
-    assert reproduction.each_epoch(run) == "| frozen | 3 | 0.700; 0.750 | 0.900; 0.950 | 0.800; 0.850 | 0.100 |"
+    assert page.each_epoch(run) == "| frozen | 3 | 0.700; 0.750 | 0.900; 0.950 | 0.800; 0.850 | 0.100 |"
