@@ -62,7 +62,9 @@ def main() -> None:
 
 def command(*arguments: object) -> None:
     print("maskedskipunet", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "maskedskipunet", *map(str, arguments)], check=True)
+    done = subprocess.run([sys.executable, "-m", "maskedskipunet", *map(str, arguments)])
+    if done.returncode:
+        sys.exit(done.returncode)  # what is wrong was said
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ from maskedskipunet.workflows.evaluate import evaluate
 ROOT = Path(__file__).parents[1]
 STAGES = ("train", "test", "report")
 KERNELS = ("learned", "frozen")
-COMMIT = "commit.txt"  # of the code that trained a run, in its folder
 
 
 def main() -> None:
@@ -57,6 +56,8 @@ def main() -> None:
         if "test" in options.stages:
             test(run, options.data)
     if "report" in options.stages:
+        for run in runs:
+            require_tested(run)
         figures = {"recipe": options.config.name, "runs": [report(run, options.data) for run in runs]}
         environment = json.loads(runs[0].environment.read_text())
         print(write_result("ped2", figures, environment))
@@ -71,13 +72,17 @@ def train(run: RunFolder, config: Path, data: Path, passed_on: Sequence[str]) ->
         return
     if run.config.exists():
         command("train", "--resume", run.path)
-        return
-    seed, kernels = run.path.name.removeprefix("seed").split("_")
-    made = ["--runs", run.path.parent, "--name", run.path.name]
-    settings = ["--data", data, "--config", config, "--seed", seed, "--model.masked_weights", kernels]
-    run.path.parent.mkdir(parents=True, exist_ok=True)
-    (run.path.parent / f"{run.path.name}.{COMMIT}").write_text(commit())
-    command("train", *settings, *made, *passed_on)
+    else:
+        seed, kernels = run.path.name.removeprefix("seed").split("_")
+        made = ["--runs", run.path.parent, "--name", run.path.name]
+        settings = ["--data", data, "--config", config, "--seed", seed, "--model.masked_weights", kernels]
+        command("train", *settings, *made, *passed_on)
+    commit_of(run).write_text(commit())
+
+
+def commit_of(run: RunFolder) -> Path:
+    """Where the commit of the code that trained a run is kept."""
+    return run.path.parent / f"{run.path.name}.commit.txt"
 
 
 def test(run: RunFolder, data: Path) -> None:
@@ -97,7 +102,14 @@ def tested(run: RunFolder, epoch: int) -> RunFolder:
 
 def command(*arguments: object) -> None:
     print("maskedskipunet", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "maskedskipunet", *map(str, arguments)], check=True)
+    done = subprocess.run([sys.executable, "-m", "maskedskipunet", *map(str, arguments)])
+    if done.returncode:
+        sys.exit(done.returncode)  # what is wrong was said
+
+
+def require_tested(run: RunFolder) -> None:
+    if not run.progress.exists() or not tested(run, epochs_done(run)).metrics.exists():
+        sys.exit(f"{run.path} is not tested to its last epoch: run the stages train and test first")
 
 
 def epochs_done(run: RunFolder) -> int:
@@ -130,7 +142,7 @@ def report(run: RunFolder, data: Path) -> dict[str, Any]:
     return {
         "seed": config["seed"],
         "masked_weights": config["model"]["masked_weights"],
-        "commit": (run.path.parent / f"{run.path.name}.{COMMIT}").read_text(),
+        "commit": commit_of(run).read_text(),
         "config": {key: config[key] for key in ("model", "training")}
         | {"data": {key: config["data"][key] for key in ("height_px", "width_px", "stride", "holdback")}},
         "trained_on": "all training clips" if not config["data"]["holdback"] else "training clips not held back",
