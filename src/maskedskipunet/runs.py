@@ -1,10 +1,12 @@
 """The run folder: its names, its number, and what it says of how it came to be."""
 
 import csv
+import fcntl
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,20 @@ class RunFolder:
             return bool(json.loads(self.progress.read_text())["finished"])
         except (OSError, ValueError, TypeError, KeyError):
             return False
+
+    @contextmanager
+    def for_one_process(self) -> Iterator[None]:
+        """A block in which no other process writes this run. Raises RunError while one does.
+
+        The system ends the hold with the process, however that ends.
+        """
+        with (self.path / ".lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                cure = "Wait for it, or end it first"
+                raise RunError("another process is training this run", str(self.path), cure) from error
+            yield
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         write_yaml(self.config, config)

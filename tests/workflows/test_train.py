@@ -399,3 +399,23 @@ def test_a_short_training_or_one_with_a_limit_is_not_warned_of(
     train_module._warn_of_hours(own, 100, listener)
 
     assert listener.notes == []
+
+
+def test_two_processes_do_not_train_one_run(trained: RunFolder, config: TrainConfig, tmp_path: Path) -> None:
+    run = RunFolder(Path(shutil.copytree(trained.path, tmp_path / "run")))
+    hold = (
+        "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True)"
+    )
+    code = f"{hold}; sys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, run.path / ".lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(RunError, match="another process is training this run"):
+            resume(run)
+    finally:
+        other.communicate()
+
+    assert resume(run).path == run.path  # with the process its hold has ended

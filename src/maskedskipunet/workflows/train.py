@@ -58,7 +58,7 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
     try:
         run.write_config(config.to_dict())
         write_json(run.environment, describe_environment(_accelerators()))
-        with advice_when_interrupted(_how_to_go_on(run)):
+        with advice_when_interrupted(_how_to_go_on(run)), run.for_one_process():
             _fit(network, clips, config, run, progress, resume=False)
             _calibrate(clips[1], config, run, progress)
     except Exception:  # an interruption is none
@@ -72,27 +72,31 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
 def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
     """Go on with an interrupted training after its last whole epoch, to the weights it would have had without a break.
 
-    Raises RunError when the folder holds no training, WeightsError when its state is damaged.
+    Raises RunError when the folder holds no training or another process is at it, WeightsError when its state is
+    damaged.
     """
     progress = progress or Silent()
     config = TrainConfig.from_dict(run.read_config(), str(run.config))
+    with advice_when_interrupted(_how_to_go_on(run)), run.for_one_process():
+        _resume(run, config, progress)
+    return run
+
+
+def _resume(run: RunFolder, config: TrainConfig, progress: Progress) -> None:
     finished = run.is_finished()
     if finished and (not config.data.holdback or calibration_of(run.path) is not None):
         progress.note(f"{run.path} is trained already")
-        return run
+        return
     _require_accelerator(config)
     if finished:
-        with advice_when_interrupted(_how_to_go_on(run)):
-            _calibrate(_clips(config, progress)[1], config, run, progress)
-        return run
+        _calibrate(_clips(config, progress)[1], config, run, progress)
+        return
     started = run.last_state.exists()
     progress.note(f"going on with {run.path}" if started else f"no epoch of {run.path} was finished: starting again")
     network = initial_network(config) if started else _start(config)[1]
     clips = _clips(config, progress)
-    with advice_when_interrupted(_how_to_go_on(run)):
-        _fit(network, clips, config, run, progress, resume=started)
-        _calibrate(clips[1], config, run, progress)
-    return run
+    _fit(network, clips, config, run, progress, resume=started)
+    _calibrate(clips[1], config, run, progress)
 
 
 def _how_to_go_on(run: RunFolder) -> str:
