@@ -15,7 +15,7 @@ Frames = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 
-STRETCH = 24  # anomalous frames of a made clip
+STRETCH = 12  # anomalous frames of a made clip
 WALKING = 0.0035  # of the frame's width in a frame: people on UCSD Ped2, at 10 frames a second
 FOREGROUND = 18  # how far a pixel is from the clip's median where something moves, of 255
 SOFT_PX = 0.8  # sigma of an object's edge
@@ -130,9 +130,10 @@ def make(kind: Kind, frames: Frames, wardrobe: Wardrobe, *, video: str, seed: in
 # What moves
 
 
-def background(frames: Frames) -> Floats:
-    """The median of some 60 frames spread over a clip, as brightness: (H, W)."""
-    middle: Floats = np.median(frames[:: max(1, len(frames) // 60)].mean(axis=1), axis=0)
+def background(frames: Frames, count: int = 21) -> Floats:
+    """The median brightness of some frames spread over a clip: (H, W)."""
+    some = frames[:: max(1, len(frames) // count)].mean(axis=1).round().astype(np.uint8)
+    middle: Floats = np.sort(some, axis=0)[len(some) // 2].astype(np.float64)
     return middle
 
 

@@ -42,8 +42,8 @@ from maskedskipunet.workflows.calibration import stored_frames
 from maskedskipunet.workflows.footage import training_clips
 
 Floats = NDArray[np.float64]
-CONTEXT = 3  # frames scored before and after a made stretch, for variants that look at neighbouring frames
-TRAINING_STRETCH = 22  # frames of each training clip whose maps make a reference
+CONTEXT = 2  # frames scored before and after a made stretch, for variants that look at neighbouring frames
+TRAINING_STRETCH = 8  # frames of each training clip whose maps make a reference
 PUBLISHED = "published"
 
 
@@ -96,11 +96,12 @@ def held_back_clips(run: RunFolder, data: Path | None) -> tuple[Clips, Clips, In
 
 
 def made_clips(train: Clips, holdback: Clips, seeds: Sequence[int]) -> Iterator[MadeClip]:
-    wardrobe = Wardrobe.of([video.frames for video in train.videos])
+    """Each kind once a seed, the clips in turn."""
+    wardrobe = Wardrobe.of([np.asarray(video.frames) for video in train.videos])
     for seed in seeds:
-        for video in holdback.videos:
-            for kind in KINDS:
-                yield make(kind, video.frames, wardrobe, video=video.name, seed=seed)
+        for number, kind in enumerate(KINDS, seed):
+            video = holdback.videos[number % len(holdback.videos)]
+            yield make(kind, np.asarray(video.frames), wardrobe, video=video.name, seed=seed)
 
 
 # What a network gives: error maps
@@ -249,11 +250,13 @@ def dense_patches(maps: Maps, size: int, step: int) -> Tensor:
     return F.avg_pool2d(maps.errors[:, None], size, step).amax(dim=(1, 2, 3))
 
 
-def smoothed_maximum(maps: Maps, sigma_px: float) -> Tensor:
-    reach = int(3 * sigma_px)
-    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma_px) ** 2)
+def smoothed_maximum(maps: Maps, sigma: float) -> Tensor:
+    """The highest error after a Gaussian. sigma: in squares of 2x2 pixels, whose means are taken first."""
+    halved = F.avg_pool2d(maps.errors[:, None], 2)
+    reach = int(3 * sigma)
+    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
     weights = weights / weights.sum()
-    wide = F.pad(maps.errors[:, None], [reach] * 4, mode="replicate")
+    wide = F.pad(halved, [reach] * 4, mode="replicate")
     return F.conv2d(F.conv2d(wide, weights[None, None, None]), weights[None, None, :, None]).amax(dim=(1, 2, 3))
 
 
@@ -397,8 +400,8 @@ SIZES = ("patches of 4", "patches of 8", PUBLISHED, "patches of 32", "patches of
 BY_ITSELF: Mapping[str, ByItself] = {
     PUBLISHED: partial(patches, size=PATCH_PX),
     **{f"patches of {size}": partial(patches, size=size) for size in (4, 8, 32, 64)},
-    "patches, dense": partial(dense_patches, size=PATCH_PX, step=2),
-    **{f"smoothed by {sigma}": partial(smoothed_maximum, sigma_px=sigma) for sigma in (2, 4, 8)},
+    "patches, dense": partial(dense_patches, size=PATCH_PX, step=4),
+    **{f"smoothed by {sigma}": partial(smoothed_maximum, sigma=sigma / 2) for sigma in (2, 4, 8)},
     "mean of the map": mean_error,
     "highest 1 in 1000": partial(highest_pixels, share=0.001),
     "highest 1 in 100": partial(highest_pixels, share=0.01),
