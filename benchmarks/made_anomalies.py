@@ -272,9 +272,12 @@ def best_box(shown: Masks, played: Masks, drawn: np.random.Generator, tries: int
         tall, wide = drawn.integers(height // 5, height // 2), drawn.integers(width // 5, width // 2)
         top, left = drawn.integers(0, height - tall), drawn.integers(0, width - wide)
         box = slice(int(top), int(top + tall)), slice(int(left), int(left + wide))
-        inside = either[:, *box]
-        held = played[:, *box].sum(axis=(1, 2)).min()
-        border = inside.sum() - inside[:, SEAM_PX:-SEAM_PX, SEAM_PX:-SEAM_PX].sum()
+        core = (
+            slice(box[0].start + SEAM_PX, box[0].stop - SEAM_PX),
+            slice(box[1].start + SEAM_PX, box[1].stop - SEAM_PX),
+        )
+        held = played[:, *core].sum(axis=(1, 2)).min()
+        border = either[:, *box].sum() - either[:, *core].sum()
         if held >= height * width / 1000 and border < least:
             best, least = box, border
     return best

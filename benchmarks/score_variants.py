@@ -30,6 +30,7 @@ from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.store import StoredVideo
 from maskedskipunet.evaluation.bootstrap import RESAMPLES, blocks, draws, interval
 from maskedskipunet.evaluation.ranking import Ranking, area_under_roc
+from maskedskipunet.files import whole_file
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
 from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.config import InputFormat
@@ -519,8 +520,8 @@ def remembered(path: Path | None, make_maps: Callable[[], Maps]) -> Maps:
         return Maps(*torch.load(path))
     maps = make_maps()
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save((maps.errors, list(maps.features), maps.images), path)
+        with whole_file(path) as part:
+            torch.save((maps.errors, list(maps.features), maps.images), part)
     return maps
 
 
@@ -623,12 +624,12 @@ def scores_of(footage: Footage, name: str, source: str) -> Floats:
 # The table
 
 COLUMNS = ("enlarged", "squeezed", "turned", "inverted", "textured", "as it was", "elsewhere", "sped up", "reversed")
-SHORT = ("enla", "sque", "turn", "inve", "text", "fast", "else", "sped", "back")
+SHORT = ("enl", "squ", "tur", "inv", "tex", "fas", "els", "spe", "bac")
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """80 columns: AUC over all kinds, the gain over the published score with its interval, AUC by kind, times 1000."""
-    lines = [f"{'variant':<21} {'all':>4} {'gain':>4} {'95 %':>10}" + "".join(f" {short[:3]:>3}" for short in SHORT)]
+    lines = [f"{'variant':<21} {'all':>4} {'gain':>4} {'95 %':>10}" + "".join(f" {short}" for short in SHORT)]
     for row in rows:
         figures = row["figures"]
         of_all = figures["all"]
@@ -638,8 +639,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             f"{told:<23.23} {1000 * of_all['auc']:>3.0f} {1000 * of_all['gain']:>+4.0f} {f'{low:+d},{high:+d}':>10}"
             + "".join(f" {1000 * figures[name]['auc']:>3.0f}" for name in COLUMNS)
         )
-    lines.append("AUC and gain over the published score, times 1000. * reference: footage trained on, else held back.")
-    lines.append("fast: pasted as it was, four times as fast. back: played backwards.")
+    lines += [
+        "AUC, gain over the published score and its interval, all times 1000.",
+        "* referring to footage trained on; others that need a reference, to held back.",
+        "fas: pasted as it was, four times as fast. bac: played backwards.",
+    ]
     return "\n".join(lines)
 
 
