@@ -636,8 +636,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         told = row["variant"] + (" *" if row["reference"] == "trained on" else "")
         low, high = (round(1000 * end) for end in of_all["gain_interval"])
         lines.append(
-            f"{told:<23.23} {1000 * of_all['auc']:>3.0f} {1000 * of_all['gain']:>+4.0f} {f'{low:+d},{high:+d}':>10}"
-            + "".join(f" {1000 * figures[name]['auc']:>3.0f}" for name in COLUMNS)
+            f"{told:<23.23} {thousandths(of_all['auc'])} {1000 * of_all['gain']:>+4.0f} {f'{low:+d},{high:+d}':>10}"
+            + "".join(f" {thousandths(figures[name]['auc'])}" for name in COLUMNS)
         )
     lines += [
         "AUC, gain over the published score and its interval, all times 1000.",
@@ -645,6 +645,15 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         "fas: pasted as it was, four times as fast. bac: played backwards.",
     ]
     return "\n".join(lines)
+
+
+def thousandths(auc: float) -> str:
+    """In three places.
+
+    >>> thousandths(0.9121), thousandths(0.05), thousandths(0.9996)
+    ('912', ' 50', '1.0')
+    """
+    return "1.0" if auc >= 0.9995 else f"{1000 * auc:>3.0f}"
 
 
 if __name__ == "__main__":
