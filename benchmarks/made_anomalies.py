@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 
 STRETCH = 12  # anomalous frames of a made clip
+SHORTEST = 5 * STRETCH  # frames of a clip, so that a stretch of it can be played four times as fast
 WALKING = 0.0035  # of the frame's width in a frame: people on UCSD Ped2, at 10 frames a second
 FOREGROUND = 18  # how far a pixel is from the clip's median where something moves, of 255
 SOFT_PX = 0.8  # sigma of an object's edge
@@ -112,12 +113,16 @@ class Wardrobe:
             moved += masks.mean(axis=0) / len(videos)
             for image, mask in zip(some, masks, strict=True):
                 cut_outs += cut(np.asarray(image), mask)
+        if not cut_outs:
+            raise ValueError("nothing of a person's size moves in the footage, so no anomalies can be made from it")
         wide = ndimage.gaussian_filter(moved, len(moved) / 32)
         return cls(cut_outs, wide < 0.1 * wide.max())
 
 
 def make(kind: Kind, frames: Frames, wardrobe: Wardrobe, *, video: str, seed: int) -> MadeClip:
     """Make one anomaly into a clip. The same kind, clip and seed give the same."""
+    if len(frames) < SHORTEST:
+        raise ValueError(f"{video} has {len(frames)} frames, and anomalies are made into {SHORTEST} or more")
     drawn = np.random.default_rng([seed, *video.encode(), *kind.name.encode(), round(10 * kind.speed)])
     if kind.name in ("sped up", "reversed"):
         step = -1 if kind.name == "reversed" else int(kind.speed)

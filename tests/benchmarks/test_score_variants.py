@@ -100,6 +100,13 @@ def test_what_is_cut_out_is_the_size_of_a_person(wardrobe: made_anomalies.Wardro
         assert found.pixels[:, found.cover == 1].mean() > 140  # bright as the walkers are, not as the place is
 
 
+def test_footage_that_nothing_can_be_made_from_is_refused(wardrobe: made_anomalies.Wardrobe) -> None:
+    with pytest.raises(ValueError, match="nothing of a person's size moves"):
+        made_anomalies.Wardrobe.of([walkers(0)[:1].repeat(20, axis=0)])
+    with pytest.raises(ValueError, match="one has 59 frames"):
+        made_anomalies.make(made_anomalies.KINDS[0], walkers(0)[:59], wardrobe, video="one", seed=0)
+
+
 def some_maps(seed: int, frames: int = 6) -> score_variants.Maps:
     made = torch.Generator().manual_seed(seed)
     return score_variants.Maps(
