@@ -297,6 +297,14 @@ def frame_difference(maps: Maps) -> Tensor:
     return patch_means(torch.cat([change[:1], change]), PATCH_PX).amax(dim=1)
 
 
+def published_mean(maps: Maps, count: int) -> Tensor:
+    """The mean of the published scores of so many neighbouring frames, wherever in the frame they come from."""
+    scores = patches(maps, PATCH_PX)
+    half = count // 2
+    wide = torch.cat([scores[:1]] * half + [scores] + [scores[-1:]] * half)
+    return wide.unfold(0, count, 1).mean(dim=-1)
+
+
 def mean_of_frames(maps: Maps, count: int) -> Tensor:
     """The published score of the mean map of so many neighbouring frames, at a place: steady errors alone."""
     half = count // 2
@@ -411,6 +419,7 @@ BY_ITSELF: Mapping[str, ByItself] = {
     **{f"features, level {level}": partial(feature_patches, level=level) for level in (1, 2, 3, 4)},
     "change of error": frame_difference,
     **{f"mean of {count} frames": partial(mean_of_frames, count=count) for count in (3, 5)},
+    **{f"published, {count} frames": partial(published_mean, count=count) for count in (3, 5)},
 }
 REFERRING: Mapping[str, Referring] = {
     "place mean off": place_difference,
