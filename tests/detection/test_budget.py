@@ -7,12 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores, count_alarms, set_threshold
+from maskedskipunet.detection.budget import (
+    AlarmCounts,
+    AlarmSetting,
+    Budget,
+    NormalScores,
+    count_alarms,
+    set_threshold,
+    threshold_for,
+)
 from maskedskipunet.detection.events import EventRule, find_events, find_spans
 from maskedskipunet.errors import CalibrationError, ConfigError
 
 NAN = float("nan")
-RULE = EventRule(threshold=1, release=1)
+RULE = EventRule(threshold=1, release=1, merge_s=20)
 
 
 def camera(seed: int, hours: int, *, step_s: float = 2.0) -> list[NormalScores]:
@@ -52,11 +60,13 @@ def test_budgets_of_the_same_rate_are_the_same_budget() -> None:
     assert hour.rule == day.rule == week.rule
 
 
-@settings(max_examples=15)
-@given(st.integers(0, 3), st.lists(st.floats(0.001, 30), min_size=2, max_size=3, unique=True))
-def test_a_lower_budget_never_gives_a_lower_threshold(seed: int, rates: list[float]) -> None:
-    videos = camera(seed, 4, step_s=5.0)
-    found = [set_threshold(videos, Budget(rate, "hour"), RULE).rule.threshold for rate in sorted(rates)]
+COUNTS = [count_alarms(camera(seed, 3, step_s=5.0), RULE, lambda hours: 20 * hours) for seed in range(3)]
+
+
+@settings(max_examples=30)
+@given(st.sampled_from(COUNTS), st.lists(st.floats(0.001, 20), min_size=2, max_size=4, unique=True))
+def test_a_lower_budget_never_gives_a_lower_threshold(counts: AlarmCounts, rates: list[float]) -> None:
+    found = [threshold_for(counts, Budget(rate, "hour"))[0] for rate in sorted(rates)]
 
     assert found == sorted(found, reverse=True)
 
@@ -64,15 +74,15 @@ def test_a_lower_budget_never_gives_a_lower_threshold(seed: int, rates: list[flo
 @pytest.mark.parametrize(("rate", "extrapolated"), [(1.0, False), (0.02, True)])
 def test_new_footage_has_a_rate_inside_the_stated_interval(rate: float, extrapolated: bool) -> None:
     inside = 0
-    seeds = 12 if extrapolated else 24
+    seeds = 6 if extrapolated else 20
     for seed in range(seeds):
-        setting = set_threshold(camera(seed, 24, step_s=6.0), Budget(rate, "hour"), RULE, interval_h=24)
+        setting = set_threshold(camera(seed, 24, step_s=10.0), Budget(rate, "hour"), RULE, interval_h=24)
         assert setting.extrapolated == extrapolated
-        seen = alarms(camera(1000 + seed, 24, step_s=6.0), setting.rule) / 24
+        seen = alarms(camera(1000 + seed, 24, step_s=10.0), setting.rule) / 24
         inside += setting.low_per_hour <= seen <= setting.high_per_hour
 
-    # Of 24 draws at 95 %, 21 or more in 97 of 100 cases; the seeds are fixed.
-    assert inside >= seeds - 3
+    # Of 20 draws at 95 %, 18 or more in 92 of 100 cases; the seeds are fixed.
+    assert inside >= 0.9 * seeds
 
 
 def test_little_new_footage_has_a_wider_interval_than_much() -> None:

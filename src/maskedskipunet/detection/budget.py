@@ -20,7 +20,7 @@ CONFIDENCE = 0.95
 BLOCKS = 24  # at least so many where footage is long enough: fewer say nothing of how much it varies
 SHORTEST_BLOCK_S, LONGEST_BLOCK_S = 60.0, 3600.0
 RESAMPLES = 2000
-TAIL_RESAMPLES = 200  # each is a fit
+TAIL_RESAMPLES = 60  # each is a fit, of some 8 ms
 TAIL_ALARMS = 50  # the highest, which the tail is fitted to
 FEWEST_TAIL_ALARMS = 10
 HEAVIEST_TAIL = 0.5  # of shapes: from there on not even the variance is finite
@@ -44,7 +44,7 @@ class Budget:
         if self.per not in get_args(Per):
             raise ConfigError(f"false alarms per {self.per!r}", "budget", "Use hour, day or week")
         if not (isfinite(self.alarms) and self.alarms > 0):
-            raise ConfigError(f"{self.alarms} false alarms per {self.per}", "budget", "Use more than 0, 0.5 say")
+            raise ConfigError(f"{self.alarms:g} false alarms per {self.per}", "budget", "Use more than 0, 0.5 say")
 
     @property
     def per_hour(self) -> float:
@@ -139,9 +139,9 @@ def set_threshold(
     Raises CalibrationError for footage without scores, or so little that even its tail cannot be fitted.
     """
     if not 0 < interval_h < float("inf"):
-        raise ConfigError(f"{interval_h} hours", "interval", "Use more than 0")
+        raise ConfigError(f"{interval_h:g} hours", "interval", "Use more than 0")
     counts = count_alarms(videos, rule, lambda hours: budget.per_hour * hours)
-    threshold, extrapolated = _threshold(counts, budget)
+    threshold, extrapolated = threshold_for(counts, budget)
     found = rule.at(threshold, counts.usual)
     low, high = _interval(counts, budget, interval_h, extrapolated, seed)
     return AlarmSetting(
@@ -197,7 +197,7 @@ def count_alarms(
     return AlarmCounts(levels[: len(rows)], np.array(rows), np.array(block_hours), usual)
 
 
-def _threshold(counts: AlarmCounts, budget: Budget) -> tuple[float, bool]:
+def threshold_for(counts: AlarmCounts, budget: Budget) -> tuple[float, bool]:
     """The threshold, and whether the budget lies beyond the footage."""
     reached = counts.reached()
     allowed = budget.per_hour * counts.hours
@@ -232,7 +232,7 @@ def _interval(
                 level = whole.level(budget.per_hour)
             rates[at] = whole.rate(level)
         # Many futures of each, or the highest would hang on few draws.
-        return _middle(random.poisson(np.repeat(rates, 20) * future_h) / future_h)
+        return _middle(random.poisson(np.repeat(rates, 50) * future_h) / future_h)
     rows = np.maximum((reached <= budget.per_hour * hours).sum(axis=0) - 1, 0)
     together = max(1, round(future_h / counts.block_h.mean()))
     future = random.multinomial(together, even, RESAMPLES)

@@ -85,7 +85,7 @@ class AnnotatedRenderer:
         known = ~np.isnan(scores)
         low = float(np.min(scores[known], initial=self._threshold))
         high = float(np.max(scores[known], initial=self._threshold))
-        rows = height - 3  # two above are for events
+        rows = max(height - 3, 1)  # two above are for events
         scale = (rows - 1) / max(high - low, 1e-12)
 
         def row(score: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -52,10 +52,6 @@ class Stretch:
         except ValueError as error:
             raise ConfigError(f"{text!r} is no stretch of a video", "exclude", "Use NAME or NAME@START-END") from error
 
-    @property
-    def is_whole(self) -> bool:
-        return self.end_s == float("inf")
-
 
 @dataclass(frozen=True)
 class Moment:
@@ -115,7 +111,10 @@ def calibrate(
     pictures = pictures or (folder.parent if folder.name == "model" else folder) / "calibration"
     require_writable(folder)
     require_writable(pictures)
-    stretches = [Stretch.read(text) for text in exclude]
+    if not 0 < interval_h < float("inf"):
+        raise ConfigError(f"{interval_h:g} hours", "interval", "Use more than 0")
+    names = {video.name for video in videos}
+    stretches = [Stretch(text) if text in names else Stretch.read(text) for text in exclude]
     _require_known(stretches, videos)
     kept = [video for video in videos if Stretch(video.name) not in stretches]
     if not kept:
@@ -190,8 +189,8 @@ def _warn_of_training_footage(folder: Path, videos: Sequence[NamedVideo], progre
         known = {child.resolve() for child in (root / part).iterdir()} if (root / part).is_dir() else {root}
         if inside := [video.name for video in videos if video.path.resolve() in known]:
             progress.note(
-                f"{', '.join(inside[:3])} lies in the footage that was trained on: unless it was held back, "
-                "new footage will give more alarms than the budget"
+                f"in the footage that was trained on: {', '.join(inside[:3])}{' …' if inside[3:] else ''}; unless that "
+                "was held back, new footage will give more alarms than the budget"
             )
             return
 
