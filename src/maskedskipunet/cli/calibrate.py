@@ -28,7 +28,10 @@ def run(arguments: Sequence[str]) -> int:
     parser.add("--model", type=Path, required=True, metavar="RUN", help="A run folder or a model folder.")
     for per in BUDGETS:
         parser.add(
-            f"--false-alarms-per-{per}", type=float, metavar="N", help=f"The budget: at most so many alarms a {per}."
+            f"--false-alarms-per-{per}",
+            type=float,
+            metavar="N",
+            help=f"A budget: so many alarms in each {per} at most (default: one of the others).",
         )
     parser.add(
         "--exclude",

@@ -66,7 +66,8 @@ def alarm_figures(videos: Sequence[LabelledAlarms]) -> dict[str, Any]:
         alarms += len(video.alarms)
         false += int((~hits.any(axis=0)).sum())
         steps = np.diff(video.time_s)
-        normal_s += float(np.append(steps, np.median(steps) if len(steps) else 0.0)[video.labels == 0].sum())
+        each_s = np.append(steps, np.median(steps) if len(steps) else 0.0)[: len(video.labels)]
+        normal_s += float(each_s[video.labels == 0].sum())
     return {
         "stretches": stretches,
         "stretches_found": found,

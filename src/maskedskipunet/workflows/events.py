@@ -8,6 +8,7 @@ from maskedskipunet.detection.events import Event, EventRule
 from maskedskipunet.runs import write_csv, write_json
 
 FORMAT_VERSION = 1
+EVENT_FILES = ("events.json", "events.csv")
 
 
 def write_events(folder: Path, events: Sequence[Event], rule: EventRule) -> tuple[Path, Path]:
@@ -16,7 +17,7 @@ def write_events(folder: Path, events: Sequence[Event], rule: EventRule) -> tupl
     `events.json`: the rule, and each event with its boxes as [x, y, width, height] in pixels of the source.
     `events.csv`: a row an event; boxes as `x y width height`, one after another, parted by semicolons.
     """
-    as_json, as_csv = folder / "events.json", folder / "events.csv"
+    as_json, as_csv = (folder / name for name in EVENT_FILES)
     write_json(as_json, {"format": FORMAT_VERSION, "rule": asdict(rule), "events": [asdict(event) for event in events]})
     names = [field.name for field in fields(Event)]
     rows = []

@@ -15,7 +15,7 @@ from maskedskipunet.model.config import InputFormat
 from maskedskipunet.progress import Advance, Progress, Silent
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.calibration import calibration_of
-from maskedskipunet.workflows.events import write_events
+from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
@@ -126,6 +126,8 @@ class ScoreJob:
         write_scores(self.out / "scores.parquet", [scored])
         plot_score_curve(scored.curve, self.out / "scores.png")
         events_paths: tuple[Path, ...] = ()
+        for stale in EVENT_FILES:  # of another threshold than these scores
+            (self.out / stale).unlink(missing_ok=True)
         if scored.events is not None and self.calibration is not None and self.calibration.alarm is not None:
             events_paths = write_events(self.out, scored.events, self.calibration.alarm.rule)
         return ScoreResult(
