@@ -65,7 +65,7 @@ def test_a_folder_is_scored_video_by_video_and_code_1_says_that_some_failed(cli,
 
     again = cli("score", "day/*", "--model", run)
     assert again.code == 0
-    assert "finished before" in again.out
+    assert "3 videos finished before" in again.out
 
 
 def test_how_sure_a_threshold_is_stands_in_sentences():

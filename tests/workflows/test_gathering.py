@@ -36,14 +36,14 @@ def test_a_folder_gives_all_videos_below_it_in_natural_order_named_by_their_plac
 def test_patterns_files_and_folders_may_be_mixed_and_each_video_counts_once(make: Make) -> None:
     make("a/1.mp4", "a/2.mp4", "a/2.txt", "b/3.mp4")
 
-    assert names("a/*", "b", "a/1.mp4", "**/3.mp4") == ["1", "2", "3"]
+    assert names("a/*", "b", "a/1.mp4", "**/3.mp4") == ["1", "2", "b/3"]
 
 
 def test_a_list_names_a_video_a_line_relative_to_itself(make: Make, tmp_path: Path) -> None:
     make("lists/a.mp4", "lists/b/c.mp4")
     (tmp_path / "lists" / "l.txt").write_text("# of the day\n\na.mp4\n  b \n")
 
-    assert names("lists/l.txt") == ["a", "c"]
+    assert names("lists/l.txt") == ["a", "b/c"]
 
 
 def test_videos_of_one_name_get_folders_of_their_own(make: Make) -> None:

@@ -38,7 +38,7 @@ def alarming(trained: RunFolder, footage: Path, tmp_path_factory: pytest.TempPat
     shutil.copytree(trained.model, folder)
     found = score(footage / "test" / "01.mp4", folder, tmp_path_factory.mktemp("scores")).scored.scores
     threshold = float(np.sort(found[~np.isnan(found)])[-3])
-    rule = EventRule(threshold=threshold, release=threshold, shortest_s=0.1)
+    rule = EventRule(threshold=threshold, release=threshold, shortest_s=0.0)
     setting = AlarmSetting(rule, Budget(1, "day"), 0.0, 1.0, 0, 0.0, 0.1, 24.0, 240.0, extrapolated=True)
     replace(Calibration.of({"01": found}), alarm=setting).write(folder)
     return folder
@@ -134,7 +134,7 @@ def test_with_a_threshold_events_and_an_annotated_video_are_written(
     source, annotated = (
         probe_video(path) for path in (footage / "test" / "01.mp4", tmp_path / "out" / "annotated.mp4")
     )
-    assert annotated == source
+    assert replace(annotated, frame_rate=None) == replace(source, frame_rate=None)
     times = [[frame.time_s for frame in read_video(p)] for p in (footage / "test" / "01.mp4", result.paths[-1])]
     assert times[1] == pytest.approx(times[0], abs=1e-3)
     assert listener.done == listener.stages[0][1]

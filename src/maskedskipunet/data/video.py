@@ -349,6 +349,7 @@ class VideoWriter:
         self._stream.height, self._stream.width = height_px, width_px
         self._stream.pix_fmt = "yuv420p"
         self._last_tick = -1 if timed else None
+        self._frame_ticks = max(1, round(1 / (rate * _TICK)))
         if timed:
             self._stream.codec_context.time_base = _TICK
 
@@ -365,6 +366,7 @@ class VideoWriter:
             # No two frames at once, and no way back: players accept neither.
             self._last_tick = max(self._last_tick + 1, round(time_s / _TICK))
             picture.pts, picture.time_base = self._last_tick, _TICK
+            picture.duration = self._frame_ticks  # players take it for the last frame; others end where the next begins
         with self._write_errors():
             for packet in self._stream.encode(picture):
                 self._container.mux(packet)

@@ -27,11 +27,13 @@ def find_videos(sources: Sequence[str]) -> list[NamedVideo]:
 
     sources: video files, folders (searched through all below them for videos and folders of images), patterns such
     as `day*/*.mp4` where the shell has not resolved them, and `.txt` lists with one of these a line, relative to the
-    list, `#` before a remark.
+    list, `#` before a remark. A video is named by its file, and in a folder by its place there; where the folder is
+    one of several sources, its own name comes first.
     Raises DataError for what does not exist, holds no video, or is an address.
     """
     found: dict[Path, tuple[str, Path]] = {}
-    for name, path in (video for source in sources for video in _expand(source, Path())):
+    several = len(sources) > 1
+    for name, path in (video for source in sources for video in _expand(source, Path(), several)):
         found.setdefault(path.resolve(), (name, path))
     taken: set[str] = set()
     named = []
@@ -49,7 +51,7 @@ def is_one_video(source: str) -> bool:
     return _holds_images(path) and len(list(_walk(path))) == 1
 
 
-def _expand(source: str, base: Path) -> Iterator[tuple[str, Path]]:
+def _expand(source: str, base: Path, several: bool) -> Iterator[tuple[str, Path]]:
     if "://" in source:
         raise DataError("an address, which is not read yet", source.split("?")[0].split("@")[-1], "Download it first")
     path = base / source
@@ -57,7 +59,7 @@ def _expand(source: str, base: Path) -> Iterator[tuple[str, Path]]:
         inside = list(_walk(path))
         if not inside:
             raise DataError("the folder holds no video", str(path), "Name a folder with videos or folders of images")
-        yield from ((_relative(video, path), video) for video in inside)
+        yield from ((_place_in(path, video, several), video) for video in inside)
     elif path.suffix.lower() == LIST_SUFFIX and path.is_file():
         yield from _listed(path)
     elif path.exists():
@@ -69,7 +71,7 @@ def _expand(source: str, base: Path) -> Iterator[tuple[str, Path]]:
         if not videos:
             raise DataError("no video matches the pattern", str(path), "Check the pattern")
         for match in videos:
-            yield from _expand(str(match), Path())
+            yield from _expand(str(match), Path(), True)
     else:
         raise DataError("no such file or folder", str(path), "Name a video, a folder of images or a folder of videos")
 
@@ -85,7 +87,7 @@ def _listed(path: Path) -> Iterator[tuple[str, Path]]:
     for entry in entries:
         if Path(entry).suffix.lower() == LIST_SUFFIX:
             raise DataError(f"the list names a list, {entry}", str(path), "Name videos, folders and patterns in it")
-        yield from _expand(entry, path.parent)
+        yield from _expand(entry, path.parent, True)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -108,11 +110,13 @@ def _is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file() and not is_hidden(path)
 
 
-def _relative(video: Path, folder: Path) -> str:
+def _place_in(folder: Path, video: Path, several: bool) -> str:
+    """A video's place in a folder that was named; the folder itself, where its images are the video."""
     relative = video.relative_to(folder)
     if relative == Path():
         return video.resolve().name
-    return str(relative.with_suffix("")) if video.is_file() else str(relative)
+    inside = relative.with_suffix("") if video.is_file() else relative
+    return str(folder.resolve().name / inside if several else inside)
 
 
 def _free(name: str, path: Path, taken: set[str]) -> str:
