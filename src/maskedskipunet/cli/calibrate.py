@@ -19,7 +19,7 @@ BUDGETS: "tuple[Per, ...]" = ("hour", "day", "week")
 def run(arguments: Sequence[str]) -> int:
     parser = Parser(
         "calibrate",
-        "NORMAL… --model RUN --false-alarms-per-hour N",
+        "NORMAL… --model RUN",
         "Set a model's threshold by a budget of false alarms, from normal footage that was not trained on.",
     )
     parser.add_many(

@@ -18,7 +18,7 @@ from maskedskipunet.machine import keep_memory
 
 COMMANDS: Mapping[str, str] = {
     "demo": "train and test on a generated scene: see it work in three minutes",
-    "check": "say what a path holds: clips, frames, sizes, rates, labels, oddities",
+    "check": "say what a path holds: clips, frames, sizes, rates, labels, faults",
     "train": "learn what is normal from footage without labels",
     "test": "score a data set's test videos and hold the scores against labels",
     "evaluate": "judge any method's scores by every protocol",
