@@ -23,7 +23,7 @@ from maskedskipunet.inference.prepare import PreparedNetwork, prepare
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.network import MaskedSkipUNet
 
-PATIENCE_S = 40.0
+PATIENCE_S = 150.0
 RATE = 10
 FIRST_TICK = 123_456_789  # of RTP's clock, which starts anywhere
 LARGEST_PAYLOAD = 1200  # bytes, so that pictures are cut up as on a real network

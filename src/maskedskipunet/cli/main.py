@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "test": "score a data set's test videos and hold the scores against labels",
     "evaluate": "judge any method's scores by every protocol",
     "score": "score one video with a trained model",
+    "watch": "score live cameras, as frames arrive",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train and test the published variants into one table",
     "cache": "list or clear the decoded frames kept on disk",

@@ -134,6 +134,7 @@ class Camera:
     """A camera's connection through time. Call `step` now and then, or when its descriptor has something to read.
 
     A camera is judged by frames that arrive: a process that lives and sends none is ended like one that died.
+    once: it is no camera but a file, which nothing is gained by opening again.
     """
 
     def __init__(
@@ -142,13 +143,14 @@ class Camera:
         start: Callable[[], Reader],
         patience: Patience,
         *,
+        once: bool = False,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
         self.ended = False
         self.dropped = 0
-        self._start, self._patience, self._clock, self._chance = start, patience, clock, chance
+        self._start, self._patience, self._once, self._clock, self._chance = start, patience, once, clock, chance
         self._reader: Reader | None = None
         self._started_s = 0.0
         self._again_at_s = clock()
@@ -236,6 +238,9 @@ class Camera:
 
     def _lost(self, reason: str, now_s: float) -> CameraState:
         self.stop()
+        if self._once:
+            self.ended = True
+            return CameraState(self.name, "ended", time.time(), reason)
         self._why_lost = reason
         wait_s = min(self._patience.longest_s, self._patience.again_s * 2.0 ** min(self._losses, 30))
         wait_s *= 1 - self._chance() / 2

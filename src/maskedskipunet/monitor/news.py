@@ -32,7 +32,10 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
-    """A camera's connection has changed. reason: why, where it was lost; again_s: until it is tried again."""
+    """A camera's connection has changed.
+
+    reason: why, where it was lost or a file broke off. again_s: until a lost one is tried again.
+    """
 
     camera: str
     condition: Condition

@@ -1,7 +1,7 @@
 """How many frames are left out when the machine cannot keep up: evenly, and no more than must be."""
 
 LOAD_OVER_S = 5.0
-ENOUGH = 0.7  # of the time busy, at most, with one frame in fewer left out
+ENOUGH = 0.7  # of the time busy, at most, once fewer frames are left out
 MOST_EVERY = 1000
 
 
@@ -29,8 +29,9 @@ class Pace:
             self._change(min(MOST_EVERY, self.every + max(1, self.every // 2)), now_s)
         elif now_s - self._since_s >= LOAD_OVER_S:
             load = self._busy_s / (now_s - self._since_s)
-            if self.every > 1 and load * self.every / (self.every - 1) < ENOUGH:
-                self._change(self.every - 1, now_s)
+            fewer = self.every - max(1, self.every // 4)
+            if fewer and load * self.every / fewer < ENOUGH:
+                self._change(fewer, now_s)
             self._since_s, self._busy_s = now_s, 0.0
 
     def _change(self, every: int, now_s: float) -> None:

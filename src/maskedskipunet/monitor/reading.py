@@ -149,9 +149,7 @@ def _arrived(frame: Frame, reading: Reading) -> Arrived:
     if frame.image is None:
         return Arrived(frame.index, frame.time_s, None, 0.0, 0, 0, None, arrived_s, 0)
     small = resize_image(frame.image, height_px=reading.height_px, width_px=reading.width_px)
-    pixels = network_frame(
-        small, height_px=reading.height_px, width_px=reading.width_px, channels=reading.channels
-    )
+    pixels = network_frame(small, height_px=reading.height_px, width_px=reading.width_px, channels=reading.channels)
     height_px, width_px, _ = frame.image.shape
     return Arrived(
         frame.index,

@@ -263,7 +263,7 @@ def _camera(
         max_wait_s=config.max_delay_s,
         pictures=config.pictures,
     )
-    return Camera(name, partial(ReaderProcess, name, reading), patience)
+    return Camera(name, partial(ReaderProcess, name, reading), patience, once=source.address.kind == "file")
 
 
 def _warm_up(network: PreparedNetwork, how: InputFormat) -> None:
