@@ -14,14 +14,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-import torch
 from av.bitstream import BitStreamFilterContext
 
-import maskedskipunet as msu
 from maskedskipunet.data.frames import Image
-from maskedskipunet.inference.prepare import PreparedNetwork, prepare
 from maskedskipunet.model.config import InputFormat
-from maskedskipunet.model.network import MaskedSkipUNet
 
 PATIENCE_S = 150.0
 RATE = 10
@@ -281,11 +277,13 @@ def how() -> InputFormat:
     return HOW
 
 
-def untrained() -> MaskedSkipUNet:
-    torch.manual_seed(0)
-    return msu.create_model("masked_skips", latent_dim=8).eval()
-
-
 @pytest.fixture(scope="session")
-def network() -> PreparedNetwork:
-    return prepare(untrained(), "cpu", size_px=(HOW.height_px, HOW.width_px))
+def network() -> Any:
+    """A prepared network with random weights."""
+    import torch
+
+    import maskedskipunet as msu
+    from maskedskipunet.inference.prepare import prepare
+
+    torch.manual_seed(0)
+    return prepare(msu.create_model("masked_skips", latent_dim=8).eval(), "cpu", size_px=(HOW.height_px, HOW.width_px))

@@ -168,6 +168,18 @@ def test_chance_shortens_a_wait_by_half_at_most(chance: float, losses: int) -> N
         stage.now_s += lost.again_s
 
 
+def test_a_reader_that_cannot_be_started_is_tried_again() -> None:
+    stage = Stage()
+
+    def fail() -> Reader:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    stage.camera._start = fail  # type: ignore[method-assign, assignment]
+    news = stage.after(0)
+    assert told(news) == ["connecting", "lost"]
+    assert news[-1].reason == "it cannot be read (Resource temporarily unavailable)"
+
+
 def test_a_file_at_its_end_is_ended_and_not_started_again() -> None:
     stage = Stage().running()
 

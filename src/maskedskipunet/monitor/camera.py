@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -73,9 +74,12 @@ class ReaderProcess:
             daemon=True,
             name=f"camera {name}",
         )
+        # Ctrl-C reaches the whole group of processes; one that is just starting would die of it with a traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process.start()
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
         self._pipe = ours
         self._receiver = Receiver(ours.fileno())
@@ -191,7 +195,11 @@ class Camera:
                 return
             yield CameraState(self.name, "connecting", time.time())
             self._started_s = self._frame_s = now_s
-            self._reader = self._start()
+            try:
+                self._reader = self._start()
+            except OSError as error:  # no process or no pipe more; later there may be
+                yield self._lost(f"it cannot be read ({error.strerror})", now_s)
+                return
         reason = ""
         for message in self._reader.messages():
             if isinstance(message, Arrived):

@@ -138,7 +138,7 @@ class WatchedCamera:
 
     def oldest_s(self, now_s: float) -> float:
         """How long the oldest frame has waited."""
-        return max((now_s - one.arrived.arrived_s for one in self.waiting if one is not None), default=0.0)
+        return next((now_s - one.arrived.arrived_s for one in self.waiting if one is not None), 0.0)
 
     def break_off(self) -> None:
         """Nothing more is to be scored."""
