@@ -59,7 +59,7 @@ def main() -> int:
         }
         soak = Soak(options.minutes)
         config = WatchConfig(max_delay_s=MAX_DELAY_S, report_s=10)
-        watch(cameras, network, how, soak, config=config, wanted=lambda: not soak.is_over)
+        watch(cameras, network, (how.height_px, how.width_px), soak, config=config, wanted=lambda: not soak.is_over)
     settings = {"cameras": options.cameras, "speed": options.speed, "latent": network.config.latent_dim}
     figures = settings | soak.figures()
     print(json.dumps({name: value for name, value in figures.items() if name != "memory"}, indent=1))

@@ -23,6 +23,7 @@ from maskedskipunet.monitor.news import CameraState, Gap, Load, News, Scored, pl
 from maskedskipunet.monitor.watching import WatchConfig, watch
 
 PATIENCE = Patience(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2)
+SIZE_PX = (32, 48)  # of the network that all tests share
 NO_HURRY = WatchConfig(max_delay_s=300)
 
 
@@ -66,13 +67,13 @@ def assert_same(found: list[float | None], expected: list[float | None]) -> None
 
 
 def test_cameras_of_several_kinds_share_the_network_and_get_the_scores_of_the_file(
-    rtsp: Callable[..., Any], footage: Path, network: Any, how: Any, of_file: list[float | None]
+    rtsp: Callable[..., Any], footage: Path, network: Any, of_file: list[float | None]
 ) -> None:
     server, heard = rtsp(footage, speed=4, login="me:hunter2"), Heard()
     cameras = {"file": live(footage, speed=4), "stream": live(server.url)}
     # The last picture of a stream that goes on is known to be whole only when the next one begins.
     enough = heard.until(lambda: len(heard.of(Scored, "stream")) >= 38 and len(heard.of(Scored, "file")) == 40)
-    watch(cameras, network, how, heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+    watch(cameras, network, SIZE_PX, heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
 
     assert_same(heard.scores("file"), of_file)
     assert_same(heard.scores("stream")[1:38], of_file[1:38])
@@ -86,7 +87,7 @@ def test_cameras_of_several_kinds_share_the_network_and_get_the_scores_of_the_fi
 
 @pytest.mark.parametrize("fault", ["cut_at", "pause_at"])
 def test_a_stream_cut_off_or_stalled_is_taken_up_again_with_a_gap_and_the_files_scores(
-    fault: str, rtsp: Callable[..., Any], footage: Path, network: Any, how: Any, of_file: list[float | None]
+    fault: str, rtsp: Callable[..., Any], footage: Path, network: Any, of_file: list[float | None]
 ) -> None:
     server, heard = rtsp(footage, speed=4), Heard()
     setattr(server, fault, 20)
@@ -99,7 +100,7 @@ def test_a_stream_cut_off_or_stalled_is_taken_up_again_with_a_gap_and_the_files_
             server.paused.clear()
 
     enough = heard.until(lambda: bool(heard.of(Gap)) and len(heard.of(Scored)) >= 50)
-    watch({"a": live(server.url)}, network, how, hear, config=NO_HURRY, patience=patience, wanted=enough)
+    watch({"a": live(server.url)}, network, SIZE_PX, hear, config=NO_HURRY, patience=patience, wanted=enough)
 
     (gap,) = heard.of(Gap)
     assert gap.end_unix_s > gap.start_unix_s
@@ -118,7 +119,7 @@ def test_a_stream_cut_off_or_stalled_is_taken_up_again_with_a_gap_and_the_files_
 
 
 def test_what_cannot_be_kept_up_with_is_skipped_evenly_and_counted_and_no_delay_grows(
-    footage: Path, network: Any, how: Any, of_file: list[float | None], monkeypatch: pytest.MonkeyPatch
+    footage: Path, network: Any, of_file: list[float | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Slow:
         """The network on a machine that takes its time for each clip."""
@@ -132,7 +133,7 @@ def test_what_cannot_be_kept_up_with_is_skipped_evenly_and_counted_and_no_delay_
 
     heard = Heard()
     source = live(footage)  # four seconds of ten frames a second, of which some two a second can be scored
-    watch({"a": source}, Slow(), how, heard, config=WatchConfig(max_delay_s=1), patience=PATIENCE)  # type: ignore[arg-type]
+    watch({"a": source}, Slow(), SIZE_PX, heard, config=WatchConfig(max_delay_s=1), patience=PATIENCE)  # type: ignore[arg-type]
 
     found, loads = heard.of(Scored), heard.of(Load)
     assert sum(load.skipped for load in loads) == sum(one.skipped for one in found) > 10
@@ -145,13 +146,13 @@ def test_what_cannot_be_kept_up_with_is_skipped_evenly_and_counted_and_no_delay_
 
 
 def test_a_file_that_breaks_off_is_not_played_again_and_another_goes_on(
-    footage: Path, network: Any, how: Any, tmp_path: Path
+    footage: Path, network: Any, tmp_path: Path
 ) -> None:
     words = tmp_path / "words.mp4"
     words.write_text("no video")
     heard = Heard()
     cameras = {"a": live(footage, speed=50), "b": live(words)}
-    watch(cameras, network, how, heard, config=NO_HURRY, patience=PATIENCE)
+    watch(cameras, network, SIZE_PX, heard, config=NO_HURRY, patience=PATIENCE)
 
     assert len(heard.of(Scored)) == 40
     assert [one.condition for one in heard.of(CameraState, "b")] == ["connecting", "ended"]
@@ -177,13 +178,13 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def test_a_listener_that_fails_ends_the_watching_and_no_process_is_left(footage: Path, network: Any, how: Any) -> None:
+def test_a_listener_that_fails_ends_the_watching_and_no_process_is_left(footage: Path, network: Any) -> None:
     def hear(news: News) -> None:
         if isinstance(news, Scored):
             raise ValueError("full")
 
     with pytest.raises(ValueError, match="full"):
-        watch({"a": live(footage)}, network, how, hear, config=NO_HURRY, patience=PATIENCE)
+        watch({"a": live(footage)}, network, SIZE_PX, hear, config=NO_HURRY, patience=PATIENCE)
     assert not any(b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(os.getpid()))
 
 
@@ -232,7 +233,7 @@ def test_a_watching_process_that_is_killed_leaves_no_child_behind(
 
 
 def test_a_child_that_is_killed_is_told_as_lost_and_started_again(
-    rtsp: Callable[..., Any], footage: Path, network: Any, how: Any
+    rtsp: Callable[..., Any], footage: Path, network: Any
 ) -> None:
     server, heard, killed = rtsp(footage, speed=2), Heard(), []
 
@@ -245,13 +246,13 @@ def test_a_child_that_is_killed_is_told_as_lost_and_started_again(
                     os.kill(pid, signal.SIGKILL)
 
     enough = heard.until(lambda: bool(heard.of(Gap)))
-    watch({"a": live(server.url)}, network, how, hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+    watch({"a": live(server.url)}, network, SIZE_PX, hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
 
     assert len(killed) == 1
     assert heard.of(Gap)[0].reason == "its process ended by signal 9"
 
 
-def test_no_address_is_in_a_list_of_processes(rtsp: Callable[..., Any], footage: Path, network: Any, how: Any) -> None:
+def test_no_address_is_in_a_list_of_processes(rtsp: Callable[..., Any], footage: Path, network: Any) -> None:
     server, heard, seen = rtsp(footage, speed=2, login="me:hunter2"), Heard(), []
 
     def hear(news: News) -> None:
@@ -259,23 +260,23 @@ def test_no_address_is_in_a_list_of_processes(rtsp: Callable[..., Any], footage:
         seen.extend(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(os.getpid()))
 
     enough = heard.until(lambda: bool(heard.of(Scored)))
-    watch({"a": live(server.url)}, network, how, hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+    watch({"a": live(server.url)}, network, SIZE_PX, hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
 
     assert any(b"spawn_main" in line for line in seen)
     assert not any(b"hunter2" in line or b"rtsp" in line for line in seen)
 
 
-def test_a_camera_that_is_away_does_not_hold_up_another(footage: Path, network: Any, how: Any) -> None:
+def test_a_camera_that_is_away_does_not_hold_up_another(footage: Path, network: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     heard = Heard()
     cameras = {"a": live(f"rtsp://127.0.0.1:{port}/x"), "b": live(footage, speed=4)}
     enough = heard.until(lambda: len(heard.of(Scored, "b")) == 40)
-    watch(cameras, network, how, heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+    watch(cameras, network, SIZE_PX, heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
 
     assert not heard.of(Scored)
 
 
-def test_no_camera_at_all_is_refused(network: Any, how: Any) -> None:
+def test_no_camera_at_all_is_refused(network: Any) -> None:
     with pytest.raises(ConfigError, match="no camera to watch"):
-        watch({}, network, how, lambda news: None)
+        watch({}, network, SIZE_PX, lambda news: None)

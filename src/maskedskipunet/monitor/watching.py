@@ -16,7 +16,6 @@ from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.prepare import PreparedNetwork
 from maskedskipunet.inference.window import ClipWindow, DueClips, FrameScore, SizedFrame, encode_frames, score_clips
-from maskedskipunet.model.config import InputFormat
 from maskedskipunet.monitor.camera import Camera, CameraFrame, Patience, ReaderProcess, unix_s
 from maskedskipunet.monitor.health import HealthMonitor
 from maskedskipunet.monitor.news import CameraState, Health, Listener, Load, Scored
@@ -51,7 +50,7 @@ class WatchConfig:
 def watch(
     cameras: Mapping[str, LiveSource],
     network: PreparedNetwork,
-    how: InputFormat,
+    size_px: tuple[int, int],
     listener: Listener,
     *,
     config: WatchConfig | None = None,
@@ -61,7 +60,8 @@ def watch(
 ) -> None:
     """Watch cameras until none is left (files end, cameras do not) or watching is not wanted any more.
 
-    cameras: by name, sampled as `how` says. listener: is told everything, in this thread; what it raises ends the
+    cameras: by name, sampled at the rate that the network was trained at. size_px: height and width of frames as the
+    network sees them. listener: is told everything, in this thread; what it raises ends the
     watching. wanted: asked LOOK_S apart at most, but for the time that computing takes. turned: called whenever all
     that had arrived was dealt with, so that a watchdog sees progress and not merely life.
     However it ends, no process is left.
@@ -69,9 +69,9 @@ def watch(
     config, patience = config or WatchConfig(), patience or Patience()
     if not cameras:
         raise ConfigError("there is no camera to watch", "cameras", "Name one or more")
-    _warm_up(network, how)
+    _warm_up(network, size_px)
     watched = [
-        WatchedCamera(_camera(name, source, network, how, config, patience), network.clip_length, place)
+        WatchedCamera(_camera(name, source, network, size_px, config, patience), network.clip_length, place)
         for place, (name, source) in enumerate(cameras.items())
     ]
     scorer = TogetherScorer(network, config, listener)
@@ -251,14 +251,14 @@ def _camera(
     name: str,
     source: LiveSource,
     network: PreparedNetwork,
-    how: InputFormat,
+    size_px: tuple[int, int],
     config: WatchConfig,
     patience: Patience,
 ) -> Camera:
     reading = Reading(
         source=source,
-        height_px=how.height_px,
-        width_px=how.width_px,
+        height_px=size_px[0],
+        width_px=size_px[1],
         channels=network.channels,
         max_wait_s=config.max_delay_s,
         pictures=config.pictures,
@@ -266,9 +266,9 @@ def _camera(
     return Camera(name, partial(ReaderProcess, name, reading), patience, once=source.address.kind == "file")
 
 
-def _warm_up(network: PreparedNetwork, how: InputFormat) -> None:
+def _warm_up(network: PreparedNetwork, size_px: tuple[int, int]) -> None:
     """Find the fastest form of the network's parts before frames come, for it takes seconds."""
-    blank = np.zeros((network.channels, how.height_px, how.width_px), np.uint8)
+    blank = np.zeros((network.channels, *size_px), np.uint8)
     frames = [SizedFrame(Frame(at, 0.0, None), blank) for at in range(network.clip_length)]
     score_clips([ClipWindow(network.clip_length).add(encode_frames(frames, network))], network, with_maps=False)
 

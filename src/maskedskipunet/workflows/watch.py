@@ -95,7 +95,8 @@ def watch_cameras(
         service.progress()
 
     try:
-        watch(sources, network, how, listener, config=config, patience=patience, wanted=wanted, turned=turned)
+        size_px = how.height_px, how.width_px
+        watch(sources, network, size_px, listener, config=config, patience=patience, wanted=wanted, turned=turned)
     finally:
         service.stopping()
 
