@@ -51,7 +51,7 @@ def test_a_file_of_fewer_frames_a_second_than_asked_for_is_refused(video: Path) 
         source(video, fps=25).frames()
 
 
-@pytest.mark.parametrize(("name", "value"), [("open_s", 0), ("read_s", -1), ("speed", float("inf"))])
+@pytest.mark.parametrize(("name", "value"), [("open_s", 0), ("read_s", -1), ("speed", float("inf")), ("fps", 0)])
 def test_a_setting_that_cannot_be_is_refused(video: Path, name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
         source(video, **{name: value})

@@ -41,6 +41,8 @@ class LiveSource:
         for name in ("open_s", "read_s", "speed"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"{getattr(self, name)!r}", name, "Use a number above 0")
+        if self.fps is not None and not 0 < self.fps < float("inf"):
+            raise ConfigError(f"{self.fps!r} frames a second", "fps", "Use a rate above 0")
 
     def frames(self) -> Iterator[Frame]:
         """The kept frames as they arrive; their times begin at 0.

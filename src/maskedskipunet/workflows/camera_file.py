@@ -40,7 +40,7 @@ def read_camera_file(path: Path) -> CameraFile:
     patience = _built(Patience, numbers, faults)
     config = _built(WatchConfig, numbers, faults)
     fps = numbers.get("fps")
-    if fps is not None and fps <= 0:
+    if fps is not None and not 0 < fps < float("inf"):
         faults.append("fps: not a rate above 0")
     if faults or patience is None or config is None:
         count = f"{len(faults)} faults: " if len(faults) > 1 else ""
