@@ -35,7 +35,13 @@ def run(arguments: Sequence[str]) -> int:
         "address is taken from the environment.",
     )
     parser.add("--model", type=Path, metavar="RUN", help="A run folder or a model.")
-    parser.add("--config", type=Path, metavar="PATH", help="A YAML file that names cameras (default: none).")
+    parser.add(
+        "--config",
+        dest="camera_file",  # not a recipe, which the parser would read as one
+        type=Path,
+        metavar="PATH",
+        help="A YAML file that names cameras (default: none).",
+    )
     parser.add("--fps", type=float, help="Frames a second to look at (default: as the model was trained).")
     parser.add("--speed", type=float, default=1.0, help="How many times faster than real time files are played.")
     parser.add("--max-delay-s", type=float, help="Seconds a score may take; skip frames beyond it (default: 2).")
@@ -51,10 +57,10 @@ def run(arguments: Sequence[str]) -> int:
     from maskedskipunet.workflows.camera_file import CameraFile, named_sources, read_camera_file
     from maskedskipunet.workflows.watch import watch_cameras
 
-    if (options.config is None) == (options.sources is None):
+    if (options.camera_file is None) == (options.sources is None):
         raise UsageError("SOURCE or --config must be given, and not both", cure="See `maskedskipunet watch --help`")
-    if options.config is not None:
-        asked = read_camera_file(options.config)
+    if options.camera_file is not None:
+        asked = read_camera_file(options.camera_file)
     else:
         asked = CameraFile(named_sources(options.sources), None, None, WatchConfig(), Patience())
         _hide([secret for address in asked.cameras.values() for secret in address.secrets])
