@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -56,9 +57,10 @@ MAY_IMPORT["__init__"] = {"errors", "model"}
 HOMES = {
     "PIL": {"data", "view", "workflows"},
     "av": {"data"},
+    "cv2": {"data"},
     "lightning": {"training"},
     "matplotlib": {"view"},
-    "numpy": {"data", "inference", "detection", "evaluation", "view", "workflows", "cli"},
+    "numpy": {"data", "inference", "detection", "evaluation", "view", "monitor", "workflows", "cli"},
     "pyarrow": {"evaluation", "workflows"},
     "rich": {"cli"},
     "safetensors": {"model"},
@@ -66,6 +68,8 @@ HOMES = {
     "torch": {"model", "inference", "training", "workflows"},
     "yaml": {"runs", "workflows", "cli"},
 }
+
+EXTRAS = {"cv2": ("usb", "opencv-python-headless")}  # what need not be installed: the extra, and what it installs
 
 
 def part_of(path: Path) -> str:
@@ -173,8 +177,17 @@ def test_every_library_that_is_imported_is_declared_a_dependency() -> None:
     declared = {requirement.partition("[")[0].rstrip("<>=!,.0123456789") for requirement in required}
     providers = metadata.packages_distributions()
 
-    for library in HOMES:
+    for library in HOMES.keys() - EXTRAS.keys():
         assert {name.lower() for name in providers[library]} & declared, library
+
+
+def test_every_library_that_need_not_be_installed_is_declared_by_its_extra() -> None:
+    extras = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+
+    for extra, distribution in EXTRAS.values():
+        assert any(requirement.startswith(distribution) for requirement in extras[extra]), extra
 
 
 def test_the_imports_that_the_table_is_held_against_include_those_inside_functions(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import os
 import platform
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,3 +76,24 @@ def keep_memory() -> None:
         return
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, MOST_BYTES)
+
+
+def hide_in_process_list(secrets: Sequence[str]) -> bool:
+    """Write stars over parts of this process's own command line, which every user of the machine can read.
+
+    Returns whether none of them is left there. Only Linux says where the command line lies.
+    """
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end of proc(5), counted from the state
+        line = ctypes.string_at(start, end - start) if 0 < start < end else b""
+        hidden = line
+        for secret in secrets:
+            code = os.fsencode(secret)
+            hidden = hidden.replace(code, b"*" * len(code))
+        if hidden != line:
+            ctypes.memmove(start, hidden, len(hidden))
+        shown = Path("/proc/self/cmdline").read_bytes()
+    except (OSError, IndexError, ValueError):
+        return False
+    return not any(os.fsencode(secret) in shown for secret in secrets)

@@ -61,18 +61,19 @@ class Parser:
         metavar: str | None = None,
         dest: str | None = None,
         required: bool = False,
+        many: bool = False,
         in_recipe: bool = False,
         group: Any = None,
     ) -> None:
         """Add an option, or where the name has no dashes an argument that stands alone.
 
         type: as read_value takes it. help: a sentence; a default is told behind it, None by the sentence itself.
-        in_recipe: whether a recipe may give it too.
+        many: whether the argument may stand several times; then it is a list. in_recipe: whether a recipe may give it.
         """
         name, metavar = names[0], metavar or placeholder(type)
         dest = dest or name.lstrip("-").replace("-", "_")
         is_option = name.startswith("-")
-        kind: dict[str, Any] = {"dest": dest} if is_option else {"nargs": "?"}
+        kind: dict[str, Any] = {"dest": dest} if is_option else {"nargs": "*" if many else "?"}
         (group or (self._options if is_option else self._alone)).add_argument(
             *names,
             type=partial(_read, type, name if is_option else metavar),

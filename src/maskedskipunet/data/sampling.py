@@ -2,14 +2,25 @@
 
 from collections.abc import Iterable, Iterator
 from math import ceil
+from typing import Protocol, TypeVar
 
-from maskedskipunet.data.frames import Frame, SourceInfo
+from maskedskipunet.data.frames import SourceInfo
 from maskedskipunet.errors import ConfigError
 
 RATE_TOLERANCE = 0.99  # a camera that promises 25 may give 24.9
 
 
-def sample(frames: Iterable[Frame], *, fps: float | None = None, stride: int = 1) -> Iterator[Frame]:
+class Timed(Protocol):
+    """Whatever was taken at a time: a Frame, or a picture that is not converted into one yet."""
+
+    @property
+    def time_s(self) -> float: ...
+
+
+T = TypeVar("T", bound=Timed)
+
+
+def sample(frames: Iterable[T], *, fps: float | None = None, stride: int = 1) -> Iterator[T]:
     """Keep the frames nearest to the ticks of `fps`, then every `stride`-th of those.
 
     Kept frames keep their index and time. No frame is given twice: where the source has a gap, so has the result.
@@ -20,15 +31,15 @@ def sample(frames: Iterable[Frame], *, fps: float | None = None, stride: int = 1
             yield frame
 
 
-def nearest_to_ticks(frames: Iterable[Frame], fps: float) -> Iterator[Frame]:
+def nearest_to_ticks(frames: Iterable[T], fps: float) -> Iterator[T]:
     """For each tick n / fps, in seconds, the frame nearest to it in time.
 
     The end is treated as if the source went on: its last frame is not moved to a tick that a next one would have had.
     """
     tick = 0
     spacing_s = 0.0
-    before: Frame | None = None
-    given: Frame | None = None
+    before: T | None = None
+    given: T | None = None
     for frame in frames:
         while (at_s := tick / fps) <= frame.time_s + 1e-9:
             nearest = before if before is not None and at_s - before.time_s < frame.time_s - at_s else frame

@@ -73,12 +73,23 @@ class PreparedNetwork:
 
         features: of the R frames, at least T, as encode gave them, row by row. height_px, width_px: of those frames.
         """
+        return self.reconstruct_runs([features], height_px, width_px)
+
+    @torch.inference_mode()
+    def reconstruct_runs(self, runs: Sequence[Sequence[Tensor]], height_px: int, width_px: int) -> Tensor:
+        """The same for several rows of frames, of one source or more, whose clips share the decoder's work.
+
+        Returns the target frames of all clips, run by run.
+        """
         if self._whole is not None:
-            clips = features[0].unfold(0, self.clip_length, 1).permute(0, 1, 4, 2, 3)  # (N, C, T, H, W)
-            volume: Tensor = self._whole(clips)
+            clips = torch.cat([features[0].unfold(0, self.clip_length, 1) for features in runs])
+            volume: Tensor = self._whole(clips.permute(0, 1, 4, 2, 3))  # (N, C, T, H, W)
             return volume.float()
         stages = self.stages(height_px, width_px)
-        *finer, coarsest = [skip(kept) for skip, kept in zip(stages.skips, features, strict=True)]
+        *finer, coarsest = [
+            _joined([skip(kept) for kept in level])
+            for skip, level in zip(stages.skips, zip(*runs, strict=True), strict=True)
+        ]
         assert coarsest is not None, "every variant has something at the coarsest level"
         hidden = stages.decoder[0](coarsest)
         for stage, passed in zip(stages.decoder[1:], reversed(finer), strict=True):
@@ -104,6 +115,13 @@ class PreparedNetwork:
                 self._weights = None  # the stages hold what they need
             give_back_memory()
         return self._stages[size]
+
+
+def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+    there = [part for part in parts if part is not None]
+    if len(there) < 2:
+        return there[0] if there else None
+    return torch.cat(there)
 
 
 def prepare(

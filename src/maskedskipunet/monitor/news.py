@@ -1,0 +1,101 @@
+"""What watching has to tell: plain records, given to one listener in the order in which things happened."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from maskedskipunet.inference.window import FrameScore
+
+Condition = Literal["connecting", "running", "lost", "ended"]
+Fault = Literal["frozen", "dark", "defocused", "moved", "night"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A frame of a camera and its score, in order and each once.
+
+    frame: index and time_s go on over gaps; a score of None: at the edges of a gap, of a damaged frame, or skipped.
+    unix_s: when the frame arrived. delay_s: from then until now. skipped: whether it has no score because the machine
+    could not keep up. source_height_px, source_width_px: of the camera's picture, 0 for a damaged one. picture: JPEG
+    of it, where asked for.
+    """
+
+    camera: str
+    frame: FrameScore
+    unix_s: float
+    delay_s: float
+    skipped: bool
+    source_height_px: int
+    source_width_px: int
+    picture: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CameraState:
+    """A camera's connection has changed.
+
+    reason: why, where it was lost or a file broke off. again_s: until a lost one is tried again.
+    """
+
+    camera: str
+    condition: Condition
+    unix_s: float
+    reason: str = ""
+    again_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Nothing was seen from one time to the other. frames: how many are known to be missing, 0 if unknown."""
+
+    camera: str
+    start_unix_s: float
+    end_unix_s: float
+    reason: str
+    frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Something is wrong with a camera's picture, or no longer. told: in words, with the figure it rests on."""
+
+    camera: str
+    fault: Fault
+    present: bool
+    unix_s: float
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How a camera's frames fared since the last such record.
+
+    frames: that arrived. scored, skipped: of them. dropped: that found no room and never came here. delay_s: median
+    and most of those scored, None where none was. every: of how many frames one is scored at the moment.
+    """
+
+    camera: str
+    unix_s: float
+    frames: int
+    scored: int
+    skipped: int
+    dropped: int
+    delay_median_s: float | None
+    delay_most_s: float | None
+    every: int
+
+
+News = Scored | CameraState | Gap | Health | Load
+Listener = Callable[[News], None]
+
+
+def plain(news: News) -> dict[str, Any]:
+    """A record as plain values for a JSON line; a score's map and a picture's bytes are left out."""
+    values: dict[str, Any] = {"kind": type(news).__name__.lower()}
+    for field in fields(news):
+        value = getattr(news, field.name)
+        if isinstance(value, FrameScore):
+            values |= {"index": value.index, "time_s": round(value.time_s, 6), "score": value.score}
+        elif not isinstance(value, bytes) and field.name != "picture":
+            values[field.name] = round(value, 6) if isinstance(value, float) else value
+    return values

@@ -1,0 +1,50 @@
+"""How many frames are left out when the machine cannot keep up: evenly, and no more than must be."""
+
+LOAD_OVER_S = 5.0
+ENOUGH = 0.7  # of the time busy, at most, once fewer frames are left out
+MOST_EVERY = 1000
+
+
+class Pace:
+    """Of how many frames one is scored: `every`. 1 while the machine keeps up.
+
+    max_delay_s: frames that wait half as long let `every` grow, so that none need wait longer.
+    """
+
+    def __init__(self, max_delay_s: float) -> None:
+        self.every = 1
+        self._max_delay_s = max_delay_s
+        self._changed_s: float | None = None
+        self._since_s: float | None = None
+        self._busy_s = 0.0
+
+    def turn(self, now_s: float, oldest_s: float, busy_s: float) -> None:
+        """oldest_s: how long the oldest frame has waited. busy_s: how long was computed since the last turn."""
+        if self._since_s is None:
+            self._since_s = self._changed_s = now_s
+        assert self._changed_s is not None
+        self._busy_s += busy_s
+        if oldest_s > self._max_delay_s / 2 and now_s - self._changed_s >= self._max_delay_s / 4:
+            # What waits now came before the last change; it needs a while to show.
+            self._change(min(MOST_EVERY, self.every + max(1, self.every // 2)), now_s)
+        elif now_s - self._since_s >= LOAD_OVER_S:
+            load = self._busy_s / (now_s - self._since_s)
+            fewer = self.every - max(1, self.every // 4)
+            if fewer and load * self.every / fewer < ENOUGH:
+                self._change(fewer, now_s)
+            self._since_s, self._busy_s = now_s, 0.0
+
+    def _change(self, every: int, now_s: float) -> None:
+        self.every = every
+        self._changed_s = self._since_s = now_s
+        self._busy_s = 0.0
+
+
+def is_needed(place: int, every: int, half: int) -> bool:
+    """Whether a frame belongs to a clip whose target's place is a multiple of `every`; half: (T-1)/2.
+
+    >>> [place for place in range(9) if is_needed(place, 4, 1)]
+    [0, 1, 3, 4, 5, 7, 8]
+    """
+    past = place % every
+    return min(past, every - past) <= half

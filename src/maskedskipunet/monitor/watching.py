@@ -1,0 +1,282 @@
+"""Several cameras, one network: frames are scored as they arrive, those of all cameras together."""
+
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from statistics import median
+
+import numpy as np
+
+from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.streams import LiveSource
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.inference.prepare import PreparedNetwork
+from maskedskipunet.inference.window import ClipWindow, DueClips, FrameScore, SizedFrame, encode_frames, score_clips
+from maskedskipunet.monitor.camera import Camera, CameraFrame, Patience, ReaderProcess, unix_s
+from maskedskipunet.monitor.health import HealthMonitor
+from maskedskipunet.monitor.news import CameraState, Health, Listener, Load, Scored
+from maskedskipunet.monitor.pace import Pace, is_needed
+from maskedskipunet.monitor.reading import Arrived, Reading
+
+LOOK_S = 0.1  # how long nothing may happen before it is looked whether watching is still wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchConfig:
+    """How cameras are watched.
+
+    Args:
+        max_delay_s: seconds from a frame's arrival that its score may take; what would take longer is skipped
+        report_s: seconds from one report of delays and skipped frames to the next
+        with_maps: whether scores come with their maps, from which boxes are drawn
+        pictures: whether scores come with the camera's pictures, as JPEG
+    """
+
+    max_delay_s: float = 2.0
+    report_s: float = 60.0
+    with_maps: bool = False
+    pictures: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("max_delay_s", "report_s"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"{getattr(self, name)!r} seconds", name, "Use a number above 0")
+
+
+def watch(
+    cameras: Mapping[str, LiveSource],
+    network: PreparedNetwork,
+    size_px: tuple[int, int],
+    listener: Listener,
+    *,
+    config: WatchConfig | None = None,
+    patience: Patience | None = None,
+    wanted: Callable[[], bool] = lambda: True,
+    turned: Callable[[], None] = lambda: None,
+) -> None:
+    """Watch cameras until none is left (files end, cameras do not) or watching is not wanted any more.
+
+    cameras: by name, sampled at the rate that the network was trained at. size_px: height and width of frames as the
+    network sees them. listener: is told everything, in this thread; what it raises ends the
+    watching. wanted: asked LOOK_S apart at most, but for the time that computing takes. turned: called whenever all
+    that had arrived was dealt with, so that a watchdog sees progress and not merely life.
+    However it ends, no process is left.
+    """
+    config, patience = config or WatchConfig(), patience or Patience()
+    if not cameras:
+        raise ConfigError("there is no camera to watch", "cameras", "Name one or more")
+    _warm_up(network, size_px)
+    watched = [
+        WatchedCamera(_camera(name, source, network, size_px, config, patience), network.clip_length, place)
+        for place, (name, source) in enumerate(cameras.items())
+    ]
+    scorer = TogetherScorer(network, config, listener)
+    reported_s = time.monotonic()
+    try:
+        while wanted() and not all(one.is_done for one in watched):
+            if not any(one.waiting for one in watched):
+                _wait(watched)
+            for one in watched:
+                one.look(listener)
+            scorer.turn(watched)
+            turned()
+            if time.monotonic() - reported_s >= config.report_s:
+                reported_s = time.monotonic()
+                scorer.report(watched)
+        for one in watched:
+            one.break_off()
+        scorer.turn(watched)
+        scorer.report(watched)
+    finally:
+        for one in watched:
+            one.camera.ask_to_end()
+        for one in watched:
+            one.camera.stop()
+
+
+class WatchedCamera:
+    """A camera, its window of encoded frames, its health, and what is counted of it.
+
+    stagger: shifts which frames are left out, so that cameras do not all want the machine at once.
+    """
+
+    def __init__(self, camera: Camera, clip_length: int, stagger: int) -> None:
+        self.camera = camera
+        self.window = ClipWindow(clip_length)
+        self.waiting: deque[CameraFrame | None] = deque()  # None: what comes next is no neighbour
+        self.pending: deque[tuple[Arrived, bool]] = deque()  # given to the window: the frame, and whether it is skipped
+        self._half, self._place = clip_length // 2, stagger
+        self._health = HealthMonitor()
+        self._delays_s: list[float] = []
+        self._frames = self._scored = self._skipped = self._dropped_before = 0
+
+    @property
+    def is_done(self) -> bool:
+        return self.camera.ended and not self.waiting
+
+    def look(self, listener: Listener) -> None:
+        """Take in what came, and tell of what is no frame."""
+        for news in self.camera.step():
+            if isinstance(news, CameraFrame):
+                self.waiting.append(news)
+                self._frames += 1
+                self._look_at(news.arrived, listener)
+            else:
+                if isinstance(news, CameraState) and news.condition in ("lost", "ended"):
+                    self.waiting.append(None)
+                listener(news)
+
+    def _look_at(self, arrived: Arrived, listener: Listener) -> None:
+        if arrived.pixels is not None:
+            for change in self._health.update(arrived.time_s, arrived.pixels, arrived.colour):
+                when_s = unix_s(arrived.arrived_s)
+                listener(Health(self.camera.name, change.fault, change.present, when_s, change.told))
+
+    def oldest_s(self, now_s: float) -> float:
+        """How long the oldest frame has waited."""
+        return next((now_s - one.arrived.arrived_s for one in self.waiting if one is not None), 0.0)
+
+    def break_off(self) -> None:
+        """Nothing more is to be scored."""
+        self.waiting.clear()
+        self.waiting.append(None)
+
+    def take(self, most: int, every: int, latest_s: float) -> tuple[bool, list[SizedFrame]]:
+        """Up to so many neighbouring frames that wait, and whether something broke off before them.
+
+        every: of how many one is scored. latest_s: frames that arrived before are not scored any more.
+        """
+        broken, taken = False, list[SizedFrame]()
+        while self.waiting and len(taken) < most:
+            one = self.waiting[0]
+            if one is None or one.fresh:
+                if taken:
+                    break
+                broken = True
+            self.waiting.popleft()
+            if one is not None:
+                taken.append(self._sized(one.arrived, every, latest_s))
+        return broken, taken
+
+    def _sized(self, arrived: Arrived, every: int, latest_s: float) -> SizedFrame:
+        late = arrived.arrived_s < latest_s
+        is_target = not late and self._place % every == 0
+        needed = not late and is_needed(self._place, every, self._half)
+        self._place += 1
+        self.pending.append((arrived, not is_target))
+        frame = Frame(arrived.index, arrived.time_s, None)
+        return SizedFrame(frame, arrived.pixels if needed else None, is_target)
+
+    def tell(self, scores: Iterable[FrameScore], listener: Listener) -> None:
+        for score in scores:
+            arrived, skipped = self.pending.popleft()
+            assert arrived.index == score.index
+            delay_s = time.monotonic() - arrived.arrived_s
+            self._skipped += skipped
+            if score.score is not None:
+                self._scored += 1
+                self._delays_s.append(delay_s)
+            listener(
+                Scored(
+                    self.camera.name,
+                    score,
+                    unix_s(arrived.arrived_s),
+                    delay_s,
+                    skipped,
+                    arrived.height_px,
+                    arrived.width_px,
+                    arrived.picture,
+                )
+            )
+
+    def load(self, every: int) -> Load:
+        """What was counted since the last call."""
+        delays_s = self._delays_s
+        load = Load(
+            self.camera.name,
+            time.time(),
+            self._frames,
+            self._scored,
+            self._skipped,
+            self.camera.dropped - self._dropped_before,
+            median(delays_s) if delays_s else None,
+            max(delays_s, default=None),
+            every,
+        )
+        self._delays_s = []
+        self._frames = self._scored = self._skipped = 0
+        self._dropped_before = self.camera.dropped
+        return load
+
+
+class TogetherScorer:
+    """Scores what waits at several cameras, a batch a turn."""
+
+    def __init__(self, network: PreparedNetwork, config: WatchConfig, listener: Listener) -> None:
+        self._network, self._config, self._listener = network, config, listener
+        self._pace = Pace(config.max_delay_s)
+        self._busy_s = 0.0  # by the last turn
+
+    def turn(self, watched: Sequence[WatchedCamera]) -> None:
+        """Score some of the frames that wait, of each camera as many."""
+        began_s = time.monotonic()
+        self._pace.turn(began_s, max(one.oldest_s(began_s) for one in watched), self._busy_s)
+        busy = [one for one in watched if one.waiting]
+        if not busy:
+            self._busy_s = 0.0
+            return
+        most = max(1, self._network.frames_together // len(busy))
+        taken = [one.take(most, self._pace.every, began_s - self._config.max_delay_s) for one in busy]
+        encoded = iter(encode_frames([sized for _, frames in taken for sized in frames], self._network))
+        due: list[tuple[WatchedCamera, DueClips]] = []
+        for one, (broken, frames) in zip(busy, taken, strict=True):
+            if broken:
+                due.append((one, one.window.end()))
+            due.append((one, one.window.add(list(islice(encoded, len(frames))))))
+        scores = score_clips([clips for _, clips in due], self._network, with_maps=self._config.with_maps)
+        for (one, _), found in zip(due, scores, strict=True):
+            one.tell(found, self._listener)
+        self._busy_s = time.monotonic() - began_s
+
+    def report(self, watched: Sequence[WatchedCamera]) -> None:
+        for one in watched:
+            self._listener(one.load(self._pace.every))
+
+
+def _camera(
+    name: str,
+    source: LiveSource,
+    network: PreparedNetwork,
+    size_px: tuple[int, int],
+    config: WatchConfig,
+    patience: Patience,
+) -> Camera:
+    reading = Reading(
+        source=source,
+        height_px=size_px[0],
+        width_px=size_px[1],
+        channels=network.channels,
+        max_wait_s=config.max_delay_s,
+        pictures=config.pictures,
+    )
+    return Camera(name, partial(ReaderProcess, name, reading), patience, once=source.address.kind == "file")
+
+
+def _warm_up(network: PreparedNetwork, size_px: tuple[int, int]) -> None:
+    """Find the fastest form of the network's parts before frames come, for it takes seconds."""
+    blank = np.zeros((network.channels, *size_px), np.uint8)
+    frames = [SizedFrame(Frame(at, 0.0, None), blank) for at in range(network.clip_length)]
+    score_clips([ClipWindow(network.clip_length).add(encode_frames(frames, network))], network, with_maps=False)
+
+
+def _wait(watched: Sequence[WatchedCamera]) -> None:
+    """Until something comes from a camera, LOOK_S at most."""
+    poll = select.poll()
+    for one in watched:
+        if one.camera.descriptor is not None:
+            poll.register(one.camera.descriptor, select.POLLIN)
+    poll.poll(LOOK_S * 1000)

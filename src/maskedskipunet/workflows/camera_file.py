@@ -1,0 +1,139 @@
+"""`cameras.yaml`: which cameras are watched, by which model, and how patiently."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
+from maskedskipunet.monitor.camera import Patience
+from maskedskipunet.monitor.watching import WatchConfig
+
+EXAMPLE = "Write `cameras: {door: rtsp://…}` into it"
+LARGEST = 1_000_000  # characters
+
+
+@dataclass(frozen=True)
+class CameraFile:
+    """What a file of cameras says. model: None where it names none. fps: None where it asks for no rate."""
+
+    cameras: Mapping[str, CameraAddress]
+    model: Path | None
+    fps: float | None
+    config: WatchConfig
+    patience: Patience
+
+
+def read_camera_file(path: Path) -> CameraFile:
+    """Raises ConfigError that names every fault of the file at once, and shows no address."""
+    faults: list[str] = []
+    settings = _mapping(_document(path), str(path), faults)
+    cameras = _cameras(settings.pop("cameras", None), faults)
+    model = settings.pop("model", None)
+    if model is not None and not (isinstance(model, str) and model):
+        faults.append("model: not a path")
+    numbers = {name: _number(name, settings.pop(name), faults) for name in list(settings) if name in _numbers()}
+    faults += [f"{name}: there is no such setting" for name in settings]
+    patience = _built(Patience, numbers, faults)
+    config = _built(WatchConfig, numbers, faults)
+    fps = numbers.get("fps")
+    if fps is not None and not 0 < fps < float("inf"):
+        faults.append("fps: not a rate above 0")
+    if faults or patience is None or config is None:
+        count = f"{len(faults)} faults: " if len(faults) > 1 else ""
+        raise ConfigError(count + "; ".join(faults), str(path), "Mend the file")
+    return CameraFile(cameras, None if model is None else Path(model), fps, config, patience)
+
+
+def named_sources(sources: list[str]) -> dict[str, CameraAddress]:
+    """Cameras named on a command line, by what of their addresses may be shown. Raises ConfigError."""
+    cameras: dict[str, CameraAddress] = {}
+    for number, text in enumerate(sources, start=1):
+        address = CameraAddress.parse(text, f"source {number}")
+        name = str(address)
+        cameras[f"{name} ({number})" if name in cameras else name] = address
+    return cameras
+
+
+class _NoTwice(yaml.SafeLoader):  # type: ignore[misc]  # yaml states no types
+    """Loads plain values, and refuses a name that is given twice: the first camera would be gone without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [str(key.value) for key, _ in node.value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(twice)} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)  # type: ignore[no-any-return]
+
+
+def _document(path: Path) -> Any:
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LARGEST + 1)
+    except UnicodeDecodeError:
+        fault = "not a text file"
+    except OSError as error:
+        fault = f"cannot read the file ({error.strerror})"
+    else:
+        try:
+            if len(text) <= LARGEST:
+                return yaml.load(text, _NoTwice)  # it is a SafeLoader
+            fault = "too large for a list of cameras"
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            mark = getattr(error, "problem_mark", None)
+            place = f" (line {mark.line + 1}: {getattr(error, 'problem', '')})" if mark is not None else ""
+            fault = f"not YAML that names cameras{place}"
+    # Out here, so that no traceback shows a line of the file: it may hold a password.
+    raise ConfigError(fault, str(path), EXAMPLE)
+
+
+def _mapping(value: Any, where: str, faults: list[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        faults.append("the file holds no settings")
+        return {}
+    return {str(name): setting for name, setting in value.items()}
+
+
+def _cameras(value: Any, faults: list[str]) -> dict[str, CameraAddress]:
+    found: dict[str, CameraAddress] = {}
+    if not isinstance(value, dict) or not value:
+        faults.append("cameras: none is named")
+        return found
+    for key, source in value.items():
+        where = f"cameras.{key}"
+        name = str(key)
+        if not name.isprintable() or not name.strip() or "/" in name or name.startswith("."):
+            faults.append(f"{where!r}: not a name that a folder could have")
+        elif not isinstance(source, str):
+            faults.append(f"{where}: not an address")
+        else:
+            try:
+                found[name] = CameraAddress.parse(source, where)
+            except MaskedSkipUNetError as error:
+                faults.append(f"{where}: {error.what}")
+    return found
+
+
+def _numbers() -> set[str]:
+    return {"fps", "max_delay_s", "report_s", *(field.name for field in fields(Patience))}
+
+
+def _number(name: str, value: Any, faults: list[str]) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        faults.append(f"{name}: not a number")
+        return None
+    return float(value)
+
+
+def _built(kind: Any, numbers: Mapping[str, float | None], faults: list[str]) -> Any:
+    given = {field.name: numbers[field.name] for field in fields(kind) if numbers.get(field.name) is not None}
+    sound = {}
+    for name, value in given.items():
+        try:
+            kind(**{name: value})
+            sound[name] = value
+        except ConfigError as error:
+            faults.append(f"{error.where}: {error.what}")
+    return kind(**sound)

@@ -1,0 +1,282 @@
+"""Watching from end to end: real processes, a real server on loopback, and the scores of the file."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.streams import LiveSource
+from maskedskipunet.data.video import read_video
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.inference.scorer import score_frames
+from maskedskipunet.monitor.camera import Patience
+from maskedskipunet.monitor.news import CameraState, Gap, Load, News, Scored, plain
+from maskedskipunet.monitor.watching import WatchConfig, watch
+
+PATIENCE = Patience(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2)
+SIZE_PX = (32, 48)  # of the network that all tests share
+NO_HURRY = WatchConfig(max_delay_s=300)
+
+
+def live(place: object, **how: Any) -> LiveSource:
+    return LiveSource(address=CameraAddress.parse(str(place)), open_s=100, read_s=100, **how)
+
+
+class Heard:
+    """Everything that was told, and when it is enough."""
+
+    def __init__(self, patience_s: float = 240) -> None:
+        self.news: list[News] = []
+        self._until_s = time.monotonic() + patience_s
+
+    def __call__(self, news: News) -> None:
+        self.news.append(news)
+
+    def of(self, kind: type[Any], camera: str = "a") -> list[Any]:
+        return [one for one in self.news if isinstance(one, kind) and one.camera == camera]
+
+    def scores(self, camera: str = "a") -> list[float | None]:
+        return [one.frame.score for one in self.of(Scored, camera)]
+
+    def until(self, enough: Callable[[], bool]) -> Callable[[], bool]:
+        def wanted() -> bool:
+            assert time.monotonic() < self._until_s, f"in vain, having heard {self.news[-5:]}"
+            return not enough()
+
+        return wanted
+
+
+@pytest.fixture(scope="module")
+def of_file(footage: Path, network: Any, how: Any) -> list[float | None]:
+    return [one.score for one in score_frames(read_video(footage), network, how)]
+
+
+def assert_same(found: list[float | None], expected: list[float | None]) -> None:
+    assert [score is None for score in found] == [score is None for score in expected]
+    kept = [score for score in found if score is not None]
+    np.testing.assert_allclose(kept, [score for score in expected if score is not None], rtol=1e-5)
+
+
+def test_cameras_of_several_kinds_share_the_network_and_get_the_scores_of_the_file(
+    rtsp: Callable[..., Any], footage: Path, network: Any, of_file: list[float | None]
+) -> None:
+    server, heard = rtsp(footage, speed=4, login="me:hunter2"), Heard()
+    cameras = {"file": live(footage, speed=4), "stream": live(server.url)}
+    # The last picture of a stream that goes on is known to be whole only when the next one begins.
+    enough = heard.until(lambda: len(heard.of(Scored, "stream")) >= 38 and len(heard.of(Scored, "file")) == 40)
+    watch(cameras, network, SIZE_PX, heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+
+    assert_same(heard.scores("file"), of_file)
+    assert_same(heard.scores("stream")[1:38], of_file[1:38])
+    assert [one.condition for one in heard.of(CameraState, "file")] == ["connecting", "running", "ended"]
+    assert [one.frame.index for one in heard.of(Scored, "file")] == [*range(40)]
+    assert all(one.delay_s > 0 for one in heard.of(Scored, "file"))
+    assert sum(one.frames for one in heard.of(Load, "file")) == 40
+    assert sum(one.scored for one in heard.of(Load, "file")) == 38
+    assert "hunter2" not in repr([*heard.news, *map(plain, heard.news)])
+
+
+@pytest.mark.parametrize("fault", ["cut_at", "pause_at"])
+def test_a_stream_cut_off_or_stalled_is_taken_up_again_with_a_gap_and_the_files_scores(
+    fault: str, rtsp: Callable[..., Any], footage: Path, network: Any, of_file: list[float | None]
+) -> None:
+    server, heard = rtsp(footage, speed=4), Heard()
+    setattr(server, fault, 20)
+    patience = Patience(first_s=120, stall_s=4, again_s=0.1, longest_s=0.2)
+
+    def hear(news: News) -> None:
+        heard(news)
+        if isinstance(news, CameraState) and news.condition == "lost":
+            setattr(server, fault, None)
+            server.paused.clear()
+
+    enough = heard.until(lambda: bool(heard.of(Gap)) and len(heard.of(Scored)) >= 50)
+    watch({"a": live(server.url)}, network, SIZE_PX, hear, config=NO_HURRY, patience=patience, wanted=enough)
+
+    (gap,) = heard.of(Gap)
+    assert gap.end_unix_s > gap.start_unix_s
+    assert gap.reason
+    conditions = [one.condition for one in heard.of(CameraState)]
+    assert conditions == ["connecting", "running", "lost", "connecting", "running"]
+    found = heard.of(Scored)
+    before = [one for one in found if one.unix_s <= gap.start_unix_s + 1e-3]
+    again = found[len(before) :]
+    assert 18 <= len(before) <= 20
+    assert_same([one.frame.score for one in before], [*of_file[: len(before) - 1], None])
+    assert_same([one.frame.score for one in again][:20], of_file[:20])  # the server begins anew
+    assert [one.frame.index for one in found] == [*range(len(found))]
+    times_s = [one.frame.time_s for one in found]
+    assert times_s == sorted(set(times_s))
+
+
+def test_what_cannot_be_kept_up_with_is_skipped_evenly_and_counted_and_no_delay_grows(
+    footage: Path, network: Any, of_file: list[float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        """The network on a machine that takes its time for each clip."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(network, name)
+
+        def reconstruct_runs(self, runs: Any, *size: int) -> Any:
+            time.sleep(0.4 * sum(len(run[0]) - network.clip_length + 1 for run in runs))
+            return network.reconstruct_runs(runs, *size)
+
+    heard = Heard()
+    source = live(footage)  # four seconds of ten frames a second, of which some two a second can be scored
+    watch({"a": source}, Slow(), SIZE_PX, heard, config=WatchConfig(max_delay_s=1), patience=PATIENCE)  # type: ignore[arg-type]
+
+    found, loads = heard.of(Scored), heard.of(Load)
+    assert sum(load.skipped for load in loads) == sum(one.skipped for one in found) > 10
+    assert sum(load.frames for load in loads) == len(found)
+    assert len(found) + sum(load.dropped for load in loads) == 40
+    scored = [one for one in found if one.frame.score is not None]
+    assert scored
+    for one in scored:
+        assert one.frame.score == pytest.approx(of_file[one.frame.index], rel=1e-5)
+
+
+def test_a_file_that_breaks_off_is_not_played_again_and_another_goes_on(
+    footage: Path, network: Any, tmp_path: Path
+) -> None:
+    words = tmp_path / "words.mp4"
+    words.write_text("no video")
+    heard = Heard()
+    cameras = {"a": live(footage, speed=50), "b": live(words)}
+    watch(cameras, network, SIZE_PX, heard, config=NO_HURRY, patience=PATIENCE)
+
+    assert len(heard.of(Scored)) == 40
+    assert [one.condition for one in heard.of(CameraState, "b")] == ["connecting", "ended"]
+    assert "cannot open the video" in heard.of(CameraState, "b")[-1].reason
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_listener_that_fails_ends_the_watching_and_no_process_is_left(footage: Path, network: Any) -> None:
+    def hear(news: News) -> None:
+        if isinstance(news, Scored):
+            raise ValueError("full")
+
+    with pytest.raises(ValueError, match="full"):
+        watch({"a": live(footage)}, network, SIZE_PX, hear, config=NO_HURRY, patience=PATIENCE)
+    assert not any(b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(os.getpid()))
+
+
+READS_ALONE = """
+import sys, time
+from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.streams import LiveSource
+from maskedskipunet.monitor.camera import Camera, CameraFrame, Patience, ReaderProcess
+from maskedskipunet.monitor.reading import Reading
+
+def main():
+    source = LiveSource(address=CameraAddress.parse(sys.argv[1]), open_s=200, read_s=200)
+    reading = Reading(source=source, height_px=32, width_px=48, channels=3, max_wait_s=5)
+    camera = Camera("a", lambda: ReaderProcess("a", reading), Patience(first_s=200, stall_s=200))
+    while True:
+        if any(isinstance(news, CameraFrame) for news in camera.step()):
+            print("frame", flush=True)
+        time.sleep(0.01)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("stalled", [False, True])
+def test_a_watching_process_that_is_killed_leaves_no_child_behind(
+    stalled: bool, rtsp: Callable[..., Any], footage: Path, tmp_path: Path, make: Any
+) -> None:
+    server = rtsp(footage)
+    server.pause_at = 5 if stalled else None  # then the child waits inside the library, and sends nothing
+    script = tmp_path / "reads.py"
+    script.write_text(READS_ALONE)
+    parent = subprocess.Popen([sys.executable, str(script), server.url], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    try:
+        assert parent.stdout.readline() == "frame\n"
+        if stalled:
+            make.wait_until(server.paused.is_set)
+        left = children(parent.pid)
+        assert left
+    finally:
+        parent.kill()
+        parent.wait()
+        parent.stdout.close()
+    make.wait_until(lambda: not any(map(is_alive, left)))
+
+
+def test_a_child_that_is_killed_is_told_as_lost_and_started_again(
+    rtsp: Callable[..., Any], footage: Path, network: Any
+) -> None:
+    server, heard, killed = rtsp(footage, speed=2), Heard(), []
+
+    def hear(news: News) -> None:
+        heard(news)
+        if isinstance(news, Scored) and not killed:
+            for pid in children(os.getpid()):
+                if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    killed.append(pid)
+                    os.kill(pid, signal.SIGKILL)
+
+    enough = heard.until(lambda: bool(heard.of(Gap)))
+    watch({"a": live(server.url)}, network, SIZE_PX, hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+
+    assert len(killed) == 1
+    assert heard.of(Gap)[0].reason == "its process ended by signal 9"
+
+
+def test_no_address_is_in_a_list_of_processes(rtsp: Callable[..., Any], footage: Path, network: Any) -> None:
+    server, heard, seen = rtsp(footage, speed=2, login="me:hunter2"), Heard(), []
+
+    def hear(news: News) -> None:
+        heard(news)
+        seen.extend(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(os.getpid()))
+
+    enough = heard.until(lambda: bool(heard.of(Scored)))
+    watch({"a": live(server.url)}, network, SIZE_PX, hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+
+    assert any(b"spawn_main" in line for line in seen)
+    assert not any(b"hunter2" in line or b"rtsp" in line for line in seen)
+
+
+def test_a_camera_that_is_away_does_not_hold_up_another(footage: Path, network: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    heard = Heard()
+    cameras = {"a": live(f"rtsp://127.0.0.1:{port}/x"), "b": live(footage, speed=4)}
+    enough = heard.until(lambda: len(heard.of(Scored, "b")) == 40)
+    watch(cameras, network, SIZE_PX, heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+
+    assert not heard.of(Scored)
+
+
+def test_no_camera_at_all_is_refused(network: Any) -> None:
+    with pytest.raises(ConfigError, match="no camera to watch"):
+        watch({}, network, SIZE_PX, lambda news: None)

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.workflows.camera_file import named_sources, read_camera_file
+
+SOUND = """
+model: runs/room
+fps: 5
+stall_s: 7
+max_delay_s: 1.5
+cameras:
+  door: rtsp://${LOGIN}@10.0.0.7/live
+  yard: usb:0
+  old: night.mp4
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path):
+    def write(text: str) -> Path:
+        path = tmp_path / "cameras.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_file_of_cameras_is_read(written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGIN", "me")
+    asked = read_camera_file(written(SOUND))
+
+    assert {name: str(address) for name, address in asked.cameras.items()} == {
+        "door": "rtsp://10.0.0.7/live",
+        "yard": "usb:0",
+        "old": "night.mp4",
+    }
+    assert (asked.model, asked.fps) == (Path("runs/room"), 5)
+    assert (asked.patience.stall_s, asked.config.max_delay_s) == (7, 1.5)
+
+
+def test_every_fault_is_named_at_once_and_no_secret_with_them(written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOGIN", raising=False)
+    path = written("""
+model: 3
+fps: -1
+stall_s: soon
+max_delay_s: 0
+colour: blue
+cameras:
+  door: rtsp://${LOGIN}@10.0.0.7/live
+  yard: gopher://me:hunter2@x
+  "../up": usb:0
+  list: [rtsp://me:hunter2@y]
+""")
+    with pytest.raises(ConfigError) as caught:
+        read_camera_file(path)
+
+    told = str(caught.value)
+    assert told.startswith(f"{path}: 9 faults: ")
+    for fault in (
+        "cameras.door: LOGIN is not set in the environment",
+        "cameras.yard: no such kind of stream",
+        "'cameras.../up': not a name that a folder could have",
+        "cameras.list: not an address",
+        "model: not a path",
+        "fps: not a rate above 0",
+        "stall_s: not a number",
+        "max_delay_s: 0.0 seconds",
+        "colour: there is no such setting",
+    ):
+        assert fault in told
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "the file holds no settings; cameras: none is named"),
+        ("cameras: {}", "cameras: none is named"),
+        ("- a", "the file holds no settings"),
+        ("cameras: {door: usb:0, door: usb:1}", "door is given twice"),
+        ("cameras: [", "not YAML that names cameras (line"),
+        ("cameras: {door: !!python/object/apply:os.system [ls]}", "not YAML that names cameras"),
+        ("a: &a [*a, *a]", "there is no such setting"),
+    ],
+)
+def test_what_is_no_file_of_cameras_is_refused(written, text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_camera_file(written(text))
+    assert told in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
+    for name, told in (("none", "No such file"), ("bytes", "not a text file")):
+        with pytest.raises(ConfigError, match=told):
+            read_camera_file(tmp_path / name)
+
+
+def test_sources_of_a_command_line_are_named_by_what_may_be_shown() -> None:
+    named = named_sources(["rtsp://me:hunter2@cam/x", "usb:0", "usb:0"])
+
+    assert [*named] == ["rtsp://cam/x", "usb:0", "usb:0 (3)"]
