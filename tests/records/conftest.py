@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,22 +96,27 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "records.db"
 
 
-@pytest.fixture
-def new_book(empty_database: Path) -> Iterator[Callable[[Path], Book]]:
-    """Opens records in a folder; they are closed at the end."""
-    opened = []
+NewBook = Callable[[Path], AbstractContextManager[Book]]
 
-    def open_book(folder: Path) -> Book:
+
+@pytest.fixture(scope="session")
+def new_book(empty_database: Path) -> NewBook:
+    """Opens new records in a folder; they are closed at the end of the block."""
+
+    @contextmanager
+    def open_book(folder: Path) -> Iterator[Book]:
         folder.mkdir(parents=True)
         shutil.copy(empty_database, folder)
-        opened.append(Book(folder))
-        return opened[-1]
+        book = Book(folder)
+        try:
+            yield book
+        finally:
+            book.records.close()
 
-    yield open_book
-    for book in opened:
-        book.records.close()
+    return open_book
 
 
 @pytest.fixture
-def book(tmp_path: Path, new_book: Callable[[Path], Book]) -> Book:
-    return new_book(tmp_path / "records")
+def book(tmp_path: Path, new_book: NewBook) -> Iterator[Book]:
+    with new_book(tmp_path / "records") as book:
+        yield book

@@ -48,8 +48,8 @@ def write_until_killed(folder: Path, number: int, tell: int) -> None:
                 prune(records, Retention(larger_than_bytes=60_000))
 
 
-def kill_one(folder: Path, number: int, after_s: float) -> list[str]:
-    """Start a writer, kill it after a while; returns what it was told to be done."""
+def kill_one(folder: Path, number: int, after: int, after_s: float) -> list[str]:
+    """Start a writer, kill it after so many steps and a while; returns what it was told to be done."""
     hear, tell = os.pipe()
     writer = os.fork()
     if writer == 0:
@@ -57,17 +57,17 @@ def kill_one(folder: Path, number: int, after_s: float) -> list[str]:
         write_until_killed(folder, number, tell)
     os.close(tell)
     with os.fdopen(hear) as told:
-        told.readline()
+        heard = [told.readline() for _ in range(1 + after)]
         time.sleep(after_s)
         os.kill(writer, signal.SIGKILL)
         os.waitpid(writer, 0)
-        return told.read().split()
+        return [line for line in (*map(str.strip, heard), *told.read().split()) if line]
 
 
 def main(folder: Path, writers: int, seed: int) -> None:
     draw = random.Random(seed)
     for number in range(writers):
-        told = kill_one(folder, number, draw.uniform(0, 0.25))
+        told = kill_one(folder, number, draw.randrange(8), draw.uniform(0, 0.03))
         report = check(folder)
         with Records.open(folder) as records, records.read() as session:
             counts = outbox.counts(session)

@@ -9,7 +9,7 @@ from pathlib import Path
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.tables import DeliveryRow
 
-WRITERS, SEED = 25, 8
+WRITERS, SEED = 20, 8
 
 
 def test_writers_killed_at_any_moment_leave_clean_records_with_all_they_were_told_is_recorded(tmp_path: Path) -> None:
@@ -31,6 +31,5 @@ def test_writers_killed_at_any_moment_leave_clean_records_with_all_they_were_tol
     with Records.open(folder) as records, records.read() as session:
         waiting = {f"{row.event_id}:{row.phase}" for row in session.query(DeliveryRow)}
         left_open = [recorded.event.id for recorded in records.events(open_only=True)]
-    assert told <= waiting | {key for key in told if key.endswith(":update")}
-    assert {key for key in told if key.endswith(":end")} <= waiting
+    assert {key for key in told if not key.endswith(":update")} <= waiting  # an update gives way to the next message
     assert len(left_open) <= 1

@@ -134,8 +134,7 @@ def test_of_any_events_the_oldest_go_no_more_than_needed_and_none_that_lasts(dra
 @settings(max_examples=8)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4000)), max_size=5), bounds)
 def test_whatever_is_pruned_rows_and_files_agree_afterwards(new_book, drawn, retention):
-    with tempfile.TemporaryDirectory() as place:
-        book = new_book(Path(place) / "records")
+    with tempfile.TemporaryDirectory() as place, new_book(Path(place) / "records") as book:
         for number, (day, size) in enumerate(drawn):
             padding = (8 + size).to_bytes(4) + b"free" + bytes(size)
             book.whole(f"e{number}", began_s=day * DAY_S, clip=CLIP + padding)
@@ -143,7 +142,6 @@ def test_whatever_is_pruned_rows_and_files_agree_afterwards(new_book, drawn, ret
         before = check(book.folder)
         pruned = prune(book.records, retention)
         after = check(book.folder)
-        book.records.close()
     assert after.faults == []
     assert after.events == before.events - len(pruned.removed)
     assert after.file_bytes == before.file_bytes - pruned.freed_bytes == pruned.kept_bytes

@@ -36,11 +36,10 @@ def open_database(folder: RecordsFolder, *, create: bool) -> Engine:
     DamagedError for a damaged one; DiskSpaceError when there is no room.
     """
     path = folder.database
-    if not path.is_file():
-        if path.exists() or (folder.path.exists() and not folder.path.is_dir()):
-            raise RecordsError("no records folder", str(folder.path), "Name a folder")
-        if not create:
-            raise RecordsError("there are no records", str(folder.path), "Name the records folder of `watch`")
+    if path.is_dir() or (folder.path.exists() and not folder.path.is_dir()):
+        raise RecordsError("no records folder", str(folder.path), "Name a folder")
+    if not create and not path.exists():
+        raise RecordsError("there are no records", str(folder.path), "Name the records folder of `watch`")
     engine = _engine(path)
     try:
         with database_faults(path), _alone(folder), writing(engine).begin() as connection:

@@ -40,6 +40,11 @@ class RecordsFolder:
         clip, picture, description = (self._beside(event_id, began_unix_s, suffix) for suffix in suffixes)
         return clip, picture, description
 
+    def files_named(self, event_id: str, day: str) -> tuple[Path, Path]:
+        """Clip and picture of an event that began on this day."""
+        stem = self.events / day / require_id(event_id)
+        return stem.with_suffix(".mp4"), stem.with_suffix(".jpg")
+
     def relative(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()
 

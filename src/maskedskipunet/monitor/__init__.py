@@ -1,0 +1,1 @@
+"""Watching cameras: their frames, clips of what happened, and who is told."""
