@@ -73,7 +73,7 @@ class WebhookSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class MqttSettings(Settings):
-    """The broker, the topic that all of ours begin with, and the prefix of Home Assistant's discovery, empty for none."""
+    """The broker, the topic that ours begin with, and the prefix of Home Assistant's discovery, empty for none."""
 
     host: str
     port: int | None = None

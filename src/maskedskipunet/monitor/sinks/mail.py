@@ -62,17 +62,19 @@ class MailSink:
         return None
 
     def _hand_in(self, mail: EmailMessage) -> None:
-        how, server = self.server, smtplib.SMTP(timeout=self.timeout_s)
-        if how.security == "ssl":
-            server = smtplib.SMTP_SSL(timeout=self.timeout_s, context=ssl.create_default_context())
-        server._host = how.host  # type: ignore[attr-defined]  # whose certificate it is to show; connect alone sets none
-        with server, hang_up_after(self.timeout_s, lambda: server.sock):
-            server.connect(how.host, how.port)
-            if how.security == "starttls":
+        with self._connected() as server, hang_up_after(self.timeout_s, lambda: server.sock):
+            if self.server.security == "starttls":
                 server.starttls(context=ssl.create_default_context())
-            if how.username is not None:
-                server.login(how.username, "" if how.password is None else how.password.reveal())
+            if self.server.username is not None:
+                password = self.server.password
+                server.login(self.server.username, "" if password is None else password.reveal())
             server.send_message(mail)
+
+    def _connected(self) -> smtplib.SMTP:
+        host, port = self.server.host, self.server.port
+        if self.server.security == "ssl":
+            return smtplib.SMTP_SSL(host, port, timeout=self.timeout_s, context=ssl.create_default_context())
+        return smtplib.SMTP(host, port, timeout=self.timeout_s)
 
 
 def mail_of(delivery: Delivery, files: Attachments, sender: str, to: Sequence[str]) -> EmailMessage:

@@ -22,7 +22,7 @@ class MetricsSink:
             cure = "Install it with pip install 'maskedskipunet[metrics]'"
             raise ConfigError("metrics need prometheus-client", "sinks", cure) from error
         registry = CollectorRegistry()
-        registry.register(_Queues(queues))  # type: ignore[arg-type]  # any class that collects will do
+        registry.register(_Queues(queues))
         self._events = Counter("maskedskipunet_events", "Events told of", ["camera", "phase"], registry=registry)
         self._frames = Counter("maskedskipunet_frames", "Frames scored", ["camera"], registry=registry)
         self._skipped = Counter("maskedskipunet_frames_skipped", "Frames left out", ["camera"], registry=registry)
