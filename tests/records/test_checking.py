@@ -15,6 +15,7 @@ from maskedskipunet.records.checking import check
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.watch_lock import WatchLock
 
 from .conftest import CLIP, PICTURE
 
@@ -169,6 +170,21 @@ def test_a_folder_without_records_is_refused(tmp_path):
     with pytest.raises(RecordsError, match="there are no records"):
         check(tmp_path)
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("how", ["whole", "gone"])
+def test_nothing_is_repaired_under_a_process_that_watches(filled, monkeypatch, how):
+    monkeypatch.setattr("maskedskipunet.records.watch_lock._PATIENCE_S", 0.1)
+    lock = WatchLock(filled.records.folder.watch_lock)
+    assert lock.take(wait=False)
+    if how == "gone":
+        filled.records.close()
+        for path in filled.folder.glob("records.db*"):
+            path.unlink()
+    with pytest.raises(RecordsError, match="another process is watching"):
+        check(filled.folder, repair=True)
+    lock.give_back()
+    assert check(filled.folder, repair=True).is_clean
 
 
 def test_files_of_others_are_left_alone(filled):

@@ -106,8 +106,10 @@ def test_another_programs_database_is_refused(folder):
     with connection:
         connection.execute("CREATE TABLE events (id)")
     connection.close()
+    before = folder.database.read_bytes()
     with pytest.raises(RecordsError, match="the database is another program's"):
         Records.open(folder.path)
+    assert folder.database.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ class ClipCutter:
         clip = self._clips[event_id] = _Clip(path, begin_s + self.config.longest_s, Fraction(self.frame_rate))
         if not self.room.is_there():
             clip.is_abandoned = True
+            return
         for kept in self.ring.since(begin_s):
             self._put(event_id, kept.time_s, from_jpeg(kept.jpeg))
 

@@ -14,6 +14,7 @@ from maskedskipunet.records.folder import RecordsFolder, day_of
 from maskedskipunet.records.outbox import QueueCount
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.watch_lock import WatchLock
 from maskedskipunet.records.wholeness import is_whole_clip, is_whole_picture
 
 _SUFFIXES = (".json", ".mp4", ".jpg")
@@ -79,7 +80,8 @@ def check(path: Path, *, repair: bool = False) -> CheckReport:
     their rows; of two that differ the one that was changed later holds, else the row; what belongs to no event or is
     not whole goes into `lost/`. A database that is damaged or gone is made anew from the files, the damaged one is
     kept beside it.
-    Raises RecordsError for a folder without records, and a database that is another's or newer.
+    Raises RecordsError for a folder without records, a database that is another's or newer, and a repair while another
+    process is watching.
     """
     report, folder = CheckReport(path), RecordsFolder(path)
     records = _open(folder, report, repair)
@@ -106,7 +108,7 @@ def _open(folder: RecordsFolder, report: CheckReport, repair: bool) -> Records |
         fault = "the database is gone"
     else:
         try:
-            return Records.open(folder.path, create=False)
+            return Records.open(folder.path, create=False, watching=repair)
         except DamagedError as error:
             fault = error.what
     if repair:
@@ -117,6 +119,10 @@ def _open(folder: RecordsFolder, report: CheckReport, repair: bool) -> Records |
 
 def _made_anew(folder: RecordsFolder, report: CheckReport, fault: str) -> Records:
     """An empty database in the place of a damaged one; the events' files fill it as those without a row."""
+    lock = WatchLock(folder.watch_lock)
+    if not lock.take(wait=True):
+        cure = "End it, then repair"
+        raise RecordsError("another process is watching into these records", str(folder.path), cure)
     mended = "made anew from the events' files; states and deliveries are not in them"
     if folder.database.exists():
         aside = _free_name(folder.path / "records.db.damaged")
@@ -125,7 +131,8 @@ def _made_anew(folder: RecordsFolder, report: CheckReport, fault: str) -> Record
     for suffix in ("-wal", "-shm"):
         folder.database.with_name(f"{folder.database.name}{suffix}").unlink(missing_ok=True)
     report.faults.append(Fault("records.db", fault, mended))
-    return Records.open(folder.path)
+    lock.give_back()
+    return Records.open(folder.path, watching=True)
 
 
 def _integrity(records: Records) -> str | None:

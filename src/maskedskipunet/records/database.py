@@ -42,8 +42,10 @@ def open_database(folder: RecordsFolder, *, create: bool) -> Engine:
         raise RecordsError("there are no records", str(folder.path), "Name the records folder of `watch`")
     engine = _engine(path)
     try:
-        with database_faults(path), _alone(folder), writing(engine).begin() as connection:
-            _bring_up_to_date(connection, path)
+        with database_faults(path), _alone(folder):
+            with writing(engine).begin() as connection:
+                _bring_up_to_date(connection, path)
+            _log_ahead(engine)
     except BaseException:
         engine.dispose()
         raise
@@ -87,7 +89,7 @@ def _engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions begin where we say, changes of tables included
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -127,6 +129,15 @@ def _bring_up_to_date(connection: Connection, path: Path) -> None:
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _log_ahead(engine: Engine) -> None:
+    """The database stays in this mode; it is set when the database is known to be ours."""
+    connection = engine.raw_connection()  # no transaction is open there
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
 
 
 @cache

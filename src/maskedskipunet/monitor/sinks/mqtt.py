@@ -1,9 +1,11 @@
 """Events to an MQTT broker, found by Home Assistant of itself."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +62,8 @@ class MqttSink:
             raise ConfigError("MQTT needs paho-mqtt", "sinks", cure) from error
         self.broker, self.topic, self.discovery, self.timeout_s = broker, topic, discovery, timeout_s
         self._cameras = [*cameras]
+        # The same at each connection: then the broker says the last will of the one before at once, and not later.
+        self._client_id = f"maskedskipunet-{uuid4().hex[:12]}"
         self._client: Client | None = None
         self._connected = threading.Event()
         self._refusal = ""
@@ -119,7 +123,7 @@ class MqttSink:
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion
 
-        client = Client(CallbackAPIVersion.VERSION2, client_id=f"maskedskipunet-{uuid4().hex[:12]}")
+        client = Client(CallbackAPIVersion.VERSION2, client_id=self._client_id)
         if self.broker.username is not None:
             password = self.broker.password
             client.username_pw_set(self.broker.username, None if password is None else password.reveal())
@@ -152,7 +156,8 @@ class MqttSink:
         if client is not None:
             client.on_disconnect = None
             if (open_socket := client.socket()) is not None:
-                open_socket.close()
+                with suppress(OSError):
+                    open_socket.shutdown(socket.SHUT_RDWR)
             client.disconnect()
             client.loop_stop()
         self._connected.clear()
