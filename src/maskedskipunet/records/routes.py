@@ -7,6 +7,7 @@ from maskedskipunet.detection.events import Phase
 from maskedskipunet.errors import ConfigError
 
 PHASES: tuple[Phase, ...] = ("new", "update", "end")
+BETWEEN = "; "  # faults that are told together; none holds it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Route:
 
     def __post_init__(self) -> None:
         if faults := [*self.faults()]:
-            raise ConfigError("; ".join(faults), f"sink {self.sink}", "Correct the setting")
+            raise ConfigError(BETWEEN.join(faults), f"sink {self.sink}", "Correct the setting")
 
     def faults(self) -> list[str]:
         """All that cannot be, each in a few words."""

@@ -12,7 +12,7 @@ from maskedskipunet.detection.events import Phase
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.sinks.mail import Security
 from maskedskipunet.monitor.sinks.secrets import Secret, is_reference
-from maskedskipunet.records.routes import PHASES, Route
+from maskedskipunet.records.routes import BETWEEN, PHASES, Route
 
 LONGEST_TIMEOUT_S = 300.0
 
@@ -26,7 +26,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if faults := [*self.faults()]:
-            raise ConfigError("; ".join(faults), "sink", "Correct the setting")
+            raise ConfigError(BETWEEN.join(faults), "sink", "Correct the setting")
 
     def faults(self) -> Iterator[str]:
         """All that cannot be, each in a few words."""
@@ -177,7 +177,7 @@ def _address_fault(address: str) -> str | None:
     if not address.isascii() or not address.isprintable() or " " in address:
         return "url holds signs that no address has"
     if "@" in parts.netloc:
-        return "url holds a user or password; name the whole url as env:NAME or file:/path, without them"
+        return "url holds a user or password, which belong into no address"
     return None
 
 

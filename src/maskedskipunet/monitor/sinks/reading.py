@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.sinks.config import SETTINGS, Settings, SinkConfig
 from maskedskipunet.monitor.sinks.secrets import HOW, Secret
-from maskedskipunet.records.routes import Route
+from maskedskipunet.records.routes import BETWEEN, Route
 
 _OWN = "type"
 _ROUTE = {field.name: field for field in fields(Route) if field.name != "sink"}
@@ -33,7 +33,7 @@ def read_sinks(mapping: Mapping[str, Any], where: str = "sinks") -> tuple[SinkCo
         if sink is not None and not of_sink:
             sinks.append(sink)
     if faults:
-        raise ConfigError("; ".join(faults), where, "Correct the settings")
+        raise ConfigError(BETWEEN.join(faults), where, "Correct the settings")
     return tuple(sinks)
 
 
@@ -70,7 +70,7 @@ def _build(kind: type, values: Mapping[str, Any], faults: list[str]) -> Any:
     try:
         return kind(**values)
     except ConfigError as error:
-        faults.append(error.what)
+        faults += error.what.split(BETWEEN)
         return None
 
 
