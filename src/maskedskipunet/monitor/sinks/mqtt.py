@@ -155,7 +155,7 @@ class MqttSink:
         client, self._client = self._client, None
         if client is not None:
             client.on_disconnect = None
-            if (open_socket := client.socket()) is not None:
+            if isinstance(open_socket := client.socket(), socket.socket):
                 with suppress(OSError):
                     open_socket.shutdown(socket.SHUT_RDWR)
             client.disconnect()
