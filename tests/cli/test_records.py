@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import sqlite3
 import time
 
@@ -14,16 +15,21 @@ DAY_S = 86400.0
 BEGAN_UNIX_S = 1_772_355_600.0  # 2026-03-01 09:00 UTC
 
 
-@pytest.fixture
-def folder(place):
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
     """Three events of two cameras on three days of the past, the last with an answer."""
-    with Records.open(place / "records") as records:
+    with Records.open(folder := tmp_path_factory.mktemp("recorded") / "records") as records:
         for number, camera in enumerate(("door", "yard", "door")):
             event = Event(f"e{number}", "rtsp://h/x", 1, 2, 1.5, 5, 10, 7, 0.5, 0.4, ((1, 2, 3, 4),), None)
             for phase in ("new", "end"):
                 records.record(EventUpdate(phase, event), camera=camera, began_unix_s=BEGAN_UNIX_S + number * DAY_S)
         records.answer("e2", "normal")
-    return place / "records"
+    return folder
+
+
+@pytest.fixture
+def folder(recorded, place):
+    return shutil.copytree(recorded, place / "records")
 
 
 def test_clean_records_are_checked_with_0_and_faults_with_1_until_they_are_mended(cli, folder, place):

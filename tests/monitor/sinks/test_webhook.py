@@ -24,7 +24,7 @@ from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedErr
 from maskedskipunet.monitor.sinks.webhook import WebhookSink, retry_after_s
 from maskedskipunet.records.store import Records
 
-from .conftest import QUICK, Desk, delivery, until
+from .conftest import PATIENCE_S, QUICK, Desk, delivery, until
 
 NONE = Attachments()
 
@@ -102,7 +102,7 @@ def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def sink_at(url: str, **more: Any) -> WebhookSink:
-    return WebhookSink(lambda: url, **more)
+    return WebhookSink(lambda: url, **{"timeout_s": PATIENCE_S} | more)
 
 
 def test_a_receiver_that_dies_and_comes_back_loses_nothing_and_handles_nothing_twice(desk, receiver, caplog):
