@@ -54,8 +54,8 @@ class WebhookSink:
         try:
             with hang_up_after(self.timeout_s, lambda: connection.sock):
                 connection.request("POST", target, body, headers)
-                answer = connection.getresponse()
-                status, asked = answer.status, answer.headers.get("Retry-After")
+                with connection.getresponse() as answer:
+                    status, asked = answer.status, answer.headers.get("Retry-After")
         except (OSError, HTTPException) as error:
             raise AwayError(_words(error)) from None  # its own words may hold the address
         finally:
