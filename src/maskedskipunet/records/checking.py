@@ -17,6 +17,7 @@ from maskedskipunet.records.store import Records
 from maskedskipunet.records.watch_lock import WatchLock
 from maskedskipunet.records.wholeness import is_whole_clip, is_whole_picture
 
+_PASSES = 4
 _SUFFIXES = (".json", ".mp4", ".jpg")
 
 
@@ -96,8 +97,11 @@ def check(path: Path, *, repair: bool = False) -> CheckReport:
                 return report
             records.close()
             records = _made_anew(folder, report, fault)
-        for difference in [*_differences(records)]:
-            _settle(report, difference, repair)
+        for _ in range(_PASSES if repair else 1):  # what was mended may show what lay behind it
+            if not (differences := [*_differences(records)]):
+                break
+            for difference in differences:
+                _settle(report, difference, repair)
         _count(records, report)
     finally:
         records.close()
@@ -162,10 +166,18 @@ def _differences(records: Records) -> Iterator[_Difference]:
                 found = [] if settled is None else [*_of_row(records, settled)]
             yield from found
     others = [path for path in sorted(folder.events.glob("*/*")) if path.suffix in _SUFFIXES and path not in own]
+    described: set[Path] = set()
     for path in others:
         if path.suffix == ".json":
-            yield from _without_row(records, path, rows)
-        elif not path.with_suffix(".json").is_file() and path.is_file():
+            told = _without_row(path, rows)
+            if isinstance(told, str):
+                yield _Difference(folder.relative(path), told, _put_aside(folder, path))
+            else:
+                described.add(path)
+                yield from _to_insert(records, path, told)
+    for path in others:
+        is_footage = path.suffix != ".json" and path.with_suffix(".json") not in described
+        if is_footage and not _has_come(records, path) and path.is_file():
             yield _Difference(folder.relative(path), "belongs to no event", _put_aside(folder, path))
 
 
@@ -220,23 +232,32 @@ def _of_footage(
         yield _Difference(where, None, tell)
 
 
-def _without_row(records: Records, path: Path, rows: dict[str, RecordedEvent]) -> Iterator[_Difference]:
-    where = records.folder.relative(path)
+def _without_row(path: Path, rows: dict[str, RecordedEvent]) -> RecordedEvent | str:
+    """The event that a file tells of which is no row's, or what is wrong with the file."""
     try:
         told = RecordedEvent.read(path)
     except RecordsError as error:
-        yield _Difference(where, error.what, _put_aside(records.folder, path))
-        return
+        return error.what
     if told.event.id in rows or path.parent.name != day_of(told.began_unix_s):
-        yield _Difference(where, "lies in the wrong folder", _put_aside(records.folder, path))
-        return
+        return "lies in the wrong folder"
+    return told
 
+
+def _to_insert(records: Records, path: Path, told: RecordedEvent) -> Iterator[_Difference]:
     def insert() -> str:
         records.insert(told)
         return "the row was made from the file"
 
     if not records.has_row(told.event.id):  # it may have come meanwhile
-        yield _Difference(where, "the event has no row", insert)
+        yield _Difference(records.folder.relative(path), "the event has no row", insert)
+
+
+def _has_come(records: Records, path: Path) -> bool:
+    """Whether a clip or picture is that of an event that was recorded while we looked."""
+    try:
+        return path in records.folder.files(path.stem, records.event(path.stem).began_unix_s)
+    except RecordsError:
+        return False
 
 
 def _settle(report: CheckReport, difference: _Difference, repair: bool) -> None:
