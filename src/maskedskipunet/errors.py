@@ -10,6 +10,7 @@ MaskedSkipUNetError
 ├── WeightsError        weights that are not this network's
 ├── CalibrationError    a calibration that is missing, damaged, or knows too little
 ├── RunError            a run folder that cannot be used
+├── RecordsError        a records folder that cannot be used
 └── DiskSpaceError      not enough room
 """
 
@@ -84,6 +85,10 @@ class CalibrationError(MaskedSkipUNetError):
 
 class RunError(MaskedSkipUNetError):
     """A run folder that cannot be used."""
+
+
+class RecordsError(MaskedSkipUNetError):
+    """A records folder that cannot be used."""
 
 
 class DiskSpaceError(MaskedSkipUNetError):

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "watch": "score live cameras, as frames arrive",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train and test the published variants into one table",
+    "records": "check, export or prune the events that were recorded",
     "cache": "list or clear the decoded frames kept on disk",
 }
 DONE, PARTLY, REFUSED, INTERRUPTED = 0, 1, 2, 130

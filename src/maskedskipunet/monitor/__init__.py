@@ -1,1 +1,1 @@
-"""Watching cameras: each read in a process of its own, all scored together, and told of to a listener."""
+"""Watching cameras: each read in a process of its own, all scored together; clips of what happened; who is told."""

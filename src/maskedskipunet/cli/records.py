@@ -1,0 +1,150 @@
+"""`maskedskipunet records check|export|prune FOLDER`: what `watch` recorded."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from maskedskipunet.cli import console
+from maskedskipunet.cli.parsing import Options, Parser
+from maskedskipunet.cli.values import UsageError, shown
+from maskedskipunet.files import readable_bytes
+
+_OF = {
+    "check": ("repair",),
+    "export": ("out", "since", "until", "camera"),
+    "prune": ("older_than", "larger_than", "dry_run"),
+}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def run(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "records", "check|export|prune FOLDER", "Check, export or prune the events that `watch` recorded in a folder."
+    )
+    parser.add(
+        "action",
+        type=Literal["check", "export", "prune"],
+        metavar="check|export|prune",
+        required=True,
+        help="Hold rows against files, write a table of events, or remove the oldest.",
+    )
+    parser.add("folder", type=Path, required=True, metavar="FOLDER", help="The records folder.")
+    parser.add_switch("--repair", dest="repair", help="check: mend what is found (default: only tell).")
+    parser.add(
+        "--out", type=Path, metavar="FILE", help="export: a .csv, .json or .parquet file (default: FOLDER/events.csv)."
+    )
+    parser.add(
+        "--since", type=str, metavar="TIME", help="export: from 2026-03-01 or 2026-03-01T08:00 on, UTC (default: all)."
+    )
+    parser.add("--until", type=str, metavar="TIME", help="export: before this time (default: all).")
+    parser.add("--camera", type=str, metavar="NAME", help="export: of this camera alone (default: all).")
+    parser.add("--older-than", type=str, metavar="AGE", help="prune: what is older than 30d, 12h, … (default: none).")
+    parser.add(
+        "--larger-than", type=str, metavar="SIZE", help="prune: the oldest beyond 10GB, 500MB, … (default: none)."
+    )
+    parser.add_switch("--dry-run", dest="dry_run", help="prune: only tell what would go (default: remove it).")
+    parser.add_json()
+    options = parser.parse(arguments)
+    for action, names in _OF.items():
+        for name in names:
+            if action != options.action and options[name] not in (None, False):
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option} belongs to `records {action}`", cure="Leave it out")
+    return {"check": _check, "export": _export, "prune": _prune}[options.action](options)
+
+
+def _check(options: Options) -> int:
+    from maskedskipunet.records.checking import check
+
+    report = check(options.folder, repair=options.repair)
+    console.write_figures(options.json, report.figures())
+    for line in report.finished:
+        console.say(f"left half done by a process that was killed: {line}")
+    for fault in report.faults:
+        console.say(f"{fault.where}: {fault.what}" + (f"; {fault.mended}" if fault.mended else ""))
+    for sink, count in report.queues.items():
+        console.say(f"sink {sink}: {count.waiting:,} waiting, {count.delivered:,} delivered, {count.dropped:,} dropped")
+    told = f"{console.counted(report.events, 'event')}, {console.counted(report.clips, 'clip')}"
+    console.say(
+        f"{report.folder}: {told}, {readable_bytes(report.file_bytes)}, {_verdict(len(report.faults), report.is_clean)}"
+    )
+    return 0 if report.is_clean else 1
+
+
+def _verdict(faults: int, is_clean: bool) -> str:
+    if not faults:
+        return "clean"
+    return f"{console.counted(faults, 'fault')} {'mended' if is_clean else 'found; mend with --repair'}"
+
+
+def _export(options: Options) -> int:
+    from maskedskipunet.records.exporting import export, require_table
+    from maskedskipunet.records.store import Records
+
+    out = options.out or options.folder / "events.csv"
+    require_table(out)
+    since, until = (_time(options[name], f"--{name}") for name in ("since", "until"))
+    with Records.open(options.folder, create=False) as records:
+        if options.camera is not None and options.camera not in records.cameras():
+            known = ", ".join(records.cameras()) or "none yet"
+            raise UsageError(f"there is no camera {shown(options.camera)}", "--camera", f"There are: {known}")
+        events = records.events(since_unix_s=since, until_unix_s=until, camera=options.camera)
+    export(events, out)
+    console.write_figures(options.json, {"events": len(events), "table": str(out)})
+    console.say(f"{console.counted(len(events), 'event')} in {out}")
+    return 0
+
+
+def _prune(options: Options) -> int:
+    if options.older_than is None and options.larger_than is None:
+        raise UsageError(
+            "nothing says what goes", "records prune", "State --older-than 30d, --larger-than 10GB, or both"
+        )
+
+    from maskedskipunet.records.pruning import Retention, prune
+    from maskedskipunet.records.store import Records
+
+    retention = Retention(
+        older_than_s=_quantity(options.older_than, "--older-than", r"", _SECONDS, "30d, 12h, 90m or 2w"),
+        larger_than_bytes=_bytes(options.larger_than),
+    )
+    with Records.open(options.folder, create=False) as records:
+        pruned = prune(records, retention, dry_run=options.dry_run)
+    console.write_figures(options.json, pruned.figures() | {"dry_run": options.dry_run})
+    for removed in pruned.removed:
+        began = datetime.fromtimestamp(removed.began_unix_s, UTC).isoformat(" ", "seconds")
+        console.say(f"{removed.id}, {removed.camera}, {began}, {readable_bytes(removed.bytes)}")
+    verb = "would be removed" if options.dry_run else "removed"
+    console.say(
+        f"{console.counted(len(pruned.removed), 'event')} {verb}, {readable_bytes(pruned.freed_bytes)} freed, "
+        f"{readable_bytes(pruned.kept_bytes)} kept"
+    )
+    return 0
+
+
+def _time(text: str | None, where: str) -> float | None:
+    """A time as it was written, in UTC where it does not say otherwise, as seconds since 1970."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{shown(text)} is no time", where, "Write 2026-03-01 or 2026-03-01T08:00") from error
+
+
+def _quantity(text: str | None, where: str, unit: str, factors: dict[str, int], example: str) -> float | None:
+    if text is None:
+        return None
+    found = re.fullmatch(rf"(\d+(?:\.\d+)?) ?([a-z]?){unit}", text.lower(), re.ASCII)
+    if found is None or found[2] not in factors:
+        raise UsageError(f"{shown(text)} cannot be understood", where, f"Write {example}")
+    return float(found[1]) * factors[found[2]]
+
+
+def _bytes(text: str | None) -> int | None:
+    size = _quantity(text, "--larger-than", "b?", _BYTES, "10GB or 500MB")
+    return None if size is None else int(size)

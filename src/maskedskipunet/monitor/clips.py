@@ -1,0 +1,194 @@
+"""Clips of events: some seconds before and after, cut out of a camera's frames while they pass."""
+
+import logging
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
+from pathlib import Path
+
+from maskedskipunet.data.frames import Frame, Image
+from maskedskipunet.data.jpeg import from_jpeg
+from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.detection.events import EventUpdate
+from maskedskipunet.errors import ConfigError, DiskSpaceError, MaskedSkipUNetError
+from maskedskipunet.files import no_room_is_our_error
+from maskedskipunet.monitor.ring import FrameRing
+from maskedskipunet.monitor.room import Room
+
+log = logging.getLogger(__name__)
+STRAY_S = 1.0  # a picture shows its event's peak, or a moment as near as that
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipConfig:
+    """How clips are cut.
+
+    before_s, after_s: seconds of footage around an event. longest_s: of one clip, in seconds; the rest of a longer
+    event is left out. memory_bytes: for the frames of one camera that are kept in case an event begins.
+    """
+
+    before_s: float = 5.0
+    after_s: float = 5.0
+    longest_s: float = 120.0
+    memory_bytes: int = 64_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("before_s", "after_s", "longest_s"):
+            if not (isfinite(value := getattr(self, name)) and value >= 0):
+                raise ConfigError(f"{value} seconds", f"clips.{name}", "Use 0 or more")
+        if self.longest_s <= self.before_s:
+            raise ConfigError("a clip ends before its event begins", "clips.longest_s", "Use more than before_s")
+        if self.memory_bytes < 1:
+            raise ConfigError(f"{self.memory_bytes} bytes", "clips.memory_bytes", "Use 1 or more")
+
+
+@dataclass(frozen=True)
+class FinishedClip:
+    """path: where the clip lies; None where there is none, for want of room or frames."""
+
+    event_id: str
+    path: Path | None
+
+
+class ClipCutter:
+    """Cuts the clips of one camera. Frames pass through see(), what is known of events through follow().
+
+    Memory holds the ring of compressed frames and what an encoder needs for each event that lasts. A clip is there
+    whole or not at all. Nothing here raises for want of room: clips pause, and go on by themselves.
+    frame_rate: of the frames that come; gaps between them are filled with the frame before.
+    """
+
+    def __init__(self, config: ClipConfig, *, frame_rate: float | Fraction, room: Room) -> None:
+        self.config, self.frame_rate, self.room = config, frame_rate, room
+        self.ring = FrameRing(seconds_s=config.before_s + STRAY_S, most_bytes=config.memory_bytes)
+        self._clips: dict[str, _Clip] = {}
+        self._peaks_s: dict[str, float] = {}
+
+    def see(self, frame: Frame) -> list[FinishedClip]:
+        """Take the next frame; returns the clips that it ends."""
+        kept = self.ring.add(frame)
+        if kept is None or frame.image is None:
+            return []
+        for event_id in [*self._clips]:
+            self._put(event_id, kept.time_s, frame.image)
+        return self._finished(kept.time_s)
+
+    def follow(self, update: EventUpdate, path: Path) -> bytes | None:
+        """Begin the event's clip at `path`, or set its end; returns its picture, a JPEG, where that is a new one."""
+        event = update.event
+        picture = self._picture(event.id, event.peak_s)
+        if update.phase == "new":
+            self._begin(event.id, path, event.start_s)
+        if update.phase == "end":
+            self._peaks_s.pop(event.id, None)
+            if event.id in self._clips:
+                self._clips[event.id].end_s = event.end_s + self.config.after_s
+        return picture
+
+    def close(self) -> list[FinishedClip]:
+        """No more frames come: end all clips."""
+        return self._finished(float("inf"))
+
+    def _picture(self, event_id: str, peak_s: float) -> bytes | None:
+        if self._peaks_s.get(event_id) == peak_s:
+            return None
+        kept = self.ring.nearest(peak_s)
+        if kept is None or abs(kept.time_s - peak_s) > STRAY_S:
+            return None
+        self._peaks_s[event_id] = peak_s
+        return kept.jpeg
+
+    def _begin(self, event_id: str, path: Path, start_s: float) -> None:
+        begin_s = start_s - self.config.before_s
+        clip = self._clips[event_id] = _Clip(path, begin_s + self.config.longest_s, Fraction(self.frame_rate))
+        if not self.room.is_there():
+            clip.is_abandoned = True
+            return
+        for kept in self.ring.since(begin_s):
+            self._put(event_id, kept.time_s, from_jpeg(kept.jpeg))
+
+    def _put(self, event_id: str, time_s: float, image: Image) -> None:
+        clip = self._clips[event_id]
+        try:
+            clip.put(time_s, image)
+        except DiskSpaceError:
+            self.room.ran_out()
+        except (MaskedSkipUNetError, OSError) as error:
+            log.warning("event %s goes without a clip (%s)", event_id, error)
+
+    def _finished(self, time_s: float) -> list[FinishedClip]:
+        finished = []
+        for event_id, clip in [*self._clips.items()]:
+            if time_s < min(clip.end_s, clip.latest_s) and not clip.is_sealed:
+                continue
+            try:
+                clip.finish()
+            except DiskSpaceError:
+                self.room.ran_out()
+            except (MaskedSkipUNetError, OSError) as error:
+                log.warning("event %s goes without a clip (%s)", event_id, error)
+            finished.append(FinishedClip(event_id, clip.path if clip.is_written else None))
+            del self._clips[event_id]
+        return finished
+
+
+class _Clip:
+    """One clip on its way. It is abandoned for good by the first error, and sealed by a frame of another size."""
+
+    def __init__(self, path: Path, latest_s: float, frame_rate: Fraction) -> None:
+        self.path, self.latest_s, self.frame_rate = path, latest_s, frame_rate
+        self.end_s = float("inf")
+        self.is_abandoned = self.is_sealed = self.is_written = False
+        self._writer: VideoWriter | None = None
+        self._begin_s = 0.0
+        self._shape: tuple[int, ...] = ()
+        self._written = 0
+        self._last: Image | None = None
+
+    def put(self, time_s: float, image: Image) -> None:
+        if self.is_abandoned or self.is_sealed or time_s > min(self.end_s, self.latest_s):
+            return
+        if self._shape and (image.shape != self._shape or time_s < self._begin_s):
+            self.is_sealed = True  # what there is is a clip
+            return
+        try:
+            self._write(time_s, _even(image))
+        except BaseException as error:
+            self._abandon(error)
+            raise
+        self._shape = image.shape
+
+    def finish(self) -> None:
+        if self._writer is None or self.is_abandoned:
+            return
+        writer, self._writer = self._writer, None
+        with no_room_is_our_error(self.path):
+            writer.__exit__(None, None, None)
+        self.is_written = True
+
+    def _write(self, time_s: float, image: Image) -> None:
+        if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            height_px, width_px = image.shape[:2]
+            self._writer = VideoWriter(self.path, height_px=height_px, width_px=width_px, frame_rate=self.frame_rate)
+            self._begin_s, self._last = time_s, image
+        due = round((time_s - self._begin_s) * self.frame_rate) + 1  # frames up to this one
+        while self._written < due - 1 and self._last is not None:  # those that did not come
+            self._writer.write(self._last)
+            self._written += 1
+        if self._written < due:
+            self._writer.write(image)
+            self._written += 1
+        self._last = image
+
+    def _abandon(self, error: BaseException) -> None:
+        self.is_abandoned = True
+        if self._writer is not None:
+            self._writer.__exit__(type(error), error, None)
+            self._writer = None
+
+
+def _even(image: Image) -> Image:
+    """Without the last row and column where H.264 could not take them."""
+    height_px, width_px = image.shape[:2]
+    return image[: height_px - height_px % 2, : width_px - width_px % 2]

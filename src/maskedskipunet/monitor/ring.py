@@ -1,0 +1,52 @@
+"""The last frames of a camera, in bounded memory."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.jpeg import to_jpeg
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFrame:
+    """A frame as it is kept. time_s: seconds since the source's first frame."""
+
+    time_s: float
+    jpeg: bytes
+
+
+class FrameRing:
+    """Keeps frames for some seconds, and in no more memory than stated; the oldest go first.
+
+    seconds_s: how long. most_bytes: of compressed frames together.
+    """
+
+    def __init__(self, *, seconds_s: float, most_bytes: int) -> None:
+        self.seconds_s, self.most_bytes = seconds_s, most_bytes
+        self.size_bytes = 0
+        self._kept: deque[KeptFrame] = deque()
+
+    def add(self, frame: Frame) -> KeptFrame | None:
+        """Keep a frame; None for one without an image. A clock that jumps back begins anew."""
+        if frame.image is None:
+            return None
+        if self._kept and frame.time_s < self._kept[-1].time_s:
+            self._kept.clear()
+            self.size_bytes = 0
+        kept = KeptFrame(frame.time_s, to_jpeg(frame.image))
+        self._kept.append(kept)
+        self.size_bytes += len(kept.jpeg)
+        while self.size_bytes > self.most_bytes or self._kept[0].time_s < frame.time_s - self.seconds_s:
+            if len(self._kept) == 1:
+                break
+            self.size_bytes -= len(self._kept.popleft().jpeg)
+        return kept
+
+    def since(self, time_s: float) -> Iterator[KeptFrame]:
+        """The frames from a time on that are still kept, in order."""
+        return (kept for kept in tuple(self._kept) if kept.time_s >= time_s)
+
+    def nearest(self, time_s: float) -> KeptFrame | None:
+        """The frame nearest to a time; None where none is kept."""
+        return min(self._kept, key=lambda kept: abs(kept.time_s - time_s), default=None)

@@ -1,0 +1,98 @@
+"""Events by e-mail, each with its picture."""
+
+import smtplib
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Literal
+
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.monitor.sinks.deadline import hang_up_after
+from maskedskipunet.monitor.sinks.secrets import Secret
+from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
+from maskedskipunet.records.outbox import Delivery
+
+Security = Literal["starttls", "ssl", "none"]
+_TITLES = {"new": "something unusual", "update": "still unusual", "end": "over"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailServer:
+    """Where mail is handed in. security: how the connection is kept private."""
+
+    host: str
+    port: int
+    security: Security = "starttls"
+    username: str | None = None
+    password: Secret | None = None
+
+
+class MailSink:
+    """Sends each message as a mail. Message-ID is made of the message's key, so that one sent twice is shown once.
+
+    timeout_s: seconds for a whole try.
+    """
+
+    def __init__(self, server: MailServer, *, sender: str, to: Sequence[str], timeout_s: float = 30.0) -> None:
+        self.server, self.sender, self.to, self.timeout_s = server, sender, tuple(to), timeout_s
+
+    def send(self, delivery: Delivery, files: Attachments) -> None:
+        if delivery.message["has_picture"] and files.picture is None and not delivery.attempts:
+            raise AwayError("the picture is still on its way")
+        mail = mail_of(delivery, files, self.sender, self.to)
+        try:
+            self._hand_in(mail)
+        except ConfigError as error:
+            raise AwayError(error.what) from error
+        except smtplib.SMTPAuthenticationError as error:
+            raise AwayError(f"the server does not let us in ({error.smtp_code})") from None
+        except smtplib.SMTPRecipientsRefused as error:
+            codes = sorted({code for code, _ in error.recipients.values()})
+            raise RefusedError(f"no recipient is taken ({', '.join(map(str, codes))})") from None
+        except smtplib.SMTPResponseException as error:
+            fault = f"the server answers {error.smtp_code}"
+            raise (AwayError if error.smtp_code < 500 else RefusedError)(fault) from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise AwayError(f"the server cannot be reached ({type(error).__name__})") from None
+
+    def close(self) -> None:
+        return None
+
+    def _hand_in(self, mail: EmailMessage) -> None:
+        with self._connected() as server, hang_up_after(self.timeout_s, lambda: server.sock):
+            if self.server.security == "starttls":
+                server.starttls(context=ssl.create_default_context())
+            if self.server.username is not None:
+                password = self.server.password
+                server.login(self.server.username, "" if password is None else password.reveal())
+            server.send_message(mail)
+
+    def _connected(self) -> smtplib.SMTP:
+        host, port = self.server.host, self.server.port
+        if self.server.security == "ssl":
+            return smtplib.SMTP_SSL(host, port, timeout=self.timeout_s, context=ssl.create_default_context())
+        return smtplib.SMTP(host, port, timeout=self.timeout_s)
+
+
+def mail_of(delivery: Delivery, files: Attachments, sender: str, to: Sequence[str]) -> EmailMessage:
+    """The mail that a message becomes."""
+    message = delivery.message
+    mail = EmailMessage()
+    mail["From"], mail["To"] = sender, ", ".join(to)
+    mail["Subject"] = f"{message['camera']}: {_TITLES[delivery.phase]}"
+    mail["Date"] = format_datetime(datetime.fromisoformat(str(message["updated_at"])))
+    mail["Message-ID"] = f"<{delivery.key.replace(':', '.')}@maskedskipunet>"
+    share = message["normal_share"]
+    rare = "" if share is None else f"As high in {share:.2g} of normal frames.\n"
+    mail.set_content(
+        f"Camera: {message['camera']}\nBegan: {message['began_at']}\n"
+        f"Seconds: {message['end_s'] - message['start_s']:.1f}\nHighest score: {message['top_score']:.4g}\n{rare}"
+        f"Event: {delivery.event_id}\n"
+    )
+    if files.picture is not None:
+        name = f"{delivery.event_id}.jpg"
+        mail.add_attachment(files.picture.read_bytes(), maintype="image", subtype="jpeg", filename=name)
+    return mail

@@ -1,0 +1,146 @@
+"""Opening the records database: SQLite with a write-ahead log, brought up to date by its migrations."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
+
+from maskedskipunet.errors import DiskSpaceError, RecordsError
+from maskedskipunet.files import no_room_is_our_error
+from maskedskipunet.records.folder import RecordsFolder
+
+BUSY_TIMEOUT_S = 30.0
+APPLICATION_ID = 0x4D534B55  # "MSKU", so that another program's database is not taken for ours
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+REPAIR = "`maskedskipunet records check FOLDER --repair` makes it anew from the events' files"
+
+
+class DamagedError(RecordsError):
+    """The database cannot be read; the events' files can make it anew."""
+
+
+def open_database(folder: RecordsFolder, *, create: bool) -> Engine:
+    """The database of a records folder, of the newest form.
+
+    create: make folder and database where there is none. An older database is upgraded.
+    Raises RecordsError for a database of a newer version, of another program, or that is not there;
+    DamagedError for a damaged one; DiskSpaceError when there is no room.
+    """
+    path = folder.database
+    if path.is_dir() or (folder.path.exists() and not folder.path.is_dir()):
+        raise RecordsError("no records folder", str(folder.path), "Name a folder")
+    if not create and not path.exists():
+        raise RecordsError("there are no records", str(folder.path), "Name the records folder of `watch`")
+    engine = _engine(path)
+    try:
+        with database_faults(path), _alone(folder):
+            with writing(engine).begin() as connection:
+                _bring_up_to_date(connection, path)
+            _log_ahead(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """The same database, for transactions that write: each takes the one writer's place at its start.
+
+    One that began by reading and then found another writer before it could not go on, however long it waits.
+    """
+    return engine.execution_options(begin="BEGIN IMMEDIATE")
+
+
+@contextmanager
+def database_faults(path: Path) -> Iterator[None]:
+    """Turns what SQLite complains of into errors of ours."""
+    try:
+        yield
+    except exc.IntegrityError:
+        raise
+    except exc.DatabaseError as error:
+        raise _told(str(error.orig).strip(), path) from error
+
+
+def _told(fault: str, path: Path) -> RecordsError | DiskSpaceError:
+    if "full" in fault:
+        return DiskSpaceError("no room left for the records", str(path), "Make room")
+    if "locked" in fault:
+        waited = f"another process has been writing for {BUSY_TIMEOUT_S:.0f} s"
+        return RecordsError(waited, str(path), "Wait for it, or end it, and try again")
+    if "not a database" in fault or "malformed" in fault:
+        return DamagedError(f"the database is damaged ({fault})", str(path), REPAIR)
+    return RecordsError(f"cannot use the database ({fault})", str(path), "Check the right and the room to write there")
+
+
+def _engine(path: Path) -> Engine:
+    url = URL.create("sqlite", database=str(path.absolute()))
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say, changes of tables included
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine
+
+
+@contextmanager
+def _alone(folder: RecordsFolder) -> Iterator[None]:
+    """No other process makes or upgrades the database meanwhile."""
+    try:
+        with no_room_is_our_error(folder.lock):
+            folder.path.mkdir(parents=True, exist_ok=True)
+            file = folder.lock.open("a")
+    except OSError as error:
+        fault = f"cannot write into the records folder ({error.strerror})"
+        raise RecordsError(fault, str(folder.path), "Name one that can be written to") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _bring_up_to_date(connection: Connection, path: Path) -> None:
+    known = _revisions(MIGRATIONS)
+    current = MigrationContext.configure(connection).get_current_revision()
+    if connection.exec_driver_sql("PRAGMA application_id").scalar() != APPLICATION_ID:
+        if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar():
+            raise RecordsError("the database is another program's", str(path), "Name another records folder")
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    elif current is not None and current not in known:
+        cure = "Use the version that made it, or a newer one"
+        raise RecordsError(f"a newer version made the database (its form is {current[:40]!r})", str(path), cure)
+    if current != known[0]:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _log_ahead(engine: Engine) -> None:
+    """The database stays in this mode; it is set when the database is known to be ours."""
+    connection = engine.raw_connection()  # no transaction is open there
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+
+
+@cache
+def _revisions(migrations: Path) -> tuple[str, ...]:
+    """The steps that there are, the newest first."""
+    return tuple(step.revision for step in ScriptDirectory(str(migrations)).walk_revisions())

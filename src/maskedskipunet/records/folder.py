@@ -1,0 +1,68 @@
+"""The records folder: which file lies where."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from maskedskipunet.errors import RecordsError
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class RecordsFolder:
+    """Where everything that was recorded lies; each path has one name here.
+
+    An event's files lie side by side in a folder of the day, in UTC, on which it began: `events/2026-03-01/ID.json`,
+    `ID.mp4` and `ID.jpg`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = path / "records.db"
+        self.events = path / "events"
+        self.lost = path / "lost"  # files that belong to no event, put aside by a repair
+        self.lock = path / ".lock"  # held while the database is made or upgraded
+        self.watch_lock = path / ".watch.lock"  # held by the one process that writes clips and delivers
+
+    def description(self, event_id: str, began_unix_s: float) -> Path:
+        """The event as JSON."""
+        return self._beside(event_id, began_unix_s, "json")
+
+    def clip(self, event_id: str, began_unix_s: float) -> Path:
+        return self._beside(event_id, began_unix_s, "mp4")
+
+    def picture(self, event_id: str, began_unix_s: float) -> Path:
+        return self._beside(event_id, began_unix_s, "jpg")
+
+    def files(self, event_id: str, began_unix_s: float) -> tuple[Path, Path, Path]:
+        """All that an event can have: clip and picture first, its description last."""
+        suffixes = ("mp4", "jpg", "json")
+        clip, picture, description = (self._beside(event_id, began_unix_s, suffix) for suffix in suffixes)
+        return clip, picture, description
+
+    def files_named(self, event_id: str, day: str) -> tuple[Path, Path]:
+        """Clip and picture of an event that began on this day."""
+        stem = self.events / day / require_id(event_id)
+        return stem.with_suffix(".mp4"), stem.with_suffix(".jpg")
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
+
+    def _beside(self, event_id: str, began_unix_s: float, suffix: str) -> Path:
+        return self.events / day_of(began_unix_s) / f"{require_id(event_id)}.{suffix}"
+
+
+def require_id(event_id: str) -> str:
+    """The id of an event, which is also the name of its files. Raises RecordsError for what cannot be both."""
+    if not _ID.fullmatch(event_id):
+        raise RecordsError(f"{event_id[:80]!r} is no id of an event", "event", "Use up to 64 letters, digits, - and _")
+    return event_id
+
+
+def day_of(unix_s: float) -> str:
+    """The day in UTC.
+
+    >>> day_of(0)
+    '1970-01-01'
+    """
+    return datetime.fromtimestamp(unix_s, UTC).date().isoformat()

@@ -1,0 +1,105 @@
+"""Keeping records within an age and a size: the oldest events go first, with all their files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import delete
+
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.records import outbox
+from maskedskipunet.records.recorded import RecordedEvent, at
+from maskedskipunet.records.store import Records
+from maskedskipunet.records.tables import StateRow
+
+SETTLING_S = 60.0  # after its end an event may still get its clip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retention:
+    """How long and how much is kept.
+
+    older_than_s: events that began longer ago go, in seconds; None: none do by age. larger_than_bytes: the oldest go
+    until the files of all are no more than that; None: none do by size.
+    """
+
+    older_than_s: float | None = None
+    larger_than_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("older_than_s", "larger_than_bytes"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < float("inf"):
+                raise ConfigError(f"{value} is no bound", f"retention.{name}", "Use 0 or more")
+
+
+@dataclass(frozen=True)
+class Removed:
+    """An event that was removed, or would be, and the bytes of its files."""
+
+    id: str
+    camera: str
+    began_unix_s: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was removed, the oldest first, and the bytes of the files that stay."""
+
+    removed: tuple[Removed, ...]
+    kept_bytes: int
+
+    @property
+    def freed_bytes(self) -> int:
+        return sum(removed.bytes for removed in self.removed)
+
+    def figures(self) -> dict[str, Any]:
+        removed = [
+            {"id": one.id, "camera": one.camera, "began_at": at(one.began_unix_s), "bytes": one.bytes}
+            for one in self.removed
+        ]
+        return {"removed": removed, "freed_bytes": self.freed_bytes, "kept_bytes": self.kept_bytes}
+
+
+def prune(records: Records, retention: Retention, *, dry_run: bool = False) -> Pruned:
+    """Remove what is too old and then, from the oldest on, what is too much. Events that last are never removed.
+
+    What was delivered, and states of cameras that are over, go by age too.
+    dry_run: only tell.
+    """
+    now_unix_s = records.clock()
+    sized = [_sized(records, recorded) for recorded in records.events()]
+    chosen = choose(sized, retention, now_unix_s)
+    if not dry_run:
+        chosen = [replace(removed, bytes=records.remove(removed.id)) for removed in chosen]
+        with records.write() as session:
+            outbox.forget_done(session, now_unix_s - outbox.KEPT_DONE_S)
+            if retention.older_than_s is not None:
+                is_old = StateRow.ended_unix_s < now_unix_s - retention.older_than_s
+                session.execute(delete(StateRow).where(is_old))
+    gone = {removed.id for removed in chosen}
+    kept = sum(size for recorded, size in sized if recorded.event.id not in gone)
+    return Pruned(tuple(chosen), kept)
+
+
+def choose(sized: Sequence[tuple[RecordedEvent, int]], retention: Retention, now_unix_s: float) -> list[Removed]:
+    """Which of these events, each with the bytes of its files, go; the oldest first."""
+    total_bytes = sum(size for _, size in sized)
+    chosen = []
+    for recorded, size in sorted(sized, key=lambda one: (one[0].began_unix_s, one[0].event.id)):
+        is_old = retention.older_than_s is not None and recorded.began_unix_s < now_unix_s - retention.older_than_s
+        is_much = retention.larger_than_bytes is not None and total_bytes > retention.larger_than_bytes
+        if (is_old or is_much) and not _lasts(recorded, now_unix_s):
+            chosen.append(Removed(recorded.event.id, recorded.camera, recorded.began_unix_s, size))
+            total_bytes -= size
+    return chosen
+
+
+def _lasts(recorded: RecordedEvent, now_unix_s: float) -> bool:
+    return recorded.is_open or now_unix_s - SETTLING_S < recorded.updated_unix_s <= now_unix_s
+
+
+def _sized(records: Records, recorded: RecordedEvent) -> tuple[RecordedEvent, int]:
+    files = records.folder.files(recorded.event.id, recorded.began_unix_s)
+    return recorded, sum(path.stat().st_size for path in files if path.is_file())

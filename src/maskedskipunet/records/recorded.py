@@ -1,0 +1,183 @@
+"""One event as it is recorded: a row of the database, and as JSON a file beside its clip."""
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from maskedskipunet.detection.events import Event, Phase
+from maskedskipunet.errors import RecordsError
+from maskedskipunet.files import whole_file
+from maskedskipunet.records.folder import require_id
+
+FORMAT_VERSION = 1
+LARGEST_BYTES = 4_000_000  # of a file; whatever is longer is no event
+Answer = Literal["normal", "anomaly"]
+
+_CREDENTIALS = re.compile(r"(?<=://).*@|[?#].*$", re.DOTALL)  # a password may hold any sign
+
+
+@dataclass(frozen=True)
+class RecordedEvent:
+    """An event with what the records know of it besides.
+
+    camera: its name. began_unix_s: when the event began, in seconds since 1970, UTC; updated_unix_s: when it was last
+    heard of. sequence: how many messages there were of it before this one. has_clip, has_picture: whether they lie
+    beside it. answer: what a person said of it. revision: counts changes of the record, from 1.
+    """
+
+    event: Event
+    camera: str
+    began_unix_s: float
+    updated_unix_s: float
+    phase: Phase
+    sequence: int
+    has_clip: bool
+    has_picture: bool
+    answer: Answer | None
+    answered_unix_s: float | None
+    revision: int
+
+    @property
+    def is_open(self) -> bool:
+        return self.phase != "end"
+
+    def write(self, path: Path) -> None:
+        """Write the event as JSON. Raises DiskSpaceError when there is no room."""
+        told = {"format": FORMAT_VERSION} | {field.name: getattr(self, field.name) for field in fields(self)}
+        told["event"] = asdict(self.event)
+        with whole_file(path) as part:
+            part.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "RecordedEvent":
+        """What write wrote. Raises RecordsError for whatever is no event, or another's than its name says."""
+        try:
+            with path.open("rb") as file:
+                text = file.read(LARGEST_BYTES + 1)
+            if len(text) > LARGEST_BYTES:
+                raise ValueError("too large for an event")
+            recorded = cls._understand(json.loads(text))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise RecordsError(f"not an event ({error})"[:200], str(path), "Restore the file") from error
+        if path.stem != recorded.event.id:
+            raise RecordsError("holds another event than its name says", str(path), "Give the file its own name back")
+        return recorded
+
+    @classmethod
+    def _understand(cls, told: Any) -> "RecordedEvent":
+        if told["format"] != FORMAT_VERSION:
+            raise ValueError(f"format {told['format']!r}, this version reads {FORMAT_VERSION}")
+        event, answer = told["event"], told["answer"]
+        if told["phase"] not in get_args(Phase) or answer not in (None, *get_args(Answer)):
+            raise ValueError("a phase or an answer that there is not")
+        if not all(isinstance(told[key], bool) for key in ("has_clip", "has_picture")):
+            raise ValueError("has_clip and has_picture are true or false")
+        return cls(
+            event=plain_event(Event(**event)),
+            camera=require_camera(told["camera"]),
+            began_unix_s=require_time(told["began_unix_s"]),
+            updated_unix_s=require_time(told["updated_unix_s"]),
+            phase=told["phase"],
+            sequence=_whole(told["sequence"]),
+            has_clip=told["has_clip"],
+            has_picture=told["has_picture"],
+            answer=answer,
+            answered_unix_s=None if answer is None else require_time(told["answered_unix_s"]),
+            revision=_whole(told["revision"]),
+        )
+
+    def message(self) -> dict[str, Any]:
+        """What a receiver is told of the event; docs/records.md explains each key."""
+        event = asdict(self.event)
+        return {
+            "key": message_key(self.event.id, self.phase, self.sequence),
+            "id": event.pop("id"),
+            "phase": self.phase,
+            "sequence": self.sequence,
+            "camera": self.camera,
+            "began_at": at(self.began_unix_s),
+            "updated_at": at(self.updated_unix_s),
+            "has_clip": self.has_clip,
+            "has_picture": self.has_picture,
+        } | event
+
+
+def message_key(event_id: str, phase: str, sequence: int) -> str:
+    """What a repeated delivery is recognised by: the same in every try."""
+    return f"{event_id}:{phase}:{sequence}"
+
+
+def plain_event(event: Event) -> Event:
+    """The event in plain numbers, its source without credentials.
+
+    Raises RecordsError for an id that is none, numbers that are none or not finite, and boxes of other than four.
+    """
+    require_id(event.id if isinstance(event.id, str) else repr(event.id))
+    try:
+        return Event(
+            id=event.id,
+            source=without_credentials(str(event.source)),
+            start_s=_real(event.start_s),
+            end_s=_real(event.end_s),
+            peak_s=_real(event.peak_s),
+            start_frame=_whole(event.start_frame),
+            end_frame=_whole(event.end_frame),
+            peak_frame=_whole(event.peak_frame),
+            top_score=_real(event.top_score),
+            mean_score=_real(event.mean_score),
+            boxes=tuple((_whole(x), _whole(y), _whole(width), _whole(height)) for x, y, width, height in event.boxes),
+            normal_share=None if event.normal_share is None else _real(event.normal_share),
+        )
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RecordsError(f"an event that cannot be recorded ({error})", event.id, "State numbers") from error
+
+
+def without_credentials(source: str) -> str:
+    """A source's address without user, password and query, which may hold either; a path as it is.
+
+    >>> without_credentials("rtsp://me:secret@10.0.0.5/live?token=1")
+    'rtsp://10.0.0.5/live'
+    """
+    return _CREDENTIALS.sub("", source) if "://" in source else source
+
+
+def require_camera(name: object) -> str:
+    """The name of a camera. Raises RecordsError for an empty, long or unprintable one."""
+    if not isinstance(name, str) or not 0 < len(name) <= 100 or not name.isprintable():
+        cure = "Use up to 100 printable characters"
+        raise RecordsError(f"{str(name)[:80]!r} is no name of a camera", "camera", cure)
+    return name
+
+
+def require_time(unix_s: Any) -> float:
+    """A time since 1970 that a calendar has. Raises RecordsError for others."""
+    try:
+        datetime.fromtimestamp(value := _real(unix_s), UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise RecordsError(f"{str(unix_s)[:40]} is no time", "time", "State seconds since 1970") from error
+    return value
+
+
+def at(unix_s: float) -> str:
+    """A time as people and programs read it.
+
+    >>> at(1.25)
+    '1970-01-01T00:00:01.250+00:00'
+    """
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool | str) or int(value) != value or abs(int(value)) >= 2**63:
+        raise ValueError(f"{str(value)[:40]!r} is no whole number")
+    return int(value)
+
+
+def _real(value: Any) -> float:
+    if isinstance(value, bool | str) or not isfinite(value):
+        raise ValueError(f"{str(value)[:40]!r} is no number")
+    return float(value)

@@ -1,0 +1,49 @@
+"""Which messages go to which sink, and how many may wait there."""
+
+from dataclasses import dataclass
+from math import isfinite
+
+from maskedskipunet.detection.events import Phase
+from maskedskipunet.errors import ConfigError
+
+PHASES: tuple[Phase, ...] = ("new", "update", "end")
+BETWEEN = "; "  # faults that are told together; none holds it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What one sink is told.
+
+    sink: its name. phases: of events, told or not. update_every_s: seconds between two updates of one event, those
+    between are left out. events_per_hour: new events beyond are not told, and counted as dropped; None for no limit.
+    waiting_at_most, waiting_s: how many messages wait for a receiver that is away and for how long, the oldest are
+    dropped first, updates before others.
+    """
+
+    sink: str
+    phases: tuple[Phase, ...] = PHASES
+    update_every_s: float = 10.0
+    events_per_hour: int | None = None
+    waiting_at_most: int = 10_000
+    waiting_s: float = 7 * 86400.0
+
+    def __post_init__(self) -> None:
+        if faults := [*self.faults()]:
+            raise ConfigError(BETWEEN.join(faults), f"sink {self.sink}", "Correct the setting")
+
+    def faults(self) -> list[str]:
+        """All that cannot be, each in a few words."""
+        found = []
+        if not self.sink:
+            found.append("a sink needs a name")
+        if not self.phases or not set(self.phases) <= set(PHASES):
+            found.append(f"phases are of {', '.join(PHASES)}, at least one")
+        if not (isfinite(self.update_every_s) and self.update_every_s >= 0):
+            found.append("update_every_s is 0 or more")
+        if self.events_per_hour is not None and self.events_per_hour < 1:
+            found.append("events_per_hour is 1 or more")
+        if self.waiting_at_most < 1:
+            found.append("waiting_at_most is 1 or more")
+        if not (isfinite(self.waiting_s) and self.waiting_s > 0):
+            found.append("waiting_s is above 0")
+        return found

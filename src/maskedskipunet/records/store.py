@@ -1,0 +1,437 @@
+"""The records of a folder: written in short transactions, each event's file after its row."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session, joinedload
+
+from maskedskipunet.detection.events import Event, EventUpdate
+from maskedskipunet.errors import DiskSpaceError, MaskedSkipUNetError, RecordsError
+from maskedskipunet.files import whole_file
+from maskedskipunet.records import outbox
+from maskedskipunet.records.database import database_faults, open_database, writing
+from maskedskipunet.records.folder import RecordsFolder
+from maskedskipunet.records.recorded import (
+    Answer,
+    RecordedEvent,
+    plain_event,
+    require_camera,
+    require_time,
+    without_credentials,
+)
+from maskedskipunet.records.routes import Route
+from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow, StateRow
+from maskedskipunet.records.watch_lock import WatchLock
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class State:
+    """A stretch in a camera's own life. ended_unix_s: None while it lasts."""
+
+    camera: str
+    kind: str
+    detail: str
+    began_unix_s: float
+    ended_unix_s: float | None
+
+
+class Records:
+    """Cameras, events, states, answers and the messages that wait, in one folder.
+
+    Safe to use from several threads and processes: one writes at a time, the others wait. A row and its messages
+    are on the disk before a call returns; the event's file follows it, and where the process is killed between the
+    two, or the disk is full, whoever opens the records next writes it.
+    clock: the time now, in seconds since 1970. finished: what a killed process had left half done, a line each.
+    Each call raises RecordsError when the database cannot be used, DiskSpaceError when there is no room.
+    """
+
+    def __init__(
+        self, folder: RecordsFolder, engine: Engine, lock: WatchLock, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.folder, self.clock = folder, clock
+        self._engine, self._writing, self._lock = engine, writing(engine), lock
+        self._writer = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        self.finished: list[str] = []
+
+    @classmethod
+    def open(
+        cls, path: Path, *, create: bool = True, watching: bool = False, clock: Callable[[], float] = time.time
+    ) -> Self:
+        """Open the records of a folder and finish what a killed process left half done (see `finished`).
+
+        create: make them where there are none. watching: be the one process that writes clips and delivers.
+        Raises RecordsError as open_database does, and where another process is watching.
+        """
+        folder = RecordsFolder(path)
+        engine = open_database(folder, create=create)
+        lock = WatchLock(folder.watch_lock)
+        try:
+            is_alone = lock.take(wait=watching)
+            if watching and not is_alone:
+                cure = "Give each `watch` a records folder of its own"
+                raise RecordsError("another process is watching into these records", str(path), cure)
+            records = cls(folder, engine, lock, clock)
+            records.finished = records._finish_left_behind(half_written=is_alone)
+            if not watching:
+                lock.give_back()
+        except BaseException:
+            lock.give_back()
+            engine.dispose()
+            raise
+        return records
+
+    def close(self) -> None:
+        self._lock.give_back()
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def when_written(self, listener: Callable[[], None]) -> None:
+        """Calls the listener after each event that was recorded by this object; it must return at once."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that reads, as of its begin."""
+        with database_faults(self.folder.database), Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that writes: all or nothing."""
+        with self._writer, database_faults(self.folder.database), Session(self._writing) as session, session.begin():
+            yield session
+
+    def add_camera(self, name: str, source: str) -> None:
+        """Tell where a camera is read from; its address is kept without credentials."""
+        with self.write() as session:
+            _camera(session, name, source).source = without_credentials(source)
+
+    def record(
+        self,
+        update: EventUpdate,
+        *,
+        camera: str,
+        began_unix_s: float,
+        picture: bytes | None = None,
+        routes: Sequence[Route] = (),
+    ) -> RecordedEvent:
+        """Write what is known of an event now, with its messages to the sinks, in one transaction.
+
+        began_unix_s: when the event began; the one given first holds. picture: a JPEG that is put in the place of the
+        event's picture, or not where there is no room. routes: the sinks that are told. Whether it has a clip is what
+        lies at clip_path now.
+        Raises RecordsError for a second `new`, for more of an event that is over, and what plain_event refuses.
+        """
+        event, now_unix_s = plain_event(update.event), self.clock()
+        with self.write() as session:
+            row = session.get(EventRow, event.id)
+            if row is None:
+                row = _new_row(session, event, require_camera(camera), require_time(began_unix_s))
+            elif update.phase == "new" or row.phase == "end":
+                fault = "begins twice" if update.phase == "new" else "is over"
+                raise RecordsError(f"the event {fault}", event.id, "Give each event an id of its own")
+            else:
+                _take(row, event)
+                row.sequence += 1
+                row.revision += 1
+            row.phase, row.updated_unix_s = update.phase, now_unix_s
+            self._look(row)
+            row.has_picture = row.has_picture or picture is not None
+            recorded = recorded_event(row)
+            outbox.enqueue(session, recorded, routes, now_unix_s)
+        if picture is not None:
+            self._write_picture(recorded, picture)
+        self._file_later(event.id)
+        for listener in self._listeners:
+            listener()
+        return recorded
+
+    def look_again(self, event_id: str) -> None:
+        """An event's clip or picture has come, or gone."""
+        with self.write() as session:
+            self._look(row := _event_row(session, event_id))
+            row.revision += 1
+        self._file_later(event_id)
+
+    def answer(self, event_id: str, answer: Answer) -> None:
+        """Keep what a person said of an event, in place of what was said before."""
+        with self.write() as session:
+            row = _event_row(session, event_id)
+            row.answer = row.answer or AnswerRow(event_id=event_id, answer=answer, answered_unix_s=0)
+            row.answer.answer, row.answer.answered_unix_s = answer, self.clock()
+            row.revision += 1
+        self._file_later(event_id)
+
+    def begin_state(self, camera: str, kind: str, detail: str = "") -> None:
+        """A state of the camera begins now; one of the same kind that lasts goes on."""
+        with self.write() as session:
+            owner = _camera(session, camera)
+            if not session.scalars(_lasting(owner.id, kind)).first():
+                state = StateRow(
+                    camera_id=owner.id, kind=kind, detail=detail, began_unix_s=self.clock(), ended_unix_s=None
+                )
+                session.add(state)
+
+    def end_state(self, camera: str, kind: str) -> None:
+        """A state of the camera is over; nothing happens where there is none."""
+        with self.write() as session:
+            for row in session.scalars(_lasting(_camera(session, camera).id, kind)):
+                row.ended_unix_s = self.clock()
+
+    def states(self, camera: str | None = None) -> list[State]:
+        """All states, in order of their begin."""
+        wanted = select(StateRow, CameraRow.name).join(CameraRow).order_by(StateRow.began_unix_s, StateRow.id)
+        if camera is not None:
+            wanted = wanted.where(CameraRow.name == camera)
+        with self.read() as session:
+            return [
+                State(name, row.kind, row.detail, row.began_unix_s, row.ended_unix_s)
+                for row, name in session.execute(wanted)
+            ]
+
+    def event(self, event_id: str) -> RecordedEvent:
+        """One event. Raises RecordsError where there is none."""
+        with self.read() as session:
+            return recorded_event(_event_row(session, event_id))
+
+    def has_row(self, event_id: str) -> bool:
+        """Whether the database knows the event, be it that it is being removed."""
+        with self.read() as session:
+            return session.get(EventRow, event_id) is not None
+
+    def settled_event(self, event_id: str) -> RecordedEvent | None:
+        """An event whose file is as new as its row; None where it is not, or there is no such event."""
+        with self.read() as session:
+            row = session.get(EventRow, event_id)
+            return None if row is None or row.is_removing or row.filed_revision != row.revision else recorded_event(row)
+
+    def events(
+        self,
+        *,
+        since_unix_s: float | None = None,
+        until_unix_s: float | None = None,
+        camera: str | None = None,
+        open_only: bool = False,
+    ) -> list[RecordedEvent]:
+        """Events in order of their begin, those that began from `since` on and before `until`."""
+        wanted = select(EventRow).options(joinedload(EventRow.camera), joinedload(EventRow.answer))
+        wanted = wanted.where(~EventRow.is_removing).order_by(EventRow.began_unix_s, EventRow.id)
+        if since_unix_s is not None:
+            wanted = wanted.where(EventRow.began_unix_s >= since_unix_s)
+        if until_unix_s is not None:
+            wanted = wanted.where(EventRow.began_unix_s < until_unix_s)
+        if camera is not None:
+            wanted = wanted.where(EventRow.camera.has(CameraRow.name == camera))
+        if open_only:
+            wanted = wanted.where(EventRow.phase != "end")
+        with self.read() as session:
+            return [recorded_event(row) for row in session.scalars(wanted)]
+
+    def cameras(self) -> dict[str, str]:
+        """The source of each camera."""
+        with self.read() as session:
+            return {row.name: row.source for row in session.scalars(select(CameraRow).order_by(CameraRow.name))}
+
+    def end_left_open(self, cameras: Sequence[str], routes: Sequence[Route] = ()) -> int:
+        """End the events of these cameras that a killed process left open, as far as they were known.
+
+        For the process that watches them, before its first event. Returns how many there were.
+        """
+        left = [recorded for recorded in self.events(open_only=True) if recorded.camera in cameras]
+        for recorded in left:
+            self.record(
+                EventUpdate("end", recorded.event),
+                camera=recorded.camera,
+                began_unix_s=recorded.began_unix_s,
+                routes=routes,
+            )
+        return len(left)
+
+    def clip_path(self, event_id: str, began_unix_s: float) -> Path:
+        return self.folder.clip(event_id, began_unix_s)
+
+    def picture_path(self, event_id: str, began_unix_s: float) -> Path:
+        return self.folder.picture(event_id, began_unix_s)
+
+    def insert(self, recorded: RecordedEvent) -> None:
+        """Make the row of an event whose file is there, or make it what the file says. Sends no messages."""
+        with self.write() as session:
+            row = session.get(EventRow, recorded.event.id)
+            if row is None:
+                row = _new_row(session, recorded.event, recorded.camera, recorded.began_unix_s)
+            _take(row, recorded.event)
+            row.camera = _camera(session, recorded.camera, recorded.event.source)
+            for name in ("began_unix_s", "updated_unix_s", "phase", "sequence", "has_clip", "has_picture", "revision"):
+                setattr(row, name, getattr(recorded, name))
+            row.filed_revision, row.is_removing = recorded.revision, False
+            if recorded.answer is None:
+                row.answer = None
+            else:
+                row.answer = row.answer or AnswerRow(event_id=row.id)
+                row.answer.answer, row.answer.answered_unix_s = recorded.answer, recorded.answered_unix_s or 0.0
+
+    def remove(self, event_id: str) -> int:
+        """Remove an event and its files; returns their bytes. Raises RecordsError where there is none."""
+        with self.write() as session:
+            _event_row(session, event_id).is_removing = True
+        return self._finish_removal(event_id)
+
+    def _finish_left_behind(self, half_written: bool) -> list[str]:
+        """Finish what a killed process left half done; returns what was done, a line each.
+
+        Events' files that were not written yet are written, removals go on, half-written files are removed.
+        """
+        with self.read() as session:
+            unfiled = session.scalars(
+                select(EventRow.id).where(EventRow.filed_revision != EventRow.revision, ~EventRow.is_removing)
+            ).all()
+            leaving = session.scalars(select(EventRow.id).where(EventRow.is_removing)).all()
+        done = [f"wrote the file of event {event_id}" for event_id in unfiled if self._file_later(event_id)]
+        for event_id in leaving:
+            self._finish_removal(event_id)
+            done.append(f"finished the removal of event {event_id}")
+        if half_written:
+            with self.write():  # events' own files are written in the writer's place
+                for part in sorted(self.folder.events.glob("*/.*.part")):
+                    part.unlink(missing_ok=True)
+                    done.append(f"removed the half-written {self.folder.relative(part)}")
+        return done
+
+    def file(self, event_id: str) -> None:
+        """Write the event's file anew. Raises DiskSpaceError when there is no room."""
+        with self.write() as session:  # the writer's place is held, or an older file could replace a newer one
+            row = session.get(EventRow, event_id)
+            if row is not None and not row.is_removing:
+                self._look(row)
+                recorded_event(row).write(self.folder.description(row.id, row.began_unix_s))
+                row.filed_revision = row.revision
+
+    def _file_later(self, event_id: str) -> bool:
+        """Write the event's file, or leave it for later where there is no room: the row holds all of it."""
+        try:
+            self.file(event_id)
+        except (MaskedSkipUNetError, OSError) as error:
+            log.warning("the file of event %s is not written yet (%s)", event_id, error)
+            return False
+        return True
+
+    def _write_picture(self, recorded: RecordedEvent, picture: bytes) -> None:
+        try:
+            with whole_file(self.folder.picture(recorded.event.id, recorded.began_unix_s)) as part:
+                part.write_bytes(picture)
+        except (DiskSpaceError, OSError) as error:
+            log.warning("event %s goes without a picture (%s)", recorded.event.id, error)
+
+    def _look(self, row: EventRow) -> None:
+        """A row tells of the clip and the picture that lie there."""
+        clip, picture, _ = self.folder.files(row.id, row.began_unix_s)
+        row.has_clip, row.has_picture = clip.is_file(), picture.is_file()
+
+    def _finish_removal(self, event_id: str) -> int:
+        """Files go first and the row last, so that no file is ever without a row that tells what it is."""
+        with self.write() as session:
+            row = session.get(EventRow, event_id)
+            if row is None:
+                return 0
+            freed_bytes = 0
+            for path in self.folder.files(row.id, row.began_unix_s):
+                if path.is_file():
+                    freed_bytes += path.stat().st_size
+                    path.unlink()
+            session.delete(row)
+        _remove_if_empty(path.parent)
+        return freed_bytes
+
+
+def recorded_event(row: EventRow) -> RecordedEvent:
+    """The row as a value."""
+    told: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__}
+    event = Event(**told)
+    answer: Any = row.answer
+    phase: Any = row.phase
+    return RecordedEvent(
+        event=replace(event, boxes=tuple((x, y, width, height) for x, y, width, height in row.boxes)),
+        camera=row.camera.name,
+        began_unix_s=row.began_unix_s,
+        updated_unix_s=row.updated_unix_s,
+        phase=phase,
+        sequence=row.sequence,
+        has_clip=row.has_clip,
+        has_picture=row.has_picture,
+        answer=None if answer is None else answer.answer,
+        answered_unix_s=None if answer is None else answer.answered_unix_s,
+        revision=row.revision,
+    )
+
+
+def _new_row(session: Session, event: Event, camera: str, began_unix_s: float) -> EventRow:
+    row = EventRow(
+        id=event.id,
+        camera=_camera(session, camera, event.source),
+        began_unix_s=began_unix_s,
+        updated_unix_s=began_unix_s,
+        phase="new",
+        sequence=0,
+        has_clip=False,
+        has_picture=False,
+        revision=1,
+        filed_revision=0,
+        is_removing=False,
+        answer=None,
+    )
+    _take(row, event)
+    session.add(row)
+    return row
+
+
+def _take(row: EventRow, event: Event) -> None:
+    recorded_columns = {name: getattr(event, name) for name in Event.__dataclass_fields__ if name != "id"}
+    for name, value in recorded_columns.items():
+        setattr(row, name, [list(box) for box in value] if name == "boxes" else value)
+
+
+def _camera(session: Session, name: str, source: str = "") -> CameraRow:
+    row = session.scalars(select(CameraRow).where(CameraRow.name == require_camera(name))).first()
+    if row is None:
+        row = CameraRow(name=name, source=without_credentials(source))
+        session.add(row)
+        session.flush()
+    return row
+
+
+def _event_row(session: Session, event_id: str) -> EventRow:
+    row = session.get(EventRow, event_id)
+    if row is None or row.is_removing:
+        raise RecordsError("there is no such event", event_id[:80], "See `maskedskipunet records export`")
+    return row
+
+
+def _lasting(camera_id: int, kind: str) -> Any:
+    return select(StateRow).where(
+        StateRow.camera_id == camera_id, StateRow.kind == kind, StateRow.ended_unix_s.is_(None)
+    )
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:  # other events of the day
+        return

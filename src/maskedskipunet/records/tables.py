@@ -1,0 +1,122 @@
+"""The tables of the records database. What is changed here needs a migration beside it; a test holds the two together.
+
+Times are seconds since 1970 in UTC (`…_unix_s`), or since the source's first frame (`…_s`).
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Table(DeclarativeBase):
+    """What all tables share."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {float: Float, list[Any]: JSON, dict[str, Any]: JSON}  # noqa: RUF012  # as SQLAlchemy wants it
+
+
+class CameraRow(Table):
+    """A camera. source: its address without credentials."""
+
+    __tablename__ = "cameras"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    source: Mapped[str]
+
+
+class EventRow(Table):
+    """An event as it is known now.
+
+    sequence: how many messages there were of it before this one. revision: counts every change of the row;
+    filed_revision: the one that its JSON file holds. is_removing: its files are being removed, the row goes last.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "began_unix_s"), Index(None, "camera_id", "began_unix_s"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    camera_id: Mapped[int] = mapped_column(ForeignKey("cameras.id"))
+    source: Mapped[str]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    peak_s: Mapped[float]
+    start_frame: Mapped[int]
+    end_frame: Mapped[int]
+    peak_frame: Mapped[int]
+    top_score: Mapped[float]
+    mean_score: Mapped[float]
+    normal_share: Mapped[float | None]
+    boxes: Mapped[list[Any]]
+    began_unix_s: Mapped[float]
+    updated_unix_s: Mapped[float]
+    phase: Mapped[str]
+    sequence: Mapped[int]
+    has_clip: Mapped[bool]
+    has_picture: Mapped[bool]
+    revision: Mapped[int]
+    filed_revision: Mapped[int]
+    is_removing: Mapped[bool]
+
+    camera: Mapped[CameraRow] = relationship()
+    answer: Mapped["AnswerRow | None"] = relationship(cascade="all, delete-orphan", passive_deletes=True)
+
+
+class AnswerRow(Table):
+    """What a person said of an event: `normal` or `anomaly`. The last answer counts."""
+
+    __tablename__ = "answers"
+
+    event_id: Mapped[str] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), primary_key=True)
+    answer: Mapped[str]
+    answered_unix_s: Mapped[float]
+
+
+class StateRow(Table):
+    """A stretch in a camera's own life: lost, frozen, covered, moved, a gap, drift. No end while it lasts."""
+
+    __tablename__ = "states"
+    __table_args__ = (Index(None, "camera_id", "began_unix_s"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    camera_id: Mapped[int] = mapped_column(ForeignKey("cameras.id"))
+    kind: Mapped[str]
+    detail: Mapped[str]
+    began_unix_s: Mapped[float]
+    ended_unix_s: Mapped[float | None]
+
+
+class DeliveryRow(Table):
+    """A message of an event to one sink: `waiting`, `delivered` or `dropped`.
+
+    It carries all that it says and outlives its event. due_unix_s: not to be tried before. fault: of the last try,
+    or why it was dropped.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("sink", "event_id", "sequence"),
+        Index(None, "sink", "status", "id"),
+        {"sqlite_autoincrement": True},  # an id in a courier's hand never means another message
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sink: Mapped[str]
+    event_id: Mapped[str]
+    phase: Mapped[str]
+    sequence: Mapped[int]
+    message: Mapped[dict[str, Any]]
+    status: Mapped[str]
+    fault: Mapped[str | None]
+    attempts: Mapped[int]
+    made_unix_s: Mapped[float]
+    due_unix_s: Mapped[float]
+    done_unix_s: Mapped[float | None]

@@ -1,0 +1,240 @@
+"""A receiver on loopback that dies, comes back, hangs, and answers whatever it likes."""
+
+import hashlib
+import hmac
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maskedskipunet.monitor.sinks.courier import Courier, Post
+from maskedskipunet.monitor.sinks.secrets import Secret
+from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
+from maskedskipunet.monitor.sinks.webhook import WebhookSink, retry_after_s
+from maskedskipunet.records.store import Records
+
+from .conftest import PATIENCE_S, QUICK, Desk, delivery, until
+
+NONE = Attachments()
+
+
+class Receiver:
+    """Keeps what is posted, and answers 200 or what the next of its steps says; it may be down at times.
+
+    requests: the headers and body of each. handled: each message once, by its key, as a careful receiver does.
+    """
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/hook?token=hunter2"
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.handled: dict[str, Any] = {}
+        self.steps: list[tuple[int, dict[str, str]]] = []
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.requests.append((dict(self.headers), body))
+                status, headers = receiver.steps.pop(0) if receiver.steps else (200, {})
+                if status == 200:
+                    receiver.handled.setdefault(self.headers["Idempotency-Key"], json.loads(body))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                return None
+
+        server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server that takes one connection and does with it whatever it likes; gives its address."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            try:
+                answer(connection)
+            except OSError:
+                return
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+    finally:
+        thread.join()
+        server.close()
+
+
+def sink_at(url: str, **more: Any) -> WebhookSink:
+    return WebhookSink(lambda: url, **{"timeout_s": PATIENCE_S} | more)
+
+
+def test_a_receiver_that_dies_and_comes_back_loses_nothing_and_handles_nothing_twice(desk, receiver, caplog):
+    keys = desk.life("a")
+    with Courier(desk.records, {"hook": Post(desk.route, sink_at(receiver.url))}, backoff=QUICK):
+        until(lambda: "nobody answers there" in desk.faults())
+        with receiver.up():
+            until(lambda: desk.count().waiting == 0)
+        for event_id in ("b", "c"):
+            keys += desk.life(event_id)
+        until(lambda: "nobody answers there" in desk.faults())
+        with receiver.up():
+            receiver.steps += [(500, {}), (503, {"Retry-After": "0"}), (429, {"Retry-After": "0"}), (404, {})]
+            until(lambda: desk.count().waiting == 0)
+    assert sorted(receiver.handled) == sorted(keys)
+    assert [key for key, message in receiver.handled.items() if message["key"] != key] == []
+    assert len(receiver.requests) == len(keys) + 4
+    assert "hunter2" not in caplog.text
+
+
+def test_a_body_is_signed_with_its_time_so_that_a_receiver_can_check_both(receiver, monkeypatch):
+    monkeypatch.setenv("HOOK_SECRET", "key")
+    with receiver.up():
+        sink_at(receiver.url, secret=Secret("env:HOOK_SECRET"), clock=lambda: 1234.9).send(delivery(), NONE)
+    headers, body = receiver.requests[0]
+    time_part, signed = headers["X-MaskedSkipUNet-Signature"].split(",v1=")
+    assert time_part == "t=1234"
+    assert signed == hmac.new(b"key", b"1234." + body, hashlib.sha256).hexdigest()
+    assert json.loads(body) == delivery().message
+    assert (headers["Idempotency-Key"], headers["Content-Type"]) == ("a:new:0", "application/json")
+
+
+def test_a_secret_that_has_gone_is_named_and_nothing_is_sent_unsigned(receiver, monkeypatch):
+    monkeypatch.delenv("HOOK_SECRET", raising=False)
+    with receiver.up(), pytest.raises(AwayError, match="HOOK_SECRET is not set"):
+        sink_at(receiver.url, secret=Secret("env:HOOK_SECRET")).send(delivery(), NONE)
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 599])
+def test_a_receiver_with_troubles_of_its_own_is_away_for_as_long_as_it_says(receiver, status):
+    receiver.steps = [(status, {"Retry-After": "7"})]
+    with receiver.up(), pytest.raises(AwayError, match=f"it answers {status}") as away:
+        sink_at(receiver.url).send(delivery(), NONE)
+    assert away.value.retry_after_s == 7
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 422])
+def test_whatever_else_is_a_refusal_and_redirects_are_not_followed(receiver, status):
+    receiver.steps = [(status, {"Location": receiver.url})]
+    with receiver.up(), pytest.raises(RefusedError, match=f"it answers {status}"):
+        sink_at(receiver.url).send(delivery(), NONE)
+    assert len(receiver.requests) == 1
+
+
+def never(connection: socket.socket) -> None:
+    connection.recv(1)  # until the other side hangs up
+
+
+def drop_by_drop(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        connection.sendall(b"x")
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("answer", [never, drop_by_drop])
+def test_an_answer_that_never_ends_is_given_up_in_time(answer):
+    with answering(answer) as url, pytest.raises(AwayError):
+        sink_at(url, timeout_s=0.3).send(delivery(), NONE)
+
+
+def test_a_huge_answer_is_not_read():
+    def huge(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
+        while True:
+            connection.sendall(bytes(65536))
+
+    with answering(huge) as url:
+        sink_at(url).send(delivery(), NONE)
+
+
+@pytest.mark.parametrize(
+    "words", [b"", b"SSH-2.0\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200]
+)
+def test_what_is_no_answer_leaves_the_message_waiting(words):
+    with answering(lambda connection: connection.sendall(words)) as url, pytest.raises(AwayError):
+        sink_at(url, timeout_s=5).send(delivery(), NONE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        (None, 0),
+        ("5", 5),
+        (" 5 ", 5),
+        ("-5", 0),
+        ("soon", 0),
+        ("²", 0),
+        ("9" * 400, 999_999_999),
+        ("Thu, 01 Jan 1970 00:02:00 GMT", 20),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+    ],
+)
+def test_patience_is_asked_for_in_seconds_or_by_a_date(asked, seconds):
+    assert retry_after_s(asked, 100.0) == seconds
+
+
+def test_a_process_killed_while_it_delivers_loses_nothing_and_repeats_only_with_the_same_key(tmp_path, receiver):
+    folder = tmp_path / "records"
+    Records.open(folder).close()
+    script = Path(__file__).with_name("delivering.py")
+    command = [sys.executable, str(script), str(folder), receiver.url]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    told: set[str] = set()
+    with receiver.up():
+        for killed_after in (3, 20, 37):
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+            assert child.stdout is not None
+            with child, child.stdout as said:
+                while len(receiver.requests) < killed_after and (line := said.readline()):
+                    told.add(line.strip())
+                child.send_signal(signal.SIGKILL)
+                told |= {line.strip() for line in said if line.endswith("\n")}
+        with Records.open(folder) as records:
+            desk = Desk(records)
+            with Courier(records, {"hook": Post(desk.route, sink_at(receiver.url))}, backoff=QUICK):
+                until(lambda: desk.count().waiting == 0)
+    assert len(told) > 20
+    assert told <= receiver.handled.keys()
+    bodies: dict[str, set[bytes]] = {}
+    for headers, body in receiver.requests:
+        bodies.setdefault(headers["Idempotency-Key"], set()).add(body)
+    assert {len(same) for same in bodies.values()} == {1}
+    assert len(receiver.requests) - len(bodies) <= 3  # the one that each kill left in doubt
