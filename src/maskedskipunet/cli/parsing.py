@@ -87,12 +87,6 @@ class Parser:
         if in_recipe:
             self._in_recipe[dest] = type
 
-    def add_many(self, name: str, *, metavar: str, help: str) -> None:
-        """Add an argument that stands alone and may be given more than once: texts that are paths."""
-        self._alone.add_argument(name, nargs="*", type=partial(_path_text, metavar), metavar=metavar, help=help)
-        self._defaults[name] = None
-        self._required[name] = metavar
-
     def add_switch(self, name: str, *, dest: str, help: str) -> None:
         """Add an option without a value."""
         self._options.add_argument(name, dest=dest, action="store_const", const=True, help=help)
@@ -224,12 +218,6 @@ def _told(default: Any) -> str:
 
 def _read(hint: Any, where: str, text: str) -> Any:
     return read_value(hint, text, where)
-
-
-def _path_text(where: str, text: str) -> str:
-    """A path as it was written: patterns and addresses would not survive as a Path."""
-    read_value(Path, text, where)
-    return text
 
 
 def _told_better(error: argparse.ArgumentError) -> UsageError:
