@@ -27,12 +27,14 @@ from ped2_page import write_page
 from results import commit, write_result
 
 from maskedskipunet.evaluation.placing import Placing
+from maskedskipunet.model.score import PATCH_PX
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.evaluate import evaluate
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("train", "test", "report")
 KERNELS = ("learned", "frozen")
+OF_MAPS = ("map_patch_px", "pixel_auc", "pixel_40_auc", "pixel_40_eer", "rbdc", "tbdc")
 
 
 def main() -> None:
@@ -150,6 +152,12 @@ def report(run: RunFolder, data: Path) -> dict[str, Any]:
         "epochs": epochs,
         "calibration": json.loads(last.metrics.read_text())["calibration"],
         "last_epoch": evaluate(last.scores, data=data, maps=last.maps).figures,
+        # The score looks at means of patches; regions of its maps are looked for in the same.
+        "last_epoch_maps_of_patches": {
+            key: value
+            for key, value in evaluate(last.scores, data=data, maps=last.maps, map_patch_px=PATCH_PX).figures.items()
+            if key in OF_MAPS
+        },
     }
 
 

@@ -255,6 +255,22 @@ def test_maps_and_masks_give_pixels_regions_and_tracks(cli, ucsd):
     assert [line.split(" in ")[0] for line in answer.err.splitlines()] == ["pixels: 10 frames", "regions: 10 frames"]
 
 
+def test_maps_are_averaged_where_that_is_asked_for_and_the_table_says_so(cli, ucsd):
+    plain = cli("evaluate", "scores.npy", "--data", "ucsd", "--maps", "maps", "--json", "plain.json")
+    one = cli("evaluate", "scores.npy", "--data", "ucsd", "--maps", "maps", "--map-patch", "1", "--json", "one.json")
+    wide = cli("evaluate", "scores.npy", "--data", "ucsd", "--maps", "maps", "--map-patch", "64", "--json", "wide.json")
+    figures = {name: json.loads((ucsd / f"{name}.json").read_text()) for name in ("plain", "one", "wide")}
+
+    assert (plain.code, one.code, wide.code) == (0, 0, 0)
+    assert [figures[name].pop("map_patch_px") for name in ("plain", "one", "wide")] == [None, 1, 64]
+    assert figures["one"] == figures["plain"]
+    assert figures["wide"]["pixel_auc"] < figures["plain"]["pixel_auc"]  # a square wider than the frame sees no place
+    assert "maps averaged over 64x64 of their pixels" in wide.out
+    for wrong in ("0", "513"):
+        refused = cli("evaluate", "scores.npy", "--data", "ucsd", "--maps", "maps", "--map-patch", wrong)
+        assert "--map-patch" in refused.refusal()
+
+
 def test_maps_stand_where_their_scores_do(cli, ucsd):
     np.save("scores.npy", np.tile([0.0, 1, 1, 1], 2))
     for number in (1, 2):

@@ -10,6 +10,7 @@ from maskedskipunet.errors import DataError, DiskSpaceError
 from maskedskipunet.evaluation.maps import (
     CHUNK_FRAMES,
     SCALE,
+    AveragedMaps,
     as_stored,
     enlarged,
     map_writer,
@@ -127,6 +128,22 @@ def test_maps_that_are_all_alike_are_0(place: Path) -> None:
     (only,), _ = read_maps(place, ("a",), (1,), Placing())
 
     assert [values.tolist() for _, values in only.maps()] == [[[0, 0]]]
+
+
+@pytest.mark.parametrize("patch_px", [1, 2, 3, 16])
+def test_an_averaged_map_holds_the_means_of_squares_inside_it(place: Path, patch_px: int) -> None:
+    write(place / "maps" / "a.parquet", range(3, 5), height_px=20, width_px=24)
+    raw = open_maps(place / "maps" / "a.parquet")
+
+    averaged = dict(AveragedMaps(raw, patch_px).maps())
+
+    assert list(averaged) == [3, 4]
+    for number, values in raw.maps():
+        square = values[:patch_px, :patch_px]  # its middle, for an even side the pixel after the middle
+        at = patch_px // 2
+        assert averaged[number].dtype == np.uint16
+        assert abs(float(averaged[number][at, at]) - square.mean()) <= 0.5
+        assert values.min() <= averaged[number].min() <= averaged[number].max() <= values.max()
 
 
 def test_what_are_no_maps_is_refused(place: Path) -> None:

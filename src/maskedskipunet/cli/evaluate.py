@@ -77,6 +77,13 @@ def run(arguments: Sequence[str]) -> int:
         help="Score maps of the clips, for pixels and regions: what `test --maps` writes, or .npy arrays of frames, "
         "height, width (default: the run's own, if it has any).",
     )
+    parser.add(
+        "--map-patch",
+        type=int,
+        metavar="PIXELS",
+        help="Average maps over squares of so many of their pixels first; 16 is what the published score looks at "
+        "(default: maps as they are).",
+    )
     parser.add("--sigma", type=float, default=5.0, metavar="FRAMES", help="Of the Gaussian that smooths scores.")
     parser.add("--window", type=int, default=17, metavar="FRAMES", help="Of the median that smooths scores, odd.")
     parser.add("--seed", type=int, default=0, help="Of the draws behind the intervals.")
@@ -115,6 +122,7 @@ def run(arguments: Sequence[str]) -> int:
         normality=options.normality,
         smoothing=Smoothing(options.sigma, options.window),
         maps=maps,
+        map_patch_px=options.map_patch,
         seed=options.seed,
         progress=console.make_progress(),
     )
@@ -184,7 +192,9 @@ def _print(figures: Mapping[str, Any]) -> None:
 def _print_places(figures: Mapping[str, Any]) -> None:
     rows = [(name, console.figure(figures[key])) for key, name in PLACES.items()]
     console.say("")
-    console.print_table("Pixels, regions and tracks, maps as they are", ("protocol", "figure"), rows)
+    side = figures["map_patch_px"]
+    how = "as they are" if side is None else f"averaged over {side}x{side} of their pixels"
+    console.print_table(f"Pixels, regions and tracks, maps {how}", ("protocol", "figure"), rows)
     steps = console.counted(figures["region_thresholds"], "threshold")
     console.say(
         f"maps of {console.counted(figures['frames_with_map'], 'frame')} in "

@@ -13,9 +13,9 @@ from maskedskipunet.data.labels import labels_for
 from maskedskipunet.data.layouts import VideoItem, label_set, recognise
 from maskedskipunet.data.masks import read_masks
 from maskedskipunet.data.sources import Source
-from maskedskipunet.errors import DataError, LabelError
+from maskedskipunet.errors import ConfigError, DataError, LabelError
 from maskedskipunet.evaluation.frames import LabelledScores
-from maskedskipunet.evaluation.maps import Maps, read_maps
+from maskedskipunet.evaluation.maps import AveragedMaps, Maps, read_maps
 from maskedskipunet.evaluation.pixels import PixelCounts
 from maskedskipunet.evaluation.placing import Placing, clip_lengths, place
 from maskedskipunet.evaluation.protocols import frame_protocols
@@ -24,6 +24,8 @@ from maskedskipunet.evaluation.regions import FrameRegions, RegionCounts, mask_r
 from maskedskipunet.evaluation.smoothing import Smoothing
 from maskedskipunet.evaluation.truth import GroundTruth, read_ground_truth
 from maskedskipunet.progress import Advance, Progress, Silent
+
+LARGEST_PATCH_PX = 512
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ def evaluate(
     normality: bool = False,
     smoothing: Smoothing | None = None,
     maps: Path | None = None,
+    map_patch_px: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -53,10 +56,13 @@ def evaluate(
     scores: as read_series takes them. data: the data set whose test clips they are of, or of one scene of it, or
     ground_truth: a file of labels, with clips the lengths of its clips where it does not say. placing: which frames
     the scores belong to. normality: scores say how normal a frame is (maps, how anomalous a pixel is). maps: a folder
-    as read_maps takes it, for pixels and regions where the data set has masks. seed: of the bootstrap.
+    as read_maps takes it, for pixels and regions where the data set has masks. map_patch_px: average them over squares
+    of so many pixels first. seed: of the bootstrap.
     Raises DataError for scores that cannot be read or do not fit, LabelError for such labels.
     """
     placing = placing or Placing()
+    if map_patch_px is not None and not 1 <= map_patch_px <= LARGEST_PATCH_PX:
+        raise ConfigError(f"squares of {map_patch_px} pixels", "--map-patch", f"Use 1 to {LARGEST_PATCH_PX}, 16 say")
     series = read_series(scores, "score")
     items: tuple[VideoItem, ...] = ()
     if ground_truth is not None:
@@ -86,7 +92,9 @@ def evaluate(
     }
     if maps is not None and any(item.masks is not None for item in items):
         found, matching = read_maps(maps, truth.names, truth.frames, placing)
-        figures["maps_matching"] = matching
+        figures |= {"maps_matching": matching, "map_patch_px": map_patch_px}
+        if map_patch_px is not None:
+            found = [AveragedMaps(one, map_patch_px) for one in found]
         figures |= _pixels_and_regions(items, truth.frames, found, maps, progress or Silent())
     return Evaluation(videos, figures)
 
