@@ -32,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
         help="Hold rows against files, write a table of events, or remove the oldest.",
     )
     parser.add("folder", type=Path, required=True, metavar="FOLDER", help="The records folder.")
-    parser.add_switch("--repair", dest="repair", help="check: mend what is found (default: only tell).")
+    parser.add_switch("--repair", dest="repair", help="With check: mend what is found (default: only tell).")
     parser.add(
         "--out", type=Path, metavar="FILE", help="export: a .csv, .json or .parquet file (default: FOLDER/events.csv)."
     )
