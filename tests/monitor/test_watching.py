@@ -214,7 +214,7 @@ def test_a_watching_process_that_is_killed_leaves_no_child_behind(
     stalled: bool, rtsp: Callable[..., Any], footage: Path, tmp_path: Path, make: Any
 ) -> None:
     server = rtsp(footage)
-    server.pause_at = 5 if stalled else None  # then the child waits inside the library, and sends nothing
+    server.pause_at = 20 if stalled else None  # then the child waits inside the library, and sends nothing
     script = tmp_path / "reads.py"
     script.write_text(READS_ALONE)
     parent = subprocess.Popen([sys.executable, str(script), server.url], stdout=subprocess.PIPE, text=True)
