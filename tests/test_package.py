@@ -62,7 +62,7 @@ HOMES = {
     "pyarrow": {"evaluation", "workflows"},
     "rich": {"cli"},
     "safetensors": {"model"},
-    "scipy": {"data", "evaluation"},
+    "scipy": {"data", "evaluation", "detection"},
     "torch": {"model", "inference", "training", "workflows"},
     "yaml": {"runs", "workflows", "cli"},
 }

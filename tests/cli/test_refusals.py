@@ -17,6 +17,7 @@ PUBLISHED = Path(__file__).parents[1] / "golden" / "reference_checkpoint_latent8
 TRAIN = "train --data footage "
 TEST = "test run --data "
 SCORE = "score footage/test/c.mp4 --model "
+CALIBRATE = "calibrate footage/normal --model run "
 
 
 class Trap:
@@ -80,8 +81,9 @@ REFUSED = [
     ("ablate", "data: no footage is named. Name it with --data PATH."),
     ("check", "PATH must be given. See `maskedskipunet check --help`."),
     ("test", "MODEL must be given."),
-    ("score", "VIDEO and --model RUN must be given."),
-    ("score --model run", "VIDEO must be given."),
+    ("score", "SOURCE and --model RUN must be given."),
+    ("score --model run", "SOURCE must be given."),
+    ("score '' --model run", "SOURCE: '' is no path."),
     ("cache", "list|clear must be given."),
     ("cache drop", "list|clear: 'drop' is not among the choices. Use list or clear."),
     ("cache list --cache file", "file: not a folder."),
@@ -101,7 +103,26 @@ REFUSED = [
     ("train --data empty", "empty: the folder is empty."),
     (TEST + "empty", "empty: the folder is empty."),
     ("check file", "file: the file is no video. Name a file that ends in"),
-    ("score footage --model run", "footage: not one video. Name one file or one folder of images."),
+    ("score nosuch footage --model run", "nosuch: no such file or folder. Name a video"),
+    ("score no*.mp4 --model run", "no*.mp4: no video matches the pattern. Check the pattern."),
+    ("score empty --model run", "empty: the folder holds no video. Name a folder with videos"),
+    ("score rtsp://user:secret@host/a?key=b --model run", "host/a: an address, which is not read yet."),
+    ("score footage/test/c.mp4 file --model run", "file: the file is no video."),
+    ("calibrate", "NORMAL and --model RUN must be given."),
+    (CALIBRATE, "calibrate: no budget is given. Use one of --false-alarms-per-hour, -per-day or -per-week."),
+    (CALIBRATE + "--false-alarms-per-day 1 --false-alarms-per-week 1", "calibrate: more than one budget is given."),
+    (CALIBRATE + "--false-alarms-per-day 0", "budget: 0 false alarms per day. Use more than 0"),
+    (CALIBRATE + "--false-alarms-per-day nan", "--false-alarms-per-day: 'nan' is not a number."),
+    (
+        CALIBRATE + "--false-alarms-per-day 1 --exclude x",
+        "exclude: there is no video 'x' in the footage. Name one of a",
+    ),
+    (CALIBRATE + "--false-alarms-per-day 1 --exclude a@1.2.3-4", "exclude: 'a@1.2.3-4' is no stretch of a video."),
+    (CALIBRATE + "--false-alarms-per-day 1 --exclude a,b", "exclude: all footage is excluded. Leave some in."),
+    (CALIBRATE + "--false-alarms-per-day 1 --interval-hours 0", "interval: 0 hours. Use more than 0."),
+    (CALIBRATE + "--false-alarms-per-day 1", "hours of footage give"),
+    (CALIBRATE + "--false-alarms-per-day 1 --pictures file", "file: there is a file where a folder is wanted."),
+    ("calibrate footage/normal --model published.pt --false-alarms-per-day 1", "published.pt: holds no trained model."),
     (TEST + "untested", "untested: there are no test videos. Put test videos under test/"),
     # footage
     (
@@ -251,7 +272,18 @@ def test_bad_input_is_refused_in_one_line_and_leaves_nothing(cli, desk, files, m
     assert told in fault
     assert fault.startswith("error: ")
     assert fault.endswith(".")
-    assert all(line.startswith(("decoding footage: ", "scoring: ", "without a GPU ")) for line in earlier)
+    assert all(
+        line.startswith(
+            (
+                "decoding footage: ",
+                "scoring: ",
+                "calibrating: ",
+                "in the footage that was trained on: a, b; ",
+                "without a GPU ",
+            )
+        )
+        for line in earlier
+    )
     assert not re.search(r"Traceback|<class|Errno|typing|Parser key|NoneType|\.part\b", fault)
     assert files() == before
 

@@ -609,3 +609,28 @@ def test_an_hour_of_upcam_is_counted_and_kept_in_time(real_data):
     frames = list(islice(read_video(path), 2_000))
     assert [frame.index for frame in frames] == list(range(2_000))
     assert [frame.time_s for frame in frames] == pytest.approx([number / 5 for number in range(2_000)])
+
+
+def write_timed(path, times, frame_rate=25):
+    with VideoWriter(path, height_px=64, width_px=64, frame_rate=frame_rate, timed=True) as writer:
+        for number, time_s in enumerate(times):
+            writer.write(noise(number), time_s)
+
+
+def test_a_timed_video_shows_each_frame_when_it_is_told_to(tmp_path):
+    times = [0.0, 0.04, 0.08, 1.0, 1.001, 61.5]
+    write_timed(tmp_path / "a.mp4", times)
+    assert [frame.time_s for frame in read_video(tmp_path / "a.mp4")] == pytest.approx(times, abs=1e-4)
+
+
+def test_in_a_timed_video_time_never_goes_back_and_no_two_frames_are_shown_at_once(tmp_path):
+    write_timed(tmp_path / "a.mp4", [0.0, 5.0, 5.0, 3.0, 6.0])
+    times = [frame.time_s for frame in read_video(tmp_path / "a.mp4")]
+    assert len(times) == 5
+    assert times == sorted(set(times))
+
+
+def test_a_frame_without_a_time_in_a_timed_video_is_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(VideoError, match="a frame without a time"):
+        write_timed(tmp_path / "a.mp4", [0.0, None])
+    assert left_in(tmp_path) == []

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, kept_counts
+from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier, kept_counts
+from maskedskipunet.detection.events import EventRule
 from maskedskipunet.errors import CalibrationError
 
 NAN = float("nan")
 SCORES = st.lists(st.floats(-5, 5).map(lambda value: round(value, 3)), min_size=1, max_size=80).map(np.array)
+
+
+ALARM = AlarmSetting(
+    EventRule(threshold=3, release=2), Budget(1, "day"), 1.0, 24.0, 1, 0.0, 0.2, 24.0, 240.0, extrapolated=False
+)
 
 
 def of(scores: np.ndarray) -> Calibration:
@@ -135,3 +143,49 @@ def test_what_is_no_calibration_is_refused(tmp_path: Path, content: bytes) -> No
 
     with pytest.raises(CalibrationError, match="Calibrate the model again"):
         Calibration.read(tmp_path)
+
+
+def test_a_threshold_is_written_and_read_with_the_rest(tmp_path: Path) -> None:
+    calibration = replace(of(np.arange(9.0)), alarm=ALARM)
+    calibration.write(tmp_path)
+
+    assert Calibration.read(tmp_path) == calibration
+
+
+def test_a_calibration_without_a_threshold_is_written_as_it_always_was(tmp_path: Path) -> None:
+    of(np.arange(9.0)).write(tmp_path)
+
+    assert sorted(json.loads((tmp_path / CALIBRATION_NAME).read_text())) == [
+        "format",
+        "frames",
+        "normal_scores",
+        "videos",
+    ]
+
+
+@pytest.mark.parametrize("alarm", [3, {}, ALARM.to_dict() | {"budget": {"alarms": -1, "per": "day"}}])
+def test_a_damaged_threshold_is_refused(tmp_path: Path, alarm: Any) -> None:
+    of(np.arange(9.0)).write(tmp_path)
+    path = tmp_path / CALIBRATION_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"alarm": alarm}))
+
+    with pytest.raises(CalibrationError, match="not a calibration"):
+        Calibration.read(tmp_path)
+
+
+def test_earlier_calibrations_are_kept_beside_the_new_one_each_under_a_number(tmp_path: Path) -> None:
+    assert keep_earlier(tmp_path) is None
+    for count in (3, 4, 5):
+        keep_earlier(tmp_path)
+        of(np.arange(float(count))).write(tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "calibration.1.json",
+        "calibration.2.json",
+        "calibration.json",
+    ]
+    assert json.loads((tmp_path / "calibration.1.json").read_text())["frames"] == 3
+
+
+def test_the_share_of_one_score_is_a_plain_number() -> None:
+    assert of(np.arange(4.0)).share_of(2.0) == 0.5

@@ -18,11 +18,12 @@ from maskedskipunet.machine import keep_memory
 
 COMMANDS: Mapping[str, str] = {
     "demo": "train and test on a generated scene: see it work in three minutes",
-    "check": "say what a path holds: clips, frames, sizes, rates, labels, oddities",
+    "check": "say what a path holds: clips, frames, sizes, rates, labels, faults",
     "train": "learn what is normal from footage without labels",
     "test": "score a data set's test videos and hold the scores against labels",
     "evaluate": "judge any method's scores by every protocol",
-    "score": "score one video with a trained model",
+    "score": "score one video or many with a trained model",
+    "calibrate": "set a model's alarm threshold by a budget, from normal footage",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train and test the published variants into one table",
     "cache": "list or clear the decoded frames kept on disk",

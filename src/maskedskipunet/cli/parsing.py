@@ -86,6 +86,12 @@ class Parser:
         if in_recipe:
             self._in_recipe[dest] = type
 
+    def add_many(self, name: str, *, metavar: str, help: str) -> None:
+        """Add an argument that stands alone and may be given more than once: texts that are paths."""
+        self._alone.add_argument(name, nargs="*", type=partial(_path_text, metavar), metavar=metavar, help=help)
+        self._defaults[name] = None
+        self._required[name] = metavar
+
     def add_switch(self, name: str, *, dest: str, help: str) -> None:
         """Add an option without a value."""
         self._options.add_argument(name, dest=dest, action="store_const", const=True, help=help)
@@ -147,7 +153,7 @@ class Parser:
             raise _told_better(error) from error
         if unknown:
             raise self._not_understood(unknown[0])
-        given = {name: value for name, value in vars(known).items() if value is not None}
+        given = {name: value for name, value in vars(known).items() if value is not None and value != []}
         recipe = self._recipe(given["config"]) if "config" in given else {}
         options = Options(**self._defaults | recipe | given)
         missing = [name for dest, name in self._required.items() if options[dest] is None]
@@ -217,6 +223,12 @@ def _told(default: Any) -> str:
 
 def _read(hint: Any, where: str, text: str) -> Any:
     return read_value(hint, text, where)
+
+
+def _path_text(where: str, text: str) -> str:
+    """A path as it was written: patterns and addresses would not survive as a Path."""
+    read_value(Path, text, where)
+    return text
 
 
 def _told_better(error: argparse.ArgumentError) -> UsageError:

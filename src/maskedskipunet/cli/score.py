@@ -1,4 +1,4 @@
-"""`maskedskipunet score VIDEO --model RUN`: one video's scores."""
+"""`maskedskipunet score SOURCE… --model RUN`: scores and events of one video or many."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from maskedskipunet.cli import console
-from maskedskipunet.cli.parsing import Parser
+from maskedskipunet.cli.parsing import Options, Parser
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.errors import RunError
 from maskedskipunet.runs import find_run
@@ -16,23 +16,42 @@ APART_S = 2.0
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = Parser("score", "VIDEO --model RUN", "Score one video with a trained model.")
-    parser.add("video", type=Path, required=True, metavar="VIDEO", help="A video file or a folder of images.")
+    parser = Parser("score", "SOURCE… --model RUN", "Score one video or many with a trained model.")
+    parser.add_many(
+        "sources", metavar="SOURCE", help="Video files, folders, patterns such as 'day*/*.mp4', or .txt lists of them."
+    )
     parser.add("--model", type=Path, required=True, metavar="RUN", help="A run folder or a model.")
-    parser.add("--out", type=Path, metavar="FOLDER", help="For the results (default: scores/NAME).")
-    parser.add_switch("--video", dest="with_video", help="Also write a comparison video.")
+    parser.add(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="For the results (default: scores/NAME, or of many videos scores/ with a folder each).",
+    )
+    parser.add_switch(
+        "--video",
+        dest="with_video",
+        help="Also write a comparison video, and where the model has a threshold an annotated one.",
+    )
     parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
     parser.add_device()
     parser.add_precision()
     parser.add_json()
     options = parser.parse(arguments)
 
+    from maskedskipunet.workflows.gathering import is_one_video
+
+    if len(options.sources) == 1 and is_one_video(options.sources[0]):
+        return _score_one(Path(options.sources[0]), options)
+    return _score_many(options)
+
+
+def _score_one(video: Path, options: Options) -> int:
     from maskedskipunet.workflows.score import score
 
     result = score(
-        options.video,
+        video,
         find_model(options.model),
-        options.out or Path("scores") / options.video.resolve().stem,
+        options.out or Path("scores") / video.resolve().stem,
         with_video=options.with_video,
         on_bad_frame=options.on_bad_frame,
         device=options.device,
@@ -52,7 +71,9 @@ def run(arguments: Sequence[str]) -> int:
         for at, share in zip(top, shares or [None] * len(top), strict=True)
     ]
     frames, frames_scored = len(has_score), int(has_score.sum())
-    changed = {} if result.effect is None else {"precision_effect": result.effect.figures()}
+    changed: dict[str, object] = {} if result.effect is None else {"precision_effect": result.effect.figures()}
+    if scored.events is not None:
+        changed |= {"threshold": scored.threshold, "events": len(scored.events)}
     console.write_figures(options.json, {"frames": frames, "frames_scored": frames_scored, "highest": best} | changed)
     if best:
         header = ["time (s)", "frame", "score"]
@@ -65,10 +86,60 @@ def run(arguments: Sequence[str]) -> int:
     console.say(console.frames_scored(frames_scored, frames))
     if result.effect is not None:
         console.say(result.effect.told())
-    for path in (result.scores_path, result.plot_path, result.video_path):
-        if path is not None:
-            console.say(str(path))
+    if scored.events is not None:
+        console.say(f"{console.counted(len(scored.events), 'event')} at the threshold {scored.threshold:.5f}")
+    for path in result.paths:
+        console.say(str(path))
     return 0
+
+
+def _score_many(options: Options) -> int:
+    from maskedskipunet.workflows.gathering import find_videos
+    from maskedskipunet.workflows.score_many import score_many
+
+    out = options.out or Path("scores")
+    result = score_many(
+        find_videos(options.sources),
+        find_model(options.model),
+        out,
+        with_video=options.with_video,
+        on_bad_frame=options.on_bad_frame,
+        device=options.device,
+        precision=options.precision,
+        progress=console.make_progress(),
+    )
+    figures = {
+        "videos": [
+            {
+                "video": video.name,
+                "frames": video.frames,
+                "frames_scored": video.frames_scored,
+                "highest": video.highest,
+                "events": video.events,
+            }
+            for video in result.done
+        ],
+        "finished_before": list(result.before),
+        "failed": [{"video": name, "fault": fault} for name, fault in result.failed],
+    }
+    console.write_figures(options.json, figures)
+    if result.done:
+        rows = [
+            (
+                video.name,
+                f"{video.frames_scored:,}",
+                f"{video.highest:.5f}",
+                "–" if video.events is None else video.events,
+            )
+            for video in result.done
+        ]
+        console.print_table("Scored videos", ("video", "frames scored", "highest", "events"), rows)
+    if result.before:
+        console.say(f"{console.counted(len(result.before), 'video')} finished before")
+    for name, fault in result.failed:
+        console.say(f"failed: {name}: {fault}")
+    console.say(f"results: {out}")
+    return 1 if result.failed else 0
 
 
 def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:

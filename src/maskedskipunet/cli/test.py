@@ -110,6 +110,13 @@ def _print(metrics: dict[str, Any]) -> None:
         ],
     )
     _print_thresholds(metrics["calibration"])
+    if alarms := metrics.get("alarms"):
+        rate = alarms["false_alarms_per_hour"]
+        console.say(
+            f"alarms at the threshold {alarms['threshold']:.5f}: {alarms['stretches_found']} of "
+            f"{alarms['stretches']} anomalous stretches found, {console.counted(alarms['false_alarms'], 'false alarm')}"
+            + ("" if rate is None else f", {rate:.3g} an hour of normal footage")
+        )
     scored = console.frames_scored(metrics["frames_scored"], metrics["frames"])
     console.say(f"{scored}, {metrics['frames_anomalous']:,} labelled anomalous")
     if metrics["label_set"]:

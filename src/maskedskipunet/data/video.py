@@ -312,17 +312,28 @@ def _bad_frame(path: Path, index: int, reason: str) -> VideoError:
     )
 
 
+_TICK = Fraction(1, 90_000)  # of a timed video's clock, in seconds
+
+
 class VideoWriter:
     """Writes an H.264 mp4 that browsers play; the file appears when it is whole.
 
     Use it in a `with` block: on an error inside it, nothing is left behind.
-    path: where; its folder must exist. height_px, width_px: even numbers. frame_rate: frames a second.
+    path: where; its folder must exist. height_px, width_px: even numbers. frame_rate: frames a second. timed: frames
+    are shown at the times that `write` is told, at whatever intervals, and frame_rate says how long the last is.
     Raises VideoError for a frame of another size, for no frame at all, or where it cannot be written;
     DiskSpaceError when the disk is full.
     """
 
     def __init__(
-        self, path: Path, *, height_px: int, width_px: int, frame_rate: float | Fraction, crf: int = 20
+        self,
+        path: Path,
+        *,
+        height_px: int,
+        width_px: int,
+        frame_rate: float | Fraction,
+        crf: int = 20,
+        timed: bool = False,
     ) -> None:
         if min(height_px, width_px) < 2 or height_px % 2 or width_px % 2:
             raise VideoError(f"H.264 needs even sizes, not {width_px}x{height_px}", str(path))
@@ -337,15 +348,27 @@ class VideoWriter:
         self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
         self._stream.height, self._stream.width = height_px, width_px
         self._stream.pix_fmt = "yuv420p"
+        self._last_tick = -1 if timed else None
+        self._frame_ticks = max(1, round(1 / (rate * _TICK)))
+        if timed:
+            self._stream.codec_context.time_base = _TICK
 
-    def write(self, image: Image) -> None:
-        """Add one frame: uint8 (H, W, 3), RGB."""
+    def write(self, image: Image, time_s: float | None = None) -> None:
+        """Add one frame: uint8 (H, W, 3), RGB. time_s: when it is shown, where the video is timed."""
         if image.shape != self._shape:
             raise VideoError(f"a frame of shape {image.shape} in a video of shape {self._shape}", str(self.path))
         if image.dtype != np.uint8:
             raise VideoError(f"a frame of {image.dtype}, not uint8", str(self.path))
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        if self._last_tick is not None:
+            if time_s is None:
+                raise VideoError("a frame without a time in a video that is timed", str(self.path))
+            # No two frames at once, and no way back: players accept neither.
+            self._last_tick = max(self._last_tick + 1, round(time_s / _TICK))
+            picture.pts, picture.time_base = self._last_tick, _TICK
+            picture.duration = self._frame_ticks  # players take it for the last frame; others end where the next begins
         with self._write_errors():
-            for packet in self._stream.encode(VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")):
+            for packet in self._stream.encode(picture):
                 self._container.mux(packet)
         self._count += 1
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.errors import CalibrationError
+from maskedskipunet.detection.budget import AlarmSetting
+from maskedskipunet.errors import CalibrationError, ConfigError
 from maskedskipunet.files import whole_file
 
 CALIBRATION_NAME = "calibration.json"
@@ -28,13 +29,15 @@ class Calibration:
     """How often a normal frame scores at least so much.
 
     videos: the normal videos it was learned from, none of them trained on. frames: how many scores. levels: scores,
-    rising; shares: for each the share of normal frames that score at least as high, falling from 1 on.
+    rising; shares: for each the share of normal frames that score at least as high, falling from 1 on. alarm: the
+    threshold that was set for a budget of alarms; None where none was.
     """
 
     videos: tuple[str, ...]
     frames: int
     levels: tuple[float, ...]
     shares: tuple[float, ...]
+    alarm: AlarmSetting | None = None
 
     @classmethod
     def of(cls, scores: Mapping[str, Floats]) -> "Calibration":
@@ -74,14 +77,20 @@ class Calibration:
             raise CalibrationError(needed, "calibration", "Calibrate on more normal footage, or use a larger share")
         return float(np.interp(share, self.shares[::-1], self.levels[::-1]))
 
+    def share_of(self, score: float) -> float:
+        """The share of normal frames that score at least as high as one score."""
+        return float(self.share(np.array([score]))[0])
+
     def write(self, folder: Path) -> None:
         """Write `calibration.json` into a model's folder."""
-        told = {
+        told: dict[str, Any] = {
             "format": FORMAT_VERSION,
             "videos": list(self.videos),
             "frames": self.frames,
             "normal_scores": {"level": list(self.levels), "share_at_least": list(self.shares)},
         }
+        if self.alarm is not None:  # an addition to format 1: a reader that does not know it reads the rest
+            told["alarm"] = self.alarm.to_dict()
         with whole_file(folder / CALIBRATION_NAME) as part:
             part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
@@ -97,7 +106,7 @@ class Calibration:
             raise CalibrationError("cannot read the calibration", str(path), _CURE) from error
         try:
             return cls._understand(told)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise CalibrationError(f"not a calibration ({error})", str(path), _CURE) from error
 
     @classmethod
@@ -112,7 +121,21 @@ class Calibration:
             raise ValueError("its scores do not rise as they become rarer")
         if frames * shares[-1] < 1 - 1e-9:
             raise ValueError(f"{frames} frames cannot tell its rarest share")
-        return cls(tuple(map(str, told["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()))
+        alarm = None if told.get("alarm") is None else AlarmSetting.from_dict(told["alarm"])
+        return cls(tuple(map(str, told["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()), alarm)
+
+
+def keep_earlier(folder: Path) -> Path | None:
+    """Copy a model's calibration to the next free `calibration.N.json`; None where there is none."""
+    path = folder / CALIBRATION_NAME
+    if not path.exists():
+        return None
+    number = 1
+    while (kept := path.with_name(f"{path.stem}.{number}.json")).exists():
+        number += 1
+    with whole_file(kept) as part:
+        part.write_bytes(path.read_bytes())
+    return kept
 
 
 def kept_counts(frames: int) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import Box, Event, EventStream, map_boxes
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
@@ -20,6 +22,7 @@ from maskedskipunet.inference.scorer import FrameScore, score_frames
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Advance
+from maskedskipunet.view.annotated import AnnotatedRenderer, write_annotated
 from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
 from maskedskipunet.view.plots import ScoreCurve
 from maskedskipunet.workflows.spool import Spool
@@ -32,7 +35,8 @@ class ScoredVideo:
     """The scores of one video's sampled frames.
 
     index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
-    labels: uint8 (N,), None where there is no ground truth.
+    labels: uint8 (N,), None where there is no ground truth. threshold: of the model's alarms, and events: those of
+    this video by it; both None where the model has none.
     """
 
     name: str
@@ -40,6 +44,8 @@ class ScoredVideo:
     time_s: NDArray[np.float64]
     scores: NDArray[np.float64]
     labels: NDArray[np.uint8] | None
+    threshold: float | None = None
+    events: tuple[Event, ...] | None = None
 
     @property
     def labelled(self) -> LabelledScores:
@@ -72,22 +78,27 @@ def score_video(
     labels: NDArray[np.uint8] | None = None,
     video: Path | None = None,
     maps: Path | None = None,
+    calibration: Calibration | None = None,
+    annotated: Path | None = None,
     advance: Advance = lambda done: None,
     batch_size: int | None = None,
 ) -> ScoredVideo:
     """Score a video, and where a path is named write its comparison video there, if any frame has a score.
 
     maps: where its score maps are written, if they are wanted.
-    labels: one a frame of the source. advance: called with 1 for each frame scored, and for each drawn.
+    labels: one a frame of the source. calibration: of the model; with a threshold, the video's events are found, and
+    where `annotated` names a path drawn into all its frames. advance: called with 1 for each frame scored, and for
+    each drawn.
     Raises DataError when the video cannot be read.
     """
     found: list[FrameScore] = []
     with ExitStack() as stack:
         spool = None
-        if video is not None:
+        drawn = video or annotated
+        if drawn is not None:
             spool = stack.enter_context(
                 Spool(
-                    video.parent,
+                    drawn.parent,
                     frames=source.expected_frames(),
                     height_px=how.height_px,
                     width_px=how.width_px,
@@ -97,29 +108,67 @@ def score_video(
         keep_map = None
         if maps is not None:
             keep_map = stack.enter_context(map_writer(maps, height_px=how.height_px, width_px=how.width_px))
-        with_maps = spool is not None or keep_map is not None
+        events = None if calibration is None or calibration.alarm is None else _Events(name, source, calibration)
+        with_maps = spool is not None or keep_map is not None or events is not None
         for scored in score_frames(source.frames(), network, how, batch_size=batch_size, with_maps=with_maps):
             if keep_map is not None and scored.map is not None:
                 keep_map(scored.index, scored.map)
             if spool is not None:
                 spool.add(len(found), scored)
+            if events is not None:
+                events.add(scored)
             found.append(FrameScore(scored.index, scored.time_s, scored.score))
             advance(1)
         result = _gather(name, found, labels, str(source.path))
-        if spool is not None and video is not None and result.labelled.scored.any():
-            video.parent.mkdir(parents=True, exist_ok=True)
-            _draw(result, source, spool, video, advance)
+        if events is not None:
+            result = replace(result, threshold=events.rule.threshold, events=events.all())
+        if spool is not None and drawn is not None and result.labelled.scored.any():
+            drawn.parent.mkdir(parents=True, exist_ok=True)
+            if video is not None:
+                _draw(result, source, spool, video, advance)
+            if annotated is not None and events is not None:
+                _annotate(result, source, spool, annotated, events.rule.release, advance)
     return result
 
 
+class _Events:
+    """The events of one video, found while it is scored: its maps are gone afterwards."""
+
+    def __init__(self, name: str, source: Source, calibration: Calibration) -> None:
+        assert calibration.alarm is not None
+        info = source.probe()
+        self.rule = calibration.alarm.rule
+        self._height_px, self._width_px = info.height_px, info.width_px
+        self._stream = EventStream(name, self.rule, normal_share=calibration.share_of)
+        self._ended: list[Event] = []
+
+    def add(self, scored: FrameScore) -> None:
+        def boxes() -> tuple[Box, ...]:
+            if scored.map is None:
+                return ()
+            return map_boxes(scored.map, self.rule.release, height_px=self._height_px, width_px=self._width_px)
+
+        told = self._stream.add(scored.index, scored.time_s, scored.score, boxes)
+        self._ended += [update.event for update in told if update.phase == "end"]
+
+    def all(self) -> tuple[Event, ...]:
+        return *self._ended, *(update.event for update in self._stream.finish())
+
+
 def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
-    """Write `scores.parquet`: video, frame, time (seconds), score (null where there is none), label (likewise)."""
+    """Write `scores.parquet`: video, frame, time (seconds), score (null where there is none), label (likewise).
+
+    Where the model has a threshold, it stands in a column `threshold`.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     def labels(video: ScoredVideo) -> Sequence[int | None]:
         return [None] * len(video.index) if video.labels is None else video.labels.tolist()
 
+    thresholds = {}
+    if any(video.threshold is not None for video in videos):
+        thresholds["threshold"] = pa.array([video.threshold for video in videos for _ in video.index], pa.float64())
     table = pa.table(
         {
             "video": pa.array([video.name for video in videos for _ in video.index], pa.string()),
@@ -128,6 +177,7 @@ def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
             "score": pa.array(np.concatenate([video.scores for video in videos]), pa.float64(), from_pandas=True),
             "label": pa.array([label for video in videos for label in labels(video)], pa.int8()),
         }
+        | thresholds
     )
     with whole_file(path) as part:
         pq.write_table(table, part)
@@ -169,3 +219,32 @@ def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path, advance
                 advance(1)
 
     write_comparison(path, pictures(), renderer, result.frame_rate)
+
+
+def _annotate(
+    result: ScoredVideo, source: Source, spool: Spool, path: Path, box_level: float, advance: Advance
+) -> None:
+    """Draw into every frame of the source, those too that were not scored: they show what is known by then."""
+    info = source.probe()
+    assert result.threshold is not None
+    assert result.events is not None
+    renderer = AnnotatedRenderer(
+        height_px=info.height_px,
+        width_px=info.width_px,
+        time_s=result.time_s,
+        scores=result.scores,
+        threshold=result.threshold,
+        box_level=box_level,
+        events=result.events,
+    )
+    every = replace(source, fps=None, stride=1)
+
+    def pictures() -> Iterator[tuple[float, Image]]:
+        with closing(read_ahead(every.frames(), READ_AHEAD)) as frames:
+            for frame in frames:
+                advance(1)
+                if frame.image is not None:
+                    position = int(np.searchsorted(result.index, frame.index, side="right")) - 1
+                    yield frame.time_s, renderer.render(frame.time_s, frame.image, spool.at(max(position, 0))[1])
+
+    write_annotated(path, pictures(), renderer, info.frame_rate or source.image_fps)

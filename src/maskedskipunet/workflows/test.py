@@ -11,7 +11,7 @@ from typing import Any
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.layouts import label_set
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.evaluation.alarms import at_threshold
+from maskedskipunet.evaluation.alarms import LabelledAlarms, alarm_figures, at_threshold
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.evaluation.maps import maps_bytes
 from maskedskipunet.evaluation.precision import PrecisionEffect
@@ -83,6 +83,7 @@ def test(
                     labels=video.labels,
                     video=folder.videos / f"{video.item.name}.mp4" if with_videos else None,
                     maps=maps / f"{video.item.name}.parquet" if with_maps else None,
+                    calibration=calibration,
                     advance=advance,
                 )
             )
@@ -90,6 +91,7 @@ def test(
             **describe(model, network),
             **({} if effect is None else {"precision_effect": effect.figures()}),
             "calibration": None if calibration is None else at_usual_thresholds(calibration, scored),
+            **alarms_of(calibration, scored),
             "label_set": label_set(video.item for video in found),
             "scene": data.scene,
             **frame_metrics([video.labelled for video in scored]),
@@ -141,6 +143,20 @@ def at_usual_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo])
             {"normal_share": share, **at_threshold(videos, calibration.threshold(share))} for share in known
         ],
     }
+
+
+def alarms_of(calibration: Calibration | None, scored: Sequence[ScoredVideo]) -> dict[str, Any]:
+    """What the threshold that was set by a budget finds in labelled videos; nothing where there is none."""
+    if calibration is None or calibration.alarm is None:
+        return {}
+    videos = [
+        LabelledAlarms(
+            video.index, video.time_s, video.labels, [(event.start_frame, event.end_frame) for event in video.events]
+        )
+        for video in scored
+        if video.labels is not None and video.events is not None
+    ]
+    return {"alarms": {"threshold": calibration.alarm.rule.threshold, **alarm_figures(videos)}}
 
 
 def describe(path: Path, network: PreparedNetwork) -> dict[str, Any]:

@@ -1,0 +1,128 @@
+"""`maskedskipunet calibrate --model RUN NORMAL…`: the threshold that keeps a budget of false alarms."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maskedskipunet.cli import console
+from maskedskipunet.cli.parsing import Options, Parser
+from maskedskipunet.cli.score import find_model
+from maskedskipunet.cli.values import UsageError
+from maskedskipunet.data.frames import OnBadFrame
+
+if TYPE_CHECKING:
+    from maskedskipunet.detection.budget import AlarmSetting, Per
+
+BUDGETS: "tuple[Per, ...]" = ("hour", "day", "week")
+
+
+def run(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "calibrate",
+        "NORMAL… --model RUN",
+        "Set a model's threshold by a budget of false alarms, from normal footage that was not trained on.",
+    )
+    parser.add_many(
+        "sources", metavar="NORMAL", help="Normal footage: files, folders, patterns such as 'day*/*.mp4', .txt lists."
+    )
+    parser.add("--model", type=Path, required=True, metavar="RUN", help="A run folder or a model folder.")
+    for per in BUDGETS:
+        parser.add(
+            f"--false-alarms-per-{per}",
+            type=float,
+            metavar="N",
+            help=f"A budget: so many alarms in each {per} at most (default: one of the others).",
+        )
+    parser.add(
+        "--exclude",
+        type=str,
+        metavar="NAMES",
+        help="Videos, or stretches NAME@START-END in seconds, to leave out, parted by commas (default: none).",
+    )
+    parser.add(
+        "--interval-hours",
+        type=float,
+        default=24.0,
+        metavar="HOURS",
+        help="Of new footage, whose rate of alarms is foretold.",
+    )
+    parser.add(
+        "--pictures",
+        type=Path,
+        metavar="FOLDER",
+        help="For the highest-scoring moments (default: calibration/ in the run folder).",
+    )
+    parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
+    parser.add_device()
+    parser.add_json()
+    options = parser.parse(arguments)
+    alarms, per = _budget(options)
+
+    from maskedskipunet.detection.budget import Budget
+    from maskedskipunet.workflows.calibrate import calibrate
+    from maskedskipunet.workflows.gathering import find_videos
+
+    result = calibrate(
+        find_model(options.model),
+        find_videos(options.sources),
+        Budget(alarms, per),
+        exclude=[name.strip() for name in (options.exclude or "").split(",") if name.strip()],
+        interval_h=options.interval_hours,
+        pictures=options.pictures,
+        on_bad_frame=options.on_bad_frame,
+        device=options.device,
+        progress=console.make_progress(),
+    )
+    setting = result.calibration.alarm
+    assert setting is not None
+    moments = [
+        {
+            "name": moment.name,
+            "time_s": moment.time_s,
+            "frame": moment.frame,
+            "score": moment.score,
+            "picture": str(moment.picture),
+        }
+        for moment in result.moments
+    ]
+    figures = setting.to_dict() | {
+        "videos": list(result.calibration.videos),
+        "excluded": list(result.excluded),
+        "frames": result.calibration.frames,
+        "highest": moments,
+    }
+    console.write_figures(options.json, figures)
+    rows = [(moment.name, f"{moment.time_s:.1f}", moment.frame, f"{moment.score:.5f}") for moment in result.moments]
+    console.print_table("Highest moments of the normal footage", ("name", "time (s)", "frame", "score"), rows)
+    for line in told(setting):
+        console.say(line)
+    if result.moments:
+        console.say(f"pictures: {result.moments[0].picture.parent} (leave a moment out with --exclude {rows[0][0]})")
+    if result.earlier is not None:
+        console.say(f"the earlier calibration: {result.earlier}")
+    console.say(f"calibration: {result.path}")
+    return 0
+
+
+def told(setting: "AlarmSetting") -> list[str]:
+    """What was set, and how sure it is, in sentences."""
+    lines = [
+        f"threshold {setting.rule.threshold:.5f}, release level {setting.rule.release:.5f} for {setting.budget}",
+        f"{setting.footage_h:.2f} hours of normal footage give {console.counted(setting.alarms, 'alarm')} at it",
+        f"{setting.interval_h:g} hours of new normal footage will give {setting.low_per_hour:.3g} to "
+        f"{setting.high_per_hour:.3g} alarms an hour (95 %)",
+    ]
+    if setting.footage_h < setting.needed_h:
+        lines.append(f"to be sure of this budget to a third takes {setting.needed_h:,.0f} hours of normal footage")
+    if setting.extrapolated:
+        lines.append("the budget lies beyond the footage: the threshold is an extrapolation by a fitted tail")
+    return lines
+
+
+def _budget(options: Options) -> "tuple[float, Per]":
+    given = [(options[f"false_alarms_per_{per}"], per) for per in BUDGETS]
+    given = [(alarms, per) for alarms, per in given if alarms is not None]
+    if len(given) != 1:
+        fault = "no budget is given" if not given else "more than one budget is given"
+        raise UsageError(fault, "calibrate", "Use one of --false-alarms-per-hour, -per-day or -per-week")
+    return given[0]

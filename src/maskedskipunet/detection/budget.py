@@ -1,0 +1,320 @@
+"""Alarm budgets: the threshold at which normal footage gives no more alarms than a person will look at.
+
+An alarm is an event by the rule, never a frame. As the threshold falls over all normal footage, the first alarm comes,
+then the second and so on: those levels are all that is needed of the scores. A budget bounds the rate of alarms; it is
+no quota that a quiet day fills.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.detection.events import EventRule, find_spans, stream_clock
+from maskedskipunet.errors import CalibrationError, ConfigError
+
+CONFIDENCE = 0.95
+BLOCKS = 24  # at least so many where footage is long enough: fewer say nothing of how much it varies
+SHORTEST_BLOCK_S, LONGEST_BLOCK_S = 60.0, 3600.0
+RESAMPLES = 2000
+TAIL_RESAMPLES = 60  # each is a fit, of some 8 ms
+TAIL_ALARMS = 50  # the highest, which the tail is fitted to
+FEWEST_TAIL_ALARMS = 10
+HEAVIEST_TAIL = 0.5  # of shapes: from there on not even the variance is finite
+ALARMS_NEEDED = 10  # in the footage, so that a rate is known to a third
+
+Per = Literal["hour", "day", "week"]
+HOURS: Mapping[Per, float] = {"hour": 1.0, "day": 24.0, "week": 168.0}
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """At most so many false alarms in an hour, a day or a week. Raises ConfigError for what is none."""
+
+    alarms: float
+    per: Per
+
+    def __post_init__(self) -> None:
+        if self.per not in get_args(Per):
+            raise ConfigError(f"false alarms per {self.per!r}", "budget", "Use hour, day or week")
+        if not (isfinite(self.alarms) and self.alarms > 0):
+            raise ConfigError(f"{self.alarms:g} false alarms per {self.per}", "budget", "Use more than 0, 0.5 say")
+
+    @property
+    def per_hour(self) -> float:
+        return self.alarms / HOURS[self.per]
+
+    def __str__(self) -> str:
+        alarms = "false alarm" if self.alarms == 1 else "false alarms"
+        return f"{self.alarms:g} {alarms} {'an' if self.per == 'hour' else 'a'} {self.per}"
+
+
+@dataclass(frozen=True)
+class NormalScores:
+    """The scores of one normal video. time_s, scores: (N,), one a frame; NaN where a frame has no score."""
+
+    name: str
+    time_s: Floats
+    scores: Floats
+
+
+@dataclass(frozen=True)
+class AlarmSetting:
+    """A budget, and what was found to keep it.
+
+    rule: with its threshold. usual: the median score of normal frames. footage_h: hours of normal footage that it was
+    learned from. alarms: how many they give by the rule. low_per_hour, high_per_hour: where the rate of alarms in
+    interval_h hours of new normal footage will lie, 95 %. needed_h: hours of footage that the budget would need for
+    its rate to be known to a third. extrapolated: whether the budget lies beyond the footage, so that the threshold
+    rests on a fitted tail and not on what was seen.
+    """
+
+    rule: EventRule
+    budget: Budget
+    usual: float
+    footage_h: float
+    alarms: int
+    low_per_hour: float
+    high_per_hour: float
+    interval_h: float
+    needed_h: float
+    extrapolated: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> "AlarmSetting":
+        """The inverse of to_dict. Raises KeyError, TypeError, ValueError or ConfigError for anything else."""
+        values = dict(told)
+        rule, budget = EventRule(**values.pop("rule")), Budget(**values.pop("budget"))
+        setting = cls(rule=rule, budget=budget, **values)
+        figures = (value for name, value in values.items() if name != "extrapolated")
+        if not all(isfinite(figure) for figure in figures):
+            raise ValueError("its alarms are no numbers")
+        return setting
+
+
+@dataclass(frozen=True)
+class AlarmCounts:
+    """How many alarms blocks of footage give at each threshold.
+
+    levels: (L,), falling. counts: (L, B), alarms that begin in each block. block_h: (B,), hours of scored footage.
+    usual: the median score.
+    """
+
+    levels: Floats
+    counts: Ints
+    block_h: Floats
+    usual: float
+
+    @property
+    def hours(self) -> float:
+        return float(self.block_h.sum())
+
+    def reached(self, times_drawn: Ints | None = None) -> Ints:
+        """The most alarms at any threshold down to each level, (L,) or (L, R) for R drawings of blocks.
+
+        The most, because a very low threshold joins alarms to fewer, which is not what a budget means.
+        times_drawn: (R, B), how often each block was drawn.
+        """
+        totals = self.counts.sum(axis=1) if times_drawn is None else self.counts @ times_drawn.T
+        most: Ints = np.maximum.accumulate(totals, axis=0)
+        return most
+
+
+def set_threshold(
+    videos: Sequence[NormalScores], budget: Budget, rule: EventRule, *, interval_h: float = 24.0, seed: int = 0
+) -> AlarmSetting:
+    """The lowest threshold at which normal footage keeps within a budget, and how sure that is.
+
+    videos: none of them trained on. rule: its threshold and release level are replaced. interval_h: hours of new
+    footage whose rate is foretold.
+    Raises CalibrationError for footage without scores, or so little that even its tail cannot be fitted.
+    """
+    if not 0 < interval_h < float("inf"):
+        raise ConfigError(f"{interval_h:g} hours", "interval", "Use more than 0")
+    counts = count_alarms(videos, rule, lambda hours: budget.per_hour * hours)
+    threshold, extrapolated = threshold_for(counts, budget)
+    found = rule.at(threshold, counts.usual)
+    low, high = _interval(counts, budget, interval_h, extrapolated, seed)
+    return AlarmSetting(
+        rule=found,
+        budget=budget,
+        usual=counts.usual,
+        footage_h=counts.hours,
+        alarms=sum(len(find_spans(clock, scores, found)) for clock, scores in map(_scored, videos)),
+        low_per_hour=low,
+        high_per_hour=high,
+        interval_h=interval_h,
+        needed_h=ALARMS_NEEDED / budget.per_hour,
+        extrapolated=extrapolated,
+    )
+
+
+def count_alarms(
+    videos: Sequence[NormalScores], rule: EventRule, allowed: Callable[[float], float] = lambda hours: 0.0
+) -> AlarmCounts:
+    """The alarms that each block of footage gives, at thresholds from the highest score down.
+
+    Down to where there are several times as many as are allowed in so many hours, or alarms join to half as many;
+    at most down to the median. Raises CalibrationError where no frame has a score.
+    """
+    pooled = np.concatenate([np.empty(0), *(video.scores for video in videos)])
+    pooled = np.sort(pooled[~np.isnan(pooled)])[::-1]
+    if not len(pooled):
+        names = ", ".join(video.name for video in videos)
+        raise CalibrationError("no normal frame has a score", names, "Calibrate on longer videos")
+    usual = float(np.median(pooled))
+    levels = np.unique(pooled[_places(len(pooled) // 2 + 1)])[::-1]
+    scored = [_scored(video) for video in videos]
+    hours = [_hours(video) for video in videos]
+    block_h = np.clip(sum(map(np.sum, hours)) / BLOCKS, SHORTEST_BLOCK_S / 3600, LONGEST_BLOCK_S / 3600)
+    blocks: list[Ints] = []
+    block_hours: list[float] = []
+    for each in hours:
+        count = max(1, round(each.sum() / block_h))
+        block = np.minimum((np.cumsum(each) - each) / max(each.sum(), 1e-12) * count, count - 1).astype(np.int64)
+        blocks.append(block + len(block_hours))
+        block_hours += np.bincount(block, each, count).tolist()
+    enough = 3 * allowed(sum(block_hours)) + 2 * TAIL_ALARMS
+    rows: list[Ints] = []
+    most = 0
+    for level in levels.tolist():
+        at, row = rule.at(level, usual), np.zeros(len(block_hours), np.int64)
+        for (clock, scores), block in zip(scored, blocks, strict=True):
+            np.add.at(row, block[np.array([span[0][0] for span in find_spans(clock, scores, at)], np.int64)], 1)
+        rows.append(row)
+        most = max(most, int(row.sum()))
+        if most >= enough or 2 * row.sum() < most:
+            break
+    return AlarmCounts(levels[: len(rows)], np.array(rows), np.array(block_hours), usual)
+
+
+def threshold_for(counts: AlarmCounts, budget: Budget) -> tuple[float, bool]:
+    """The threshold, and whether the budget lies beyond the footage."""
+    reached = counts.reached()
+    allowed = budget.per_hour * counts.hours
+    row = int(np.searchsorted(reached, allowed, side="right")) - 1
+    lowest = float(counts.levels[row]) if row >= 0 else float(np.nextafter(counts.levels[0], np.inf))
+    if allowed >= 1:
+        return lowest, False
+    return max(lowest, _Tail.of(counts.levels, reached, counts.hours).level(budget.per_hour)), True
+
+
+def _interval(
+    counts: AlarmCounts, budget: Budget, future_h: float, extrapolated: bool, seed: int
+) -> tuple[float, float]:
+    """Where the rate of alarms in new footage will lie.
+
+    The whole way is gone again with drawn blocks: from them a threshold, and at that threshold the rate of the
+    footage that they were drawn from. New footage varies too: it is drawn likewise, or where the tail is all that is
+    known, its count is Poisson's.
+    """
+    random = np.random.default_rng(seed)
+    blocks = len(counts.block_h)
+    even = np.full(blocks, 1 / blocks)
+    drawn = random.multinomial(blocks, even, TAIL_RESAMPLES if extrapolated else RESAMPLES)
+    reached, hours = counts.reached(drawn), drawn @ counts.block_h
+    if extrapolated:
+        whole = _Tail.of(counts.levels, counts.reached(), counts.hours)
+        rates = np.empty(len(drawn))
+        for at in range(len(drawn)):
+            try:
+                level = _Tail.of(counts.levels, reached[:, at], float(hours[at])).level(budget.per_hour)
+            except CalibrationError:  # too few alarms were drawn
+                level = whole.level(budget.per_hour)
+            rates[at] = whole.rate(level)
+        # Many futures of each, or the highest would hang on few draws.
+        return _middle(random.poisson(np.repeat(rates, 50) * future_h) / future_h)
+    rows = np.maximum((reached <= budget.per_hour * hours).sum(axis=0) - 1, 0)
+    together = max(1, round(future_h / counts.block_h.mean()))
+    future = random.multinomial(together, even, RESAMPLES)
+    there_h = future @ counts.block_h
+    alarms = (counts.counts[rows] * future).sum(axis=1)
+    share = np.minimum(1.0, future_h / np.maximum(there_h, 1e-12))  # a block may be longer than what is foretold
+    return _middle(random.binomial(alarms, share) / np.maximum(there_h * share, 1e-12))
+
+
+@dataclass(frozen=True)
+class _Tail:
+    """How rare alarms become above a level: a generalised Pareto distribution of what they rise above it.
+
+    per_hour: alarms above the level. shape: 0 or more, so that no end of the tail is believed in that was not seen.
+    """
+
+    base: float
+    per_hour: float
+    shape: float
+    scale: float
+
+    @classmethod
+    def of(cls, levels: Floats, reached: Ints, hours: float) -> "_Tail":
+        """From the levels at which the first, second and further alarms come: peaks, declustered by the rule itself."""
+        from scipy.stats import genpareto
+
+        alarms = min(TAIL_ALARMS, int(reached[-1]) - 1)
+        if alarms < FEWEST_TAIL_ALARMS:
+            raise CalibrationError(
+                f"{hours:.2g} hours of footage give {alarms} alarms at any threshold, too few to go beyond them",
+                "calibration",
+                "Calibrate on more normal footage",
+            )
+        heights = levels[np.searchsorted(reached, np.arange(1, alarms + 2))]
+        base, above = float(heights[-1]), heights[:-1] - heights[-1]
+        shape, scale = 0.0, float(above.mean())  # of an exponential
+        with np.errstate(all="ignore"):
+            if scale > 0:
+                fitted, _, width = genpareto.fit(above, floc=0)
+                if fitted > HEAVIEST_TAIL:
+                    fitted, _, width = genpareto.fit(above, f0=HEAVIEST_TAIL, floc=0)
+                if fitted > 0 and isfinite(width) and width > 0:
+                    shape, scale = float(fitted), float(width)
+        return cls(base, alarms / hours, shape, max(scale, float(np.spacing(abs(base)))))
+
+    def level(self, per_hour: float) -> float:
+        """The score that alarms reach so often."""
+        from scipy.stats import genpareto
+
+        rare = min(1.0, per_hour / self.per_hour)
+        return self.base + float(genpareto.isf(rare, self.shape, scale=self.scale))
+
+    def rate(self, level: float) -> float:
+        """How many alarms an hour reach a score."""
+        from scipy.stats import genpareto
+
+        return self.per_hour * float(genpareto.sf(level - self.base, self.shape, scale=self.scale))
+
+
+def _scored(video: NormalScores) -> tuple[Floats, Floats]:
+    """Clock and scores of the frames that have one."""
+    known = ~np.isnan(video.scores)
+    return stream_clock(video.time_s)[0][known], video.scores[known]
+
+
+def _hours(video: NormalScores) -> Floats:
+    """For how long each scored frame stands, in hours; where frames are missing, no longer than frames usually do."""
+    clock, _ = stream_clock(video.time_s)
+    steps = np.diff(clock)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    each = np.append(np.minimum(steps, 5 * usual), usual)[: len(clock)]
+    return each[~np.isnan(video.scores)] / 3600
+
+
+def _places(count: int) -> Ints:
+    """Which of the highest scores are tried as thresholds: of the very highest each, then ever fewer."""
+    dense = np.arange(min(count, 100))
+    return np.unique(np.concatenate([dense, np.geomspace(1, count, 300).round().astype(np.int64) - 1]))
+
+
+def _middle(rates: Floats) -> tuple[float, float]:
+    """The middle 95 %, rather wider than narrower."""
+    tails = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(rates, tails, method="lower"), np.quantile(rates, 1 - tails, method="higher")
+    return float(low), float(high)

@@ -1,0 +1,378 @@
+"""Events: when scores are high for long enough to be told of, as they come and over whole videos.
+
+A rule turns scores into events. `EventStream` is fed one frame at a time and knows nothing of what is to come;
+`find_events` gives for whole arrays exactly the events that the stream gives.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite, isnan
+from typing import Literal
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.errors import ConfigError, ShapeError
+
+RELEASE_SHARE = 0.8  # of the way from what is usual up to the threshold: where an event ends
+
+Box = tuple[int, int, int, int]  # x, y, width, height
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Phase = Literal["new", "update", "end"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRule:
+    """What makes an event of scores.
+
+    threshold: a score that begins one. release: it goes on down to this score. shortest_s: seconds above the release
+    level, gaps not counted, from which on it counts: less is a flicker, and a single frame, a decoder's fault mostly,
+    is never one. merge_s: where it falls below for so long or less and then reaches the threshold once more, it is
+    one event; without a score for longer it ends too. pause_s: after an event none begins for so long, whatever the
+    scores: who was alarmed looks anyway, and what then still goes on is told anew. update_s: at most one update of a
+    running event in so many seconds.
+    Raises ConfigError for settings that cannot be.
+    """
+
+    threshold: float
+    release: float
+    shortest_s: float = 0.5
+    merge_s: float = 2.0
+    pause_s: float = 10.0
+    update_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.threshold) and isfinite(self.release) and self.release <= self.threshold):
+            raise ConfigError(
+                f"a threshold of {self.threshold:g} with a release level of {self.release:g}",
+                "rule",
+                "Use numbers, the release level no higher than the threshold",
+            )
+        for name in ("shortest_s", "merge_s", "pause_s", "update_s"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{getattr(self, name)} seconds", f"rule.{name}", "Use 0 or more")
+
+    def at(self, threshold: float, usual: float) -> "EventRule":
+        """The same rule at another threshold. usual: the score of an ordinary frame, which release levels lie above.
+
+        >>> EventRule(threshold=1, release=1).at(2.0, usual=1.0).release
+        1.8
+        """
+        return replace(self, threshold=threshold, release=min(threshold, usual + RELEASE_SHARE * (threshold - usual)))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in one source.
+
+    id: unlike any other's, the same in all phases. start_s, end_s, peak_s: the source's own times; where its clock
+    was set back meanwhile, as if it had gone on. start_frame, end_frame, peak_frame: numbers of frames in the source.
+    top_score: the highest. mean_score: over the frames above the release level. boxes: (x, y, width, height) in
+    pixels of the source, where the frame of the highest score is anomalous. normal_share: the share of normal frames
+    that score as high as top_score, None where nothing is known of them.
+    """
+
+    id: str
+    source: str
+    start_s: float
+    end_s: float
+    peak_s: float
+    start_frame: int
+    end_frame: int
+    peak_frame: int
+    top_score: float
+    mean_score: float
+    boxes: tuple[Box, ...]
+    normal_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventUpdate:
+    """What is known of an event at a moment. Phases: one `new`, any number of `update`, one `end`."""
+
+    phase: Phase
+    event: Event
+
+
+def no_boxes() -> tuple[Box, ...]:
+    """Where nothing is known of a frame but its score."""
+    return ()
+
+
+def new_id() -> str:
+    """Unlike any other, after a restart too."""
+    return str(uuid4())
+
+
+class EventStream:
+    """Finds the events of one source as its scores come.
+
+    source: its name. normal_share: tells how rare a score is among normal frames. new_id: gives each event its name.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        rule: EventRule,
+        *,
+        normal_share: Callable[[float], float] | None = None,
+        new_id: Callable[[], str] = new_id,
+    ) -> None:
+        self._source, self._rule, self._share, self._new_id = source, rule, normal_share, new_id
+        self._clock = _Clock()
+        self._open: _Open | None = None
+        self._quiet_until = float("-inf")
+
+    def add(
+        self, index: int, time_s: float, score: float | None, boxes: Callable[[], tuple[Box, ...]] = no_boxes
+    ) -> list[EventUpdate]:
+        """The next frame, and what is to be told because of it.
+
+        score: None where the frame has none. boxes: where the frame is anomalous; only asked at an event's highest.
+        """
+        now = self._clock.now(time_s)
+        told = []
+        if self._open is not None and now - self._open.last > self._rule.merge_s:
+            told += self._close()
+        if score is None or isnan(score):
+            return told
+        if self._open is None:
+            if score < self._rule.threshold or now < self._quiet_until:
+                return told
+            self._open = _Open(now, self._clock.shift, index, score, boxes())
+        elif not self._open.goes_on(now, index, score, boxes, self._rule):
+            return told
+        return told + self._tell(self._open)
+
+    def finish(self) -> list[EventUpdate]:
+        """The source has ended: the end of the running event."""
+        return self._close() if self._open is not None else []
+
+    def _tell(self, event: "_Open") -> list[EventUpdate]:
+        if event.id is None:
+            if event.active_s < self._rule.shortest_s:
+                return []
+            event.id, event.told = self._new_id(), event.last
+            return [EventUpdate("new", self._event(event))]
+        if event.last - event.told < self._rule.update_s:
+            return []
+        event.told = event.last
+        return [EventUpdate("update", self._event(event))]
+
+    def _close(self) -> list[EventUpdate]:
+        event, self._open = self._open, None
+        if event is None or event.id is None:
+            return []
+        self._quiet_until = event.last + self._rule.pause_s
+        return [EventUpdate("end", self._event(event))]
+
+    def _event(self, event: "_Open") -> Event:
+        assert event.id is not None
+        return Event(
+            event.id,
+            self._source,
+            event.start - event.shift,
+            event.last - event.shift,
+            event.peak - event.shift,
+            event.start_frame,
+            event.last_frame,
+            event.peak_frame,
+            event.top,
+            event.total / event.frames,
+            event.boxes,
+            None if self._share is None else self._share(event.top),
+        )
+
+
+def find_events(
+    source: str,
+    index: Ints,
+    time_s: Floats,
+    scores: Floats,
+    rule: EventRule,
+    *,
+    normal_share: Callable[[float], float] | None = None,
+    new_id: Callable[[], str] = new_id,
+) -> list[Event]:
+    """The events of a whole video, without boxes: those that an EventStream ends with.
+
+    index, time_s, scores: (N,), one a frame, NaN where a frame has no score. Raises ShapeError when they differ.
+    """
+    clock, shift = stream_clock(time_s)
+    if not index.shape == time_s.shape == scores.shape:
+        raise ShapeError(f"{index.shape} numbers, {time_s.shape} times and {scores.shape} scores", source)
+    known = ~np.isnan(scores)
+    index, clock, shift, scores = index[known], clock[known], shift[known], scores[known]
+    found = []
+    for segments in find_spans(clock, scores, rule):
+        places = np.concatenate([np.arange(first, last + 1) for first, last in segments])
+        start, end, peak = segments[0][0], segments[-1][1], places[np.argmax(scores[places])]
+        values = scores[places].tolist()
+        found.append(
+            Event(
+                new_id(),
+                source,
+                float(clock[start] - shift[start]),
+                float(clock[end] - shift[start]),
+                float(clock[peak] - shift[start]),
+                int(index[start]),
+                int(index[end]),
+                int(index[peak]),
+                float(scores[peak]),
+                sum(values) / len(values),
+                (),
+                None if normal_share is None else normal_share(float(scores[peak])),
+            )
+        )
+    return found
+
+
+def find_spans(clock: Floats, scores: Floats, rule: EventRule) -> list[list[tuple[int, int]]]:
+    """The places of each event: its stretches above the release level, first and last place of each.
+
+    clock: (N,) seconds that never go back (see stream_clock). scores: (N,), frames without a score left out.
+    """
+    high = np.flatnonzero(scores >= rule.threshold)
+    if not len(high):
+        return []
+    below = scores < rule.release
+    stops = np.flatnonzero(~below & np.append(below[1:] | (np.diff(clock) > rule.merge_s), True))
+    high_clock = clock[high]
+    spans: list[list[tuple[int, int]]] = []
+    segments: list[tuple[int, int]] = []
+    quiet_until = float("-inf")
+
+    def close() -> None:
+        nonlocal segments, quiet_until
+        # Summed as the stream sums it, so that not even rounding tells them apart.
+        active_s = 0.0
+        for first, last in segments:
+            active_s += float(clock[last] - clock[first])
+        if segments and active_s >= rule.shortest_s:
+            spans.append(segments)
+            quiet_until = float(clock[segments[-1][1]]) + rule.pause_s
+        segments = []
+
+    at = 0
+    while at < len(high):
+        first = int(high[at])
+        if segments and clock[first] - clock[segments[-1][1]] > rule.merge_s:
+            close()
+        if not segments and clock[first] < quiet_until:
+            at = int(np.searchsorted(high_clock, quiet_until))
+            continue
+        last = int(stops[np.searchsorted(stops, first)])
+        segments.append((first, last))
+        at = int(np.searchsorted(high, last, side="right"))
+    close()
+    return spans
+
+
+def stream_clock(time_s: Floats) -> tuple[Floats, Floats]:
+    """Seconds that never go back, (N,), and for each frame what was added to the source's own time.
+
+    A source's clock may be set back, or a time be missing (NaN): no time passes there.
+
+    >>> stream_clock(np.array([0.0, 1.0, 0.5, 1.5]))[0].tolist()
+    [0.0, 1.0, 1.0, 2.0]
+    """
+    if np.isfinite(time_s).all() and (np.diff(time_s) >= 0).all():
+        return time_s, np.zeros(len(time_s))
+    clock, now, shift = _Clock(), np.empty(len(time_s)), np.empty(len(time_s))
+    for at, time in enumerate(time_s.tolist()):
+        now[at], shift[at] = clock.now(time), clock.shift
+    return now, shift
+
+
+def map_boxes(
+    score_map: NDArray[np.floating], level: float, *, height_px: int, width_px: int, most: int = 8
+) -> tuple[Box, ...]:
+    """Where a frame is anomalous: boxes around what hangs together at or above a level, the strongest first.
+
+    score_map: (h, w), at the network's size. level: of a pixel; an event's release level fits, for a frame's score is
+    the mean of a patch of pixels. height_px, width_px: of the source, whose pixels the boxes are in. Specks are left
+    out, unless there is nothing else. Raises ShapeError for what is no map.
+    """
+    from scipy.ndimage import find_objects, label, sum_labels, uniform_filter
+
+    if score_map.ndim != 2 or not score_map.size:
+        raise ShapeError(f"a score map of shape {score_map.shape}", cure="Use (height, width)")
+    smooth = uniform_filter(score_map.astype(np.float64), _SMOOTHED_PX, mode="nearest")
+    labelled, count = label(smooth >= level, np.ones((3, 3), np.int8))
+    if not count:
+        return ()
+    numbers = np.arange(1, count + 1)
+    sizes = np.bincount(labelled.ravel())[1:]
+    excess = sum_labels(smooth - level, labelled, numbers)
+    order = sorted(range(count), key=lambda at: -excess[at])
+    kept = [at for at in order if sizes[at] >= _SPECK_PX] or order[:1]
+    places = find_objects(labelled)
+    return tuple(_box(places[at], score_map.shape, height_px, width_px) for at in kept[:most])
+
+
+_SMOOTHED_PX = 5  # single pixels are noise; a patch that makes a frame's score is 16 wide
+_SPECK_PX = 12
+
+
+def _box(place: tuple[slice, slice], shape: Sequence[int], height_px: int, width_px: int) -> Box:
+    """In pixels of the source; at least one."""
+    rows, columns = place
+    top, bottom = rows.start * height_px // shape[0], -(-rows.stop * height_px // shape[0])
+    left, right = columns.start * width_px // shape[1], -(-columns.stop * width_px // shape[1])
+    return left, top, right - left, bottom - top
+
+
+class _Clock:
+    """A source's time that never goes back. shift: what was added to the source's own."""
+
+    def __init__(self) -> None:
+        self.shift = 0.0
+        self._last = float("-inf")
+
+    def now(self, time_s: float) -> float:
+        if not isfinite(time_s):
+            time_s = (self._last if isfinite(self._last) else 0.0) - self.shift
+        now = time_s + self.shift
+        if now < self._last:
+            self.shift += self._last - now
+            now = self._last
+        self._last = now
+        return now
+
+
+class _Open:
+    """An event that goes on, or what may become one: its id is None until it has lasted."""
+
+    def __init__(self, now: float, shift: float, index: int, score: float, boxes: tuple[Box, ...]) -> None:
+        self.id: str | None = None
+        self.start = self.last = self.peak = self._segment = now
+        self.shift = shift
+        self.start_frame = self.last_frame = self.peak_frame = index
+        self.top = self.total = score
+        self.frames = 1
+        self.boxes = boxes
+        self.told = now
+        self._above = True
+        self._earlier_s = 0.0
+
+    @property
+    def active_s(self) -> float:
+        return self._earlier_s + (self.last - self._segment)
+
+    def goes_on(
+        self, now: float, index: int, score: float, boxes: Callable[[], tuple[Box, ...]], rule: EventRule
+    ) -> bool:
+        """Takes the next score; whether the event is above its release level there."""
+        if score < (rule.release if self._above else rule.threshold):
+            self._above = False
+            return False
+        if not self._above:
+            self._earlier_s, self._segment, self._above = self.active_s, now, True
+        self.last, self.last_frame = now, index
+        self.total += score
+        self.frames += 1
+        if score > self.top:
+            self.top, self.peak, self.peak_frame, self.boxes = score, now, index, boxes()
+        return True

@@ -1,0 +1,137 @@
+"""The annotated video: the source as it is, errors glowing in it, boxes around what is anomalous, its scores below."""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+from PIL import ImageDraw
+
+from maskedskipunet.data.frames import Image
+from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.detection.events import Event, map_boxes
+from maskedskipunet.errors import ShapeError
+from maskedskipunet.view.heatmap import colour_map
+
+STRIP_SHARE = 0.18  # of the height, below, for the score curve
+LOWEST_STRIP_PX = 10
+STRONGEST_GLOW = 0.75
+CURVE, AHEAD, LEVEL, ALARM = (92, 200, 255), (96, 106, 120), (255, 209, 102), (255, 107, 94)
+
+
+class AnnotatedRenderer:
+    """Draws the frames of one video at their own size (an odd one gets a row or column more, which H.264 asks for).
+
+    time_s, scores: (N,) of the frames that were scored, NaN where one has none. threshold: of its events. box_level:
+    of the pixels that are boxed while an event goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        height_px: int,
+        width_px: int,
+        time_s: NDArray[np.float64],
+        scores: NDArray[np.float64],
+        threshold: float,
+        box_level: float,
+        events: Sequence[Event],
+    ) -> None:
+        if height_px < 1 or width_px < 1 or time_s.shape != scores.shape or not len(time_s):
+            raise ShapeError(f"{scores.shape} scores at {time_s.shape} times over {width_px}x{height_px} pixels")
+        self.height_px, self.width_px = height_px + height_px % 2, width_px + width_px % 2
+        self._shape = (height_px, width_px, 3)
+        self._threshold, self._box_level, self._events = threshold, box_level, events
+        self._start_s = float(time_s[0])
+        self._span_s = max(float(time_s[-1]) - self._start_s, 1e-9)
+        self._strip_px = min(max(LOWEST_STRIP_PX, round(STRIP_SHARE * height_px)), height_px)
+        self._past, self._ahead = self._curve(time_s, scores, CURVE), self._curve(time_s, scores, AHEAD)
+
+    def render(self, time_s: float, frame: Image, score_map: NDArray[np.floating] | None) -> Image:
+        """One frame, uint8 (H, W, 3) of the source's size; score_map: the newest one, any size, or None."""
+        if frame.shape != self._shape:
+            raise ShapeError(f"a frame of shape {frame.shape} in a video of {self._shape}")
+        shown = frame
+        running = any(event.start_s <= time_s <= event.end_s for event in self._events)
+        if score_map is not None:
+            shown = _glowing(frame, score_map, self._threshold)
+        picture = Picture.fromarray(shown)
+        if running and score_map is not None:
+            pen = ImageDraw.Draw(picture)
+            boxes = map_boxes(score_map, self._box_level, height_px=self._shape[0], width_px=self._shape[1])
+            for x, y, width, height in boxes:
+                pen.rectangle((x, y, x + width - 1, y + height - 1), outline=ALARM, width=max(1, self._shape[0] // 240))
+        drawn = np.array(picture)
+        self._draw_strip(drawn, time_s, running)
+        return np.pad(
+            drawn, ((0, self.height_px - self._shape[0]), (0, self.width_px - self._shape[1]), (0, 0)), "edge"
+        )
+
+    def _draw_strip(self, picture: Image, time_s: float, running: bool) -> None:
+        strip = picture[-self._strip_px :]
+        strip[:] = strip // 3
+        now = self._column(time_s)
+        for curve, columns in ((self._past, slice(0, now + 1)), (self._ahead, slice(now + 1, None))):
+            part, there = strip[:, columns], curve[:, columns]
+            part[there.any(axis=2)] = there[there.any(axis=2)]
+        strip[:, now] = ALARM if running else (255, 255, 255)
+
+    def _curve(self, time_s: NDArray[np.float64], scores: NDArray[np.float64], colour: tuple[int, int, int]) -> Image:
+        """The curve over the whole video, highest score a column, with the threshold and the events above it."""
+        height, width = self._strip_px, self._shape[1]
+        strip = np.zeros((height, width, 3), np.uint8)
+        known = ~np.isnan(scores)
+        low = float(np.min(scores[known], initial=self._threshold))
+        high = float(np.max(scores[known], initial=self._threshold))
+        rows = max(height - 3, 1)  # two above are for events
+        scale = (rows - 1) / max(high - low, 1e-12)
+
+        def row(score: NDArray[np.float64]) -> NDArray[np.int64]:
+            return (height - 1 - np.rint((score - low) * scale)).astype(np.int64)
+
+        strip[row(np.array(self._threshold))] = LEVEL
+        top = np.full(width, np.nan)
+        np.fmax.at(top, self._column(time_s[known]), scores[known])
+        columns = np.flatnonzero(~np.isnan(top))
+        heights = row(top[columns])
+        for at, column in enumerate(columns):
+            before = heights[max(at - 1, 0)]
+            strip[min(before, heights[at]) : max(before, heights[at]) + 1, column] = colour
+        for event in self._events:
+            strip[:2, self._column(event.start_s) : self._column(event.end_s) + 1] = ALARM
+        return strip
+
+    def _column(self, time_s: NDArray[np.float64] | float) -> "NDArray[np.int64] | int":
+        columns = np.rint((np.asarray(time_s) - self._start_s) / self._span_s * (self._shape[1] - 1))
+        clipped = np.clip(columns, 0, self._shape[1] - 1).astype(np.int64)
+        return clipped if clipped.ndim else int(clipped)
+
+
+def write_annotated(
+    path: Path, pictures: Iterable[tuple[float, Image]], renderer: AnnotatedRenderer, frame_rate: float | Fraction
+) -> None:
+    """Write a video whose frames are shown when the source shows them; it appears when it is whole.
+
+    pictures: the time in seconds and the rendered picture of each frame, in order.
+    """
+    size = {"height_px": renderer.height_px, "width_px": renderer.width_px}
+    with VideoWriter(path, **size, frame_rate=frame_rate, timed=True) as writer:
+        for time_s, picture in pictures:
+            writer.write(picture, time_s)
+
+
+def _glowing(frame: Image, score_map: NDArray[np.floating], threshold: float) -> Image:
+    """Errors in the colours of the heat map: nothing up to half the threshold, strongest at twice as much."""
+    height_px, width_px = frame.shape[:2]
+    scale = max(threshold, 1e-12)
+    shares = np.clip((np.nan_to_num(score_map.astype(np.float32)) / scale - 0.5) / 1.5, 0, 1)
+    levels = Picture.fromarray(np.rint(255 * shares).astype(np.uint8))
+    levels = levels.resize((width_px, height_px), Picture.Resampling.BILINEAR)
+    if not levels.getbbox():
+        return frame
+    strength = np.asarray(levels)[..., None].astype(np.float32) / 255
+    colours = colour_map(0.35 + 0.65 * strength[..., 0])
+    cover = STRONGEST_GLOW * np.sqrt(strength)
+    return np.rint(frame * (1 - cover) + colours * cover).astype(np.uint8)

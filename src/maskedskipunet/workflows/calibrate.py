@@ -1,0 +1,237 @@
+"""Set a model's threshold by a budget of false alarms, from normal footage alone."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+
+from maskedskipunet.data.frames import Frame, OnBadFrame
+from maskedskipunet.data.sources import Source
+from maskedskipunet.detection.budget import Budget, NormalScores, set_threshold
+from maskedskipunet.detection.calibration import Calibration, keep_earlier
+from maskedskipunet.detection.events import EventRule
+from maskedskipunet.errors import CalibrationError, ConfigError, RunError
+from maskedskipunet.files import require_writable, whole_file
+from maskedskipunet.inference.prepare import PreparedNetwork
+from maskedskipunet.inference.scorer import score_frames
+from maskedskipunet.model.config import InputFormat
+from maskedskipunet.model.pretrained import model_folder
+from maskedskipunet.progress import Progress, Silent
+from maskedskipunet.runs import RunFolder
+from maskedskipunet.view.comparison import film_strip
+from maskedskipunet.view.heatmap import overlay
+from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.scoring import load_scorer
+
+MOMENTS = 12
+APART_S = 30.0  # between moments of one video, and how much of it one names
+PICTURE_WIDTH_PX = 1280
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a video in seconds, `NAME@START-END`, or all of it, `NAME`."""
+
+    video: str
+    start_s: float = float("-inf")
+    end_s: float = float("inf")
+
+    @classmethod
+    def read(cls, text: str) -> "Stretch":
+        """
+        >>> Stretch.read("13@600-630")
+        Stretch(video='13', start_s=600.0, end_s=630.0)
+        """
+        named = re.fullmatch(r"(.+)@([0-9.]+)-([0-9.]+)", text)
+        try:
+            return cls(named[1], float(named[2]), float(named[3])) if named else cls(text)
+        except ValueError as error:
+            raise ConfigError(f"{text!r} is no stretch of a video", "exclude", "Use NAME or NAME@START-END") from error
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One of the highest scores of normal footage. name: what `exclude` takes. picture: the frame beside its errors."""
+
+    name: str
+    video: str
+    frame: int
+    time_s: float
+    score: float
+    picture: Path
+
+
+@dataclass(frozen=True)
+class CalibrateResult:
+    """calibration: as it was written to `path`. earlier: where the one before it lies now, None where there was none.
+    moments: the highest, most striking first. excluded: names of what was left out.
+    """
+
+    calibration: Calibration
+    path: Path
+    earlier: Path | None
+    moments: tuple[Moment, ...]
+    excluded: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    name: str
+    source: Source
+    index: NDArray[np.int64]
+    time_s: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+def calibrate(
+    model: Path,
+    videos: Sequence[NamedVideo],
+    budget: Budget,
+    *,
+    exclude: Sequence[str] = (),
+    interval_h: float = 24.0,
+    pictures: Path | None = None,
+    on_bad_frame: OnBadFrame = "stop",
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> CalibrateResult:
+    """Score normal footage and write what is usual, and the threshold that keeps a budget, into the model's folder.
+
+    videos: normal, and not trained on. exclude: names of videos, or NAME@START-END in seconds, that are left out: what
+    is called normal often holds an anomaly. interval_h: hours of new footage whose rate of alarms is foretold.
+    pictures: folder for the highest-scoring moments (default: `calibration/` in the run or model folder).
+    Raises MaskedSkipUNetError, before anything is written, for what cannot be done.
+    """
+    progress = progress or Silent()
+    folder = model_folder(model)
+    pictures = pictures or (folder.parent if folder.name == "model" else folder) / "calibration"
+    require_writable(folder)
+    require_writable(pictures)
+    if not 0 < interval_h < float("inf"):
+        raise ConfigError(f"{interval_h:g} hours", "interval", "Use more than 0")
+    names = {video.name for video in videos}
+    stretches = [Stretch(text) if text in names else Stretch.read(text) for text in exclude]
+    _require_known(stretches, videos)
+    kept = [video for video in videos if Stretch(video.name) not in stretches]
+    if not kept:
+        raise CalibrationError("all footage is excluded", "exclude", "Leave some in")
+    _warn_of_training_footage(folder, kept, progress)
+    network, how = load_scorer(model, device)
+    sources = [
+        Source(path=video.path, fps=how.fps, stride=how.stride, image_fps=how.image_fps, on_bad_frame=on_bad_frame)
+        for video in kept
+    ]
+    scored = []
+    with progress.stage("calibrating", sum(source.expected_frames() for source in sources)) as advance:
+        for video, source in zip(kept, sources, strict=True):
+            found = []
+            for frame in score_frames(source.frames(), network, how):
+                found.append((frame.index, frame.time_s, np.nan if frame.score is None else frame.score))
+                advance(1)
+            index, time_s, scores = (np.array(column) for column in zip(*found, strict=True))
+            for stretch in stretches:
+                if stretch.video == video.name:
+                    scores[(time_s >= stretch.start_s) & (time_s <= stretch.end_s)] = np.nan
+            scored.append(_Scored(video.name, source, index, time_s, scores))
+    normal = [NormalScores(video.name, video.time_s, video.scores) for video in scored]
+    setting = set_threshold(normal, budget, paced_rule(normal), interval_h=interval_h)
+    calibration = replace(Calibration.of({video.name: video.scores for video in scored}), alarm=setting)
+    moments = _draw_moments(scored, network, how, pictures)
+    earlier = keep_earlier(folder)
+    calibration.write(folder)
+    return CalibrateResult(calibration, folder / "calibration.json", earlier, moments, tuple(exclude))
+
+
+def paced_rule(videos: Sequence[NormalScores]) -> EventRule:
+    """The rule's times for footage of this pace: gaps are merged over two frames at least, however rare frames are."""
+    steps = np.concatenate([np.empty(0), *(np.diff(video.time_s) for video in videos)])
+    steps = steps[steps > 0]
+    rule = EventRule(threshold=0.0, release=0.0)
+    return replace(rule, merge_s=max(rule.merge_s, 2.5 * float(np.median(steps)) if len(steps) else 0.0))
+
+
+def highest_moments(scored: Sequence[_Scored], count: int) -> list[tuple[int, int]]:
+    """The highest scores of all videos, no two of one video within half a minute: (video, place in it) each."""
+    candidates = []
+    for number, video in enumerate(scored):
+        left = np.where(np.isnan(video.scores), -np.inf, video.scores)
+        for _ in range(count):
+            at = int(np.argmax(left))
+            if left[at] == -np.inf:
+                break
+            candidates.append((float(left[at]), number, at))
+            left[np.abs(video.time_s - video.time_s[at]) < APART_S] = -np.inf
+    return [(number, at) for _, number, at in sorted(candidates, key=lambda found: -found[0])[:count]]
+
+
+def _require_known(stretches: Sequence[Stretch], videos: Sequence[NamedVideo]) -> None:
+    names = [video.name for video in videos]
+    for stretch in stretches:
+        if stretch.video not in names:
+            known = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+            raise ConfigError(f"there is no video {stretch.video!r} in the footage", "exclude", f"Name one of {known}")
+
+
+def _warn_of_training_footage(folder: Path, videos: Sequence[NamedVideo], progress: Progress) -> None:
+    """Frames that were trained on score lower than any to come: a threshold set on them alarms far too often."""
+    try:
+        trained_on = RunFolder(folder.parent).read_config().get("data", {}).get("path")
+    except (RunError, AttributeError):
+        return
+    if not trained_on:
+        return
+    root = Path(trained_on).resolve()
+    for part in ("", "normal", "train", "training"):
+        known = {child.resolve() for child in (root / part).iterdir()} if (root / part).is_dir() else {root}
+        if inside := [video.name for video in videos if video.path.resolve() in known]:
+            progress.note(
+                f"in the footage that was trained on: {', '.join(inside[:3])}{' …' if inside[3:] else ''}; unless that "
+                "was held back, new footage will give more alarms than the budget"
+            )
+            return
+
+
+def _draw_moments(
+    scored: Sequence[_Scored], network: PreparedNetwork, how: InputFormat, folder: Path
+) -> tuple[Moment, ...]:
+    chosen = highest_moments(scored, MOMENTS)
+    if folder.is_dir():
+        for old in folder.glob("*@*-*.png"):
+            old.unlink()
+    moments: dict[tuple[int, int], Moment] = {}
+    for number in sorted({number for number, _ in chosen}):
+        video = scored[number]
+        places = sorted(at for other, at in chosen if other == number)
+        for at, picture in _pictures(video.source, places, network, how):
+            time_s = float(video.time_s[at])
+            start, end = max(0, int(time_s - APART_S / 2)), int(time_s + APART_S / 2) + 1
+            name = f"{video.name}@{start}-{end}"
+            path = folder / f"{name.replace('/', '_')}.png"
+            with whole_file(path) as part:
+                Picture.fromarray(picture).save(part, format="PNG")
+            moments[number, at] = Moment(name, video.name, int(video.index[at]), time_s, float(video.scores[at]), path)
+    return tuple(moments[place] for place in chosen if place in moments)
+
+
+def _pictures(
+    source: Source, places: Sequence[int], network: PreparedNetwork, how: InputFormat
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Each place's frame beside its errors: read once more, up to the last of them."""
+    half = network.clip_length // 2
+    wanted = {at: list[Frame]() for at in places}
+    for position, frame in enumerate(source.frames()):
+        for at in places:
+            if abs(position - at) <= half:
+                wanted[at].append(frame)
+        if position >= places[-1] + half:
+            break
+    for at, frames in wanted.items():
+        for scored in score_frames(frames, network, how, with_maps=True):
+            image = next(frame.image for frame in frames if frame.index == scored.index)
+            if scored.map is not None and image is not None:
+                glowing = overlay(image, scored.map, max(float(scored.map.max()), 1e-6))
+                yield at, film_strip([image, glowing], width_px=PICTURE_WIDTH_PX)

@@ -1,0 +1,29 @@
+"""The events of a scored video as files: `events.json` for programs, `events.csv` for tables."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from maskedskipunet.detection.events import Event, EventRule
+from maskedskipunet.runs import write_csv, write_json
+
+FORMAT_VERSION = 1
+EVENT_FILES = ("events.json", "events.csv")
+
+
+def write_events(folder: Path, events: Sequence[Event], rule: EventRule) -> tuple[Path, Path]:
+    """Write both files into a folder; returns where they lie.
+
+    `events.json`: the rule, and each event with its boxes as [x, y, width, height] in pixels of the source.
+    `events.csv`: a row an event; boxes as `x y width height`, one after another, parted by semicolons.
+    """
+    as_json, as_csv = (folder / name for name in EVENT_FILES)
+    write_json(as_json, {"format": FORMAT_VERSION, "rule": asdict(rule), "events": [asdict(event) for event in events]})
+    names = [field.name for field in fields(Event)]
+    rows = []
+    for event in events:
+        values = asdict(event)
+        values["boxes"] = ";".join(" ".join(map(str, box)) for box in event.boxes)
+        rows.append([values[name] for name in names])
+    write_csv(as_csv, names, rows)
+    return as_json, as_csv

@@ -1,0 +1,126 @@
+"""From what a person names (files, folders, patterns, lists) to videos, each under a name of its own."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+
+from maskedskipunet.data.images import is_image
+from maskedskipunet.data.layouts import recognise
+from maskedskipunet.data.naming import is_hidden, natural_key, visible_children
+from maskedskipunet.data.video import VIDEO_SUFFIXES
+from maskedskipunet.errors import DataError
+
+LIST_SUFFIX = ".txt"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedVideo:
+    """A video file or a folder of images. name: unlike the others', a relative path without a suffix."""
+
+    name: str
+    path: Path
+
+
+def find_videos(sources: Sequence[str]) -> list[NamedVideo]:
+    """The videos that are named, in order, each once.
+
+    sources: video files, folders (searched through all below them for videos and folders of images), patterns such
+    as `day*/*.mp4` where the shell has not resolved them, and `.txt` lists with one of these a line, relative to the
+    list, `#` before a remark. A video is named by its file, and in a folder by its place there; where the folder is
+    one of several sources, its own name comes first.
+    Raises DataError for what does not exist, holds no video, or is an address.
+    """
+    found: dict[Path, tuple[str, Path]] = {}
+    several = len(sources) > 1
+    for name, path in (video for source in sources for video in _expand(source, Path(), several)):
+        found.setdefault(path.resolve(), (name, path))
+    taken: set[str] = set()
+    named = []
+    for name, path in found.values():
+        named.append(NamedVideo(_free(name, path, taken), path))
+        taken.add(named[-1].name.casefold())
+    return named
+
+
+def is_one_video(source: str) -> bool:
+    """Whether a single source means one video, so that its results need no folders by name."""
+    path = Path(source)
+    if not path.is_dir():
+        return not (has_magic(source) and not path.exists()) and path.suffix.lower() != LIST_SUFFIX
+    return _holds_images(path) and len(list(_walk(path))) == 1
+
+
+def _expand(source: str, base: Path, several: bool) -> Iterator[tuple[str, Path]]:
+    if "://" in source:
+        raise DataError("an address, which is not read yet", source.split("?")[0].split("@")[-1], "Download it first")
+    path = base / source
+    if path.is_dir():
+        inside = list(_walk(path))
+        if not inside:
+            raise DataError("the folder holds no video", str(path), "Name a folder with videos or folders of images")
+        yield from ((_place_in(path, video, several), video) for video in inside)
+    elif path.suffix.lower() == LIST_SUFFIX and path.is_file():
+        yield from _listed(path)
+    elif path.exists():
+        recognise(path)  # tells what is wrong with a file that is no video
+        yield path.stem, path
+    elif has_magic(source):
+        matches = sorted(glob(str(path), recursive=True), key=natural_key)  # noqa: PTH207  # Path's needs a base
+        videos = [match for match in map(Path, matches) if match.is_dir() or _is_video(match)]
+        if not videos:
+            raise DataError("no video matches the pattern", str(path), "Check the pattern")
+        for match in videos:
+            yield from _expand(str(match), Path(), True)
+    else:
+        raise DataError("no such file or folder", str(path), "Name a video, a folder of images or a folder of videos")
+
+
+def _listed(path: Path) -> Iterator[tuple[str, Path]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError("cannot read the list", str(path), "Name a text file with a video a line") from error
+    entries = [line for line in map(str.strip, lines) if line and not line.startswith("#")]
+    if not entries:
+        raise DataError("the list names nothing", str(path), "Write a video a line")
+    for entry in entries:
+        if Path(entry).suffix.lower() == LIST_SUFFIX:
+            raise DataError(f"the list names a list, {entry}", str(path), "Name videos, folders and patterns in it")
+        yield from _expand(entry, path.parent, True)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Videos and folders of images, the folder itself too; no links to folders, which may lead back."""
+    children = visible_children(folder)
+    if any(is_image(child) for child in children if not child.is_dir()):
+        yield folder
+    for child in children:
+        if child.is_dir() and not child.is_symlink():
+            yield from _walk(child)
+        elif _is_video(child):
+            yield child
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(is_image(child) for child in visible_children(folder) if not child.is_dir())
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file() and not is_hidden(path)
+
+
+def _place_in(folder: Path, video: Path, several: bool) -> str:
+    """A video's place in a folder that was named; the folder itself, where its images are the video."""
+    relative = video.relative_to(folder)
+    if relative == Path():
+        return video.resolve().name
+    inside = relative.with_suffix("") if video.is_file() else relative
+    return str(folder.resolve().name / inside if several else inside)
+
+
+def _free(name: str, path: Path, taken: set[str]) -> str:
+    """The name, or where another video has it one that says more; whatever the case, as some file systems see it."""
+    tries = [name, f"{name}{path.suffix}", f"{path.resolve().parent.name}/{name}"]
+    tries += [f"{name}-{number}" for number in range(2, len(taken) + 3)]
+    return next(text for text in tries if text.casefold() not in taken)

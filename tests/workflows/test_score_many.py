@@ -1,0 +1,207 @@
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from maskedskipunet.data.video import probe_video, read_video
+from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import EventRule
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.runs import RunFolder
+from maskedskipunet.workflows.calibrate import Stretch, _Scored, calibrate, highest_moments
+from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.score import score
+from maskedskipunet.workflows.score_many import FINISHED_NAME, score_many
+from maskedskipunet.workflows.test import alarms_of
+
+
+@pytest.fixture
+def archive(footage: Path, tmp_path: Path) -> list[NamedVideo]:
+    """A whole video, a broken one and another whole one."""
+    for name in ("01", "02"):
+        shutil.copy(footage / "test" / f"{name}.mp4", tmp_path / f"{name}.mp4")
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    return [NamedVideo(name, tmp_path / f"{name}.mp4") for name in ("01", "broken", "02")]
+
+
+@pytest.fixture(scope="session")
+def alarming(trained: RunFolder, footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained model with a threshold that the large square of the test videos is above, and little else."""
+    folder = tmp_path_factory.mktemp("alarming") / "model"
+    shutil.copytree(trained.model, folder)
+    found = score(footage / "test" / "01.mp4", folder, tmp_path_factory.mktemp("scores")).scored.scores
+    threshold = float(np.sort(found[~np.isnan(found)])[-3])
+    rule = EventRule(threshold=threshold, release=threshold, shortest_s=0.0)
+    setting = AlarmSetting(rule, Budget(1, "day"), 0.0, 1.0, 0, 0.0, 0.1, 24.0, 240.0, extrapolated=True)
+    replace(Calibration.of({"01": found}), alarm=setting).write(folder)
+    return folder
+
+
+def test_a_broken_file_is_named_and_the_rest_goes_on(
+    trained: RunFolder, archive: list[NamedVideo], tmp_path: Path, listener: Any
+) -> None:
+    result = score_many(archive, trained.path, tmp_path / "out", progress=listener)
+
+    assert [video.name for video in result.done] == ["01", "02"]
+    ((name, fault),) = result.failed
+    assert name == "broken"
+    assert "broken.mp4: cannot open the video" in fault
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["01", "02"]
+    assert {path.name for path in (tmp_path / "out" / "01").iterdir()} == {
+        "scores.parquet",
+        "scores.png",
+        FINISHED_NAME,
+    }
+    assert (listener.stages, listener.done) == ([("scoring", 24, "frames")], 24)
+
+
+def test_an_interrupted_scoring_goes_on_at_the_next_unfinished_video(
+    trained: RunFolder, archive: list[NamedVideo], tmp_path: Path, listener: Any
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    listener.at, listener.does = ("scoring", 15), interrupt
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        score_many(archive, trained.path, tmp_path / "out", progress=listener)
+    assert "goes on at the next unfinished video" in interrupted.value.__notes__[0]
+    assert (tmp_path / "out" / "01" / FINISHED_NAME).is_file()
+    assert not (tmp_path / "out" / "02" / FINISHED_NAME).exists()
+
+    again = score_many(archive, trained.path, tmp_path / "out")
+    assert ([video.name for video in again.done], again.before) == (["02"], ("01",))
+
+    third = score_many(archive, trained.path, tmp_path / "out")
+    assert (third.done, third.before) == ((), ("01", "02"))
+
+
+def test_what_was_finished_counts_no_more_once_video_settings_or_calibration_change(
+    alarming: Path, archive: list[NamedVideo], tmp_path: Path
+) -> None:
+    model = shutil.copytree(alarming, tmp_path / "model")
+    one = archive[:1]
+
+    def done(**changes: Any) -> int:
+        return len(score_many(one, model, tmp_path / "out", **changes).done)
+
+    assert [done(), done()] == [1, 0]
+    assert [done(on_bad_frame="skip"), done(on_bad_frame="skip")] == [1, 0]
+    shutil.copy(archive[2].path, one[0].path)
+    assert [done(), done()] == [1, 0]
+    (model / "calibration.json").unlink()
+    assert [done(), done()] == [1, 0]
+
+
+def test_a_video_that_fails_when_done_again_is_not_finished_any_more(
+    trained: RunFolder, archive: list[NamedVideo], tmp_path: Path
+) -> None:
+    score_many(archive[:1], trained.path, tmp_path / "out")
+    archive[0].path.write_bytes(archive[0].path.read_bytes()[:-300])
+
+    assert len(score_many(archive[:1], trained.path, tmp_path / "out").failed) == 1
+
+
+def test_with_a_threshold_events_and_an_annotated_video_are_written(
+    alarming: Path, footage: Path, tmp_path: Path, listener: Any
+) -> None:
+    result = score(footage / "test" / "01.mp4", alarming, tmp_path / "out", with_video=True, progress=listener)
+
+    assert sorted(path.name for path in result.paths) == sorted(path.name for path in (tmp_path / "out").iterdir())
+    events = result.scored.events
+    assert events is not None
+    assert len(events) == 1
+    (event,) = events
+    assert event.start_frame < event.end_frame
+    assert event.boxes
+    assert event.normal_share is not None
+    told = json.loads((tmp_path / "out" / "events.json").read_text())
+    assert told["events"][0]["id"] == event.id
+    assert told["events"][0]["boxes"] == [list(box) for box in event.boxes]
+    assert told["rule"]["threshold"] == result.scored.threshold
+    (row,) = csv.DictReader((tmp_path / "out" / "events.csv").read_text().splitlines())
+    assert (row["id"], float(row["start_s"]), int(row["peak_frame"])) == (event.id, event.start_s, event.peak_frame)
+    assert row["boxes"].split(";")[0] == " ".join(map(str, event.boxes[0]))
+    table = pq.read_table(tmp_path / "out" / "scores.parquet")
+    assert table.column_names == ["video", "frame", "time", "score", "label", "threshold"]
+    assert set(table["threshold"].to_pylist()) == {result.scored.threshold}
+    source, annotated = (
+        probe_video(path) for path in (footage / "test" / "01.mp4", tmp_path / "out" / "annotated.mp4")
+    )
+    assert replace(annotated, frame_rate=None) == replace(source, frame_rate=None)
+    times = [[frame.time_s for frame in read_video(p)] for p in (footage / "test" / "01.mp4", result.paths[-1])]
+    assert times[1] == pytest.approx(times[0], abs=1e-3)
+    assert listener.done == listener.stages[0][1]
+
+
+def test_alarms_are_held_against_labels(alarming: Path, footage: Path, tmp_path: Path) -> None:
+    calibration = Calibration.read(alarming)
+    scored = score(footage / "test" / "01.mp4", alarming, tmp_path / "out").scored
+    labels = np.array([int(at in range(4, 7)) for at in range(12)], np.uint8)
+
+    figures = alarms_of(calibration, [replace(scored, labels=labels)])["alarms"]
+
+    assert figures["stretches"] == 1
+    assert figures["alarms"] == 1
+    assert figures["stretches_found"] + figures["false_alarms"] == 1
+    assert alarms_of(None, [scored]) == {}
+
+
+@pytest.fixture(scope="session")
+def normal(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> list[NamedVideo]:
+    """Normal footage long enough that alarms can be counted: pictures of noise that changes its strength."""
+    from maskedskipunet.data.video import VideoWriter
+
+    random = np.random.default_rng(0)
+    videos = []
+    for name in ("x", "y"):
+        path = tmp_path_factory.mktemp("normal") / f"{name}.mp4"
+        with VideoWriter(path, height_px=32, width_px=48, frame_rate=0.5) as writer:
+            for at in range(160):
+                strong = 60 if at % 8 < 2 else 5
+                noise = random.integers(0, strong + at % 40, (32, 48, 3))
+                writer.write((80 + noise).astype(np.uint8))
+        videos.append(NamedVideo(name, path))
+    return videos
+
+
+def test_a_budget_gives_a_threshold_that_the_model_keeps_and_pictures_of_the_highest_moments(
+    alarming: Path, normal: list[NamedVideo], tmp_path: Path
+) -> None:
+    model = shutil.copytree(alarming, tmp_path / "run" / "model")
+    result = calibrate(model, normal, Budget(60, "hour"))
+
+    setting = result.calibration.alarm
+    assert setting is not None
+    assert Calibration.read(model) == result.calibration
+    assert result.earlier == model / "calibration.1.json"
+    assert setting.alarms <= 60 * setting.footage_h
+    assert setting.rule.merge_s == 5  # two and a half frames of two seconds
+    assert [moment.score for moment in result.moments] == sorted((m.score for m in result.moments), reverse=True)
+    assert {moment.picture.parent for moment in result.moments} == {tmp_path / "run" / "calibration"}
+    assert all(moment.picture.is_file() for moment in result.moments)
+
+    without = calibrate(model, normal, Budget(60, "hour"), exclude=[result.moments[0].name, "y"])
+    assert without.calibration.videos == ("x",)
+    assert result.moments[0].name not in {moment.name for moment in without.moments}
+    assert len(list((tmp_path / "run" / "calibration").iterdir())) == len(without.moments)
+
+
+def test_the_highest_moments_of_one_video_lie_half_a_minute_apart() -> None:
+    scores = np.array([1.0, 9.0, 8.0, 7.0, np.nan, 6.0])
+    video = _Scored("a", None, np.arange(6), np.arange(6) * 20.0, scores)  # type: ignore[arg-type]
+
+    assert highest_moments([video, replace(video, scores=scores / 2)], 3) == [(0, 1), (0, 3), (0, 5)]
+
+
+def test_a_stretch_names_a_video_or_a_part_of_it() -> None:
+    assert Stretch.read("13") == Stretch("13")
+    assert Stretch.read("a@b@1.5-2") == Stretch("a@b", 1.5, 2.0)
+    with pytest.raises(ConfigError, match="is no stretch"):
+        Stretch.read("a@1.2.3-2")
