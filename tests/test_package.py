@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "monitor": ROOTS | {"data", "inference", "detection", "view", "records"},
     "archive": ROOTS | {"data", "inference", "detection"},
 }
-MAY_IMPORT["workflows"] = set(MAY_IMPORT)
+MAY_IMPORT["workflows"] = {*MAY_IMPORT, "__version__"}
 MAY_IMPORT["web"] = ROOTS | {"records", "view", "workflows"}
 MAY_IMPORT["cli"] = {*MAY_IMPORT, "__version__"}
 MAY_IMPORT["__main__"] = {"cli"}

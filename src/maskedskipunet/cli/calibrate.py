@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import Options, Parser
 from maskedskipunet.cli.score import find_model
-from maskedskipunet.cli.values import UsageError
+from maskedskipunet.cli.values import PathText, UsageError
 from maskedskipunet.data.frames import OnBadFrame
 
 if TYPE_CHECKING:
@@ -22,8 +22,13 @@ def run(arguments: Sequence[str]) -> int:
         "NORMAL… --model RUN",
         "Set a model's threshold by a budget of false alarms, from normal footage that was not trained on.",
     )
-    parser.add_many(
-        "sources", metavar="NORMAL", help="Normal footage: files, folders, patterns such as 'day*/*.mp4', .txt lists."
+    parser.add(
+        "sources",
+        type=PathText,
+        many=True,
+        required=True,
+        metavar="NORMAL",
+        help="Normal footage: files, folders, patterns such as 'day*/*.mp4', .txt lists.",
     )
     parser.add("--model", type=Path, required=True, metavar="RUN", help="A run folder or a model folder.")
     for per in BUDGETS:

@@ -61,18 +61,19 @@ class Parser:
         metavar: str | None = None,
         dest: str | None = None,
         required: bool = False,
+        many: bool = False,
         in_recipe: bool = False,
         group: Any = None,
     ) -> None:
         """Add an option, or where the name has no dashes an argument that stands alone.
 
         type: as read_value takes it. help: a sentence; a default is told behind it, None by the sentence itself.
-        in_recipe: whether a recipe may give it too.
+        many: whether the argument may stand several times; then it is a list. in_recipe: whether a recipe may give it.
         """
         name, metavar = names[0], metavar or placeholder(type)
         dest = dest or name.lstrip("-").replace("-", "_")
         is_option = name.startswith("-")
-        kind: dict[str, Any] = {"dest": dest} if is_option else {"nargs": "?"}
+        kind: dict[str, Any] = {"dest": dest} if is_option else {"nargs": "*" if many else "?"}
         (group or (self._options if is_option else self._alone)).add_argument(
             *names,
             type=partial(_read, type, name if is_option else metavar),
@@ -85,12 +86,6 @@ class Parser:
             self._required[dest] = f"{name} {metavar}" if is_option else metavar
         if in_recipe:
             self._in_recipe[dest] = type
-
-    def add_many(self, name: str, *, metavar: str, help: str) -> None:
-        """Add an argument that stands alone and may be given more than once: texts that are paths."""
-        self._alone.add_argument(name, nargs="*", type=partial(_path_text, metavar), metavar=metavar, help=help)
-        self._defaults[name] = None
-        self._required[name] = metavar
 
     def add_switch(self, name: str, *, dest: str, help: str) -> None:
         """Add an option without a value."""
@@ -223,12 +218,6 @@ def _told(default: Any) -> str:
 
 def _read(hint: Any, where: str, text: str) -> Any:
     return read_value(hint, text, where)
-
-
-def _path_text(where: str, text: str) -> str:
-    """A path as it was written: patterns and addresses would not survive as a Path."""
-    read_value(Path, text, where)
-    return text
 
 
 def _told_better(error: argparse.ArgumentError) -> UsageError:

@@ -7,6 +7,7 @@ import numpy as np
 
 from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import Options, Parser
+from maskedskipunet.cli.values import PathText
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.errors import RunError
 from maskedskipunet.runs import find_run
@@ -17,8 +18,13 @@ APART_S = 2.0
 
 def run(arguments: Sequence[str]) -> int:
     parser = Parser("score", "SOURCE… --model RUN", "Score one video or many with a trained model.")
-    parser.add_many(
-        "sources", metavar="SOURCE", help="Video files, folders, patterns such as 'day*/*.mp4', or .txt lists of them."
+    parser.add(
+        "sources",
+        type=PathText,
+        many=True,
+        required=True,
+        metavar="SOURCE",
+        help="Video files, folders, patterns such as 'day*/*.mp4', or .txt lists of them.",
     )
     parser.add("--model", type=Path, required=True, metavar="RUN", help="A run folder or a model.")
     parser.add(

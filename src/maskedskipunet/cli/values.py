@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, NewType, Union, get_args, get_origin
 
 from maskedskipunet.errors import MaskedSkipUNetError
 
 LONGEST_SHOWN = 60
+PathText = NewType("PathText", str)  # a path as it was written: patterns and addresses would not survive as a Path
 
 
 class UsageError(MaskedSkipUNetError):
@@ -16,7 +17,7 @@ class UsageError(MaskedSkipUNetError):
 
 
 def read_value(hint: Any, text: str, where: str) -> Any:
-    """A value of a type: int, float, bool, str, Path, a Literal of words, or one of these or None.
+    """A value of a type: int, float, bool, str, Path, PathText, a Literal of words, or one of these or None.
 
     where: the option or setting, for the error. Raises UsageError.
 
@@ -75,6 +76,11 @@ def _path(text: str, where: str) -> Path:
     return Path(text)
 
 
+def _path_text(text: str, where: str) -> PathText:
+    _path(text, where)
+    return PathText(text)
+
+
 def _text(text: str, where: str) -> str:
     return text
 
@@ -94,6 +100,7 @@ _READERS: Mapping[Any, Callable[[str, str], Any]] = {
     float: _number,
     bool: _truth,
     Path: _path,
+    PathText: _path_text,
     str: _text,
 }
-_PLACEHOLDERS = {int: "N", float: "NUMBER", bool: "{true,false}", Path: "PATH", str: "NAME"}
+_PLACEHOLDERS = {int: "N", float: "NUMBER", bool: "{true,false}", Path: "PATH", PathText: "PATH", str: "NAME"}
