@@ -9,11 +9,10 @@ docs/results/ablation_ped2_<hardware>_<date>.json and docs/ped2.md.
 
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import yaml
+from commands import command
 from ped2_page import write_page
 from results import write_result
 
@@ -58,13 +57,6 @@ def main() -> None:
     environment = json.loads((folder / rows[0]["variant"] / "environment.json").read_text())
     print(write_result("ablation_ped2", figures, environment))
     print(write_page())
-
-
-def command(*arguments: object) -> None:
-    print("maskedskipunet", *arguments, flush=True)
-    done = subprocess.run([sys.executable, "-m", "maskedskipunet", *map(str, arguments)])
-    if done.returncode:
-        sys.exit(done.returncode)  # what is wrong was said
 
 
 if __name__ == "__main__":

@@ -17,13 +17,13 @@ have added stands beside it. Arguments after -- are passed on to `train`.
 import argparse
 import csv
 import json
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ped2_page import write_page
+from commands import command
+from ped2_page import KERNELS, write_page
 from results import commit, write_result
 
 from maskedskipunet.evaluation.placing import Placing
@@ -33,7 +33,6 @@ from maskedskipunet.workflows.evaluate import evaluate
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("train", "test", "report")
-KERNELS = ("learned", "frozen")
 OF_MAPS = ("map_patch_px", "pixel_auc", "pixel_40_auc", "pixel_40_eer", "rbdc", "tbdc")
 
 
@@ -100,13 +99,6 @@ def test(run: RunFolder, data: Path) -> None:
 
 def tested(run: RunFolder, epoch: int) -> RunFolder:
     return RunFolder(run.path / "tested" / f"epoch_{epoch:02d}")
-
-
-def command(*arguments: object) -> None:
-    print("maskedskipunet", *arguments, flush=True)
-    done = subprocess.run([sys.executable, "-m", "maskedskipunet", *map(str, arguments)])
-    if done.returncode:
-        sys.exit(done.returncode)  # what is wrong was said
 
 
 def require_tested(run: RunFolder) -> None:

@@ -46,6 +46,8 @@ Floats = NDArray[np.float64]
 CONTEXT = 2  # frames scored before and after a made stretch, for variants that look at neighbouring frames
 TRAINING_STRETCH = 8  # frames of each training clip whose maps make a reference
 PUBLISHED = "published"
+ALL = "all"  # kinds of made anomalies together
+DIGITS = 4
 
 
 def main() -> None:
@@ -564,7 +566,7 @@ def groups(clips: Sequence[MadeClip]) -> dict[str, Callable[[MadeClip], bool]]:
         return clip.kind in kinds
 
     counted = [kind for kind in KINDS if not kind.is_control]
-    found: dict[str, Callable[[MadeClip], bool]] = {"all": partial(is_of, counted)}
+    found: dict[str, Callable[[MadeClip], bool]] = {ALL: partial(is_of, counted)}
     for name in dict.fromkeys(kind.name for kind in counted):
         found[name] = partial(is_of, [kind for kind in counted if kind.name == name])
     for speed in sorted({kind.speed for kind in counted}):
@@ -580,7 +582,7 @@ def groups(clips: Sequence[MadeClip]) -> dict[str, Callable[[MadeClip], bool]]:
 
 
 def judge(footage: Footage) -> list[dict[str, Any]]:
-    """Each variant's figures, each with 95 % intervals of its own and of its gain over the published score."""
+    """Each variant's AUC by group, and over all with 95 % intervals of its own and of its gain over the published."""
     frames = Frames.of(footage.stretches)
     published = scores_of(footage, PUBLISHED, "held back")
     compared = {
@@ -590,7 +592,7 @@ def judge(footage: Footage) -> list[dict[str, Any]]:
     for name in [*BY_ITSELF, *REFERRING]:
         for source in ["held back"] if name in BY_ITSELF else list(footage.references):
             scores = scores_of(footage, name, source)
-            figures = {group: comparison.figures(scores) for group, comparison in compared.items()}
+            figures = {group: comparison.figures(scores, group == ALL) for group, comparison in compared.items()}
             rows.append({"variant": name, "reference": None if name in BY_ITSELF else source, "figures": figures})
     return rows
 
@@ -604,20 +606,26 @@ class Comparison:
         units, unit = np.unique(frames.unit[chosen], return_inverse=True)
         once = np.ones((1, len(unit)))
         self._weights = np.concatenate([once, draws(len(units), 0, RESAMPLES)[:, unit]])  # first as it is
-        self._published = self._aucs(published)
+        self._published = self._aucs(published, self._weights)
 
-    def figures(self, scores: Floats) -> dict[str, Any]:
-        found = self._aucs(scores)
+    def figures(self, scores: Floats, with_intervals: bool) -> dict[str, Any]:
+        if not with_intervals:
+            return {"auc": round(float(self._aucs(scores, self._weights[:1])[0]), DIGITS)}
+        found = self._aucs(scores, self._weights)
         gain = found - self._published
         return {
-            "auc": float(found[0]),
-            "interval": interval(found[1:]),
-            "gain": float(gain[0]),
-            "gain_interval": interval(gain[1:]),
+            "auc": round(float(found[0]), DIGITS),
+            "interval": rounded(interval(found[1:])),
+            "gain": round(float(gain[0]), DIGITS),
+            "gain_interval": rounded(interval(gain[1:])),
         }
 
-    def _aucs(self, scores: Floats) -> Floats:
-        return Ranking(self._labels, scores[self.chosen]).figures(area_under_roc, self._weights)
+    def _aucs(self, scores: Floats, weights: Floats) -> Floats:
+        return Ranking(self._labels, scores[self.chosen]).figures(area_under_roc, weights)
+
+
+def rounded(ends: tuple[float, float] | None) -> list[float] | None:
+    return None if ends is None else [round(end, DIGITS) for end in ends]
 
 
 def scores_of(footage: Footage, name: str, source: str) -> Floats:
@@ -641,7 +649,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [f"{'variant':<21} {'all':>4} {'gain':>4} {'95 %':>10}" + "".join(f" {short}" for short in SHORT)]
     for row in rows:
         figures = row["figures"]
-        of_all = figures["all"]
+        of_all = figures[ALL]
         told = row["variant"] + (" *" if row["reference"] == "trained on" else "")
         low, high = (round(1000 * end) for end in of_all["gain_interval"])
         lines.append(

@@ -24,6 +24,7 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.view.comparison import film_strip
 from maskedskipunet.view.heatmap import overlay
+from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo
 from maskedskipunet.workflows.scoring import load_scorer
 
@@ -121,10 +122,7 @@ def calibrate(
         raise CalibrationError("all footage is excluded", "exclude", "Leave some in")
     _warn_of_training_footage(folder, kept, progress)
     network, how = load_scorer(model, device)
-    sources = [
-        Source(path=video.path, fps=how.fps, stride=how.stride, image_fps=how.image_fps, on_bad_frame=on_bad_frame)
-        for video in kept
-    ]
+    sources = [source_of(video.path, how, on_bad_frame) for video in kept]
     scored = []
     with progress.stage("calibrating", sum(source.expected_frames() for source in sources)) as advance:
         for video, source in zip(kept, sources, strict=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,9 @@ class LabelledVideo:
     labels: NDArray[np.uint8] | None
 
 
-def source_of(item: VideoItem, how: InputFormat, on_bad_frame: OnBadFrame) -> Source:
+def source_of(path: Path, how: InputFormat, on_bad_frame: OnBadFrame) -> Source:
     """Where a video's frames come from, sampled as a network looks at them."""
-    return Source(path=item.path, fps=how.fps, stride=how.stride, image_fps=how.image_fps, on_bad_frame=on_bad_frame)
+    return Source(path=path, fps=how.fps, stride=how.stride, image_fps=how.image_fps, on_bad_frame=on_bad_frame)
 
 
 def training_clips(
@@ -47,7 +48,7 @@ def training_clips(
     if not dataset.train:
         raise DataError("there is no normal footage to train on", str(config.footage), training_places(dataset))
     items = clips_of_scene(dataset.train, config.scene, config.footage)
-    sources = [source_of(item, how, config.on_bad_frame) for item in items]
+    sources = [source_of(item.path, how, config.on_bad_frame) for item in items]
     for source in sources:
         require_rate(source.probe(), how.fps, str(source.path))
     videos = store_videos(
@@ -106,7 +107,7 @@ def test_videos(config: DataConfig, how: InputFormat) -> list[LabelledVideo]:
         cure = "Put test videos under test/ or testing/, or score one video with `maskedskipunet score`"
         raise DataError("there are no test videos", str(config.footage), cure)
     items = clips_of_scene(dataset.test, config.scene, config.footage)
-    return [_test_video(item, source_of(item, how, config.on_bad_frame)) for item in items]
+    return [_test_video(item, source_of(item.path, how, config.on_bad_frame)) for item in items]
 
 
 def _test_video(item: VideoItem, source: Source) -> LabelledVideo:

@@ -70,7 +70,7 @@ def score(
     require_writable(out)
     network, how = load_scorer(model, device, precision)
     item = dataset.train[0]
-    source = source_of(item, how, on_bad_frame)
+    source = source_of(item.path, how, on_bad_frame)
     effect = None if precision == "float32" else precision_effect(model, network, source, how)
     job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, calibration=calibration_of(model))
     with (progress or Silent()).stage(job.title, job.steps) as advance:

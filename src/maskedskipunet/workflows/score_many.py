@@ -12,15 +12,14 @@ import numpy as np
 from maskedskipunet import __version__
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.images import image_files
-from maskedskipunet.data.sources import Source
 from maskedskipunet.errors import DataError, WeightsError, advice_when_interrupted
 from maskedskipunet.files import require_writable
 from maskedskipunet.inference.prepare import Precision
-from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
 from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo
 from maskedskipunet.workflows.score import ScoreJob, ScoreResult
 from maskedskipunet.workflows.scoring import load_scorer
@@ -103,7 +102,7 @@ def score_many(
             if _finished(out / video.name) == wanted:
                 before.append(video.name)
                 continue
-            source = _source(video.path, how, on_bad_frame)
+            source = source_of(video.path, how, on_bad_frame)
             job = ScoreJob(
                 name=video.name,
                 source=source,
@@ -148,10 +147,6 @@ def fingerprint(model: Path) -> str:
 
 
 _MODEL_FILES = frozenset({"config.json", "model.safetensors", "calibration.json"})
-
-
-def _source(path: Path, how: InputFormat, on_bad_frame: OnBadFrame) -> Source:
-    return Source(path=path, fps=how.fps, stride=how.stride, image_fps=how.image_fps, on_bad_frame=on_bad_frame)
 
 
 def _identity(path: Path) -> dict[str, int]:
