@@ -19,13 +19,14 @@ from maskedskipunet.cli.values import UsageError
 from maskedskipunet.machine import hide_in_process_list
 
 if TYPE_CHECKING:
-    from maskedskipunet.monitor.news import News
+    from maskedskipunet.monitor.news import Alarm, News
+    from maskedskipunet.monitor.sinks.config import SinkConfig
 
 DONE, PARTLY, INTERRUPTED = 0, 1, 130
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = Parser("watch", "SOURCE… --model RUN", "Score live cameras, as frames arrive.")
+    parser = Parser("watch", "SOURCE… --model RUN", "Watch live cameras: scores as frames arrive, events, alarms.")
     parser.add(
         "sources",
         type=str,
@@ -46,6 +47,14 @@ def run(arguments: Sequence[str]) -> int:
     parser.add("--speed", type=float, default=1.0, help="How many times faster than real time files are played.")
     parser.add("--max-delay-s", type=float, help="Seconds a score may take; skip frames beyond it (default: 2).")
     parser.add("--report-s", type=float, help="Seconds from one report of the delay to the next (default: 60).")
+    parser.add(
+        "--records",
+        type=Path,
+        metavar="FOLDER",
+        help="Where events, clips and pictures are kept (default: records).",
+    )
+    parser.add_switch("--no-records", dest="no_records", help="Tell of events and keep nothing (default: keep them).")
+    parser.add_switch("--events", dest="events", help="Print events as JSON lines (default: nothing).")
     parser.add_switch("--scores", dest="scores", help="Print all that is seen as JSON lines (default: nothing).")
     parser.add_device()
     parser.add_precision()
@@ -55,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
     from maskedskipunet.monitor.news import CameraState
     from maskedskipunet.monitor.watching import WatchConfig
     from maskedskipunet.workflows.camera_file import CameraFile, named_sources, read_camera_file
-    from maskedskipunet.workflows.watch import watch_cameras
+    from maskedskipunet.workflows.watch import Recording, WatchPlan, watch_cameras
 
     if (options.camera_file is None) == (options.sources is None):
         raise UsageError("SOURCE or --config must be given, and not both", cure="See `maskedskipunet watch --help`")
@@ -68,7 +77,19 @@ def run(arguments: Sequence[str]) -> int:
     if model is None:
         raise UsageError("--model RUN must be given", cure="See `maskedskipunet watch --help`")
     changes = {name: options[name] for name in ("max_delay_s", "report_s") if options[name] is not None}
+    if options.no_records and (options.records or options.events or asked.sinks):
+        what = "--records" if options.records else "--events" if options.events else "sinks"
+        raise UsageError(f"{what} cannot be had with --no-records", cure="Leave it out: messages wait in the records")
+    recording = None
+    if not options.no_records:
+        sinks = (*asked.sinks, *([_stdout_sink()] if options.events else []))
+        recording = Recording(options.records or asked.records or Path("records"), asked.recording, sinks)
     broken: list[str] = []
+
+    def tell_plan(plan: WatchPlan) -> None:
+        left = [f"left half done by a watch that was killed: {line}" for line in plan.left]
+        for line in (plan.told(), plan.told_of_alarms(), *left):
+            _note(line)
 
     def hear(news: "News") -> None:
         if options.scores:
@@ -89,8 +110,9 @@ def run(arguments: Sequence[str]) -> int:
             precision=options.precision,
             config=replace(asked.config, **changes),
             patience=asked.patience,
+            recording=recording,
             wanted=lambda: not stop.signal,
-            planned=lambda plan: _note(plan.told()),
+            planned=tell_plan,
         )
     if stop.signal == signal.SIGINT:
         _note("interrupted")
@@ -100,9 +122,11 @@ def run(arguments: Sequence[str]) -> int:
 
 def told(news: "News") -> str:
     """A line for people; none for a single frame's score."""
-    from maskedskipunet.monitor.news import CameraState, Gap, Health, Load
+    from maskedskipunet.monitor.news import Alarm, CameraState, Gap, Health, Load
 
     match news:
+        case Alarm():
+            return _told_alarm(news)
         case CameraState(condition="lost"):
             return f"{news.camera}: lost, {news.reason}; tried again in {news.again_s:.1f} s"
         case CameraState():
@@ -120,6 +144,24 @@ def told(news: "News") -> str:
             counts = f"{console.counted(news.frames, 'frame')}, {news.skipped:,} skipped, {news.dropped:,} dropped"
             return f"{news.camera}: {counts}; {delay}" + (f"; 1 of {news.every} scored" if news.every > 1 else "")
     return ""
+
+
+def _told_alarm(alarm: "Alarm") -> str:
+    event, when = alarm.update.event, time.strftime("%H:%M:%S", time.localtime(alarm.began_unix_s))
+    if alarm.update.phase == "new":
+        rare = "" if event.normal_share is None else f", as high as {event.normal_share:.2g} of normal frames"
+        return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}; event {event.id}"
+    if alarm.update.phase == "end":
+        length_s = event.end_s - event.start_s
+        return f"{alarm.camera}: over, {length_s:.1f} s from {when} on, highest score {event.top_score:.5f}"
+    return ""
+
+
+def _stdout_sink() -> "SinkConfig":
+    from maskedskipunet.monitor.sinks.config import LineSettings, SinkConfig
+    from maskedskipunet.records.routes import Route
+
+    return SinkConfig(Route(sink="stdout"), LineSettings())
 
 
 @dataclass

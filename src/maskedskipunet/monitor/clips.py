@@ -2,21 +2,21 @@
 
 import logging
 from dataclasses import dataclass
-from fractions import Fraction
 from math import isfinite
 from pathlib import Path
 
-from maskedskipunet.data.frames import Frame, Image
+from maskedskipunet.data.frames import Image
 from maskedskipunet.data.jpeg import from_jpeg
 from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.errors import ConfigError, DiskSpaceError, MaskedSkipUNetError
 from maskedskipunet.files import no_room_is_our_error
-from maskedskipunet.monitor.ring import FrameRing
+from maskedskipunet.monitor.ring import FrameRing, KeptFrame
 from maskedskipunet.monitor.room import Room
 
 log = logging.getLogger(__name__)
 STRAY_S = 1.0  # a picture shows its event's peak, or a moment as near as that
+LAST_SHOWN_PER_S = 5  # how long a clip's last frame is shown; the others are until the next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,23 +55,23 @@ class ClipCutter:
 
     Memory holds the ring of compressed frames and what an encoder needs for each event that lasts. A clip is there
     whole or not at all. Nothing here raises for want of room: clips pause, and go on by themselves.
-    frame_rate: of the frames that come; gaps between them are filled with the frame before.
+    Clips show their frames when the camera did, gaps too.
     """
 
-    def __init__(self, config: ClipConfig, *, frame_rate: float | Fraction, room: Room) -> None:
-        self.config, self.frame_rate, self.room = config, frame_rate, room
+    def __init__(self, config: ClipConfig, *, room: Room) -> None:
+        self.config, self.room = config, room
         self.ring = FrameRing(seconds_s=config.before_s + STRAY_S, most_bytes=config.memory_bytes)
         self._clips: dict[str, _Clip] = {}
         self._peaks_s: dict[str, float] = {}
 
-    def see(self, frame: Frame) -> list[FinishedClip]:
+    def see(self, frame: KeptFrame) -> list[FinishedClip]:
         """Take the next frame; returns the clips that it ends."""
-        kept = self.ring.add(frame)
-        if kept is None or frame.image is None:
-            return []
-        for event_id in [*self._clips]:
-            self._put(event_id, kept.time_s, frame.image)
-        return self._finished(kept.time_s)
+        self.ring.add(frame)
+        if self._clips:
+            image = from_jpeg(frame.jpeg)
+            for event_id in [*self._clips]:
+                self._put(event_id, frame.time_s, image)
+        return self._finished(frame.time_s)
 
     def follow(self, update: EventUpdate, path: Path) -> bytes | None:
         """Begin the event's clip at `path`, or set its end; returns its picture, a JPEG, where that is a new one."""
@@ -100,7 +100,7 @@ class ClipCutter:
 
     def _begin(self, event_id: str, path: Path, start_s: float) -> None:
         begin_s = start_s - self.config.before_s
-        clip = self._clips[event_id] = _Clip(path, begin_s + self.config.longest_s, Fraction(self.frame_rate))
+        clip = self._clips[event_id] = _Clip(path, begin_s + self.config.longest_s)
         if not self.room.is_there():
             clip.is_abandoned = True
             return
@@ -135,15 +135,13 @@ class ClipCutter:
 class _Clip:
     """One clip on its way. It is abandoned for good by the first error, and sealed by a frame of another size."""
 
-    def __init__(self, path: Path, latest_s: float, frame_rate: Fraction) -> None:
-        self.path, self.latest_s, self.frame_rate = path, latest_s, frame_rate
+    def __init__(self, path: Path, latest_s: float) -> None:
+        self.path, self.latest_s = path, latest_s
         self.end_s = float("inf")
         self.is_abandoned = self.is_sealed = self.is_written = False
         self._writer: VideoWriter | None = None
         self._begin_s = 0.0
         self._shape: tuple[int, ...] = ()
-        self._written = 0
-        self._last: Image | None = None
 
     def put(self, time_s: float, image: Image) -> None:
         if self.is_abandoned or self.is_sealed or time_s > min(self.end_s, self.latest_s):
@@ -170,16 +168,11 @@ class _Clip:
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             height_px, width_px = image.shape[:2]
-            self._writer = VideoWriter(self.path, height_px=height_px, width_px=width_px, frame_rate=self.frame_rate)
-            self._begin_s, self._last = time_s, image
-        due = round((time_s - self._begin_s) * self.frame_rate) + 1  # frames up to this one
-        while self._written < due - 1 and self._last is not None:  # those that did not come
-            self._writer.write(self._last)
-            self._written += 1
-        if self._written < due:
-            self._writer.write(image)
-            self._written += 1
-        self._last = image
+            self._writer = VideoWriter(
+                self.path, height_px=height_px, width_px=width_px, frame_rate=LAST_SHOWN_PER_S, timed=True
+            )
+            self._begin_s = time_s
+        self._writer.write(image, time_s - self._begin_s)
 
     def _abandon(self, error: BaseException) -> None:
         self.is_abandoned = True

@@ -1,9 +1,10 @@
 """What watching has to tell: plain records, given to one listener in the order in which things happened."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.inference.window import FrameScore
 
 Condition = Literal["connecting", "running", "lost", "ended"]
@@ -85,7 +86,16 @@ class Load:
     every: int
 
 
-News = Scored | CameraState | Gap | Health | Load
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An event begins, goes on or is over. began_unix_s: when it began, the same in all its phases."""
+
+    camera: str
+    update: EventUpdate
+    began_unix_s: float
+
+
+News = Scored | CameraState | Gap | Health | Load | Alarm
 Listener = Callable[[News], None]
 
 
@@ -94,7 +104,9 @@ def plain(news: News) -> dict[str, Any]:
     values: dict[str, Any] = {"kind": type(news).__name__.lower()}
     for field in fields(news):
         value = getattr(news, field.name)
-        if isinstance(value, FrameScore):
+        if isinstance(value, EventUpdate):
+            values |= {"phase": value.phase} | asdict(value.event)
+        elif isinstance(value, FrameScore):
             values |= {"index": value.index, "time_s": round(value.time_s, 6), "score": value.score}
         elif not isinstance(value, bytes) and field.name != "picture":
             values[field.name] = round(value, 6) if isinstance(value, float) else value

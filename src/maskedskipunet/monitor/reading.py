@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.data.frames import Frame
-from maskedskipunet.data.pictures import jpeg
+from maskedskipunet.data.jpeg import to_jpeg
 from maskedskipunet.data.resizing import network_frame, resize_image
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.errors import MaskedSkipUNetError
@@ -158,7 +158,7 @@ def _arrived(frame: Frame, reading: Reading) -> Arrived:
         float((small.max(axis=2) - small.min(axis=2)).mean()),
         height_px,
         width_px,
-        jpeg(frame.image) if reading.pictures else None,
+        to_jpeg(frame.image) if reading.pictures else None,
         arrived_s,
         0,
     )

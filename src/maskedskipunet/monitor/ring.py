@@ -4,9 +4,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from maskedskipunet.data.frames import Frame
-from maskedskipunet.data.jpeg import to_jpeg
-
 
 @dataclass(frozen=True, slots=True)
 class KeptFrame:
@@ -27,21 +24,17 @@ class FrameRing:
         self.size_bytes = 0
         self._kept: deque[KeptFrame] = deque()
 
-    def add(self, frame: Frame) -> KeptFrame | None:
-        """Keep a frame; None for one without an image. A clock that jumps back begins anew."""
-        if frame.image is None:
-            return None
+    def add(self, frame: KeptFrame) -> None:
+        """Keep a frame. A clock that jumps back begins anew."""
         if self._kept and frame.time_s < self._kept[-1].time_s:
             self._kept.clear()
             self.size_bytes = 0
-        kept = KeptFrame(frame.time_s, to_jpeg(frame.image))
-        self._kept.append(kept)
-        self.size_bytes += len(kept.jpeg)
+        self._kept.append(frame)
+        self.size_bytes += len(frame.jpeg)
         while self.size_bytes > self.most_bytes or self._kept[0].time_s < frame.time_s - self.seconds_s:
             if len(self._kept) == 1:
                 break
             self.size_bytes -= len(self._kept.popleft().jpeg)
-        return kept
 
     def since(self, time_s: float) -> Iterator[KeptFrame]:
         """The frames from a time on that are still kept, in order."""

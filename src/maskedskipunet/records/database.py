@@ -71,15 +71,21 @@ def database_faults(path: Path) -> Iterator[None]:
         raise _told(str(error.orig).strip(), path) from error
 
 
+class UnavailableError(RecordsError):
+    """The database cannot be used now; later it may be."""
+
+
 def _told(fault: str, path: Path) -> RecordsError | DiskSpaceError:
     if "full" in fault:
         return DiskSpaceError("no room left for the records", str(path), "Make room")
     if "locked" in fault:
         waited = f"another process has been writing for {BUSY_TIMEOUT_S:.0f} s"
-        return RecordsError(waited, str(path), "Wait for it, or end it, and try again")
+        return UnavailableError(waited, str(path), "Wait for it, or end it, and try again")
     if "not a database" in fault or "malformed" in fault:
         return DamagedError(f"the database is damaged ({fault})", str(path), REPAIR)
-    return RecordsError(f"cannot use the database ({fault})", str(path), "Check the right and the room to write there")
+    return UnavailableError(
+        f"cannot use the database ({fault})", str(path), "Check the right and the room to write there"
+    )
 
 
 def _engine(path: Path) -> Engine:

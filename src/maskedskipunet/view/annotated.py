@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from PIL import ImageDraw
 
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.detection.events import Event, map_boxes
 from maskedskipunet.errors import ShapeError
 from maskedskipunet.view.heatmap import colour_map
+from maskedskipunet.view.marking import ALARM, with_boxes
 
 STRIP_SHARE = 0.18  # of the height, below, for the score curve
 LOWEST_STRIP_PX = 10
 STRONGEST_GLOW = 0.75
-CURVE, AHEAD, LEVEL, ALARM = (92, 200, 255), (96, 106, 120), (255, 209, 102), (255, 107, 94)
+CURVE, AHEAD, LEVEL = (92, 200, 255), (96, 106, 120), (255, 209, 102)
 
 
 class AnnotatedRenderer:
@@ -57,13 +57,10 @@ class AnnotatedRenderer:
         running = any(event.start_s <= time_s <= event.end_s for event in self._events)
         if score_map is not None:
             shown = _glowing(frame, score_map, self._threshold)
-        picture = Picture.fromarray(shown)
         if running and score_map is not None:
-            pen = ImageDraw.Draw(picture)
             boxes = map_boxes(score_map, self._box_level, height_px=self._shape[0], width_px=self._shape[1])
-            for x, y, width, height in boxes:
-                pen.rectangle((x, y, x + width - 1, y + height - 1), outline=ALARM, width=max(1, self._shape[0] // 240))
-        drawn = np.array(picture)
+            shown = with_boxes(shown, boxes)
+        drawn = shown.copy()
         self._draw_strip(drawn, time_s, running)
         return np.pad(
             drawn, ((0, self.height_px - self._shape[0]), (0, self.width_px - self._shape[1]), (0, 0)), "edge"

@@ -1,7 +1,7 @@
 """`cameras.yaml`: which cameras are watched, by which model, and how patiently."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,12 @@ import yaml
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
 from maskedskipunet.monitor.camera import Patience
+from maskedskipunet.monitor.clips import ClipConfig
+from maskedskipunet.monitor.recorder import RecordingConfig
+from maskedskipunet.monitor.sinks.config import SinkConfig
+from maskedskipunet.monitor.sinks.reading import read_sinks
 from maskedskipunet.monitor.watching import WatchConfig
+from maskedskipunet.records.pruning import Retention
 
 EXAMPLE = "Write `cameras: {door: rtsp://…}` into it"
 LARGEST = 1_000_000  # characters
@@ -18,13 +23,16 @@ LARGEST = 1_000_000  # characters
 
 @dataclass(frozen=True)
 class CameraFile:
-    """What a file of cameras says. model: None where it names none. fps: None where it asks for no rate."""
+    """What a file of cameras says. model, records: None where it names none. fps: None where it asks for no rate."""
 
     cameras: Mapping[str, CameraAddress]
     model: Path | None
     fps: float | None
     config: WatchConfig
     patience: Patience
+    records: Path | None = None
+    recording: RecordingConfig = field(default_factory=RecordingConfig)
+    sinks: tuple[SinkConfig, ...] = ()
 
 
 def read_camera_file(path: Path) -> CameraFile:
@@ -32,9 +40,9 @@ def read_camera_file(path: Path) -> CameraFile:
     faults: list[str] = []
     settings = _mapping(_document(path), str(path), faults)
     cameras = _cameras(settings.pop("cameras", None), faults)
-    model = settings.pop("model", None)
-    if model is not None and not (isinstance(model, str) and model):
-        faults.append("model: not a path")
+    model, records = (_path(name, settings.pop(name, None), faults) for name in ("model", "records"))
+    clips, retention = _clips(settings.pop("clips", None), faults), _retention(settings.pop("keep", None), faults)
+    sinks = _sinks(settings.pop("sinks", None), faults)
     numbers = {name: _number(name, settings.pop(name), faults) for name in list(settings) if name in _numbers()}
     faults += [f"{name}: there is no such setting" for name in settings]
     patience = _built(Patience, numbers, faults)
@@ -45,7 +53,9 @@ def read_camera_file(path: Path) -> CameraFile:
     if faults or patience is None or config is None:
         count = f"{len(faults)} faults: " if len(faults) > 1 else ""
         raise ConfigError(count + "; ".join(faults), str(path), "Mend the file")
-    return CameraFile(cameras, None if model is None else Path(model), fps, config, patience)
+    recording = RecordingConfig() if retention is None else RecordingConfig(retention=retention)
+    recording = recording if clips is None else replace(recording, clips=clips)
+    return CameraFile(cameras, model, fps, config, patience, records, recording, sinks)
 
 
 def named_sources(sources: list[str]) -> dict[str, CameraAddress]:
@@ -114,6 +124,61 @@ def _cameras(value: Any, faults: list[str]) -> dict[str, CameraAddress]:
             except MaskedSkipUNetError as error:
                 faults.append(f"{where}: {error.what}")
     return found
+
+
+def _path(name: str, value: Any, faults: list[str]) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value or "\0" in value:
+        faults.append(f"{name}: not a path")
+        return None
+    return Path(value)
+
+
+def _clips(value: Any, faults: list[str]) -> ClipConfig | None:
+    """`clips: {before_s: 5, after_s: 5, longest_s: 120}`."""
+    numbers = _section("clips", value, ("before_s", "after_s", "longest_s"), faults)
+    try:
+        return ClipConfig(**numbers) if numbers else None
+    except ConfigError as error:
+        faults.append(f"{error.where}: {error.what}")
+        return None
+
+
+def _retention(value: Any, faults: list[str]) -> Retention | None:
+    """`keep: {days: 30, gigabytes: 10}`; what is not given stays as it is without the section."""
+    numbers = _section("keep", value, ("days", "gigabytes"), faults)
+    kept = RecordingConfig().retention
+    try:
+        if "days" in numbers:
+            kept = replace(kept, older_than_s=86400 * numbers["days"])
+        if "gigabytes" in numbers:
+            kept = replace(kept, larger_than_bytes=int(1e9 * numbers["gigabytes"]))
+    except (ConfigError, OverflowError, ValueError):
+        faults.append("keep: days and gigabytes are numbers from 0 on")
+    return kept if numbers else None
+
+
+def _section(name: str, value: Any, known: Sequence[str], faults: list[str]) -> dict[str, Any]:
+    """The numbers of a section, those that are some."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        faults.append(f"{name}: settings are missing, of {', '.join(known)}")
+        return {}
+    faults += [f"{name}.{key}: there is no such setting" for key in value if key not in known]
+    read = {key: _number(f"{name}.{key}", value[key], faults) for key in known if key in value}
+    return {key: number for key, number in read.items() if number is not None}
+
+
+def _sinks(value: Any, faults: list[str]) -> tuple[SinkConfig, ...]:
+    if value is None:
+        return ()
+    try:
+        return read_sinks(value)
+    except ConfigError as error:
+        faults.append(f"{error.where}: {error.what}")
+        return ()
 
 
 def _numbers() -> set[str]:

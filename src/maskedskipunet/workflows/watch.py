@@ -1,33 +1,58 @@
 """Watch live cameras with a trained network."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.sampling import require_rate
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import probe_video
+from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import ConfigError, VideoError
 from maskedskipunet.inference.prepare import Precision
+from maskedskipunet.model.pretrained import model_folder
+from maskedskipunet.monitor.alarms import AlarmFinder
 from maskedskipunet.monitor.camera import Patience
-from maskedskipunet.monitor.news import Listener, News
+from maskedskipunet.monitor.news import Alarm, CameraState, Listener, Load, News, Scored
+from maskedskipunet.monitor.recorder import Recorder, RecordingConfig
 from maskedskipunet.monitor.service import ServiceManager
+from maskedskipunet.monitor.sinks.building import build_posts
+from maskedskipunet.monitor.sinks.config import SinkConfig
+from maskedskipunet.monitor.sinks.courier import Courier
+from maskedskipunet.monitor.sinks.metrics import MetricsSink
 from maskedskipunet.monitor.watching import WatchConfig, watch
+from maskedskipunet.records.store import Records
 from maskedskipunet.workflows.scoring import load_scorer
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Where events are recorded, how, and who is told of them."""
+
+    folder: Path
+    config: RecordingConfig = field(default_factory=RecordingConfig)
+    sinks: tuple[SinkConfig, ...] = ()
 
 
 @dataclass(frozen=True)
 class WatchPlan:
     """What will be done. late_frames: frames that come after one before it has its score, (T-1)/2.
 
-    fps: the rate that frames are taken at; None where the model does not say which it was trained at.
+    fps: the rate that frames are taken at; None where the model does not say which it was trained at. threshold: of
+    alarms, and the budget that it keeps, in words; None where the model has none, and gives scores alone. left: what
+    a watch that was killed had left half done, a line each.
     """
 
     cameras: Sequence[str]
     late_frames: int
     fps: float | None
     stride: int
+    threshold: float | None = None
+    budget: str = ""
+    records: Path | None = None
+    left: Sequence[str] = ()
 
     def told(self) -> str:
         taken = "frames as they come" if self.fps is None else f"{self.fps:g} frames a second"
@@ -39,6 +64,12 @@ class WatchPlan:
         count = len(self.cameras)
         cameras = f"{count} camera{'' if count == 1 else 's'}"
         return f"watching {cameras}, {taken}; a score comes {late} and the computing after its frame"
+
+    def told_of_alarms(self) -> str:
+        if self.threshold is None:
+            return "no alarms, only scores: a threshold is set by `maskedskipunet calibrate NORMAL… --model RUN`"
+        into = "recorded nowhere" if self.records is None else f"recorded in {self.records}"
+        return f"alarms from the threshold {self.threshold:.5f} on, for {self.budget}; {into}"
 
 
 def watch_cameras(
@@ -52,6 +83,7 @@ def watch_cameras(
     precision: Precision = "float32",
     config: WatchConfig | None = None,
     patience: Patience | None = None,
+    recording: Recording | None = None,
     wanted: Callable[[], bool] = lambda: True,
     planned: Callable[[WatchPlan], None] = lambda plan: None,
 ) -> None:
@@ -59,12 +91,15 @@ def watch_cameras(
 
     model: a run or whatever load_model takes. listeners: each is told everything, in this order and in this thread:
     what takes long belongs into a thread of its own. fps: in place of the rate that the model states. speed: of
-    files. planned: is told before anything is opened what will be done.
+    files. recording: where alarms go, which there are where the model has a threshold (see calibrate); None: to the
+    listeners alone. planned: is told before any camera is opened what will be done.
     Raises DataError for a file that cannot be read, WeightsError for a model that cannot, ConfigError for settings
-    that do not fit.
+    that do not fit, RecordsError for a records folder that cannot be used.
     """
-    patience = patience or Patience()
+    config, patience = config or WatchConfig(), patience or Patience()
     network, how = load_scorer(model, device, precision)
+    calibration = Calibration.read(model_folder(model))
+    setting = None if calibration is None else calibration.alarm
     rate = how.fps if fps is None else fps
     sources = {
         name: LiveSource(
@@ -79,26 +114,87 @@ def watch_cameras(
     }
     for source in sources.values():
         _require_readable(source)
-    planned(WatchPlan(list(cameras), network.clip_length // 2, rate, how.stride))
+    plan = WatchPlan(list(cameras), network.clip_length // 2, rate, how.stride)
+    finders: dict[str, AlarmFinder] = {}
+    if calibration is not None and setting is not None:
+        plan = replace(plan, threshold=setting.rule.threshold, budget=str(setting.budget))
+        share = calibration.share_of
+        finders = {
+            name: AlarmFinder(name, str(address), setting, normal_share=share, speed=_speed(address, speed))
+            for name, address in cameras.items()
+        }
+        config = replace(config, with_maps=True, pictures=config.pictures or recording is not None)
     service = ServiceManager()
     is_ready = False
+    with ExitStack() as opened:
+        if recording is not None and finders:
+            keepers, left = _begin_recording(recording, cameras, opened)
+            plan, listeners = replace(plan, records=recording.folder, left=left), [*keepers, *listeners]
+        planned(plan)
 
-    def listener(news: News) -> None:
-        for listen in listeners:
-            listen(news)
+        def listener(news: News) -> None:
+            for listen in listeners:
+                listen(news)
+            if finders:
+                for alarm in _alarms(news, finders):
+                    listener(alarm)
 
-    def turned() -> None:
-        nonlocal is_ready
-        if not is_ready:
-            service.ready()
-            is_ready = True
-        service.progress()
+        def turned() -> None:
+            nonlocal is_ready
+            if not is_ready:
+                service.ready()
+                is_ready = True
+            service.progress()
 
-    try:
+        opened.callback(service.stopping)
         size_px = how.height_px, how.width_px
         watch(sources, network, size_px, listener, config=config, patience=patience, wanted=wanted, turned=turned)
-    finally:
-        service.stopping()
+        for finder in finders.values():
+            for alarm in finder.end():
+                listener(alarm)
+
+
+def _alarms(news: News, finders: Mapping[str, AlarmFinder]) -> Iterator[Alarm]:
+    """What follows for alarms from what was told."""
+    match news:
+        case Scored():
+            yield from finders[news.camera].see(news)
+        case CameraState(condition="lost" | "ended"):
+            yield from finders[news.camera].end()
+
+
+def _speed(address: CameraAddress, speed: float) -> float:
+    return speed if address.kind == "file" else 1.0
+
+
+def _begin_recording(
+    recording: Recording, cameras: Mapping[str, CameraAddress], opened: ExitStack
+) -> tuple[list[Listener], list[str]]:
+    """Open the records and the sinks until `opened` is closed; returns who is to be told everything, and what was left.
+
+    Closed in the order that loses nothing: the last events are written before the sinks take leave.
+    """
+    records = opened.enter_context(Records.open(recording.folder, watching=True))
+    posts = build_posts(recording.sinks, records, list(cameras))
+    with ExitStack() as unused:
+        for post in posts.values():
+            unused.callback(post.sink.close)
+        routes = [post.route for post in posts.values()]
+        shown = {name: str(address) for name, address in cameras.items()}
+        recorder = Recorder(records, shown, routes=routes, config=recording.config)
+        opened.enter_context(Courier(records, posts))
+        unused.pop_all()
+    opened.enter_context(recorder)
+    meters = [post.sink for post in posts.values() if isinstance(post.sink, MetricsSink)]
+
+    def measure(news: News) -> None:
+        for meter in meters:
+            if isinstance(news, Scored) and news.frame.score is not None:
+                meter.frame_scored(news.camera, news.frame.score, news.delay_s)
+            elif isinstance(news, Load):
+                meter.frames_skipped(news.camera, news.skipped)
+
+    return [recorder, measure], records.finished
 
 
 def _require_readable(source: LiveSource) -> None:

@@ -1,0 +1,53 @@
+"""Alarms of one camera: its scores become events, with boxes in its picture and the time of day they began at."""
+
+from collections.abc import Callable, Iterator
+
+from maskedskipunet.detection.budget import AlarmSetting
+from maskedskipunet.detection.events import Box, EventStream, EventUpdate, map_boxes
+from maskedskipunet.monitor.news import Alarm, Scored
+
+
+class AlarmFinder:
+    """Finds the events of one camera as its scores come.
+
+    camera: its name. source: its address, without credentials. setting: when there is an event. normal_share: how
+    rare a score is among normal frames. speed: of a file that is played faster than real time.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        source: str,
+        setting: AlarmSetting,
+        *,
+        normal_share: Callable[[float], float] | None = None,
+        speed: float = 1.0,
+    ) -> None:
+        self._camera, self._setting, self._speed = camera, setting, speed
+        self._events = EventStream(source, setting.rule, normal_share=normal_share)
+        self._began: tuple[str, float] = ("", 0.0)  # the running event, and when it began
+        self._last: tuple[float, float] = (0.0, 0.0)  # of the newest frame: the camera's time, and the time of day
+
+    def see(self, scored: Scored) -> Iterator[Alarm]:
+        """The next frame, and what is to be told because of it."""
+        frame = scored.frame
+        self._last = frame.time_s, scored.unix_s
+
+        def boxes() -> tuple[Box, ...]:
+            if frame.map is None or not scored.source_height_px:
+                return ()
+            size = {"height_px": scored.source_height_px, "width_px": scored.source_width_px}
+            return map_boxes(frame.map, self._setting.rule.release, **size)
+
+        yield from map(self._told, self._events.add(frame.index, frame.time_s, frame.score, boxes))
+
+    def end(self) -> Iterator[Alarm]:
+        """Nothing is seen of the camera for now, or any more: a running event is over."""
+        yield from map(self._told, self._events.finish())
+
+    def _told(self, update: EventUpdate) -> Alarm:
+        event = update.event
+        if self._began[0] != event.id:
+            time_s, unix_s = self._last
+            self._began = event.id, unix_s - (time_s - event.start_s) / self._speed
+        return Alarm(self._camera, update, self._began[1])

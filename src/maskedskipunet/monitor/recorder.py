@@ -1,0 +1,200 @@
+"""Writes what happens at cameras into the records, in a thread of its own: no disk and no encoder holds up scoring."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from maskedskipunet.data.jpeg import from_jpeg, to_jpeg
+from maskedskipunet.errors import DiskSpaceError, MaskedSkipUNetError
+from maskedskipunet.monitor.clips import ClipConfig, ClipCutter, FinishedClip
+from maskedskipunet.monitor.news import Alarm, CameraState, Health, News, Scored
+from maskedskipunet.monitor.ring import KeptFrame
+from maskedskipunet.monitor.room import Room
+from maskedskipunet.records.database import DamagedError, UnavailableError
+from maskedskipunet.records.pruning import Retention, prune
+from maskedskipunet.records.routes import Route
+from maskedskipunet.records.store import Records
+from maskedskipunet.view.marking import with_boxes
+
+log = logging.getLogger(__name__)
+
+LOST = "lost"  # the state of a camera of which nothing is seen
+MOST_FRAMES = 500  # that wait for the thread; beyond it frames are left out of clips
+MOST_UPDATES = 10_000  # of events, that wait for the disk
+RETRY_S = 5.0
+TIDY_S = 600.0
+LOOK_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingConfig:
+    """What is kept, and for how long.
+
+    clips: how they are cut. retention: how old and how large the records may become. keep_free_bytes: of the disk;
+    below it clips pause.
+    """
+
+    clips: ClipConfig = field(default_factory=ClipConfig)
+    retention: Retention = field(
+        default_factory=lambda: Retention(older_than_s=30 * 86400.0, larger_than_bytes=10_000_000_000)
+    )
+    keep_free_bytes: int = 500_000_000
+
+
+class Recorder:
+    """A listener that hands on everything to its thread, from start() to close().
+
+    What the records cannot take now, as on a full disk, waits in memory and is tried again. Frames that the thread
+    has no time for are left out of clips and counted in `frames_left_out`.
+    records: of the process that watches. cameras: by name their addresses, without credentials. routes: the sinks
+    that are told of events.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        cameras: Mapping[str, str],
+        *,
+        routes: Sequence[Route] = (),
+        config: RecordingConfig | None = None,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self.records, self._cameras, self._routes = records, cameras, routes
+        self._config, self._retry_s = config or RecordingConfig(), retry_s
+        room = Room(records.folder.path, keep_free_bytes=self._config.keep_free_bytes)
+        self._cutters = {name: ClipCutter(self._config.clips, room=room) for name in cameras}
+        self._queue: SimpleQueue[News | None] = SimpleQueue()
+        self._unwritten: deque[tuple[Alarm, bytes | None]] = deque()
+        self._not_before_s, self._tidy_at_s = 0.0, time.monotonic() + TIDY_S
+        self._is_away = False
+        self.frames_left_out = 0
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def start(self) -> Self:
+        """Take up what an earlier watch left: its open events and states are over. Raises as Records does."""
+        for name, source in self._cameras.items():
+            self.records.add_camera(name, source)
+            for state in self.records.states(name):
+                if state.ended_unix_s is None:
+                    self.records.end_state(name, state.kind)
+        self.records.end_left_open(list(self._cameras), self._routes)
+        prune(self.records, self._config.retention)
+        self._thread.start()
+        return self
+
+    def close(self, timeout_s: float = 30.0) -> None:
+        """Write what waits, and end the clips; returns when that is done, or given up."""
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+        if self._thread.is_alive() or self._unwritten:
+            log.warning("%s: what happened last could not be written", self.records.folder.path)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __call__(self, news: News) -> None:
+        """Takes what is told, and returns at once."""
+        if isinstance(news, Scored):
+            if news.picture is None:
+                return
+            if self._queue.qsize() >= MOST_FRAMES:
+                if not self.frames_left_out:
+                    log.warning("%s: too slow for all frames; some are left out of clips", self.records.folder.path)
+                self.frames_left_out += 1
+                return
+        self._queue.put(news)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                news = self._queue.get(timeout=LOOK_S)
+            except Empty:
+                self._write_waiting()
+            else:
+                if news is None:
+                    break
+                self._take(news)
+            if time.monotonic() >= self._tidy_at_s:
+                self._tidy_at_s = time.monotonic() + TIDY_S
+                self._try(lambda: prune(self.records, self._config.retention))
+        self._not_before_s = 0.0
+        self._write_waiting()
+        for cutter in self._cutters.values():
+            self._clips_came(cutter.close())
+
+    def _take(self, news: News) -> None:
+        match news:
+            case Scored():
+                if news.picture is not None:
+                    frame = KeptFrame(news.frame.time_s, news.picture)
+                    self._clips_came(self._cutters[news.camera].see(frame))
+            case Alarm():
+                self._alarm(news)
+            case CameraState(condition="lost"):
+                self._try(lambda: self.records.begin_state(news.camera, LOST, news.reason))
+            case CameraState(condition="running"):
+                self._try(lambda: self.records.end_state(news.camera, LOST))
+            case Health(present=True):
+                self._try(lambda: self.records.begin_state(news.camera, news.fault, news.told))
+            case Health():
+                self._try(lambda: self.records.end_state(news.camera, news.fault))
+
+    def _alarm(self, alarm: Alarm) -> None:
+        event = alarm.update.event
+        path = self.records.clip_path(event.id, alarm.began_unix_s)
+        picture = self._cutters[alarm.camera].follow(alarm.update, path)
+        if picture is not None and event.boxes:
+            picture = to_jpeg(with_boxes(from_jpeg(picture), event.boxes))
+        if len(self._unwritten) >= MOST_UPDATES:
+            lost, _ = self._unwritten.popleft()
+            log.warning("%s of event %s is lost: nothing could be written for long", lost.update.phase, event.id)
+        self._unwritten.append((alarm, picture))
+        self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        """Events in their order; the first that finds no room keeps the others waiting."""
+        while self._unwritten and time.monotonic() >= self._not_before_s:
+            alarm, picture = self._unwritten[0]
+            try:
+                self.records.record(
+                    alarm.update,
+                    camera=alarm.camera,
+                    began_unix_s=alarm.began_unix_s,
+                    picture=picture,
+                    routes=self._routes,
+                )
+            except (DiskSpaceError, UnavailableError, DamagedError) as error:
+                self._not_before_s = time.monotonic() + self._retry_s
+                if not self._is_away:
+                    log.warning("%s Events wait in memory; scoring goes on", error)
+                self._is_away = True
+                return
+            except MaskedSkipUNetError as error:
+                log.warning("event %s is not recorded: %s", alarm.update.event.id, error)
+            self._unwritten.popleft()
+            if self._is_away:
+                log.warning("%s: events are written again", self.records.folder.path)
+            self._is_away = False
+
+    def _clips_came(self, clips: Sequence[FinishedClip]) -> None:
+        for clip in clips:
+            if clip.path is not None:
+                self._try(lambda event_id=clip.event_id: self.records.look_again(event_id))  # type: ignore[misc]
+
+    def _try(self, step: Callable[[], object]) -> None:
+        """What can be done without: a state, a mark that a clip is there, a tidying."""
+        try:
+            step()
+        except (MaskedSkipUNetError, OSError) as error:
+            log.warning("%s", error)
