@@ -1,0 +1,75 @@
+"""One camera's alarms: the events of its scores, told with boxes and the time of day."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.events import EventRule, EventStream
+from maskedskipunet.inference.window import FrameScore
+from maskedskipunet.monitor.alarms import AlarmFinder
+from maskedskipunet.monitor.news import Scored, plain
+
+RULE = EventRule(threshold=0.5, release=0.4, shortest_s=0.2, merge_s=0.5, pause_s=0.0)
+SETTING = AlarmSetting(RULE, Budget(1, "hour"), 0.1, 8.0, 1, 0.0, 0.25, 24.0, 10.0, extrapolated=False)
+STEP_S, BEGAN_UNIX_S = 0.1, 1_772_355_600.0
+
+
+def scored(number, score, score_map=None, *, speed=1.0, size_px=(64, 96)):
+    frame = FrameScore(number, number * STEP_S, score, score_map)
+    return Scored("door", frame, BEGAN_UNIX_S + number * STEP_S / speed, 0.1, False, *size_px)
+
+
+def watch(scores, **how):
+    finder = AlarmFinder("door", "rtsp://10.0.0.5/live", SETTING, **how)
+    alarms = [alarm for number, score in enumerate(scores) for alarm in finder.see(scored(number, score))]
+    return [*alarms, *finder.end()]
+
+
+@given(st.lists(st.none() | st.sampled_from([0.1, 0.45, 0.6, 0.9]), max_size=60))
+def test_a_camera_has_the_events_of_its_scores_each_with_one_begin(scores):
+    stream = EventStream("rtsp://10.0.0.5/live", RULE, new_id=lambda: "")
+    expected = [one for number, score in enumerate(scores) for one in stream.add(number, number * STEP_S, score)]
+    expected += stream.finish()
+    alarms = watch(scores)
+    assert [(alarm.update.phase, alarm.update.event.start_frame) for alarm in alarms] == [
+        (update.phase, update.event.start_frame) for update in expected
+    ]
+    for alarm in alarms:
+        assert alarm.began_unix_s == pytest.approx(BEGAN_UNIX_S + alarm.update.event.start_s, abs=1e-3)
+
+
+def test_an_event_of_a_file_that_is_played_faster_began_when_it_was_played():
+    finder = AlarmFinder("door", "v.mp4", SETTING, speed=4.0)
+    scores = [0.1] * 20 + [0.6] * 4
+    (alarm,) = [one for number, score in enumerate(scores) for one in finder.see(scored(number, score, speed=4.0))]
+    assert alarm.began_unix_s == pytest.approx(BEGAN_UNIX_S + 20 * STEP_S / 4)
+
+
+def test_boxes_are_in_pixels_of_the_cameras_picture_and_left_out_for_a_damaged_one():
+    strange = np.zeros((32, 48), np.float32)
+    strange[8:24, 16:32] = 1
+    alarms = []
+    for size_px in ((64, 96), (0, 0)):
+        finder = AlarmFinder("door", "x", SETTING)
+        alarms += [one for at in range(3) for one in finder.see(scored(at, 0.9, strange, size_px=size_px))]
+    assert [alarm.update.event.boxes for alarm in alarms] == [((30, 14, 36, 36),), ()]
+
+
+def test_a_camera_that_is_lost_ends_its_event_and_may_have_another_afterwards():
+    finder = AlarmFinder("door", "x", SETTING)
+    for number in range(5):
+        told = [*finder.see(scored(number, 0.9))]
+    (over,) = finder.end()
+    assert (over.update.phase, [*finder.end()]) == ("end", [])
+    told = [one for number in range(100, 105) for one in finder.see(scored(number, 0.9))]
+    assert [one.update.phase for one in told] == ["new"]
+    assert told[0].update.event.id != over.update.event.id
+
+
+def test_an_alarm_is_plain_values_on_a_line():
+    told = plain(watch([0.9] * 5)[0])
+    assert told["kind"] == "alarm"
+    assert told["phase"] == "new"
+    assert {"camera", "id", "start_s", "top_score", "boxes", "began_unix_s"} <= set(told)

@@ -1,0 +1,153 @@
+"""What a watch records: events with clips and pictures, states of cameras, and nothing lost for want of room."""
+
+import numpy as np
+import pytest
+
+from maskedskipunet.data.jpeg import from_jpeg, to_jpeg
+from maskedskipunet.data.video import read_video
+from maskedskipunet.detection.events import Event, EventUpdate
+from maskedskipunet.errors import DiskSpaceError, RecordsError
+from maskedskipunet.inference.window import FrameScore
+from maskedskipunet.monitor.clips import ClipConfig
+from maskedskipunet.monitor.news import Alarm, CameraState, Health, Scored
+from maskedskipunet.monitor.recorder import MOST_FRAMES, Recorder, RecordingConfig
+from maskedskipunet.records.checking import check
+from maskedskipunet.records.pruning import Retention
+from maskedskipunet.records.routes import Route
+from maskedskipunet.records.store import Records
+
+from .conftest import wait_until
+
+RATE, BEGAN_UNIX_S = 5, 1_772_355_600.0
+CLIPS = ClipConfig(before_s=1, after_s=1, longest_s=20)
+CONFIG = RecordingConfig(clips=CLIPS, retention=Retention(), keep_free_bytes=0)
+BOX = (16, 8, 20, 16)
+
+
+def scored(number, camera="door", picture=None):
+    image = np.full((48, 64, 3), 2 * number % 250, np.uint8)
+    frame = FrameScore(number, number / RATE, 0.1, None)
+    jpeg = to_jpeg(image) if picture is None else picture
+    return Scored(camera, frame, BEGAN_UNIX_S + number / RATE, 0.1, False, 48, 64, jpeg)
+
+
+def alarm(phase, event_id="a", start_s=2.0, end_s=4.0, peak_s=3.0, camera="door"):
+    at = [round(time_s * RATE) for time_s in (start_s, end_s, peak_s)]
+    event = Event(event_id, "rtsp://10.0.0.5/x", start_s, end_s, peak_s, *at, 0.5, 0.4, (BOX,), 0.01)
+    return Alarm(camera, EventUpdate(phase, event), BEGAN_UNIX_S + start_s)
+
+
+@pytest.fixture
+def records(tmp_path):
+    with Records.open(tmp_path / "records", watching=True) as records:
+        yield records
+
+
+def recorder(records, **how):
+    cameras = {"door": "rtsp://10.0.0.5/x", "yard": "usb:0"}
+    return Recorder(records, cameras, config=how.pop("config", CONFIG), retry_s=0.05, **how)
+
+
+def test_an_event_has_its_row_its_clip_and_its_picture_with_boxes(records, tmp_path):
+    with recorder(records, routes=[Route(sink="hook")]) as tell:
+        for number in range(14):
+            tell(scored(number))
+        tell(alarm("new", end_s=2.6, peak_s=2.4))
+        for number in range(14, 30):
+            tell(scored(number))
+            if number == 20:
+                tell(alarm("end"))
+    (event,) = records.events()
+    assert (event.phase, event.camera, event.has_clip, event.has_picture) == ("end", "door", True, True)
+    assert event.began_unix_s == BEGAN_UNIX_S + 2
+    assert len([*read_video(records.clip_path("a", event.began_unix_s))]) == 21
+    shown = from_jpeg(records.picture_path("a", event.began_unix_s).read_bytes())
+    x, y, width, height = BOX
+    edge, middle = shown[y, x + 2 : x + width - 2].mean(axis=0), shown[y + height // 2, x + width // 2]
+    assert edge[0] - edge[2] > 40 > abs(int(middle[0]) - int(middle[2]))  # red around grey
+    report = check(tmp_path / "records")
+    assert (report.is_clean, report.queues["hook"].waiting) == (True, 2)
+
+
+def test_an_event_that_lasts_when_watching_ends_has_a_clip_of_what_was_seen(records):
+    with recorder(records) as tell:
+        for number in range(14):
+            tell(scored(number))
+        tell(alarm("new"))
+        tell(alarm("end"))
+    (event,) = records.events()
+    assert event.has_clip
+
+
+def test_what_the_records_cannot_take_now_waits_and_is_written_in_its_order(records, monkeypatch, caplog):
+    there, record = {"room": False}, records.record
+
+    def take(*told, **more):
+        if not there["room"]:
+            raise DiskSpaceError("no room left for the records", "records.db", "Make room")
+        return record(*told, **more)
+
+    monkeypatch.setattr(records, "record", take)
+    with recorder(records) as tell:
+        for event_id in "ab":
+            for phase in ("new", "update", "end"):
+                tell(alarm(phase, event_id))
+        wait_until(lambda: "wait in memory" in caplog.text)
+        assert records.events() == []
+        there["room"] = True
+        wait_until(lambda: len(records.events()) == 2)
+    assert [(event.event.id, event.phase, event.sequence) for event in records.events()] == [
+        ("a", "end", 2),
+        ("b", "end", 2),
+    ]
+    assert (caplog.text.count("wait in memory"), caplog.text.count("written again")) == (1, 1)
+
+
+def test_an_event_that_can_never_be_recorded_holds_up_no_other(records, caplog):
+    with recorder(records) as tell:
+        for event_id in ("a", "not/an/id", "b"):
+            tell(alarm("new", event_id))
+    assert [event.event.id for event in records.events()] == ["a", "b"]
+    assert "not/an/id" in caplog.text
+
+
+def test_a_cameras_own_states_begin_and_end(records):
+    with recorder(records) as tell:
+        tell(CameraState("door", "lost", 1.0, "no frame for 10.0 s", 1.0))
+        tell(CameraState("door", "lost", 2.0, "refused", 2.0))
+        tell(Health("yard", "dark", True, 3.0, "contrast 2 of 255"))
+        tell(CameraState("door", "running", 4.0))
+        tell(Health("door", "frozen", True, 5.0, "not a pixel"))
+        tell(Health("door", "frozen", False, 6.0, "pixels"))
+    told = {(state.camera, state.kind, state.detail, state.ended_unix_s is None) for state in records.states()}
+    assert told == {
+        ("door", "lost", "no frame for 10.0 s", False),
+        ("yard", "dark", "contrast 2 of 255", True),
+        ("door", "frozen", "not a pixel", False),
+    }
+
+
+def test_what_a_killed_watch_left_open_is_over_when_the_next_begins(records):
+    records.record(alarm("new").update, camera="door", began_unix_s=BEGAN_UNIX_S)
+    records.begin_state("door", "lost")
+    with recorder(records):
+        assert [event.phase for event in records.events()] == ["end"]
+        assert all(state.ended_unix_s is not None for state in records.states())
+
+
+def test_frames_that_find_no_time_are_left_out_and_counted_and_no_event_is(records, monkeypatch, caplog):
+    one = recorder(records)  # its thread is not begun yet, as if it were stuck
+    for number in range(MOST_FRAMES + 20):
+        one(scored(number, picture=b""))
+    one(alarm("new"))
+    assert (one.frames_left_out, caplog.text.count("left out of clips")) == (20, 1)
+    monkeypatch.setattr("maskedskipunet.monitor.clips.ClipCutter.see", lambda self, frame: [])
+    with one:
+        pass
+    assert [event.event.id for event in records.events()] == ["a"]
+
+
+def test_records_that_cannot_be_opened_are_an_error_before_anything_is_watched(tmp_path):
+    (tmp_path / "records").write_text("a file")
+    with pytest.raises(RecordsError):
+        Records.open(tmp_path / "records", watching=True)
