@@ -124,7 +124,7 @@ class Recorder:
             else:
                 if news is None:
                     break
-                self._take(news)
+                self._take_safely(news)
             if time.monotonic() >= self._tidy_at_s:
                 self._tidy_at_s = time.monotonic() + TIDY_S
                 self._try(lambda: prune(self.records, self._config.retention))
@@ -132,6 +132,15 @@ class Recorder:
         self._write_waiting()
         for cutter in self._cutters.values():
             self._clips_came(cutter.close())
+
+    def _take_safely(self, news: News) -> None:
+        """Nothing that goes wrong with one thing may end the thread, and all recording with it."""
+        try:
+            self._take(news)
+        except MaskedSkipUNetError as error:
+            log.warning("%s", error)
+        except Exception as error:  # noqa: BLE001  # of a library; its words may hold an address
+            log.warning("%s: something was not recorded (%s)", self.records.folder.path, type(error).__name__)
 
     def _take(self, news: News) -> None:
         match news:
