@@ -2,12 +2,22 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from maskedskipunet.data.jpeg import from_jpeg
+from maskedskipunet.data.video import VideoWriter, read_video
+from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import EventRule
+from maskedskipunet.records.store import Records
 
 COMMAND = [sys.executable, "-m", "maskedskipunet", "watch"]
 PATIENCE_S = 240
@@ -102,3 +112,137 @@ def test_a_signal_ends_the_watching_and_no_password_is_left_to_see(run, tmp_path
     assert (seen + err).splitlines()[-1].startswith(last)
     assert "hunter2" not in seen + err
     assert "can be seen while a command starts" in seen
+
+
+RULE = EventRule(threshold=1, release=1, shortest_s=0.2, merge_s=0.5, pause_s=0.0, update_s=0.3)
+
+
+def write_disturbed(path, frames=80):
+    """A grey room in which noise breaks out three times, for a second each."""
+    random = np.random.default_rng(0)
+    with VideoWriter(path, height_px=32, width_px=48, frame_rate=10) as writer:
+        for number in range(frames):
+            noise = 120 if number % 25 >= 15 else 2
+            writer.write((80 + random.integers(0, noise, (32, 48, 3))).astype(np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def disturbed(tmp_path_factory):
+    return write_disturbed(tmp_path_factory.mktemp("disturbed") / "room.mp4")
+
+
+@pytest.fixture
+def alarmed(run, place, cli, disturbed):
+    """A run with a threshold that noise reaches."""
+    import pyarrow.parquet as pq
+
+    model = shutil.copytree(run, place / "alarmed")
+    assert cli("score", disturbed, "--model", model, "--out", "usual").code == 0
+    scores = np.array(pq.read_table("usual/scores.parquet")["score"].to_pylist(), float)
+    usual, high = np.nanquantile(scores, [0.3, 0.9])
+    rule = RULE.at((usual + high) / 2, usual)
+    setting = AlarmSetting(rule, Budget(1, "hour"), usual, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
+    calibration = Calibration.of({"usual": scores})
+    Calibration(calibration.videos, calibration.frames, calibration.levels, calibration.shares, setting).write(
+        model / "model"
+    )
+    return model
+
+
+def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli, alarmed, disturbed, place):
+    assert cli("score", disturbed, "--model", alarmed, "--out", "scored").code == 0
+    expected = json.loads((place / "scored" / "events.json").read_text())["events"]
+    assert len(expected) == 3
+
+    answer = cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300, "--events")
+    assert (answer.code, "Traceback" in answer.err) == (0, False)
+    assert "alarms from the threshold" in answer.err
+    assert answer.err.count("ALARM since") == answer.err.count("over, ") == 3
+
+    with Records.open(place / "records") as records:
+        events = records.events()
+        assert [(one.event.start_frame, one.event.end_frame, one.event.boxes) for one in events] == [
+            (one["start_frame"], one["end_frame"], tuple(map(tuple, one["boxes"]))) for one in expected
+        ]
+        for one in events:
+            assert len([*read_video(records.clip_path(one.event.id, one.began_unix_s))]) > 10
+            picture = records.picture_path(one.event.id, one.began_unix_s)
+            assert from_jpeg(picture.read_bytes()).shape == (32, 48, 3)
+    messages = [json.loads(line) for line in answer.out.splitlines()]
+    assert {one["id"] for one in messages} == {one.event.id for one in events}
+    assert [one["phase"] for one in messages if one["phase"] != "update"] == ["new", "end"] * 3
+    assert cli("records", "check", "records").code == 0
+
+
+def test_without_records_events_are_told_and_nothing_is_written(cli, alarmed, disturbed, files):
+    before = files()
+    answer = cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300, "--no-records")
+    assert answer.code == 0
+    assert answer.err.count("ALARM since") == 3
+    assert files() == before
+
+
+def test_a_file_of_cameras_names_records_sinks_and_what_is_kept(cli, alarmed, disturbed, place):
+    (place / "cameras.yaml").write_text(
+        f"model: {alarmed}\nmax_delay_s: 300\ncameras: {{room: {disturbed}}}\nrecords: kept\n"
+        "clips: {before_s: 0.5, after_s: 0.5}\nkeep: {days: 7, gigabytes: 1}\n"
+        "sinks: {copies: {type: folder, path: copies}}\n"
+    )
+    assert cli("watch", "--config", "cameras.yaml", "--speed", 8).code == 0
+    with Records.open(place / "kept") as records:
+        assert [event.camera for event in records.events()] == ["room"] * 3
+        clip = [*read_video(records.clip_path(records.events()[0].event.id, records.events()[0].began_unix_s))]
+        assert 15 <= len(clip) <= 22  # a second, and half a one before and after
+    assert len([*(place / "copies").rglob("*.jpg")]) == 3
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ("clips: 5", "clips: settings are missing"),
+        ("clips: {before_s: -1}", "clips.before_s: -1.0 seconds"),
+        ("clips: {colour: 1}", "clips.colour: there is no such setting"),
+        ("keep: {days: -1}", "keep: days and gigabytes are numbers from 0 on"),
+        ("keep: {days: .inf}", "keep: days and gigabytes are numbers from 0 on"),
+        ("sinks: {hook: {type: webhook, url: 'ftp://me:hunter2@x'}}", "sinks: hook: url is no http or https address"),
+        ("sinks: [1]", "sinks: sinks are named"),
+        ("records: 3", "records: not a path"),
+    ],
+)
+def test_what_a_file_of_cameras_says_of_records_is_checked_before_anything(cli, run, make, place, extra, told):
+    make.video(place / "v.mp4", 6)
+    (place / "cameras.yaml").write_text(f"model: {run}\ncameras: {{a: v.mp4}}\n{extra}\n")
+    refusal = cli("watch", "--config", "cameras.yaml").refusal()
+    assert told in refusal
+    assert "hunter2" not in refusal
+
+
+def test_records_that_another_watch_holds_or_that_are_none_are_refused(cli, alarmed, disturbed, place):
+    with Records.open(place / "records", watching=True):
+        assert "another process is watching" in cli("watch", disturbed, "--model", alarmed).refusal()
+    (place / "notes").write_text("mine")
+    assert "notes" in cli("watch", disturbed, "--model", alarmed, "--records", "notes").refusal()
+    assert (place / "notes").read_text() == "mine"
+    refusal = cli("watch", disturbed, "--model", alarmed, "--no-records", "--events").refusal()
+    assert "--events cannot be had with --no-records" in refusal
+
+
+def test_a_watch_that_is_killed_while_it_writes_leaves_clean_records(cli, alarmed, place):
+    write_disturbed(place / "long.mp4", 400)
+    arguments = ["long.mp4", "--model", str(alarmed), "--speed", "4", "--max-delay-s", "300"]
+    for enough in (1, 2, 4):
+        with (place / "told.txt").open("w") as told:
+            process = subprocess.Popen([*COMMAND, *arguments], stderr=told, cwd=place)
+            until_s = time.monotonic() + PATIENCE_S
+            while (place / "told.txt").read_text().count("ALARM") < enough:
+                assert process.poll() is None, (place / "told.txt").read_text()
+                assert time.monotonic() < until_s
+                time.sleep(0.02)
+            process.kill()
+            process.wait()
+        said = (place / "told.txt").read_text().count("ALARM")
+        check = cli("records", "check", "records", "--json", "check.json")
+        assert (check.code, json.loads((place / "check.json").read_text())["faults"]) == (0, [])
+    with Records.open(place / "records") as records:
+        assert len(records.events()) >= 1 + 2 + said - 1  # the last may have been told and not yet written
