@@ -4,7 +4,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from statistics import median
@@ -16,9 +16,9 @@ from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.prepare import PreparedNetwork
 from maskedskipunet.inference.window import ClipWindow, DueClips, FrameScore, SizedFrame, encode_frames, score_clips
-from maskedskipunet.monitor.camera import Camera, CameraFrame, Patience, ReaderProcess, unix_s
+from maskedskipunet.monitor.camera import Camera, CameraFrame, CameraNews, Patience, ReaderProcess, unix_s
 from maskedskipunet.monitor.health import HealthMonitor
-from maskedskipunet.monitor.news import CameraState, Health, Listener, Load, Scored
+from maskedskipunet.monitor.news import CameraState, Health, Listener, Load, News, Scored
 from maskedskipunet.monitor.pace import Pace, is_needed
 from maskedskipunet.monitor.reading import Arrived, Reading
 
@@ -98,6 +98,15 @@ def watch(
             one.camera.stop()
 
 
+@dataclass
+class Taken:
+    """What a turn deals with: frames, news that came before them, and whether something broke off before them."""
+
+    frames: list[SizedFrame] = field(default_factory=list)
+    news: list[News] = field(default_factory=list)
+    broken: bool = False
+
+
 class WatchedCamera:
     """A camera, its window of encoded frames, its health, and what is counted of it.
 
@@ -107,7 +116,7 @@ class WatchedCamera:
     def __init__(self, camera: Camera, clip_length: int, stagger: int) -> None:
         self.camera = camera
         self.window = ClipWindow(clip_length)
-        self.waiting: deque[CameraFrame | None] = deque()  # None: what comes next is no neighbour
+        self.waiting: deque[CameraNews | None] = deque()  # None: nothing more is to be scored
         self.pending: deque[tuple[Arrived, bool]] = deque()  # given to the window: the frame, and whether it is skipped
         self._half, self._place = clip_length // 2, stagger
         self._health = HealthMonitor()
@@ -119,16 +128,14 @@ class WatchedCamera:
         return self.camera.ended and not self.waiting
 
     def look(self, listener: Listener) -> None:
-        """Take in what came, and tell of what is no frame."""
+        """Take in what came. What is no frame is told when the frames before it have their scores."""
         for news in self.camera.step():
             if isinstance(news, CameraFrame):
                 self.waiting.append(news)
                 self._frames += 1
                 self._look_at(news.arrived, listener)
             else:
-                if isinstance(news, CameraState) and news.condition in ("lost", "ended"):
-                    self.waiting.append(None)
-                listener(news)
+                self.waiting.append(news)
 
     def _look_at(self, arrived: Arrived, listener: Listener) -> None:
         if arrived.pixels is not None:
@@ -138,29 +145,32 @@ class WatchedCamera:
 
     def oldest_s(self, now_s: float) -> float:
         """How long the oldest frame has waited."""
-        return next((now_s - one.arrived.arrived_s for one in self.waiting if one is not None), 0.0)
+        arrived_s = (one.arrived.arrived_s for one in self.waiting if isinstance(one, CameraFrame))
+        return next((now_s - at_s for at_s in arrived_s), 0.0)
 
     def break_off(self) -> None:
         """Nothing more is to be scored."""
-        self.waiting.clear()
-        self.waiting.append(None)
+        self.waiting = deque([*(one for one in self.waiting if not isinstance(one, CameraFrame)), None])
 
-    def take(self, most: int, every: int, latest_s: float) -> tuple[bool, list[SizedFrame]]:
-        """Up to so many neighbouring frames that wait, and whether something broke off before them.
+    def take(self, most: int, every: int, latest_s: float) -> "Taken":
+        """Up to so many neighbouring frames that wait, and what came before them.
 
         every: of how many one is scored. latest_s: frames that arrived before are not scored any more.
         """
-        broken, taken = False, list[SizedFrame]()
-        while self.waiting and len(taken) < most:
+        taken = Taken()
+        while self.waiting and len(taken.frames) < most:
             one = self.waiting[0]
-            if one is None or one.fresh:
-                if taken:
-                    break
-                broken = True
+            is_neighbour = isinstance(one, CameraFrame) and not one.fresh
+            if taken.frames and not is_neighbour:
+                break
             self.waiting.popleft()
-            if one is not None:
-                taken.append(self._sized(one.arrived, every, latest_s))
-        return broken, taken
+            if isinstance(one, CameraFrame):
+                taken.broken |= one.fresh
+                taken.frames.append(self._sized(one.arrived, every, latest_s))
+            else:
+                taken.broken |= one is None or (isinstance(one, CameraState) and one.condition in ("lost", "ended"))
+                taken.news += [] if one is None else [one]
+        return taken
 
     def _sized(self, arrived: Arrived, every: int, latest_s: float) -> SizedFrame:
         late = arrived.arrived_s < latest_s
@@ -231,15 +241,17 @@ class TogetherScorer:
             return
         most = max(1, self._network.frames_together // len(busy))
         taken = [one.take(most, self._pace.every, began_s - self._config.max_delay_s) for one in busy]
-        encoded = iter(encode_frames([sized for _, frames in taken for sized in frames], self._network))
-        due: list[tuple[WatchedCamera, DueClips]] = []
-        for one, (broken, frames) in zip(busy, taken, strict=True):
-            if broken:
-                due.append((one, one.window.end()))
-            due.append((one, one.window.add(list(islice(encoded, len(frames))))))
-        scores = score_clips([clips for _, clips in due], self._network, with_maps=self._config.with_maps)
-        for (one, _), found in zip(due, scores, strict=True):
+        encoded = iter(encode_frames([sized for some in taken for sized in some.frames], self._network))
+        due: list[tuple[WatchedCamera, DueClips, Sequence[News]]] = []
+        for one, some in zip(busy, taken, strict=True):
+            if some.broken or some.news:
+                due.append((one, one.window.end() if some.broken else one.window.add([]), some.news))
+            due.append((one, one.window.add(list(islice(encoded, len(some.frames)))), ()))
+        scores = score_clips([clips for _, clips, _ in due], self._network, with_maps=self._config.with_maps)
+        for (one, _, before), found in zip(due, scores, strict=True):
             one.tell(found, self._listener)
+            for news in before:
+                self._listener(news)
         self._busy_s = time.monotonic() - began_s
 
     def report(self, watched: Sequence[WatchedCamera]) -> None:
