@@ -17,11 +17,19 @@ from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
 from maskedskipunet.errors import DiskSpaceError, VideoError
-from maskedskipunet.files import NO_ROOM
+from maskedskipunet.files import NO_ROOM, require_plain_file
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".webm", ".ts", ".mts", ".flv", ".3gp"}
 )
+
+# Told by content, not by name; closed, so that no file leads to others or to the network, as playlists and lists do.
+_FORMATS = (
+    "mov,avi,matroska,mpegts,mpeg,mpegvideo,asf,flv,ogg,mxf,nut,ivf,obu,dv,dhav,h264,hevc,m4v,mjpeg,mpjpeg,gif,"
+    "yuv4mpegpipe"
+)
+MOST_PIXELS = 89_478_485  # of a frame, as of an image: 8K has 33 million
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(MOST_PIXELS)}
 
 # Each packet of these gives a picture (two packets one where it is interlaced); in others a packet may say "as before".
 _A_PICTURE_EACH = frozenset({"av1", "h264", "hevc", "mjpeg", "mpeg2video", "vp9"})
@@ -32,13 +40,16 @@ log = logging.getLogger(__name__)
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """An open video and its picture stream; raises VideoError where there is none."""
-    if path.is_file() and path.stat().st_size == 0:
-        raise VideoError("the video is empty (zero bytes)", str(path), "Copy it again or leave it out")
     try:
+        require_plain_file(path)
+        if path.stat().st_size == 0:
+            raise VideoError("the video is empty (zero bytes)", str(path), "Copy it again or leave it out")
         # Recorders write titles in other encodings than UTF-8; they are nothing to us.
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(f"file:{path}", options=dict(_OPTIONS), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         reason = error.strerror or type(error).__name__
+        if isinstance(error, av.error.ArgumentError):  # what a format outside the list ends in
+            reason = "no kind of video that is read"
         raise VideoError(
             f"cannot open the video ({reason})", str(path), "Check that ffmpeg plays it, or leave it out"
         ) from error
@@ -46,6 +57,13 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not container.streams.video:
             raise VideoError("the file holds no picture stream", str(path), "Name a file with video in it")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise VideoError("no decoder knows how its pictures are stored", str(path), "Convert it to H.264, say")
+        size = stream.codec_context.width, stream.codec_context.height
+        if size[0] * size[1] > MOST_PIXELS:
+            fault = f"frames of {size[0]}x{size[1]} are larger than {MOST_PIXELS:,} pixels"
+            raise VideoError(fault, str(path), "Make the video smaller")
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
         # Not over frames: after an error the decoder would lose good pictures, more of them the more cores there are.
         stream.thread_type = "SLICE"
         yield container, stream

@@ -11,6 +11,7 @@ from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
 from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.watching import WatchConfig
+from maskedskipunet.plain_yaml import ValueLoader
 
 EXAMPLE = "Write `cameras: {door: rtsp://…}` into it"
 LARGEST = 1_000_000  # characters
@@ -58,7 +59,7 @@ def named_sources(sources: list[str]) -> dict[str, CameraAddress]:
     return cameras
 
 
-class _NoTwice(yaml.SafeLoader):  # type: ignore[misc]  # yaml states no types
+class _NoTwice(ValueLoader):
     """Loads plain values, and refuses a name that is given twice: the first camera would be gone without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -79,7 +80,7 @@ def _document(path: Path) -> Any:
     else:
         try:
             if len(text) <= LARGEST:
-                return yaml.load(text, _NoTwice)  # it is a SafeLoader
+                return yaml.load(text, _NoTwice)  # a SafeLoader
             fault = "too large for a list of cameras"
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             mark = getattr(error, "problem_mark", None)
