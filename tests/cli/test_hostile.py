@@ -4,11 +4,13 @@
 """
 
 import io
+import json
 import os
 import shutil
 import signal
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -78,7 +80,8 @@ def spoilt(path: Path, mark: bytes, at: int, new: bytes) -> None:
 
 
 def cut(path: Path) -> None:
-    path.write_bytes(film(path).read_bytes()[: len(film(path).read_bytes()) // 2])
+    content = film(path).read_bytes()
+    path.write_bytes(content[: content.index(b"moov") - 20])
 
 
 def sound(path: Path) -> None:
@@ -116,7 +119,8 @@ def a_playlist(path: Path) -> None:
 
 def a_session(path: Path) -> None:
     path.write_text(
-        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+        "m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
     )
 
 
@@ -222,14 +226,16 @@ def test_hostile_footage_is_refused_in_one_line_and_leaves_nothing(cli, run, pla
     assert {name for name in files() - before if (place / name).is_file()} == set()
 
 
+UNEVEN_MS = [0, 40, 400, 410, 415, 2000, 2100, 9000]
+YEARS_MS = [0, 100, 200, 10**12, 10**12 + 100, 10**12 + 200]
 ODD_NAME = "two\nlines \x1b[31m \N{GRINNING FACE} .mp4"
 
 SURVIVED = [
     ("8K.mp4", lambda path: film(path, 3, size=(4320, 7680), codec="libx264"), 3),
     ("turned.mp4", turned, 6),
-    ("variable.mkv", lambda path: film(path, 8, times_ms=[0, 40, 400, 410, 415, 2000, 2100, 9000], codec="libx264"), 8),
+    ("variable.mkv", lambda path: film(path, 8, times_ms=UNEVEN_MS, codec="libx264"), 8),
     ("back.ts", joined, 12),
-    ("years.mkv", lambda path: film(path, 6, times_ms=[0, 100, 200, 10**12, 10**12 + 100, 10**12 + 200], codec="libx264"), 6),
+    ("years.mkv", lambda path: film(path, 6, times_ms=YEARS_MS, codec="libx264"), 6),
     ("claims.mp4", lambda path: spoilt(path, b"mp4v", 28, struct.pack(">HH", 65_535, 65_535)), 6),
     ("one_pixel.avi", lambda path: film(path, size=(1, 1), codec="rawvideo", pixels="bgr24"), 6),
     ("narrow.avi", lambda path: film(path, size=(17, 3), codec="rawvideo", pixels="bgr24"), 6),
@@ -238,7 +244,7 @@ SURVIVED = [
     ("gif.mp4", moving_gif, 6),
     ("folder.mp4", folder_called_video, 6),
     (ODD_NAME, film, 6),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "make", "frames"), SURVIVED, ids=[name.splitlines()[0] for name, *_ in SURVIVED])
@@ -255,6 +261,29 @@ def test_odd_footage_is_scored_and_drawn(cli, run, place, name, make, frames):
     assert not [*place.rglob("*.part")]
     with av.open(str(table.with_name("comparison.mp4"))) as container:
         assert sum(1 for _ in container.decode(video=0)) == frames
+
+
+def test_odd_footage_is_learned_from(cli, place, small):
+    for name, make, _ in SURVIVED:
+        if name != "folder.mp4":
+            make(place / name)
+    answer = cli("train", "--data", ".", "--name", "odd", *small)
+    assert (answer.code, "Traceback" in answer.err) == (DONE, False)
+    assert (place / "runs" / "odd" / "model" / "model.safetensors").is_file()
+
+
+def test_odd_footage_is_watched(cli, run, place):
+    counts = {}
+    for name, make, frames in SURVIVED:
+        if name in ("turned.mp4", "variable.mkv", "back.ts", "narrow.avi", "ten_bits.mkv", "gif.mp4", ODD_NAME):
+            make(place / name)
+            counts[name] = frames
+    answer = cli("watch", *counts, "--model", run, "--speed", 50, "--scores", "--max-delay-s", PATIENCE_S)
+    assert (answer.code, "Traceback" in answer.err) == (DONE, False)
+    told = [json.loads(line) for line in answer.out.splitlines()]
+    scored = Counter(one["camera"] for one in told if one["kind"] == "scored")
+    assert scored == counts
+    assert len(answer.err.splitlines()) == 1 + len(counts) * len({"connecting", "ended"})
 
 
 def test_a_file_that_cannot_be_read_stops_no_other(cli, run, place):
@@ -274,7 +303,9 @@ def test_a_file_that_cannot_be_read_stops_no_other(cli, run, place):
 @pytest.mark.skipif(os.geteuid() == 0, reason="an administrator may read everything")
 def test_a_file_without_the_right_to_read_it_is_named(cli, run, place):
     film(place / "closed.mp4").chmod(0)
-    assert "closed.mp4: cannot open the video (Permission denied)" in cli("score", "closed.mp4", "--model", run).refusal()
+    assert (
+        "closed.mp4: cannot open the video (Permission denied)" in cli("score", "closed.mp4", "--model", run).refusal()
+    )
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero")], ids=["pipe", "device"])
@@ -308,15 +339,21 @@ def test_a_list_without_end_is_refused(cli, run, place):
     assert "list.txt: cannot read the list" in cli("score", "list.txt", "--model", run).refusal()
 
 
-LAUGHS = "a0: &a0 [x, x]\n" + "".join(
-    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
-)  # fmt: skip
-KEYS = "a0: &a0 {x: 1}\n" + "".join(
-    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)
-)  # fmt: skip
+def nested(first: str, form: str) -> str:
+    """Twelve lines, each of which holds the one before nine times."""
+    lines = [f"a{n}: &a{n} {form.format(', '.join([f'*a{n - 1}'] * 9))}" for n in range(1, 12)]
+    return "\n".join([f"a0: &a0 {first}", *lines, ""])
 
 
-@pytest.mark.parametrize("bomb", [LAUGHS, KEYS, LAUGHS + "? *a11\n: x\n", "[" * 5000], ids=["values", "keys", "names", "depth"])  # fmt: skip
+BOMBS = {
+    "values": nested("[x, x]", "[{}]"),
+    "keys": nested("{x: 1}", "{{<<: [{}]}}"),
+    "names": nested("[x, x]", "[{}]") + "? *a11\n: x\n",
+    "depth": "[" * 5000,
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_a_recipe_and_a_file_of_cameras_that_grow_when_read_are_refused(cli, run, place, bomb):
     (place / "bomb.yaml").write_text(bomb)
     assert "bomb.yaml: not YAML that " in cli("train", "--config", "bomb.yaml").refusal()
