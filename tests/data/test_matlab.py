@@ -71,6 +71,14 @@ def test_a_crash_is_told_and_the_next_file_is_read(tmp_path, reader):
         assert mat_variable(tmp_path / "good.mat", "x").tolist() == [[1]]
 
 
+def test_a_reader_that_was_ended_while_it_waited_is_no_fault_of_the_next_file(tmp_path):
+    savemat(tmp_path / "a.mat", {"x": 1})
+    assert mat_variable(tmp_path / "a.mat", "x").tolist() == [[1]]
+    matlab._reader._process.kill()
+    matlab._reader._process.wait()
+    assert mat_variable(tmp_path / "a.mat", "x").tolist() == [[1]]
+
+
 def test_a_reader_that_does_not_end_is_ended(tmp_path, reader, monkeypatch):
     reader("import time\ntime.sleep(600)\n")
     monkeypatch.setattr(matlab, "PATIENCE_S", 0.2)

@@ -51,6 +51,8 @@ class _Reader:
     def read(self, path: Path, name: str) -> tuple[str | None, NDArray[Any] | None]:
         """What is wrong with the file, if anything is, and its variable, if it has such a one."""
         with self._lock:
+            if self._process is not None and self._process.poll() is not None:
+                self._end()  # someone else ended it meanwhile, which is not the file's fault
             process = self._process or self._start()
             assert process.stdin is not None
             assert process.stdout is not None
@@ -77,8 +79,13 @@ class _Reader:
     def _start(self) -> subprocess.Popen[bytes]:
         # -P: modules beside the program must not be taken for others' of the same name.
         program = [sys.executable, "-P", str(PROGRAM)]
+        # A session of its own: Ctrl-C is for us to handle. It ends with us, when its input does.
         self._process = subprocess.Popen(
-            program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            program,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         return self._process
 

@@ -385,7 +385,7 @@ class VideoWriter:
         self._shape = (height_px, width_px, 3)
         self._count = 0
         with self._write_errors():
-            self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+            self._container = av.open(f"file:{self._part}", "w", format="mp4", options={"movflags": "+faststart"})
         self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
         self._stream.height, self._stream.width = height_px, width_px
         self._stream.pix_fmt = "yuv420p"
