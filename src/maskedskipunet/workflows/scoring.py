@@ -63,7 +63,8 @@ class ScoredVideo:
         What is longer than a hundred usual steps is a clock that jumped, or a pause, and says nothing of the rate.
         """
         steps_s = np.diff(self.time_s)
-        usual_s = steps_s[steps_s <= 100 * np.median(steps_s)] if len(steps_s) else steps_s
+        longest_s = 100 * np.median(steps_s) if len(steps_s) else 0.0
+        usual_s = steps_s[steps_s <= longest_s] if longest_s > 0 else steps_s
         return float(min(len(usual_s) / usual_s.sum(), FASTEST_FPS)) if usual_s.sum() > 0 else 1.0
 
 
