@@ -12,6 +12,7 @@ from maskedskipunet.errors import ConfigError, DiskSpaceError
 from maskedskipunet.files import (
     existing_folder,
     no_room_is_our_error,
+    read_text,
     readable_bytes,
     require_room,
     require_writable,
@@ -207,3 +208,27 @@ def test_a_size_in_words_is_near_the_size_and_never_a_thousand_of_a_unit(count):
     factor = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}[unit]
     assert float(number) < 1000
     assert abs(float(number) * factor - count) <= 0.5 * factor
+
+
+@given(st.text(max_size=50))
+def test_a_text_is_read_as_it_was_written(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("text") / "a"
+    path.write_bytes(text.encode())
+    assert read_text(path, most_bytes=len(text.encode())) == text
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (os.mkfifo, "not a plain file"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a plain file"),
+        (Path.mkdir, "not a plain file"),
+        (lambda path: path.write_bytes(bytes(1001)), "larger than 1 kB"),
+    ],
+    ids=["pipe", "device", "folder", "large"],
+)
+def test_what_is_no_plain_file_or_too_large_is_not_read(tmp_path, make, told):
+    make(tmp_path / "a")
+    with pytest.raises(OSError, match=told) as refusal:
+        read_text(tmp_path / "a", most_bytes=1000)
+    assert refusal.value.filename == str(tmp_path / "a")

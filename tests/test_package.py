@@ -35,8 +35,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
     "progress": set(),
+    "plain_yaml": set(),
     "machine": set(),
-    "runs": {"errors", "files", "machine"},
+    "runs": {"errors", "files", "machine", "plain_yaml"},
     "data": ROOTS,
     "model": ROOTS,
     "inference": ROOTS | {"data", "model", "machine"},
@@ -71,7 +72,7 @@ HOMES = {
     "scipy": {"data", "evaluation", "detection"},
     "sqlalchemy": {"records"},
     "torch": {"model", "inference", "training", "workflows"},
-    "yaml": {"runs", "workflows", "cli"},
+    "yaml": {"plain_yaml", "runs", "workflows", "cli"},
 }
 
 EXTRAS = {"cv2": ("usb", "opencv-python-headless")}  # what need not be installed: the extra, and what it installs

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,22 @@ def no_room_is_our_error(path: Path) -> Iterator[None]:
         if error.errno in NO_ROOM:
             raise DiskSpaceError("no room left on the disk", str(path), "Make room or name another folder") from error
         raise
+
+
+def require_plain_file(path: Path) -> None:
+    """Raises OSError for what is no plain file: a pipe would make its reader wait for ever, a device has no end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+
+
+def read_text(path: Path, *, most_bytes: int, encoding: str = "utf-8", errors: str = "strict") -> str:
+    """The text of a plain file. Raises OSError, for a larger one too, and UnicodeDecodeError."""
+    require_plain_file(path)
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"larger than {readable_bytes(most_bytes)}", str(path))
+    return content.decode(encoding, errors)
 
 
 def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> None:

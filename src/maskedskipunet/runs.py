@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from maskedskipunet.errors import RunError
-from maskedskipunet.files import require_writable, whole_file
+from maskedskipunet.files import read_text, require_writable, whole_file
 from maskedskipunet.machine import cores, instruction_set, memory_gb, processor
+from maskedskipunet.plain_yaml import LARGEST_BYTES, ValueLoader
 
 LATEST = "latest"
 _UNSAYABLE = "backslashreplace"  # names of files may hold bytes that are no text; JSON reads its own escape back
@@ -85,8 +86,8 @@ class RunFolder:
     def read_config(self) -> dict[str, Any]:
         """What write_config wrote. Raises RunError when it is missing or unreadable."""
         try:
-            config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, ValueError) as error:
+            config = yaml.load(read_text(self.config, most_bytes=LARGEST_BYTES), ValueLoader)
+        except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
             raise RunError("cannot read the run's config", str(self.config), "Name a whole run folder") from error
         if not isinstance(config, dict):
             raise RunError("not a run's config", str(self.config), "Name a whole run folder")

@@ -46,7 +46,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
         (b"seed: 1\nname: a\nseed: 2", "recipe.yaml, seed: the setting is given twice"),
         (b"seed: [1, 2]", "recipe.yaml, seed: not a single value"),
         (b"data:\n  fps: {a: 1}", "recipe.yaml, data.fps: not a single value"),
-        (BOMB.encode(), "recipe.yaml, a: not a single value"),
+        (BOMB.encode(), "(line 2: a value that stands for another, write it out)"),
     ],
 )
 def test_what_is_no_recipe_is_told_in_one_line_with_its_place(content, told, tmp_path):

@@ -118,3 +118,29 @@ def test_a_source_with_too_few_frames_a_second_is_refused_with_the_cure():
     message = r"a\.mp4: the source has 5 frames a second, fewer than the 25 asked for.*--data\.fps 5 or less"
     with pytest.raises(ConfigError, match=message):
         require_rate(SourceInfo(10, 1, 1, 5.0), 25.0, "a.mp4")
+
+
+def tick_by_tick(times_s, fps):
+    """The frame nearest to each tick, none twice: what is meant, at its simplest."""
+    chosen, tick = [], 0
+    for index, time_s in enumerate(times_s):
+        while tick / fps <= time_s + 1e-9:
+            before_s = times_s[index - 1]
+            nearest = index - 1 if index and tick / fps - before_s < time_s - tick / fps else index
+            if nearest not in chosen[-1:]:
+                chosen.append(nearest)
+            tick += 1
+    return chosen
+
+
+@given(any_times(), st.floats(0.3, 80))
+def test_ticks_that_are_passed_over_change_nothing(times_s, fps):
+    found = indices(times_s, fps=fps)
+    assert found[: len(tick_by_tick(times_s, fps))] == tick_by_tick(times_s, fps)
+    assert len(found) <= len(tick_by_tick(times_s, fps)) + 1  # the last frame, as if the source went on
+
+
+@given(st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5).map(sorted), st.floats(0.3, 80))
+def test_times_that_jump_by_years_are_passed_over_at_once(times_s, fps):
+    found = indices(times_s, fps=fps)
+    assert found == sorted(set(found))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskedskipunet.data import video
 from maskedskipunet.data.frames import SourceInfo
 from maskedskipunet.data.video import VideoWriter, probe_video, read_video
 from maskedskipunet.errors import DiskSpaceError, VideoError
@@ -381,6 +382,27 @@ def test_a_reader_left_early_closes_its_file(tmp_path, film):
     assert not is_open()
 
 
+@pytest.mark.skipif(not hasattr(av.video.stream.VideoStream, "set_display_rotation"), reason="needs a newer PyAV")
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_film_that_is_to_be_turned_is_turned(tmp_path, degrees):
+    """Its first rows are bright: they come to lie on the left when it is turned by 90 degrees, counterclockwise."""
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        stream.set_display_rotation(degrees)
+        image = np.zeros((32, 48, 3), np.uint8)
+        image[:8] = 255
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    (frame,) = read_video(tmp_path / "a.mp4")
+    info = probe_video(tmp_path / "a.mp4")
+    assert (
+        (info.height_px, info.width_px, 3) == frame.image.shape == ((32, 48, 3) if degrees % 180 == 0 else (48, 32, 3))
+    )
+    bright = {0: frame.image[:6], 90: frame.image[:, :6], 180: frame.image[-6:], 270: frame.image[:, -6:]}
+    assert [side for side, pixels in bright.items() if pixels.mean() > 200] == [degrees]
+
+
 # Reading: what is no video
 
 
@@ -401,6 +423,17 @@ def test_what_is_no_video_is_named(tmp_path, content, message, on_bad_frame):
         probe_video(tmp_path / "a.mp4", on_bad_frame)
     with pytest.raises(VideoError, match=message):
         next(read_video(tmp_path / "a.mp4", on_bad_frame))
+
+
+def test_frames_too_large_to_be_any_are_refused(tmp_path, film, monkeypatch):
+    path = film().write(tmp_path / "a.mp4")
+    monkeypatch.setattr(video, "MOST_PIXELS", 100)
+    with pytest.raises(
+        VideoError, match=r"a\.mp4: frames of [0-9x]+ are larger than 100 pixels\. Make the video smaller"
+    ):
+        probe_video(path)
+    with pytest.raises(VideoError, match="are larger than 100 pixels"):
+        next(read_video(path))
 
 
 def test_a_folder_is_no_video(tmp_path):

@@ -83,7 +83,7 @@ cameras:
         ("cameras: {door: usb:0, door: usb:1}", "door is given twice"),
         ("cameras: [", "not YAML that names cameras (line"),
         ("cameras: {door: !!python/object/apply:os.system [ls]}", "not YAML that names cameras"),
-        ("a: &a [*a, *a]", "there is no such setting"),
+        ("a: &a [*a, *a]", "a value that stands for another, write it out"),
     ],
 )
 def test_what_is_no_file_of_cameras_is_refused(written, text: str, told: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from maskedskipunet.cli.values import UsageError
+from maskedskipunet.plain_yaml import TextLoader
 
 LARGEST = 1_000_000  # characters; whatever is longer is no recipe
 _EMPTY = frozenset({"", "null", "Null", "NULL", "~"})
@@ -53,7 +54,7 @@ def _document(path: Path) -> yaml.Node | None:
     if len(text) > LARGEST:
         raise UsageError("too large for a recipe", str(path), "Name a YAML file")
     try:
-        return yaml.compose(text, yaml.BaseLoader)
+        return yaml.compose(text, TextLoader)
     except (yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"not YAML that holds settings{_place(error)}", str(path), _EXAMPLE) from error
 

@@ -1,5 +1,6 @@
 """`maskedskipunet score SOURCE… --model RUN`: scores and events of one video or many."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _score_one(video: Path, options: Options) -> int:
     result = score(
         video,
         find_model(options.model),
-        options.out or Path("scores") / video.resolve().stem,
+        options.out or Path("scores") / Path(os.path.realpath(video)).stem,  # Path.resolve raises for circular links
         with_video=options.with_video,
         on_bad_frame=options.on_bad_frame,
         device=options.device,

@@ -10,9 +10,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.arrays import array_file
 from maskedskipunet.data.matlab import mat_variable
 from maskedskipunet.data.volumes import read_volume
 from maskedskipunet.errors import LabelError
+from maskedskipunet.files import read_text
 
 Labels = NDArray[np.uint8]  # (frames,), 0 normal, 1 anomalous
 
@@ -24,6 +26,7 @@ LabelKind = Literal["ucsd", "mat", "csv", "npy", "txt", "volume"]
 LABEL_KINDS: dict[str, LabelKind] = {".csv": "csv", ".npy": "npy", ".txt": "txt"}
 """Suffix of a label file that lies beside its video, to its kind."""
 
+LARGEST_BYTES = 100_000_000  # of a text of labels: a frame a line, for weeks
 _ONE_A_FRAME = "Give one 0 or 1 for each frame"
 _COUNTED_FROM_ONE = ("ucsd", "mat")
 _STATEMENT = re.compile(
@@ -270,8 +273,9 @@ def _whole(cell: str, line: int, path: Path) -> int:
 
 def _npy_labels(path: Path) -> Labels:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with array_file(path):
+            array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise LabelError(f"cannot read the array ({reason})", str(path), _ONE_A_FRAME) from error
     if isinstance(array, np.ndarray) and array.ndim == 2 and len(array) == 1:
@@ -325,6 +329,6 @@ def _shown(found: str) -> str:
 def _text(path: Path) -> str:
     try:
         # Comments may be in any encoding; what is no number fails where it is parsed, with its line.
-        return path.read_text(encoding="utf-8-sig", errors="replace")
+        return read_text(path, most_bytes=LARGEST_BYTES, encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise LabelError(f"cannot read the labels ({error.strerror})", str(path), "Copy the file again") from error

@@ -79,9 +79,12 @@ def recognise(path: Path) -> Dataset:
     if path.is_file():
         return _single_video(path)
     if not path.is_dir():
-        fault = "a broken link" if path.is_symlink() else "neither a file nor a folder"
+        if path.exists():
+            fault = "neither a file nor a folder"
+        else:
+            fault = "a broken link" if path.is_symlink() else "no such file or folder"
         raise DataError(
-            fault if path.is_symlink() or path.exists() else "no such file or folder",
+            fault,
             str(path),
             "Name a video, a folder of images or a folder of videos",
         )

@@ -1,7 +1,7 @@
 """Fewer frames a second: three frames at 5 and at 60 a second are different things to a network."""
 
 from collections.abc import Iterable, Iterator
-from math import ceil
+from math import ceil, floor
 from typing import Protocol, TypeVar
 
 from maskedskipunet.data.frames import SourceInfo
@@ -46,7 +46,9 @@ def nearest_to_ticks(frames: Iterable[T], fps: float) -> Iterator[T]:
             if nearest is not given:
                 yield nearest
                 given = nearest
-            tick += 1
+            # Ticks that would give it again are passed over at once: the times of a broken file may jump by years.
+            last_s = frame.time_s if before is None or nearest is frame else (before.time_s + frame.time_s) / 2
+            tick = max(tick + 1, floor(last_s * fps))
         spacing_s = frame.time_s - before.time_s if before is not None else 0.0
         before = frame
     if before is not None and before is not given and tick / fps - before.time_s < 0.5 * spacing_s:

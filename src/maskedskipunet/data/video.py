@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -17,11 +18,20 @@ from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
 from maskedskipunet.errors import DiskSpaceError, VideoError
-from maskedskipunet.files import NO_ROOM
+from maskedskipunet.files import NO_ROOM, require_plain_file
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".webm", ".ts", ".mts", ".flv", ".3gp"}
 )
+
+# Told by content, not by name; closed, so that no file leads to others or to the network, as playlists and lists do.
+_FORMATS = (
+    "mov,avi,matroska,mpegts,mpeg,mpegvideo,asf,flv,ogg,mxf,nut,ivf,obu,dv,dhav,h264,hevc,m4v,mjpeg,mpjpeg,gif,"
+    "yuv4mpegpipe"
+)
+_LOOKED_AT = 100  # packets, until one has given a picture
+MOST_PIXELS = 89_478_485  # of a frame, as of an image: 8K has 33 million
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(MOST_PIXELS)}
 
 # Each packet of these gives a picture (two packets one where it is interlaced); in others a packet may say "as before".
 _A_PICTURE_EACH = frozenset({"av1", "h264", "hevc", "mjpeg", "mpeg2video", "vp9"})
@@ -32,13 +42,16 @@ log = logging.getLogger(__name__)
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """An open video and its picture stream; raises VideoError where there is none."""
-    if path.is_file() and path.stat().st_size == 0:
-        raise VideoError("the video is empty (zero bytes)", str(path), "Copy it again or leave it out")
     try:
+        require_plain_file(path)
+        if path.stat().st_size == 0:
+            raise VideoError("the video is empty (zero bytes)", str(path), "Copy it again or leave it out")
         # Recorders write titles in other encodings than UTF-8; they are nothing to us.
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(f"file:{path}", options=dict(_OPTIONS), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         reason = error.strerror or type(error).__name__
+        if isinstance(error, av.error.ArgumentError):  # what a format outside the list ends in
+            reason = "no kind of video that is read"
         raise VideoError(
             f"cannot open the video ({reason})", str(path), "Check that ffmpeg plays it, or leave it out"
         ) from error
@@ -46,13 +59,20 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not container.streams.video:
             raise VideoError("the file holds no picture stream", str(path), "Name a file with video in it")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise VideoError("no decoder knows how its pictures are stored", str(path), "Convert it to H.264, say")
+        size = stream.codec_context.width, stream.codec_context.height
+        if size[0] * size[1] > MOST_PIXELS:
+            fault = f"frames of {size[0]}x{size[1]} are larger than {MOST_PIXELS:,} pixels"
+            raise VideoError(fault, str(path), "Make the video smaller")
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
         # Not over frames: after an error the decoder would lose good pictures, more of them the more cores there are.
         stream.thread_type = "SLICE"
         yield container, stream
 
 
 def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
-    """Count a video's frames and read its size and rate without decoding it.
+    """Count a video's frames and read its size and rate; only a first picture is decoded, to see how it is turned.
 
     Frames are counted packet by packet: headers may lie, and some containers state no count.
     Raises VideoError when the file cannot be opened or holds no frame, and with `stop` when it ends early.
@@ -65,11 +85,14 @@ def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
             raise VideoError("the video holds no frame", str(path), "Leave it out")
         if on_bad_frame == "stop" and (early := intake.early_end()):
             raise early
-        return SourceInfo(count, stream.codec_context.height, stream.codec_context.width, _rate(stream))
+        size = stream.codec_context.height, stream.codec_context.width
+        rate = _rate(stream)
+    height_px, width_px = reversed(size) if _quarter_turns_of(path) % 2 else size
+    return SourceInfo(count, height_px, width_px, rate)
 
 
 def read_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> Iterator[Frame]:
-    """Decode a video's frames in the order they are shown.
+    """Decode a video's frames in the order they are shown, turned as the file says that they are to be shown.
 
     A frame that cannot be decoded is an error, or with `skip` a Frame whose image is None. What comes before the
     first key frame can never be decoded and is not counted: so begin recordings that were cut out of a stream.
@@ -173,7 +196,8 @@ class _Reader:
         self.failures = 0
         self.index = 0
         self.start_s, self.last_s = 0.0, float("-inf")
-        self.shape: tuple[int, int] | None = None
+        self.shape: tuple[int, int] | None = None  # as stored
+        self.quarter_turns = 0
         self.interlaced = False
 
     def send(self, packet: "av.Packet[VideoStream]") -> None:
@@ -250,6 +274,7 @@ class _Reader:
     def _image(self, picture: VideoFrame) -> Image | None:
         if self.shape is None:
             self.shape = picture.height, picture.width
+            self.quarter_turns = _quarter_turns(picture)
         if picture.is_corrupt:
             self.failures += 1
             self._damaged()
@@ -261,7 +286,8 @@ class _Reader:
                     f"frame {self.index} changes the size to {sizes}", str(self.path), "Split the video there"
                 )
             return None
-        return picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+        image = picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+        return np.ascontiguousarray(np.rot90(image, self.quarter_turns)) if self.quarter_turns else image
 
     def _numbered(self, time_s: float, image: Image | None) -> Frame:
         if image is None:
@@ -290,6 +316,21 @@ def _is_shown(packet: "av.Packet[VideoStream]", stream: VideoStream) -> bool:
     if packet.is_discard:
         return False
     return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
+
+
+def _quarter_turns_of(path: Path) -> int:
+    """As `_quarter_turns`, of a video's first picture; 0 where its start cannot be decoded."""
+    with opened(path) as (container, stream), suppress(av.FFmpegError, OSError):
+        for packet in islice(container.demux(stream), _LOOKED_AT):
+            with suppress(av.FFmpegError):
+                for picture in packet.decode():
+                    return _quarter_turns(picture)
+    return 0
+
+
+def _quarter_turns(picture: VideoFrame) -> int:
+    """How often a picture is turned by 90 degrees, counterclockwise, to be shown: phones store what their chip saw."""
+    return round(picture.rotation / 90) % 4
 
 
 def _rate(stream: VideoStream) -> float | None:
@@ -344,7 +385,7 @@ class VideoWriter:
         self._shape = (height_px, width_px, 3)
         self._count = 0
         with self._write_errors():
-            self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+            self._container = av.open(f"file:{self._part}", "w", format="mp4", options={"movflags": "+faststart"})
         self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
         self._stream.height, self._stream.width = height_px, width_px
         self._stream.pix_fmt = "yuv420p"

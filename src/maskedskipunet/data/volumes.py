@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.arrays import array_file
 from maskedskipunet.data.matlab import mat_variable
 from maskedskipunet.errors import LabelError
 
@@ -69,8 +70,9 @@ def _cells(path: Path) -> Sequence[NDArray[Any]]:
 
 def _mapped(path: Path) -> NDArray[Any]:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with array_file(path):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise LabelError(f"cannot read the masks ({reason})", str(path), _ONE_A_FRAME) from error
     if not isinstance(array, np.ndarray):

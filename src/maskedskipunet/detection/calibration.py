@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from maskedskipunet.detection.budget import AlarmSetting
 from maskedskipunet.errors import CalibrationError, ConfigError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import read_text, whole_file
 
 CALIBRATION_NAME = "calibration.json"
 FORMAT_VERSION = 1
+LARGEST_BYTES = 50_000_000
 _CURE = "Calibrate the model again"
 
 Floats = NDArray[np.float64]
@@ -99,10 +100,10 @@ class Calibration:
         """What write wrote; None where a model has no calibration. Raises CalibrationError for a damaged one."""
         path = folder / CALIBRATION_NAME
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
+            told = json.loads(read_text(path, most_bytes=LARGEST_BYTES))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise CalibrationError("cannot read the calibration", str(path), _CURE) from error
         try:
             return cls._understand(told)

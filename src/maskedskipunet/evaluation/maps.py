@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.arrays import array_file
 from maskedskipunet.data.naming import visible_children
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.placing import Placing, match, place
@@ -184,8 +185,9 @@ def _checked(maps: MapFile, frames: int) -> MapFile:
 
 def _array(path: Path) -> NDArray[Any]:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with array_file(path):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
         raise DataError("cannot read the array of maps", str(path), "Save numbers (frames, H, W)") from error
     if not isinstance(array, np.ndarray) or array.ndim != 3 or not array.size or array.dtype.kind not in "biuf":
         fault = f"found an array of shape {getattr(array, 'shape', '?')}, expected numbers (frames, H, W)"

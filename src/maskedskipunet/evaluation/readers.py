@@ -12,8 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.arrays import array_file
 from maskedskipunet.data.naming import visible_children
 from maskedskipunet.errors import DataError
+from maskedskipunet.files import read_text
 
 Floats = NDArray[np.float64]
 Column = Literal["score", "label"]
@@ -21,6 +23,7 @@ Column = Literal["score", "label"]
 SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".parquet")
 ONE_CLIP = (".npy", ".csv", ".txt")
 OWN_SCORES = "scores.parquet"
+LARGEST_BYTES = 500_000_000  # of a text of scores
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _PLAIN = "Save plain numbers with numpy.save, one array a clip or one for all"
 
@@ -108,8 +111,9 @@ def _row(path: Path, column: Column) -> Floats:
 
 def _load(path: Path) -> Any:
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with array_file(path):
+            return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
         if "Object arrays" in str(error) or "pickle" in str(error):
             fault = "not plain numbers but Python objects, which could run code; they were not opened"
             raise DataError(fault, str(path), _PLAIN) from error
@@ -118,12 +122,10 @@ def _load(path: Path) -> Any:
 
 
 def _npz(path: Path, column: Column) -> Series:
-    from zipfile import BadZipFile
-
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with array_file(path), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError) as error:
         holds_objects = "Object arrays" in str(error) or "pickle" in str(error)
         fault = "Python objects in it, which could run code; they were not opened" if holds_objects else str(error)
         raise DataError(f"cannot read the arrays ({fault})", str(path), _PLAIN) from error
@@ -271,7 +273,7 @@ def _is_number(cell: str) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_text(path, most_bytes=LARGEST_BYTES, encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError("not a text file", str(path), "Write plain numbers as text") from error
     except OSError as error:

@@ -14,10 +14,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maskedskipunet.errors import ConfigError, WeightsError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import read_text, whole_file
 from maskedskipunet.model.config import InputFormat, NetworkConfig
 
 CONFIG_NAME = "config.json"
+LARGEST_BYTES = 1_000_000  # of a description
 WEIGHTS_NAME = "model.safetensors"
 FORMAT_VERSION = 1
 _HEADER_KEY = "maskedskipunet"  # under which a weights file carries its network's description
@@ -70,7 +71,7 @@ def read_description(folder: Path) -> tuple[NetworkConfig, InputFormat | None]:
     """What a model folder's network is and looks at. Raises WeightsError when it does not say so."""
     path = folder / CONFIG_NAME
     try:
-        return _understand(path.read_text(), path)
+        return _understand(read_text(path, most_bytes=LARGEST_BYTES), path)
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"cannot read the model's description ({error})", str(path)) from error
 
@@ -99,5 +100,5 @@ def _understand(text: str, path: Path) -> tuple[NetworkConfig, InputFormat | Non
         config = NetworkConfig(**description["network"])
         seen = description.get("input")
         return config, InputFormat(**seen) if seen else None
-    except (ValueError, KeyError, TypeError, ConfigError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
         raise WeightsError(f"not a model's description ({error})", str(path), "Name a model folder of ours") from error

@@ -69,6 +69,8 @@ def database_faults(path: Path) -> Iterator[None]:
         raise
     except exc.DatabaseError as error:
         raise _told(str(error.orig).strip(), path) from error
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged table repeats its bytes
+        raise _told("its tables are malformed", path) from error
 
 
 class UnavailableError(RecordsError):

@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from maskedskipunet.errors import ConfigError, RunError, advice_when_interrupted
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import read_text, whole_file
 from maskedskipunet.model.config import VARIANTS
+from maskedskipunet.plain_yaml import LARGEST_BYTES, ValueLoader
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import (
     RunFolder,
@@ -120,10 +121,10 @@ def _each_variant(folder: Path, device: str, progress: Progress) -> Ablation:
 def _plan(folder: Path) -> tuple[list[str], TrainConfig]:
     path = folder / PLAN_NAME
     try:
-        plan = yaml.safe_load(path.read_text())
+        plan = yaml.load(read_text(path, most_bytes=LARGEST_BYTES), ValueLoader)
         variants = [name for name in plan["variants"] if VARIANTS[name]]
         return variants, TrainConfig.from_dict(plan["config"], str(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, RecursionError) as error:
         raise RunError("holds no ablation", str(folder), "Name the folder that ablate made") from error
 
 

@@ -15,6 +15,7 @@ from maskedskipunet.monitor.recorder import RecordingConfig
 from maskedskipunet.monitor.sinks.config import SinkConfig
 from maskedskipunet.monitor.sinks.reading import read_sinks
 from maskedskipunet.monitor.watching import WatchConfig
+from maskedskipunet.plain_yaml import ValueLoader
 from maskedskipunet.records.pruning import Retention
 
 EXAMPLE = "Write `cameras: {door: rtsp://…}` into it"
@@ -68,7 +69,7 @@ def named_sources(sources: list[str]) -> dict[str, CameraAddress]:
     return cameras
 
 
-class _NoTwice(yaml.SafeLoader):  # type: ignore[misc]  # yaml states no types
+class _NoTwice(ValueLoader):
     """Loads plain values, and refuses a name that is given twice: the first camera would be gone without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -89,7 +90,7 @@ def _document(path: Path) -> Any:
     else:
         try:
             if len(text) <= LARGEST:
-                return yaml.load(text, _NoTwice)  # it is a SafeLoader
+                return yaml.load(text, _NoTwice)  # a SafeLoader
             fault = "too large for a list of cameras"
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             mark = getattr(error, "problem_mark", None)

@@ -10,8 +10,10 @@ from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.naming import is_hidden, natural_key, visible_children
 from maskedskipunet.data.video import VIDEO_SUFFIXES
 from maskedskipunet.errors import DataError
+from maskedskipunet.files import read_text
 
 LIST_SUFFIX = ".txt"
+LARGEST_LIST_BYTES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,10 @@ def _expand(source: str, base: Path, several: bool) -> Iterator[tuple[str, Path]
 
 def _listed(path: Path) -> Iterator[tuple[str, Path]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path, most_bytes=LARGEST_LIST_BYTES).splitlines()
     except (OSError, ValueError) as error:
         raise DataError("cannot read the list", str(path), "Name a text file with a video a line") from error
-    entries = [line for line in map(str.strip, lines) if line and not line.startswith("#")]
+    entries = dict.fromkeys(line for line in map(str.strip, lines) if line and not line.startswith("#"))
     if not entries:
         raise DataError("the list names nothing", str(path), "Write a video a line")
     for entry in entries:

@@ -27,6 +27,7 @@ from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
 from maskedskipunet.view.plots import ScoreCurve
 from maskedskipunet.workflows.spool import Spool
 
+FASTEST_FPS = 1000.0  # that a video is shown at
 READ_AHEAD = 8  # frames decoded before they are drawn
 
 
@@ -57,9 +58,14 @@ class ScoredVideo:
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second of the sampled frames; 1 where a single frame leaves it open."""
-        span_s = self.time_s[-1] - self.time_s[0]
-        return (len(self.time_s) - 1) / float(span_s) if span_s > 0 else 1.0
+        """Frames a second of the sampled frames; 1 where a single frame leaves it open.
+
+        What is longer than a hundred usual steps is a clock that jumped, or a pause, and says nothing of the rate.
+        """
+        steps_s = np.diff(self.time_s)
+        longest_s = 100 * np.median(steps_s) if len(steps_s) else 0.0
+        usual_s = steps_s[steps_s <= longest_s] if longest_s > 0 else steps_s
+        return float(min(len(usual_s) / usual_s.sum(), FASTEST_FPS)) if usual_s.sum() > 0 else 1.0
 
 
 def load_scorer(path: Path, device: str, precision: Precision = "float32") -> tuple[PreparedNetwork, InputFormat]:
