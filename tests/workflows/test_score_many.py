@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from maskedskipunet.data.video import probe_video, read_video
+from maskedskipunet.data.video import VideoWriter, probe_video, read_video
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule
@@ -80,6 +80,63 @@ def test_an_interrupted_scoring_goes_on_at_the_next_unfinished_video(
 
     third = score_many(archive, trained.path, tmp_path / "out")
     assert (third.done, third.before) == ((), ("01", "02"))
+
+
+@pytest.mark.parametrize("together", [2, 5])
+def test_videos_scored_together_give_what_they_give_one_by_one(
+    alarming: Path, archive: list[NamedVideo], tmp_path: Path, listener: Any, together: int
+) -> None:
+    alone = score_many(archive, alarming, tmp_path / "alone", with_video=True)
+    result = score_many(archive, alarming, tmp_path / "out", with_video=True, together=together, progress=listener)
+
+    assert [video.name for video in result.done] == ["01", "02"]
+    assert result.failed == alone.failed
+    assert listener.done == listener.stages[0][1]
+    for name in ("01", "02"):
+        ours, theirs = (pq.read_table(tmp_path / folder / name / "scores.parquet") for folder in ("out", "alone"))
+        for column in ("frame", "time", "threshold"):
+            assert ours[column].to_pylist() == theirs[column].to_pylist()
+        np.testing.assert_allclose(
+            ours["score"].to_numpy(zero_copy_only=False), theirs["score"].to_numpy(zero_copy_only=False), atol=1e-6
+        )
+        assert {p.name for p in (tmp_path / "out" / name).iterdir()} == {
+            p.name for p in (tmp_path / "alone" / name).iterdir()
+        }
+
+
+def test_videos_scored_together_go_on_where_they_were_interrupted(
+    trained: RunFolder, footage: Path, tmp_path: Path, listener: Any
+) -> None:
+    videos = [NamedVideo("short", footage / "normal" / "a.mp4"), NamedVideo("long", footage / "test" / "01.mp4")]
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    listener.at, listener.does = ("scoring", 18), interrupt  # the short one's 8 frames are scored by then
+    with pytest.raises(KeyboardInterrupt):
+        score_many(videos, trained.path, tmp_path / "out", together=2, progress=listener)
+    assert [path.parent.name for path in (tmp_path / "out").glob(f"*/{FINISHED_NAME}")] == ["short"]
+
+    again = score_many(videos, trained.path, tmp_path / "out", together=2)
+    assert ([video.name for video in again.done], again.before) == (["long"], ("short",))
+
+
+def test_a_video_of_fewer_frames_a_second_than_the_model_looks_at_does_not_stop_the_rest(
+    trained: RunFolder, archive: list[NamedVideo], footage: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(trained.model, tmp_path / "model")
+    described = json.loads((model / "config.json").read_text())
+    described["input"]["fps"] = 8.0
+    (model / "config.json").write_text(json.dumps(described))
+    slow = tmp_path / "slow.mp4"
+    with VideoWriter(slow, height_px=32, width_px=48, frame_rate=2) as writer:
+        for _ in range(5):
+            writer.write(np.zeros((32, 48, 3), np.uint8))
+
+    result = score_many([NamedVideo("slow", slow), archive[0]], model, tmp_path / "out")
+
+    assert [video.name for video in result.done] == ["01"]
+    assert "slow.mp4: the source has 2 frames a second, fewer than the 8 asked for" in result.failed[0][1]
 
 
 def test_what_was_finished_counts_no_more_once_video_settings_or_calibration_change(
@@ -156,8 +213,6 @@ def test_alarms_are_held_against_labels(alarming: Path, footage: Path, tmp_path:
 @pytest.fixture(scope="session")
 def normal(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> list[NamedVideo]:
     """Normal footage long enough that alarms can be counted: pictures of noise that changes its strength."""
-    from maskedskipunet.data.video import VideoWriter
-
     random = np.random.default_rng(0)
     videos = []
     for name in ("x", "y"):

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from statistics import median
 
 import numpy as np
@@ -15,7 +14,7 @@ from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.prepare import PreparedNetwork
-from maskedskipunet.inference.window import ClipWindow, DueClips, FrameScore, SizedFrame, encode_frames, score_clips
+from maskedskipunet.inference.window import Arrivals, ClipWindow, FrameScore, SizedFrame, score_arrivals
 from maskedskipunet.monitor.camera import Camera, CameraFrame, Patience, ReaderProcess, unix_s
 from maskedskipunet.monitor.health import HealthMonitor
 from maskedskipunet.monitor.news import CameraState, Health, Listener, Load, Scored
@@ -231,14 +230,9 @@ class TogetherScorer:
             return
         most = max(1, self._network.frames_together // len(busy))
         taken = [one.take(most, self._pace.every, began_s - self._config.max_delay_s) for one in busy]
-        encoded = iter(encode_frames([sized for _, frames in taken for sized in frames], self._network))
-        due: list[tuple[WatchedCamera, DueClips]] = []
-        for one, (broken, frames) in zip(busy, taken, strict=True):
-            if broken:
-                due.append((one, one.window.end()))
-            due.append((one, one.window.add(list(islice(encoded, len(frames))))))
-        scores = score_clips([clips for _, clips in due], self._network, with_maps=self._config.with_maps)
-        for (one, _), found in zip(due, scores, strict=True):
+        arrivals = [Arrivals(one.window, frames, broken) for one, (broken, frames) in zip(busy, taken, strict=True)]
+        scores = score_arrivals(arrivals, self._network, with_maps=self._config.with_maps)
+        for one, found in zip(busy, scores, strict=True):
             one.tell(found, self._listener)
         self._busy_s = time.monotonic() - began_s
 
@@ -270,7 +264,7 @@ def _warm_up(network: PreparedNetwork, size_px: tuple[int, int]) -> None:
     """Find the fastest form of the network's parts before frames come, for it takes seconds."""
     blank = np.zeros((network.channels, *size_px), np.uint8)
     frames = [SizedFrame(Frame(at, 0.0, None), blank) for at in range(network.clip_length)]
-    score_clips([ClipWindow(network.clip_length).add(encode_frames(frames, network))], network, with_maps=False)
+    score_arrivals([Arrivals(ClipWindow(network.clip_length), frames)], network, with_maps=False)
 
 
 def _wait(watched: Sequence[WatchedCamera]) -> None:
