@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +15,7 @@ from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.detection.events import Box, Event, EventStream, map_boxes
+from maskedskipunet.detection.events import Box, Event, EventRule, EventStream, map_boxes
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
@@ -212,16 +213,19 @@ class _Events:
         self._ended: list[Event] = []
 
     def add(self, scored: FrameScore) -> None:
-        def boxes() -> tuple[Box, ...]:
-            if scored.map is None:
-                return ()
-            return map_boxes(scored.map, self.rule.release, height_px=self._height_px, width_px=self._width_px)
-
+        boxes = partial(event_boxes, scored, self.rule, self._height_px, self._width_px)
         told = self._stream.add(scored.index, scored.time_s, scored.score, boxes)
         self._ended += [update.event for update in told if update.phase == "end"]
 
     def all(self) -> tuple[Event, ...]:
         return *self._ended, *(update.event for update in self._stream.finish())
+
+
+def event_boxes(scored: FrameScore, rule: EventRule, height_px: int, width_px: int) -> tuple[Box, ...]:
+    """Where a frame is anomalous, in pixels of its source, if its map is there."""
+    if scored.map is None:
+        return ()
+    return map_boxes(scored.map, rule.release, height_px=height_px, width_px=width_px)
 
 
 def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
