@@ -10,9 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from maskedskipunet.data.video import VideoWriter, probe_video, read_video
-from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.detection.events import EventRule
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import Stretch, _Scored, calibrate, highest_moments
@@ -29,19 +28,6 @@ def archive(footage: Path, tmp_path: Path) -> list[NamedVideo]:
         shutil.copy(footage / "test" / f"{name}.mp4", tmp_path / f"{name}.mp4")
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     return [NamedVideo(name, tmp_path / f"{name}.mp4") for name in ("01", "broken", "02")]
-
-
-@pytest.fixture(scope="session")
-def alarming(trained: RunFolder, footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The trained model with a threshold that the large square of the test videos is above, and little else."""
-    folder = tmp_path_factory.mktemp("alarming") / "model"
-    shutil.copytree(trained.model, folder)
-    found = score(footage / "test" / "01.mp4", folder, tmp_path_factory.mktemp("scores")).scored.scores
-    threshold = float(np.sort(found[~np.isnan(found)])[-3])
-    rule = EventRule(threshold=threshold, release=threshold, shortest_s=0.0)
-    setting = AlarmSetting(rule, Budget(1, "day"), 0.0, 1.0, 0, 0.0, 0.1, 24.0, 240.0, extrapolated=True)
-    replace(Calibration.of({"01": found}), alarm=setting).write(folder)
-    return folder
 
 
 def test_a_broken_file_is_named_and_the_rest_goes_on(
