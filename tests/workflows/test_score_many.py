@@ -1,7 +1,10 @@
 import csv
 import json
 import shutil
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,10 @@ import pytest
 from maskedskipunet.data.video import VideoWriter, probe_video, read_video
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.errors import ConfigError
+from maskedskipunet.errors import ConfigError, VideoError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import Stretch, _Scored, calibrate, highest_moments
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo, find_sources
 from maskedskipunet.workflows.score import score
 from maskedskipunet.workflows.score_many import FINISHED_NAME, score_many
 from maskedskipunet.workflows.test import alarms_of
@@ -246,3 +249,78 @@ def test_a_stretch_names_a_video_or_a_part_of_it() -> None:
     assert Stretch.read("a@b@1.5-2") == Stretch("a@b", 1.5, 2.0)
     with pytest.raises(ConfigError, match="is no stretch"):
         Stretch.read("a@1.2.3-2")
+
+
+@pytest.fixture(scope="module")
+def web(footage: Path) -> Iterator[str]:
+    """A server that gives the test videos, and half of one; it knows no ranges."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.strip("/").split("?")[0]
+            content = (footage / "test" / name.replace("half", "02")).read_bytes()  # half of it comes
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Last-Modified", "Wed, 25 Nov 2026 00:00:00 GMT")
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if name == "half.mp4" else content)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://me:hunter2@127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_videos_of_a_server_score_as_they_do_here_and_a_broken_download_stops_nothing(
+    alarming: Path, footage: Path, web: str, tmp_path: Path, listener: Any
+) -> None:
+    (tmp_path / "list.txt").write_text("".join(f"{web}/{name}.mp4?key=hunter2\n" for name in ("half", "01")))
+    videos = find_sources([str(tmp_path / "list.txt"), str(footage / "test" / "02.mp4")])
+    out = tmp_path / "out"
+
+    result = score_many(videos, alarming, out, with_video=True, progress=listener)
+
+    assert [(video.name, video.frames) for video in result.done] == [("01", 12), ("02", 12)]
+    ((name, fault),) = result.failed
+    assert name == "half"
+    assert "/half.mp4: the download broke off after" in fault
+    here = score(footage / "test" / "01.mp4", alarming, tmp_path / "here").scored.scores
+    table = pq.read_table(out / "01" / "scores.parquet")
+    np.testing.assert_allclose(table["score"].to_numpy(zero_copy_only=False), here, atol=1e-6)
+    assert set(table["video"].to_pylist()) == {"01"}
+    assert {path.name for path in (out / "01").iterdir()} >= {"annotated.mp4", "comparison.mp4", "events.json"}
+    assert sorted(path.name for path in out.iterdir()) == ["01", "02"]  # nothing that was fetched is left
+    assert not [path for path in out.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    assert "hunter2" not in str((listener.stages, listener.notes, result))
+
+    again = score_many(videos, alarming, out, with_video=True)
+    assert (again.done, again.before, len(again.failed)) == ((), ("02", "01"), 1)
+
+
+def test_one_video_of_a_server_may_be_scored_alone(trained: RunFolder, footage: Path, web: str, tmp_path: Path) -> None:
+    (video,) = find_sources([f"{web}/01.mp4"])
+    assert isinstance(video, RemoteVideo)
+
+    score(video, trained.path, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"scores.parquet", "scores.png"}
+    (half,) = find_sources([f"{web}/half.mp4"])
+    assert isinstance(half, RemoteVideo)
+    with pytest.raises(VideoError, match=r"^http://127.0.0.1:\d+/half.mp4: the download broke off"):
+        score(half, trained.path, tmp_path / "none")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_of_a_stream_it_must_be_said_how_much(trained: RunFolder, tmp_path: Path) -> None:
+    videos = find_sources(["rtsp://me:hunter2@127.0.0.1:1/live"])
+    with pytest.raises(ConfigError, match=r"rtsp://127.0.0.1:1/live: a stream never ends.*--seconds"):
+        score_many(videos, trained.path, tmp_path / "out")
+    with pytest.raises(ConfigError, match="--seconds: -1 seconds"):
+        score_many(videos, trained.path, tmp_path / "out", seconds=-1)
+
+    failed = score_many(videos, trained.path, tmp_path / "out", seconds=1).failed
+    assert failed[0][0] == "127_0_0_1_1_live"
+    assert "rtsp://127.0.0.1:1/live: cannot open the stream (Connection refused)" in failed[0][1]
+    assert not list(tmp_path.glob("out/*"))

@@ -4,11 +4,21 @@ import base64
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, responses
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
-from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+)
 
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.errors import VideoError
@@ -107,28 +117,31 @@ def _asked(address: CameraAddress) -> tuple[HTTPResponse | None, str]:
         return None, _told(error)
 
 
-class _StaysOnTheWeb(HTTPRedirectHandler):
-    """A server may lead to another, but to nothing of ours."""
-
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        if urlsplit(newurl).scheme.lower() not in WEB_SCHEMES:
-            raise HTTPException("it leads away from the web")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
 def _opener() -> OpenerDirector:
-    return build_opener(_StaysOnTheWeb)
+    """For the web alone: a server may lead to another, but to no file of ours."""
+    opener = OpenerDirector()
+    for handler in (
+        ProxyHandler,
+        HTTPHandler,
+        HTTPSHandler,
+        HTTPRedirectHandler,
+        HTTPDefaultErrorHandler,
+        HTTPErrorProcessor,
+        UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    return opener
 
 
 def _told(error: Exception) -> str:
     """In a few words, and without the address."""
     if isinstance(error, HTTPError):
         error.close()
-        return f"{error.code} {error.reason}"
+        return f"{error.code} {responses.get(error.code, '')}".strip()  # its own words may hold where it leads
     if isinstance(error, URLError) and isinstance(error.reason, Exception):
         error = error.reason
     if isinstance(error, TimeoutError):
         return "nothing came for too long"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    return "it leads away from the web" if "leads away" in str(error) else type(error).__name__
+    return type(error).__name__

@@ -66,7 +66,7 @@ def find_sources(sources: Sequence[str]) -> list[NamedVideo | RemoteVideo]:
         if isinstance(place, Path):
             named.append(NamedVideo(_free(name, place, taken), place))
         else:
-            named.append(RemoteVideo(_free(name, Path(name), taken), place))
+            named.append(RemoteVideo(_free(name, None, taken), place))
         taken.add(named[-1].name.casefold())
     return named
 
@@ -172,8 +172,8 @@ def _place_in(folder: Path, video: Path, several: bool) -> str:
     return str(folder.resolve().name / inside if several else inside)
 
 
-def _free(name: str, path: Path, taken: set[str]) -> str:
+def _free(name: str, path: Path | None, taken: set[str]) -> str:
     """The name, or where another video has it one that says more; whatever the case, as some file systems see it."""
-    tries = [name, f"{name}{path.suffix}", f"{path.resolve().parent.name}/{name}"]
+    tries = [name] if path is None else [name, f"{name}{path.suffix}", f"{path.resolve().parent.name}/{name}"]
     tries += [f"{name}-{number}" for number in range(2, len(taken) + 3)]
     return next(text for text in tries if text.casefold() not in taken)
