@@ -84,13 +84,15 @@ class AnnotatedRenderer:
             return (height - 1 - np.rint((score - low) * scale)).astype(np.int64)
 
         strip[row(np.array(self._threshold))] = LEVEL
-        top = np.full(width, np.nan)
-        np.fmax.at(top, self._column(time_s[known]), scores[known])
-        columns = np.flatnonzero(~np.isnan(top))
-        heights = row(top[columns])
-        for at, column in enumerate(columns):
-            before = heights[max(at - 1, 0)]
-            strip[min(before, heights[at]) : max(before, heights[at]) + 1, column] = colour
+        for run in _unbroken(known):
+            columns, place = np.unique(self._column(time_s[run]), return_inverse=True)
+            top = np.full(len(columns), -np.inf)
+            np.maximum.at(top, place, scores[run])
+            line = np.arange(columns[0], columns[-1] + 1)
+            heights = row(np.interp(line, columns, top))
+            for at, column in enumerate(line):
+                before = heights[max(at - 1, 0)]
+                strip[min(before, heights[at]) : max(before, heights[at]) + 1, column] = colour
         for event in self._events:
             strip[:2, self._column(event.start_s) : self._column(event.end_s) + 1] = ALARM
         return strip
@@ -99,6 +101,12 @@ class AnnotatedRenderer:
         columns = np.rint((np.asarray(time_s) - self._start_s) / self._span_s * (self._shape[1] - 1))
         clipped = np.clip(columns, 0, self._shape[1] - 1).astype(np.int64)
         return clipped if clipped.ndim else int(clipped)
+
+
+def _unbroken(known: NDArray[np.bool_]) -> list[slice]:
+    """The stretches in which every frame has a score."""
+    edges = np.flatnonzero(np.diff(known.astype(np.int8), prepend=0, append=0))
+    return [slice(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]
 
 
 def annotate(
