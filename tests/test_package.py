@@ -17,12 +17,15 @@ PACKAGE = Path(maskedskipunet.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 PUBLIC = [
+    "Detector",
     "MaskedSkipUNet",
     "MaskedSkipUNetError",
     "NetworkConfig",
+    "Result",
     "__version__",
     "create_model",
     "frame_score",
+    "load_detector",
     "load_model",
     "load_published_weights",
     "reconstruction_loss",
@@ -53,7 +56,7 @@ MAY_IMPORT["workflows"] = {*MAY_IMPORT, "__version__"}
 MAY_IMPORT["web"] = ROOTS | {"records", "view", "workflows"}
 MAY_IMPORT["cli"] = {*MAY_IMPORT, "__version__"}
 MAY_IMPORT["__main__"] = {"cli"}
-MAY_IMPORT["__init__"] = {"errors", "model"}
+MAY_IMPORT["__init__"] = {"errors", "model", "workflows"}
 
 # The homes of what others wrote: the parts that may import it. A new dependency gets a line here on purpose.
 HOMES = {

@@ -16,15 +16,21 @@ if TYPE_CHECKING:
     from maskedskipunet.model.score import frame_score as frame_score
     from maskedskipunet.model.score import reconstruction_loss as reconstruction_loss
     from maskedskipunet.model.score import score_map as score_map
+    from maskedskipunet.workflows.detector import Detector as Detector
+    from maskedskipunet.workflows.detector import load_detector as load_detector
+    from maskedskipunet.workflows.result import Result as Result
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Detector": "workflows.detector",
     "MaskedSkipUNet": "model.network",
     "MaskedSkipUNetError": "errors",
     "NetworkConfig": "model.config",
+    "Result": "workflows.result",
     "create_model": "model.network",
     "frame_score": "model.score",
+    "load_detector": "workflows.detector",
     "load_model": "model.pretrained",
     "load_published_weights": "model.published",
     "reconstruction_loss": "model.score",

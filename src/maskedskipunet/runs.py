@@ -121,10 +121,18 @@ def create_run(runs: Path, name: str | None = None) -> RunFolder:
 
 def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
     """The run that a person means: a run folder, or its name under `runs/`. Raises RunError where there is none."""
+    run = run_meant(path, runs)
+    if run is None:
+        raise RunError("no such run", str(path), "Name a run folder, runs/latest say")
+    return run
+
+
+def run_meant(path: Path, runs: Path = Path("runs")) -> RunFolder | None:
+    """The same; None where no run is meant, but something else."""
     for folder in (path, runs / path):
         if (folder / "config.yaml").is_file():
             return RunFolder(folder.resolve() if folder.is_symlink() else folder)
-    raise RunError("no such run", str(path), "Name a run folder, runs/latest say")
+    return None
 
 
 def point_latest_elsewhere(runs: Path) -> None:

@@ -16,10 +16,10 @@ from torch import Tensor
 import maskedskipunet as msu
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
-from maskedskipunet.errors import ConfigError
+from maskedskipunet.errors import ConfigError, VideoError
 from maskedskipunet.inference import choosing
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
-from maskedskipunet.inference.scorer import FrameScore, score_frames
+from maskedskipunet.inference.scorer import Ended, FrameScore, score_frames, score_together
 from maskedskipunet.model.config import VARIANTS, InputFormat
 from maskedskipunet.model.network import MaskedSkipUNet
 
@@ -313,3 +313,75 @@ def test_scoring_leaves_images_alone() -> None:
 def test_batches_of_nothing_are_refused(batch_size: int) -> None:
     with pytest.raises(ConfigError, match=f"batch_size: {batch_size} frames together. Use 1 or more"):
         next(score_frames(video(3), prepare(trained("unet"), "cpu"), HOW, batch_size=batch_size))
+
+
+@settings(max_examples=12)
+@given(
+    st.lists(st.integers(0, 11), min_size=1, max_size=5),
+    st.integers(1, 4),
+    st.integers(1, 6),
+    st.lists(st.integers(0, 11), max_size=2),
+)
+def test_which_videos_are_scored_together_changes_no_score(
+    lengths: list[int], at_once: int, batch_size: int, bad: list[int]
+) -> None:
+    network = prepare(trained("masked_skips"), "cpu")
+    videos = [video(length, bad=bad, seed=seed) for seed, length in enumerate(lengths)]
+
+    found: dict[int, list[FrameScore | Ended]] = {at: [] for at in range(len(videos))}
+    for at, score in score_together(enumerate(videos), network, HOW, at_once=at_once, batch_size=batch_size):
+        found[at].append(score)
+
+    for at, frames in enumerate(videos):
+        *scores, last = found[at]
+        alone = [*score_frames(frames, network, HOW)]
+        assert last == Ended(None)
+        assert [(one.index, one.time_s) for one in scores if isinstance(one, FrameScore)] == [
+            (one.index, one.time_s) for one in alone
+        ]
+        assert_same([one for one in scores if isinstance(one, FrameScore)], [one.score for one in alone])
+
+
+def test_a_video_that_breaks_off_is_told_and_those_beside_it_go_on() -> None:
+    network = prepare(trained("unet"), "cpu")
+    opened: list[str] = []
+
+    def videos() -> Iterator[tuple[str, Iterator[Frame]]]:
+        for name, length, breaks in (("a", 9, False), ("b", 5, True), ("c", 7, False)):
+            opened.append(name)
+            yield name, frames_of(length, breaks)
+
+    def frames_of(length: int, breaks: bool) -> Iterator[Frame]:
+        yield from video(length)
+        if breaks:
+            raise VideoError("damaged", "b")
+
+    ended = {}
+    scores = dict.fromkeys("abc", 0)
+    for name, found in score_together(videos(), network, HOW, at_once=2, batch_size=4):
+        if isinstance(found, Ended):
+            ended[name] = found.error
+            assert len(opened) < 3 or len(ended) > 0  # the third waits for a place
+        else:
+            scores[name] += 1
+
+    assert (ended["a"], ended["c"], str(ended["b"])) == (None, None, "b: damaged.")
+    assert (scores["a"], scores["c"]) == (9, 7)
+
+
+def test_no_thread_is_left_when_videos_are_left_half_scored() -> None:
+    network = prepare(trained("unet"), "cpu")
+    closed: list[int] = []
+
+    def endless(number: int) -> Iterator[Frame]:
+        try:
+            while True:
+                yield from video(4)
+        finally:
+            closed.append(number)
+
+    with closing(score_together(((at, endless(at)) for at in range(5)), network, HOW, at_once=3)) as scores:
+        next(scores)
+
+    assert sorted(closed) == [0, 1, 2]
+    assert not [thread for thread in threading.enumerate() if thread.name == "read ahead"]

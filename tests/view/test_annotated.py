@@ -6,7 +6,7 @@ import pytest
 from maskedskipunet.data.video import probe_video, read_video
 from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import ShapeError
-from maskedskipunet.view.annotated import ALARM, LEVEL, AnnotatedRenderer, write_annotated
+from maskedskipunet.view.annotated import ALARM, CURVE, LEVEL, AnnotatedRenderer, annotate, write_annotated
 
 EVENT = Event("e", "a", 2.0, 4.0, 3.0, 2, 4, 3, 0.9, 0.8, ())
 
@@ -54,6 +54,24 @@ def test_below_stand_the_threshold_the_event_and_the_moment() -> None:
     assert (strip == LEVEL).all(axis=2).any()
     assert (strip == ALARM).all(axis=2).any()
     assert (strip[:, -1] == 255).all()
+
+
+def test_the_curve_hangs_together_between_scores_and_breaks_where_there_are_none() -> None:
+    scores = np.array([0.2, 0.8, np.nan, np.nan, 0.1, 0.9, 0.4])
+    drawn = renderer(time_s=np.arange(7.0), scores=scores, events=(), threshold=2.0).render(
+        6.0, np.zeros((64, 96, 3), np.uint8), None
+    )
+
+    curve = np.flatnonzero((drawn[-12:] == CURVE).all(axis=2).any(axis=0))
+    assert set(curve) == {*range(17), *range(63, 95)}  # the last column is the moment's
+
+
+def test_a_caption_stands_on_a_frame_that_is_large_enough_for_it() -> None:
+    for height_px, changes in ((200, True), (48, False)):
+        frame = np.full((height_px, 240, 3), 100, np.uint8)
+        drawn = annotate(frame, None, glow_level=1.0, caption="0.0123")
+        assert (drawn != frame).any() == changes
+        assert (frame == 100).all()
 
 
 def test_a_video_keeps_size_and_uneven_times_of_its_source(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from maskedskipunet.errors import ConfigError, ShapeError
-from maskedskipunet.view.heatmap import BRIGHTNESS, colour_map, overlay
+from maskedskipunet.view.heatmap import BRIGHTNESS, colour_map, overlay, resized_map
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
@@ -85,3 +85,16 @@ def test_a_scale_that_is_not_above_zero_is_refused(scale: float) -> None:
 def test_arrays_of_another_rank_are_refused(image_shape: tuple[int, ...], errors_shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="error map of shape"):
         overlay(np.zeros(image_shape, np.uint8), np.zeros(errors_shape), 1.0)
+
+
+def test_a_map_at_another_size_keeps_its_values_and_places() -> None:
+    score_map = np.zeros((4, 6), np.float32)
+    score_map[1, 4] = 0.5
+
+    large = resized_map(score_map, height_px=40, width_px=60)
+    assert (large.shape, large.dtype) == ((40, 60), np.float32)
+    assert np.unravel_index(large.argmax(), large.shape)[0] // 10 == 1
+    assert large[15, 45] == pytest.approx(0.5, abs=0.06)
+    np.testing.assert_array_equal(resized_map(score_map, height_px=4, width_px=6), score_map)
+    with pytest.raises(ShapeError, match="a score map of shape"):
+        resized_map(np.zeros((0, 3), np.float32), height_px=4, width_px=6)

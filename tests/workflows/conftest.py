@@ -1,7 +1,9 @@
 """What the tests of workflows share: a tiny data set, a run trained on it, and a listener that can interrupt."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,14 @@ from PIL import Image as Picture
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import EventRule
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.progress import Advance, Silent
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.training.config import TrainConfig, TrainingConfig
+from maskedskipunet.workflows.score import score
 from maskedskipunet.workflows.train import train
 
 HEIGHT, WIDTH = 32, 48
@@ -120,3 +126,16 @@ def config(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConf
 def trained(config: TrainConfig) -> RunFolder:
     """A training that nothing interrupts; tests leave it as it is."""
     return train(config)
+
+
+@pytest.fixture(scope="session")
+def alarming(trained: RunFolder, footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained model with a threshold that the large square of the test videos is above, and little else."""
+    folder = tmp_path_factory.mktemp("alarming") / "model"
+    shutil.copytree(trained.model, folder)
+    found = score(footage / "test" / "01.mp4", folder, tmp_path_factory.mktemp("scores")).scored.scores
+    threshold = float(np.sort(found[~np.isnan(found)])[-3])
+    rule = EventRule(threshold=threshold, release=threshold, shortest_s=0.0)
+    setting = AlarmSetting(rule, Budget(1, "day"), 0.0, 1.0, 0, 0.0, 0.1, 24.0, 240.0, extrapolated=True)
+    replace(Calibration.of({"01": found}), alarm=setting).write(folder)
+    return folder

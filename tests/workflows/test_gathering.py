@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from maskedskipunet.errors import DataError
-from maskedskipunet.workflows.gathering import find_videos, is_one_video
+from maskedskipunet.errors import ConfigError, DataError
+from maskedskipunet.workflows.gathering import RemoteVideo, find_sources, find_videos, is_one_video
 
 Make = Callable[..., None]
 
@@ -91,7 +91,7 @@ def test_one_video_is_told_from_many(make: Make, source: str, one: bool) -> None
         ("gone.txt", "x.mp4: no such file"),
         ("binary.txt", "binary.txt: cannot read the list"),
         ("a.pdf", "a.pdf: the file is no video"),
-        ("https://user:secret@host/a.mp4", r"^host/a\.mp4: an address"),
+        ("https://user:secret@host/a.mp4", r"^https://host/a\.mp4: an address, which is not read here"),
     ],
 )
 def test_what_names_no_video_is_refused(make: Make, tmp_path: Path, source: str, fault: str) -> None:
@@ -104,3 +104,25 @@ def test_what_names_no_video_is_refused(make: Make, tmp_path: Path, source: str,
     with pytest.raises(DataError, match=fault) as refused:
         find_videos([source])
     assert "secret" not in str(refused.value)
+
+
+def test_addresses_stand_beside_files_under_names_that_hold_no_secret(make: Make, tmp_path: Path) -> None:
+    make("day.mp4")
+    (tmp_path / "l.txt").write_text("https://me:secret@host/a/day.mp4?key=secret\nrtsp://me:secret@camera:554/live/1\n")
+
+    found = find_sources(["day.mp4", "l.txt", "https://me:secret@host/a/day.mp4?key=secret"])
+
+    assert [video.name for video in found] == ["day", "day-2", "camera_554_live_1"]
+    assert [str(video.address) for video in found if isinstance(video, RemoteVideo)] == [
+        "https://host/a/day.mp4",
+        "rtsp://camera:554/live/1",
+    ]
+    assert "secret" not in repr(found)
+    assert is_one_video("rtsp://camera/live.txt")
+
+
+@pytest.mark.parametrize("source", ["ftp://host/a.mp4", "http://", "https://me:se#cret@host/a.mp4"])
+def test_an_address_that_cannot_be_is_refused(source: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        find_sources([source])
+    assert "cret" not in str(refused.value)

@@ -1,7 +1,10 @@
 import csv
 import json
 import shutil
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +12,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from maskedskipunet.data.video import probe_video, read_video
-from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.data.video import VideoWriter, probe_video, read_video
+from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.detection.events import EventRule
-from maskedskipunet.errors import ConfigError
+from maskedskipunet.errors import ConfigError, VideoError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import Stretch, _Scored, calibrate, highest_moments
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo, find_sources
 from maskedskipunet.workflows.score import score
 from maskedskipunet.workflows.score_many import FINISHED_NAME, score_many
 from maskedskipunet.workflows.test import alarms_of
@@ -29,19 +31,6 @@ def archive(footage: Path, tmp_path: Path) -> list[NamedVideo]:
         shutil.copy(footage / "test" / f"{name}.mp4", tmp_path / f"{name}.mp4")
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     return [NamedVideo(name, tmp_path / f"{name}.mp4") for name in ("01", "broken", "02")]
-
-
-@pytest.fixture(scope="session")
-def alarming(trained: RunFolder, footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The trained model with a threshold that the large square of the test videos is above, and little else."""
-    folder = tmp_path_factory.mktemp("alarming") / "model"
-    shutil.copytree(trained.model, folder)
-    found = score(footage / "test" / "01.mp4", folder, tmp_path_factory.mktemp("scores")).scored.scores
-    threshold = float(np.sort(found[~np.isnan(found)])[-3])
-    rule = EventRule(threshold=threshold, release=threshold, shortest_s=0.0)
-    setting = AlarmSetting(rule, Budget(1, "day"), 0.0, 1.0, 0, 0.0, 0.1, 24.0, 240.0, extrapolated=True)
-    replace(Calibration.of({"01": found}), alarm=setting).write(folder)
-    return folder
 
 
 def test_a_broken_file_is_named_and_the_rest_goes_on(
@@ -80,6 +69,63 @@ def test_an_interrupted_scoring_goes_on_at_the_next_unfinished_video(
 
     third = score_many(archive, trained.path, tmp_path / "out")
     assert (third.done, third.before) == ((), ("01", "02"))
+
+
+@pytest.mark.parametrize("together", [2, 5])
+def test_videos_scored_together_give_what_they_give_one_by_one(
+    alarming: Path, archive: list[NamedVideo], tmp_path: Path, listener: Any, together: int
+) -> None:
+    alone = score_many(archive, alarming, tmp_path / "alone", with_video=True)
+    result = score_many(archive, alarming, tmp_path / "out", with_video=True, together=together, progress=listener)
+
+    assert [video.name for video in result.done] == ["01", "02"]
+    assert result.failed == alone.failed
+    assert listener.done == listener.stages[0][1]
+    for name in ("01", "02"):
+        ours, theirs = (pq.read_table(tmp_path / folder / name / "scores.parquet") for folder in ("out", "alone"))
+        for column in ("frame", "time", "threshold"):
+            assert ours[column].to_pylist() == theirs[column].to_pylist()
+        np.testing.assert_allclose(
+            ours["score"].to_numpy(zero_copy_only=False), theirs["score"].to_numpy(zero_copy_only=False), atol=1e-6
+        )
+        assert {p.name for p in (tmp_path / "out" / name).iterdir()} == {
+            p.name for p in (tmp_path / "alone" / name).iterdir()
+        }
+
+
+def test_videos_scored_together_go_on_where_they_were_interrupted(
+    trained: RunFolder, footage: Path, tmp_path: Path, listener: Any
+) -> None:
+    videos = [NamedVideo("short", footage / "normal" / "a.mp4"), NamedVideo("long", footage / "test" / "01.mp4")]
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    listener.at, listener.does = ("scoring", 18), interrupt  # the short one's 8 frames are scored by then
+    with pytest.raises(KeyboardInterrupt):
+        score_many(videos, trained.path, tmp_path / "out", together=2, progress=listener)
+    assert [path.parent.name for path in (tmp_path / "out").glob(f"*/{FINISHED_NAME}")] == ["short"]
+
+    again = score_many(videos, trained.path, tmp_path / "out", together=2)
+    assert ([video.name for video in again.done], again.before) == (["long"], ("short",))
+
+
+def test_a_video_of_fewer_frames_a_second_than_the_model_looks_at_does_not_stop_the_rest(
+    trained: RunFolder, archive: list[NamedVideo], footage: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(trained.model, tmp_path / "model")
+    described = json.loads((model / "config.json").read_text())
+    described["input"]["fps"] = 8.0
+    (model / "config.json").write_text(json.dumps(described))
+    slow = tmp_path / "slow.mp4"
+    with VideoWriter(slow, height_px=32, width_px=48, frame_rate=2) as writer:
+        for _ in range(5):
+            writer.write(np.zeros((32, 48, 3), np.uint8))
+
+    result = score_many([NamedVideo("slow", slow), archive[0]], model, tmp_path / "out")
+
+    assert [video.name for video in result.done] == ["01"]
+    assert "slow.mp4: the source has 2 frames a second, fewer than the 8 asked for" in result.failed[0][1]
 
 
 def test_what_was_finished_counts_no_more_once_video_settings_or_calibration_change(
@@ -156,8 +202,6 @@ def test_alarms_are_held_against_labels(alarming: Path, footage: Path, tmp_path:
 @pytest.fixture(scope="session")
 def normal(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> list[NamedVideo]:
     """Normal footage long enough that alarms can be counted: pictures of noise that changes its strength."""
-    from maskedskipunet.data.video import VideoWriter
-
     random = np.random.default_rng(0)
     videos = []
     for name in ("x", "y"):
@@ -205,3 +249,78 @@ def test_a_stretch_names_a_video_or_a_part_of_it() -> None:
     assert Stretch.read("a@b@1.5-2") == Stretch("a@b", 1.5, 2.0)
     with pytest.raises(ConfigError, match="is no stretch"):
         Stretch.read("a@1.2.3-2")
+
+
+@pytest.fixture(scope="module")
+def web(footage: Path) -> Iterator[str]:
+    """A server that gives the test videos, and half of one; it knows no ranges."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.strip("/").split("?")[0]
+            content = (footage / "test" / name.replace("half", "02")).read_bytes()  # half of it comes
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Last-Modified", "Wed, 25 Nov 2026 00:00:00 GMT")
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if name == "half.mp4" else content)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://me:hunter2@127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_videos_of_a_server_score_as_they_do_here_and_a_broken_download_stops_nothing(
+    alarming: Path, footage: Path, web: str, tmp_path: Path, listener: Any
+) -> None:
+    (tmp_path / "list.txt").write_text("".join(f"{web}/{name}.mp4?key=hunter2\n" for name in ("half", "01")))
+    videos = find_sources([str(tmp_path / "list.txt"), str(footage / "test" / "02.mp4")])
+    out = tmp_path / "out"
+
+    result = score_many(videos, alarming, out, with_video=True, progress=listener)
+
+    assert [(video.name, video.frames) for video in result.done] == [("01", 12), ("02", 12)]
+    ((name, fault),) = result.failed
+    assert name == "half"
+    assert "/half.mp4: the download broke off after" in fault
+    here = score(footage / "test" / "01.mp4", alarming, tmp_path / "here").scored.scores
+    table = pq.read_table(out / "01" / "scores.parquet")
+    np.testing.assert_allclose(table["score"].to_numpy(zero_copy_only=False), here, atol=1e-6)
+    assert set(table["video"].to_pylist()) == {"01"}
+    assert {path.name for path in (out / "01").iterdir()} >= {"annotated.mp4", "comparison.mp4", "events.json"}
+    assert sorted(path.name for path in out.iterdir()) == ["01", "02"]  # nothing that was fetched is left
+    assert not [path for path in out.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    assert "hunter2" not in str((listener.stages, listener.notes, result))
+
+    again = score_many(videos, alarming, out, with_video=True)
+    assert (again.done, again.before, len(again.failed)) == ((), ("02", "01"), 1)
+
+
+def test_one_video_of_a_server_may_be_scored_alone(trained: RunFolder, footage: Path, web: str, tmp_path: Path) -> None:
+    (video,) = find_sources([f"{web}/01.mp4"])
+    assert isinstance(video, RemoteVideo)
+
+    score(video, trained.path, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"scores.parquet", "scores.png"}
+    (half,) = find_sources([f"{web}/half.mp4"])
+    assert isinstance(half, RemoteVideo)
+    with pytest.raises(VideoError, match=r"^http://127.0.0.1:\d+/half.mp4: the download broke off"):
+        score(half, trained.path, tmp_path / "none")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_of_a_stream_it_must_be_said_how_much(trained: RunFolder, tmp_path: Path) -> None:
+    videos = find_sources(["rtsp://me:hunter2@127.0.0.1:1/live"])
+    with pytest.raises(ConfigError, match=r"rtsp://127.0.0.1:1/live: a stream never ends.*--seconds"):
+        score_many(videos, trained.path, tmp_path / "out")
+    with pytest.raises(ConfigError, match="--seconds: -1 seconds"):
+        score_many(videos, trained.path, tmp_path / "out", seconds=-1)
+
+    failed = score_many(videos, trained.path, tmp_path / "out", seconds=1).failed
+    assert failed[0][0] == "127_0_0_1_1_live"
+    assert "rtsp://127.0.0.1:1/live: cannot open the stream (Connection refused)" in failed[0][1]
+    assert not list(tmp_path.glob("out/*"))

@@ -31,8 +31,9 @@ class Blind:
     def encode(self, frames: Tensor) -> list[Tensor]:
         return [frames]
 
-    def reconstruct(self, features: Sequence[Tensor], height_px: int, width_px: int) -> Tensor:
-        return torch.zeros(len(features[0]) - self.clip_length + 1, self.channels, height_px, width_px)
+    def reconstruct_runs(self, runs: Sequence[Sequence[Tensor]], height_px: int, width_px: int) -> Tensor:
+        clips = sum(len(features[0]) - self.clip_length + 1 for features in runs)
+        return torch.zeros(clips, self.channels, height_px, width_px)
 
 
 def grey_images(folder: Path, levels: Sequence[int]) -> Source:

@@ -295,3 +295,10 @@ def test_maps_of_a_test_that_fails_leave_those_before(
         test_module.test(trained.path, config.data, out, with_videos=False, with_maps=True, progress=listener)
 
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_video_that_is_called_as_the_overview_does_not_take_its_place() -> None:
+    names = test_module.plot_names(["all", "all_2", "a"])
+
+    assert names == ["all_3", "all_2", "a"]
+    assert test_module.plot_names(["ALL"]) == ["all_2"]  # some file systems see no difference

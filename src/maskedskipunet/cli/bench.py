@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from maskedskipunet.cli import console
+from maskedskipunet.cli.models import find_model
 from maskedskipunet.cli.parsing import Parser
-from maskedskipunet.cli.score import find_model
 from maskedskipunet.cli.values import UsageError, read_value
 from maskedskipunet.model.config import InputFormat
 

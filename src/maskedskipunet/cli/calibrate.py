@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maskedskipunet.cli import console
+from maskedskipunet.cli.models import find_model
 from maskedskipunet.cli.parsing import Options, Parser
-from maskedskipunet.cli.score import find_model
 from maskedskipunet.cli.values import PathText, UsageError
 from maskedskipunet.data.frames import OnBadFrame
 

@@ -7,8 +7,7 @@ from typing import Any
 from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import Options, Parser
 from maskedskipunet.cli.values import UsageError
-from maskedskipunet.errors import RunError
-from maskedskipunet.runs import RunFolder, find_run
+from maskedskipunet.runs import RunFolder, run_meant
 from maskedskipunet.training.config import TrainConfig
 
 PLACES = {
@@ -135,11 +134,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _scores(path: Path) -> RunFolder | None:
     """The run that is meant, if it is one."""
-    try:
-        found = find_run(path)
-    except RunError:
-        return None
-    if not found.scores.is_file():
+    found = run_meant(path)
+    if found is not None and not found.scores.is_file():
         raise UsageError("the run has no scores yet", str(path), f"Make them with `maskedskipunet test {path}`")
     return found
 

@@ -3,15 +3,20 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from maskedskipunet.cli import console
+from maskedskipunet.cli.hiding import hide_passwords
+from maskedskipunet.cli.models import find_model
 from maskedskipunet.cli.parsing import Options, Parser
 from maskedskipunet.cli.values import PathText
 from maskedskipunet.data.frames import OnBadFrame
-from maskedskipunet.errors import RunError
-from maskedskipunet.runs import find_run
+
+if TYPE_CHECKING:
+    from maskedskipunet.data.addresses import CameraAddress
+    from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
 
 TOP_MOMENTS = 5
 APART_S = 2.0
@@ -25,7 +30,8 @@ def run(arguments: Sequence[str]) -> int:
         many=True,
         required=True,
         metavar="SOURCE",
-        help="Video files, folders, patterns such as 'day*/*.mp4', or .txt lists of them.",
+        help="Video files, folders, patterns such as 'day*/*.mp4', addresses of videos (https://) and streams "
+        "(rtsp://), or .txt lists of them. ${NAME} in an address is taken from the environment.",
     )
     parser.add("--model", type=Path, required=True, metavar="RUN", help="A run folder or a model.")
     parser.add(
@@ -40,29 +46,52 @@ def run(arguments: Sequence[str]) -> int:
         help="Also write a comparison video, and where the model has a threshold an annotated one.",
     )
     parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
+    parser.add(
+        "--seconds", type=float, metavar="N", help="How much to take of a stream, which never ends (default: none)."
+    )
+    parser.add(
+        "--videos-together",
+        type=int,
+        default=1,
+        metavar="N",
+        help="So many videos are scored side by side; scores do not depend on it.",
+    )
     parser.add_device()
     parser.add_precision()
     parser.add_json()
     options = parser.parse(arguments)
 
-    from maskedskipunet.workflows.gathering import is_one_video
+    from maskedskipunet.workflows.gathering import RemoteVideo, find_sources, is_one_video
 
-    if len(options.sources) == 1 and is_one_video(options.sources[0]):
-        return _score_one(Path(options.sources[0]), options)
-    return _score_many(options)
+    if not (len(options.sources) == 1 and is_one_video(options.sources[0])):
+        videos = find_sources(options.sources)
+        _hide([video.address for video in videos if isinstance(video, RemoteVideo)])
+        return _score_many(videos, options)
+    if "://" not in options.sources[0]:
+        path = Path(options.sources[0])
+        return _score_one(path, Path(os.path.realpath(path)).stem, options)  # Path.resolve raises for circular links
+    (video,) = find_sources(options.sources)
+    assert isinstance(video, RemoteVideo), "an address is a server's"
+    _hide([video.address])
+    return _score_one(video, video.name, options)
 
 
-def _score_one(video: Path, options: Options) -> int:
+def _hide(addresses: "Sequence[CameraAddress]") -> None:
+    hide_passwords([secret for address in addresses for secret in address.secrets])
+
+
+def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
     from maskedskipunet.workflows.score import score
 
     result = score(
         video,
         find_model(options.model),
-        options.out or Path("scores") / Path(os.path.realpath(video)).stem,  # Path.resolve raises for circular links
+        options.out or Path("scores") / name,
         with_video=options.with_video,
         on_bad_frame=options.on_bad_frame,
         device=options.device,
         precision=options.precision,
+        seconds=options.seconds,
         progress=console.make_progress(),
     )
     scored, has_score = result.scored, result.scored.labelled.scored
@@ -100,19 +129,20 @@ def _score_one(video: Path, options: Options) -> int:
     return 0
 
 
-def _score_many(options: Options) -> int:
-    from maskedskipunet.workflows.gathering import find_videos
+def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) -> int:
     from maskedskipunet.workflows.score_many import score_many
 
     out = options.out or Path("scores")
     result = score_many(
-        find_videos(options.sources),
+        videos,
         find_model(options.model),
         out,
         with_video=options.with_video,
         on_bad_frame=options.on_bad_frame,
         device=options.device,
         precision=options.precision,
+        together=options.videos_together,
+        seconds=options.seconds,
         progress=console.make_progress(),
     )
     figures = {
@@ -169,11 +199,3 @@ def rarity(normal_share: float, frames: int) -> str:
     if normal_share * frames < 1:
         return f"none of {console.counted(frames, 'frame')}"
     return f"{normal_share:.0%} of frames" if normal_share >= 0.05 else f"1 in {1 / normal_share:.0f} frames"
-
-
-def find_model(path: Path) -> Path:
-    """A run's folder, where a run is named; else what is named."""
-    try:
-        return find_run(path).path
-    except RunError:
-        return path

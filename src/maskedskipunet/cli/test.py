@@ -9,8 +9,7 @@ from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import Parser, data_config
 from maskedskipunet.cli.values import UsageError
 from maskedskipunet.data.frames import OnBadFrame
-from maskedskipunet.errors import RunError
-from maskedskipunet.runs import RunFolder, find_run
+from maskedskipunet.runs import run_meant
 from maskedskipunet.training.config import TrainConfig
 
 
@@ -39,7 +38,8 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_precision()
     parser.add_json()
     options = parser.parse(arguments)
-    model, trained = _trained(options.model)
+    trained = run_meant(options.model)
+    model = options.model if trained is None else trained.path
     if not model.exists():
         raise UsageError("no such run or model", str(model), "Name a run folder, runs/latest say, or a .pt file")
     if trained is None and (inside := _runs_inside(model)):
@@ -78,15 +78,6 @@ def run(arguments: Sequence[str]) -> int:
     if options.with_maps:
         console.say(f"maps:   {result.out.maps}")
     return 0
-
-
-def _trained(path: Path) -> tuple[Path, RunFolder | None]:
-    """What to load, and the run it stands for."""
-    try:
-        found = find_run(path)
-    except RunError:
-        return path, None
-    return found.path, found
 
 
 def _runs_inside(path: Path) -> list[Path]:

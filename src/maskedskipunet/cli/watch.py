@@ -13,10 +13,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from maskedskipunet.cli import console
+from maskedskipunet.cli.hiding import hide_passwords
+from maskedskipunet.cli.models import find_model
 from maskedskipunet.cli.parsing import Parser
-from maskedskipunet.cli.score import find_model
 from maskedskipunet.cli.values import UsageError
-from maskedskipunet.machine import hide_in_process_list
 
 if TYPE_CHECKING:
     from maskedskipunet.monitor.news import Alarm, News
@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
         asked = read_camera_file(options.camera_file)
     else:
         asked = CameraFile(named_sources(options.sources), None, None, WatchConfig(), Patience())
-        _hide([secret for address in asked.cameras.values() for secret in address.secrets])
+        hide_passwords([secret for address in asked.cameras.values() for secret in address.secrets])
     model = options.model or asked.model
     if model is None:
         raise UsageError("--model RUN must be given", cure="See `maskedskipunet watch --help`")
@@ -194,15 +194,6 @@ def _plain(news: "News") -> dict[str, Any]:
     from maskedskipunet.monitor.news import plain
 
     return plain(news)
-
-
-def _hide(secrets: list[str]) -> None:
-    if not secrets:
-        return
-    cure = "Write it as ${NAME} in single quotes, or into a file for --config"
-    if not hide_in_process_list(secrets):
-        raise UsageError("an address with a password on the command line can be seen by every user", "SOURCE", cure)
-    _note(f"a password on the command line can be seen while a command starts. {cure}.")
 
 
 def _note(line: str) -> None:

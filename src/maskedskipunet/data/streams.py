@@ -88,7 +88,7 @@ def _stream_pictures(source: LiveSource) -> Iterator[_Picture]:
 
 def _decoded(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
     """Pictures as they come; None for one that was damaged on its way, once there was a good one."""
-    with _open(source) as container:
+    with open_stream(source) as container:
         if not container.streams.video:
             raise VideoError("the stream holds no picture", str(source.address), "Name a stream with video in it")
         stream = container.streams.video[0]
@@ -101,7 +101,7 @@ def _decoded(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
             try:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError) as error:
-                fault = _reason(error)
+                fault = stream_fault(error)
             if packet is None or not packet.size:  # the last one of a stream is empty
                 raise VideoError(f"the stream broke off ({fault})", str(source.address))
             try:
@@ -115,7 +115,8 @@ def _decoded(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
                 yield Stamped(picture if good else None, None if pts is None else pts * base_s, time.monotonic())
 
 
-def _open(source: LiveSource) -> InputContainer:
+def open_stream(source: LiveSource) -> InputContainer:
+    """The stream itself. Raises VideoError where it cannot be opened, without its secrets."""
     address = source.address
     # The rate is not measured beforehand, which takes seconds: frames carry their times.
     options = {"analyzeduration": str(int(LOOKED_AT_S * 1e6)), "fpsprobesize": "0", "protocol_whitelist": PROTOCOLS}
@@ -127,13 +128,13 @@ def _open(source: LiveSource) -> InputContainer:
             address.secret_url, options=options, timeout=(source.open_s, source.read_s), metadata_errors="replace"
         )
     except (av.FFmpegError, OSError, ValueError) as error:
-        fault = _reason(error)
+        fault = stream_fault(error)
     # Raised out here: the library's own error holds the whole address, and no traceback shall show it.
     raise VideoError(f"cannot open the stream ({fault})", str(address), "Check address, user and password")
 
 
-def _reason(error: Exception) -> str:
-    """In a few words, and without the address that the library's own text holds."""
+def stream_fault(error: Exception) -> str:
+    """What went wrong in a few words, and without the address that the library's own text holds."""
     if isinstance(error, av.error.ExitError):  # what an interrupted wait ends in
         return "nothing came for too long"
     return getattr(error, "strerror", None) or type(error).__name__

@@ -125,6 +125,11 @@ class EventStream:
         self._open: _Open | None = None
         self._quiet_until = float("-inf")
 
+    @property
+    def running(self) -> Event | None:
+        """The event that goes on, as it is known now; None where none was told of."""
+        return None if self._open is None or self._open.id is None else self._event(self._open)
+
     def add(
         self, index: int, time_s: float, score: float | None, boxes: Callable[[], tuple[Box, ...]] = no_boxes
     ) -> list[EventUpdate]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 from operator import itemgetter
 
 import numpy as np
@@ -99,6 +99,35 @@ class ClipWindow:
         due = DueClips(self._held, range(self._next, len(self._held)))
         self._held, self._next = [], 0
         return due
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Neighbouring frames that came of one source, for its window.
+
+    broken: whether they are no neighbours of what came before, whose last clips are due then.
+    """
+
+    window: ClipWindow
+    frames: Sequence[SizedFrame]
+    broken: bool = False
+
+
+def score_arrivals(
+    arrivals: Sequence[Arrivals], network: PreparedNetwork, *, with_maps: bool
+) -> list[list[FrameScore]]:
+    """Encode what came of several sources together, and score the clips that are due; for each Arrivals its scores."""
+    encoded = iter(encode_frames([sized for came in arrivals for sized in came.frames], network))
+    due: list[tuple[int, DueClips]] = []
+    for at, came in enumerate(arrivals):
+        if came.broken:
+            due.append((at, came.window.end()))
+        due.append((at, came.window.add(list(islice(encoded, len(came.frames))))))
+    found: list[list[FrameScore]] = [[] for _ in arrivals]
+    scores = score_clips([clips for _, clips in due], network, with_maps=with_maps)
+    for (at, _), part in zip(due, scores, strict=True):
+        found[at] += part
+    return found
 
 
 @torch.inference_mode()

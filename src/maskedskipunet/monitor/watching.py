@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from statistics import median
 
 import numpy as np
@@ -15,7 +14,7 @@ from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.prepare import PreparedNetwork
-from maskedskipunet.inference.window import ClipWindow, DueClips, FrameScore, SizedFrame, encode_frames, score_clips
+from maskedskipunet.inference.window import Arrivals, ClipWindow, FrameScore, SizedFrame, score_arrivals
 from maskedskipunet.monitor.camera import Camera, CameraFrame, CameraNews, Patience, ReaderProcess, unix_s
 from maskedskipunet.monitor.health import HealthMonitor
 from maskedskipunet.monitor.news import CameraState, Health, Listener, Load, News, Scored
@@ -241,16 +240,15 @@ class TogetherScorer:
             return
         most = max(1, self._network.frames_together // len(busy))
         taken = [one.take(most, self._pace.every, began_s - self._config.max_delay_s) for one in busy]
-        encoded = iter(encode_frames([sized for some in taken for sized in some.frames], self._network))
-        due: list[tuple[WatchedCamera, DueClips, Sequence[News]]] = []
-        for one, some in zip(busy, taken, strict=True):
-            if some.broken or some.news:
-                due.append((one, one.window.end() if some.broken else one.window.add([]), some.news))
-            due.append((one, one.window.add(list(islice(encoded, len(some.frames)))), ()))
-        scores = score_clips([clips for _, clips, _ in due], self._network, with_maps=self._config.with_maps)
-        for (one, _, before), found in zip(due, scores, strict=True):
+        arrivals: list[Arrivals] = []
+        told: list[tuple[WatchedCamera, Sequence[News]]] = []
+        for one, some in zip(busy, taken, strict=True):  # news stands between what came before it and what came after
+            arrivals += [Arrivals(one.window, [], some.broken), Arrivals(one.window, some.frames)]
+            told += [(one, some.news), (one, ())]
+        scores = score_arrivals(arrivals, self._network, with_maps=self._config.with_maps)
+        for (one, after), found in zip(told, scores, strict=True):
             one.tell(found, self._listener)
-            for news in before:
+            for news in after:
                 self._listener(news)
         self._busy_s = time.monotonic() - began_s
 
@@ -282,7 +280,7 @@ def _warm_up(network: PreparedNetwork, size_px: tuple[int, int]) -> None:
     """Find the fastest form of the network's parts before frames come, for it takes seconds."""
     blank = np.zeros((network.channels, *size_px), np.uint8)
     frames = [SizedFrame(Frame(at, 0.0, None), blank) for at in range(network.clip_length)]
-    score_clips([ClipWindow(network.clip_length).add(encode_frames(frames, network))], network, with_maps=False)
+    score_arrivals([Arrivals(ClipWindow(network.clip_length), frames)], network, with_maps=False)
 
 
 def _wait(watched: Sequence[WatchedCamera]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
 
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.video import VideoWriter
@@ -18,6 +19,7 @@ from maskedskipunet.view.marking import ALARM, with_boxes
 STRIP_SHARE = 0.18  # of the height, below, for the score curve
 LOWEST_STRIP_PX = 10
 STRONGEST_GLOW = 0.75
+LOWEST_WITH_WORDS_PX = 96
 CURVE, AHEAD, LEVEL = (92, 200, 255), (96, 106, 120), (255, 209, 102)
 
 
@@ -53,14 +55,8 @@ class AnnotatedRenderer:
         """One frame, uint8 (H, W, 3) of the source's size; score_map: the newest one, any size, or None."""
         if frame.shape != self._shape:
             raise ShapeError(f"a frame of shape {frame.shape} in a video of {self._shape}")
-        shown = frame
         running = any(event.start_s <= time_s <= event.end_s for event in self._events)
-        if score_map is not None:
-            shown = _glowing(frame, score_map, self._threshold)
-        if running and score_map is not None:
-            boxes = map_boxes(score_map, self._box_level, height_px=self._shape[0], width_px=self._shape[1])
-            shown = with_boxes(shown, boxes)
-        drawn = shown.copy()
+        drawn = annotate(frame, score_map, glow_level=self._threshold, box_level=self._box_level if running else None)
         self._draw_strip(drawn, time_s, running)
         return np.pad(
             drawn, ((0, self.height_px - self._shape[0]), (0, self.width_px - self._shape[1]), (0, 0)), "edge"
@@ -89,13 +85,15 @@ class AnnotatedRenderer:
             return (height - 1 - np.rint((score - low) * scale)).astype(np.int64)
 
         strip[row(np.array(self._threshold))] = LEVEL
-        top = np.full(width, np.nan)
-        np.fmax.at(top, self._column(time_s[known]), scores[known])
-        columns = np.flatnonzero(~np.isnan(top))
-        heights = row(top[columns])
-        for at, column in enumerate(columns):
-            before = heights[max(at - 1, 0)]
-            strip[min(before, heights[at]) : max(before, heights[at]) + 1, column] = colour
+        for run in _unbroken(known):
+            columns, place = np.unique(self._column(time_s[run]), return_inverse=True)
+            top = np.full(len(columns), -np.inf)
+            np.maximum.at(top, place, scores[run])
+            line = np.arange(columns[0], columns[-1] + 1)
+            heights = row(np.interp(line, columns, top))
+            for at, column in enumerate(line):
+                before = heights[max(at - 1, 0)]
+                strip[min(before, heights[at]) : max(before, heights[at]) + 1, column] = colour
         for event in self._events:
             strip[:2, self._column(event.start_s) : self._column(event.end_s) + 1] = ALARM
         return strip
@@ -104,6 +102,40 @@ class AnnotatedRenderer:
         columns = np.rint((np.asarray(time_s) - self._start_s) / self._span_s * (self._shape[1] - 1))
         clipped = np.clip(columns, 0, self._shape[1] - 1).astype(np.int64)
         return clipped if clipped.ndim else int(clipped)
+
+
+def _unbroken(known: NDArray[np.bool_]) -> list[slice]:
+    """The stretches in which every frame has a score."""
+    edges = np.flatnonzero(np.diff(known.astype(np.int8), prepend=0, append=0))
+    return [slice(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]
+
+
+def annotate(
+    frame: Image,
+    score_map: NDArray[np.floating] | None,
+    *,
+    glow_level: float,
+    box_level: float | None = None,
+    caption: str | None = None,
+) -> Image:
+    """A frame with its errors glowing in it; a new array, uint8 (H, W, 3).
+
+    score_map: any size, or None. glow_level: the error from half of which on pixels glow; those of twice as much
+    glow strongest. box_level: boxes are drawn around what hangs together from this error on; None: no boxes.
+    caption: a few words in a corner, where the frame is large enough to read them.
+    """
+    height_px, width_px = frame.shape[:2]
+    drawn = frame if score_map is None else _glowing(frame, score_map, glow_level)
+    if box_level is not None and score_map is not None:
+        drawn = with_boxes(drawn, map_boxes(score_map, box_level, height_px=height_px, width_px=width_px))
+    picture = Picture.fromarray(drawn)
+    pen = ImageDraw.Draw(picture)
+    if caption is not None and height_px >= LOWEST_WITH_WORDS_PX:
+        font = ImageFont.load_default(max(10, height_px // 20))
+        colour = (255, 255, 255) if box_level is None else ALARM
+        edge = max(1, height_px // 240)
+        pen.text((4 * edge, 2 * edge), caption, fill=colour, font=font, stroke_width=edge, stroke_fill=(0, 0, 0))
+    return np.array(picture)
 
 
 def write_annotated(

@@ -57,6 +57,17 @@ def overlay(image: Image, errors: NDArray[np.floating[Any]], scale: float) -> Im
     return np.asarray(ImageChops.add(Picture.merge("RGB", (seen, seen, seen)), glow))
 
 
+def resized_map(score_map: NDArray[np.floating[Any]], *, height_px: int, width_px: int) -> NDArray[np.float32]:
+    """A score map, (h, w), at another size, (height_px, width_px), bilinearly.
+
+    Raises ShapeError for what is no map.
+    """
+    if score_map.ndim != 2 or not score_map.size:
+        raise ShapeError(f"a score map of shape {score_map.shape}", cure="Use (height, width)")
+    picture = Picture.fromarray(score_map.astype(np.float32))
+    return np.array(picture.resize((width_px, height_px), Picture.Resampling.BILINEAR), np.float32)
+
+
 def _levels(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     levels: NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0) * 255).astype(np.uint8)
     return levels

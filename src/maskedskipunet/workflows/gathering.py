@@ -1,10 +1,13 @@
-"""From what a person names (files, folders, patterns, lists) to videos, each under a name of its own."""
+"""From what a person names (files, folders, patterns, lists, addresses) to videos, each under a name of its own."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
+from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.images import is_image
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.naming import is_hidden, natural_key, visible_children
@@ -14,6 +17,7 @@ from maskedskipunet.files import read_text
 
 LIST_SUFFIX = ".txt"
 LARGEST_LIST_BYTES = 100_000_000
+LONGEST_NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,14 @@ class NamedVideo:
 
     name: str
     path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteVideo:
+    """A video that a server gives. name: as a NamedVideo's; nothing in it is secret."""
+
+    name: str
+    address: CameraAddress
 
 
 def find_videos(sources: Sequence[str]) -> list[NamedVideo]:
@@ -33,29 +45,70 @@ def find_videos(sources: Sequence[str]) -> list[NamedVideo]:
     one of several sources, its own name comes first.
     Raises DataError for what does not exist, holds no video, or is an address.
     """
-    found: dict[Path, tuple[str, Path]] = {}
+    videos = []
+    for video in find_sources(sources):
+        if isinstance(video, RemoteVideo):
+            raise DataError("an address, which is not read here", str(video.address), "Download it first")
+        videos.append(video)
+    return videos
+
+
+def find_sources(sources: Sequence[str]) -> list[NamedVideo | RemoteVideo]:
+    """The same, where sources may be addresses too, such as `https://host/day.mp4`.
+
+    Raises ConfigError for an address that cannot be.
+    """
+    found: dict[Path | CameraAddress, tuple[str, Path | CameraAddress]] = {}
     several = len(sources) > 1
-    for name, path in (video for source in sources for video in _expand(source, Path(), several)):
-        found.setdefault(path.resolve(), (name, path))
+    for name, place in (video for source in sources for video in _expand(source, Path(), several)):
+        found.setdefault(place.resolve() if isinstance(place, Path) else place, (name, place))
     taken: set[str] = set()
-    named = []
-    for name, path in found.values():
-        named.append(NamedVideo(_free(name, path, taken), path))
+    named: list[NamedVideo | RemoteVideo] = []
+    for name, place in found.values():
+        if isinstance(place, Path):
+            named.append(NamedVideo(_free(name, place, taken), place))
+        else:
+            named.append(RemoteVideo(_free(name, None, taken), place))
         taken.add(named[-1].name.casefold())
     return named
 
 
+def is_address(source: str) -> bool:
+    """Whether a source is the address of something on a server, and no path."""
+    return "://" in source
+
+
+def address_name(address: CameraAddress) -> str:
+    """What to call what an address shows; nothing in it is secret.
+
+    >>> address_name(CameraAddress.parse("https://me:word@host/days/mon day.mp4?key=abc".replace(" ", "%20")))
+    'mon_day'
+    >>> address_name(CameraAddress.parse("rtsp://me:word@camera:554/live/1"))
+    'camera_554_live_1'
+    """
+    place = unquote(str(address).partition("://")[2])
+    if PurePosixPath(place).suffix.lower() in VIDEO_SUFFIXES:
+        place = PurePosixPath(place).stem
+    return re.sub(r"\W+", "_", place).strip("_")[:LONGEST_NAME] or "video"
+
+
 def is_one_video(source: str) -> bool:
     """Whether a single source means one video, so that its results need no folders by name."""
+    if is_address(source):
+        return True
     path = Path(source)
     if not path.is_dir():
         return not (has_magic(source) and not path.exists()) and path.suffix.lower() != LIST_SUFFIX
     return _holds_images(path) and len(list(_walk(path))) == 1
 
 
-def _expand(source: str, base: Path, several: bool) -> Iterator[tuple[str, Path]]:
-    if "://" in source:
-        raise DataError("an address, which is not read yet", source.split("?")[0].split("@")[-1], "Download it first")
+def _expand(source: str, base: Path, several: bool) -> Iterator[tuple[str, Path | CameraAddress]]:
+    if is_address(source):
+        address = CameraAddress.parse(source, "SOURCE")
+        if address.kind != "stream":
+            raise DataError("a file's address", str(address), "Name the file itself")
+        yield address_name(address), address
+        return
     path = base / source
     if path.is_dir():
         inside = list(_walk(path))
@@ -78,7 +131,7 @@ def _expand(source: str, base: Path, several: bool) -> Iterator[tuple[str, Path]
         raise DataError("no such file or folder", str(path), "Name a video, a folder of images or a folder of videos")
 
 
-def _listed(path: Path) -> Iterator[tuple[str, Path]]:
+def _listed(path: Path) -> Iterator[tuple[str, Path | CameraAddress]]:
     try:
         lines = read_text(path, most_bytes=LARGEST_LIST_BYTES).splitlines()
     except (OSError, ValueError) as error:
@@ -87,7 +140,7 @@ def _listed(path: Path) -> Iterator[tuple[str, Path]]:
     if not entries:
         raise DataError("the list names nothing", str(path), "Write a video a line")
     for entry in entries:
-        if Path(entry).suffix.lower() == LIST_SUFFIX:
+        if not is_address(entry) and Path(entry).suffix.lower() == LIST_SUFFIX:
             raise DataError(f"the list names a list, {entry}", str(path), "Name videos, folders and patterns in it")
         yield from _expand(entry, path.parent, True)
 
@@ -121,8 +174,8 @@ def _place_in(folder: Path, video: Path, several: bool) -> str:
     return str(folder.resolve().name / inside if several else inside)
 
 
-def _free(name: str, path: Path, taken: set[str]) -> str:
+def _free(name: str, path: Path | None, taken: set[str]) -> str:
     """The name, or where another video has it one that says more; whatever the case, as some file systems see it."""
-    tries = [name, f"{name}{path.suffix}", f"{path.resolve().parent.name}/{name}"]
+    tries = [name] if path is None else [name, f"{name}{path.suffix}", f"{path.resolve().parent.name}/{name}"]
     tries += [f"{name}-{number}" for number in range(2, len(taken) + 3)]
     return next(text for text in tries if text.casefold() not in taken)

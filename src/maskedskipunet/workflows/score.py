@@ -1,9 +1,11 @@
-"""Score one video with a trained network."""
+"""Score a video with a trained network."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from maskedskipunet.data.frames import OnBadFrame
+from maskedskipunet.data.frames import Frame, OnBadFrame
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.calibration import Calibration
@@ -11,14 +13,17 @@ from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.precision import PrecisionEffect
 from maskedskipunet.files import require_writable
 from maskedskipunet.inference.prepare import Precision, PreparedNetwork
+from maskedskipunet.inference.scorer import FrameScore, score_together
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.progress import Advance, Progress, Silent
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.gathering import RemoteVideo
 from maskedskipunet.workflows.precision import precision_effect
-from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
+from maskedskipunet.workflows.remote import fetched, require_seconds
+from maskedskipunet.workflows.scoring import ScoredVideo, VideoScoring, load_scorer, write_scores
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class ScoreResult:
 
 
 def score(
-    video: Path,
+    video: Path | RemoteVideo,
     model: Path,
     out: Path,
     *,
@@ -55,15 +60,32 @@ def score(
     on_bad_frame: OnBadFrame = "stop",
     device: str = "auto",
     precision: Precision = "float32",
+    seconds: float | None = None,
     progress: Progress | None = None,
 ) -> ScoreResult:
-    """Score a video (a file or a folder of images); write its scores and their plot into `out`.
+    """Score a video (a file, a folder of images, or what a server gives); write its scores and their plot into `out`.
 
-    model: a run or whatever load_model takes; where it has a threshold, the video's events are written too. with_video:
-    also write a comparison video, and where there is a threshold an annotated one. precision: in bfloat16 the first
-    frames are scored in float32 too, to see what it changes.
+    seconds: of an address that is a stream, how much to take. model: a run or whatever load_model takes; where it has
+    a threshold, the video's events are written too. with_video: also write a comparison video, and where there is a
+    threshold an annotated one. precision: in bfloat16 the first frames are scored in float32 too, to see what it
+    changes.
     Raises DataError when the video cannot be read or is too short, WeightsError when the model cannot.
     """
+    progress = progress or Silent()
+    if isinstance(video, RemoteVideo):
+        require_seconds(video.address, seconds)
+        require_writable(out)
+        with fetched(video.name, video.address, out, progress, seconds=seconds) as path:
+            return score(
+                path,
+                model,
+                out,
+                with_video=with_video,
+                on_bad_frame=on_bad_frame,
+                device=device,
+                precision=precision,
+                progress=progress,
+            )
     dataset = recognise(video)
     if len(dataset.train) != 1 or dataset.test:
         raise DataError("not one video", str(video), "Name one file or one folder of images")
@@ -73,7 +95,7 @@ def score(
     source = source_of(item.path, how, on_bad_frame)
     effect = None if precision == "float32" else precision_effect(model, network, source, how)
     job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, calibration=calibration_of(model))
-    with (progress or Silent()).stage(job.title, job.steps) as advance:
+    with progress.stage(job.title, job.steps) as advance:
         return replace(job.run(network, how, advance), effect=effect)
 
 
@@ -100,23 +122,40 @@ class ScoreJob:
         return 2 * expected + (self.source.probe().frame_count if self._has_threshold else 0)
 
     @property
+    def with_maps(self) -> bool:
+        """Whether anything that is made of it needs score maps."""
+        return self.with_video or self._has_threshold
+
+    @property
     def _has_threshold(self) -> bool:
         return self.calibration is not None and self.calibration.alarm is not None
 
     def run(self, network: PreparedNetwork, how: InputFormat, advance: Advance) -> ScoreResult:
-        """Score it and write everything; nothing is written of a video in which no frame has a score."""
-        video_path = self.out / "comparison.mp4" if self.with_video else None
-        annotated_path = self.out / "annotated.mp4" if self.with_video and self._has_threshold else None
-        scored = score_video(
+        """Score it and write everything."""
+        with self.begin(network, how, advance) as scoring:
+            scoring.add_all(network, how)
+            return self.finish(scoring, network)
+
+    def begin(self, network: PreparedNetwork, how: InputFormat, advance: Advance) -> VideoScoring:
+        """What takes in the scores of its frames."""
+        return VideoScoring(
             self.name,
             self.source,
             network,
             how,
-            video=video_path,
+            video=self.out / "comparison.mp4" if self.with_video else None,
             calibration=self.calibration,
-            annotated=annotated_path,
+            annotated=self._annotated_path,
             advance=advance,
         )
+
+    @property
+    def _annotated_path(self) -> Path | None:
+        return self.out / "annotated.mp4" if self.with_video and self._has_threshold else None
+
+    def finish(self, scoring: VideoScoring, network: PreparedNetwork) -> ScoreResult:
+        """Write everything; nothing is written of a video in which no frame has a score."""
+        scored = scoring.finish()
         if not scored.labelled.scored.any():
             raise DataError(
                 f"no {network.clip_length} good frames follow one another in it ({len(scored.scores)} frames)",
@@ -134,8 +173,50 @@ class ScoreJob:
             scored,
             self.out / "scores.parquet",
             self.out / "scores.png",
-            video_path,
+            self.out / "comparison.mp4" if self.with_video else None,
             calibration=self.calibration,
             events_paths=events_paths,
-            annotated_path=annotated_path,
+            annotated_path=self._annotated_path,
         )
+
+
+def run_jobs(
+    jobs: Iterable[ScoreJob],
+    network: PreparedNetwork,
+    how: InputFormat,
+    *,
+    together: int,
+    with_maps: bool,
+    advance: Advance,
+) -> Iterator[tuple[ScoreJob, ScoreResult | DataError]]:
+    """Score many videos, so many of them side by side; each with what was found or what is wrong with it, as they end.
+
+    jobs: the next is asked for when its turn comes. with_maps: whether any of them wants score maps.
+    """
+    begun: dict[str, VideoScoring] = {}
+
+    def begin() -> Iterator[tuple[ScoreJob, Iterator[Frame]]]:
+        for job in jobs:
+            begun[job.name] = job.begin(network, how, advance)
+            yield job, job.source.frames()
+
+    together_scores = score_together(begin(), network, how, at_once=together, with_maps=with_maps)
+    try:
+        with closing(together_scores):
+            for job, found in together_scores:
+                if isinstance(found, FrameScore):
+                    begun[job.name].add(found)
+                else:
+                    with begun.pop(job.name) as scoring:
+                        result = found.error or _finished(job, scoring, network)
+                    yield job, result
+    finally:
+        for scoring in begun.values():
+            scoring.close()
+
+
+def _finished(job: ScoreJob, scoring: VideoScoring, network: PreparedNetwork) -> ScoreResult | DataError:
+    try:
+        return job.finish(scoring, network)
+    except DataError as error:
+        return error

@@ -1,8 +1,8 @@
 """Score many videos with one network: what is finished is not done again, and a broken file stops nothing."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,30 @@ from typing import Any
 import numpy as np
 
 from maskedskipunet import __version__
+from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.downloads import Download, opened_download
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.images import image_files
-from maskedskipunet.errors import DataError, WeightsError, advice_when_interrupted
+from maskedskipunet.data.sampling import require_rate
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.errors import (
+    ConfigError,
+    DataError,
+    MaskedSkipUNetError,
+    WeightsError,
+    advice_when_interrupted,
+)
 from maskedskipunet.files import require_writable
-from maskedskipunet.inference.prepare import Precision
+from maskedskipunet.inference.prepare import Precision, PreparedNetwork
+from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.footage import source_of
-from maskedskipunet.workflows.gathering import NamedVideo
-from maskedskipunet.workflows.score import ScoreJob, ScoreResult
+from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
+from maskedskipunet.workflows.score import ScoreJob, ScoreResult, run_jobs
 from maskedskipunet.workflows.scoring import load_scorer
 
 FINISHED_NAME = "finished.json"  # written last into a video's folder: all else in it is whole
@@ -62,8 +74,11 @@ class ManyScores:
     failed: tuple[tuple[str, str], ...]
 
 
+Settings = dict[str, Any]  # what a video's results depend on; stands in FINISHED_NAME
+
+
 def score_many(
-    videos: Sequence[NamedVideo],
+    videos: Sequence[NamedVideo | RemoteVideo],
     model: Path,
     out: Path,
     *,
@@ -71,63 +86,156 @@ def score_many(
     on_bad_frame: OnBadFrame = "stop",
     device: str = "auto",
     precision: Precision = "float32",
+    together: int = 1,
+    seconds: float | None = None,
     progress: Progress | None = None,
 ) -> ManyScores:
-    """Score videos one after another, each into the folder `out/NAME`.
+    """Score videos, each into the folder `out/NAME`: those at hand, then those of servers.
 
     A video whose folder says that it was finished by the same model with the same settings, and which has not changed
-    since, is passed over: called again, an interrupted scoring goes on where it was.
-    Raises WeightsError, CalibrationError or DiskSpaceError for what concerns all videos; DataErrors of one are told in
-    the result.
+    since, is passed over: called again, an interrupted scoring goes on where it was. together: how many are scored
+    side by side. seconds: of addresses that are streams, how much to take; what a stream shows is new each time.
+    Raises WeightsError, CalibrationError or DiskSpaceError for what concerns all videos, ConfigError for settings that
+    cannot be; what is wrong with one video is told in the result.
     """
-    progress = progress or Silent()
+    if together < 1:
+        raise ConfigError(f"{together} videos together", "--videos-together", "Use 1 or more")
+    local = [video for video in videos if isinstance(video, NamedVideo)]
+    remote = [video for video in videos if isinstance(video, RemoteVideo)]
+    for video in remote:
+        require_seconds(video.address, seconds)
     require_writable(out)
     network, how = load_scorer(model, device, precision)
-    calibration = calibration_of(model)
-    shared = {
-        "version": __version__,
-        "model": fingerprint(model),
-        "input": asdict(how),
-        "precision": precision,
-        "with_video": with_video,
-        "on_bad_frame": on_bad_frame,
-    }
-    done: list[DoneVideo] = []
-    before: list[str] = []
-    failed: list[tuple[str, str]] = []
-    jobs: list[tuple[NamedVideo, ScoreJob, dict[str, Any], int]] = []
-    for video in videos:
-        try:
-            wanted = shared | {"video": _identity(video.path)}
-            if _finished(out / video.name) == wanted:
-                before.append(video.name)
-                continue
-            source = source_of(video.path, how, on_bad_frame)
-            job = ScoreJob(
-                name=video.name,
-                source=source,
-                out=out / video.name,
-                with_video=with_video,
-                calibration=calibration,
-            )
-            jobs.append((video, job, wanted, job.steps))
-        except DataError as error:
-            failed.append((video.name, str(error)))
-            progress.note(str(error))
-    if before:
-        progress.note(f"{len(before)} of {len(videos)} videos are finished already")
-    advice = f"called again, it goes on at the next unfinished video of {out}"
-    title = "scoring and drawing" if with_video else "scoring"
-    with advice_when_interrupted(advice), progress.stage(title, sum(steps for *_, steps in jobs)) as advance:
-        for video, job, wanted, _ in jobs:
-            (job.out / FINISHED_NAME).unlink(missing_ok=True)
+    archive = _Archive(
+        out=out,
+        network=network,
+        how=how,
+        calibration=calibration_of(model),
+        with_video=with_video,
+        on_bad_frame=on_bad_frame,
+        together=together,
+        progress=progress or Silent(),
+        settings={
+            "version": __version__,
+            "model": fingerprint(model),
+            "input": asdict(how),
+            "precision": precision,
+            "with_video": with_video,
+            "on_bad_frame": on_bad_frame,
+        },
+    )
+    with advice_when_interrupted(f"called again, it goes on at the next unfinished video of {out}"):
+        archive.score_local(local)
+        for video in remote:
+            archive.score_remote(video, seconds)
+    return archive.result([video.name for video in videos])
+
+
+@dataclass(kw_only=True)
+class _Archive:
+    """Many videos, what they share, and what became of each so far. settings: what all results depend on."""
+
+    out: Path
+    network: PreparedNetwork
+    how: InputFormat
+    calibration: Calibration | None
+    with_video: bool
+    on_bad_frame: OnBadFrame
+    together: int
+    progress: Progress
+    settings: Settings
+    done: dict[str, DoneVideo] = field(default_factory=dict)
+    before: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def result(self, order: Sequence[str]) -> ManyScores:
+        return ManyScores(
+            tuple(self.done[name] for name in order if name in self.done),
+            tuple(self.before),
+            tuple((name, self.failed[name]) for name in order if name in self.failed),
+        )
+
+    def score_local(self, videos: Sequence[NamedVideo]) -> None:
+        jobs: list[tuple[ScoreJob, Settings]] = []
+        for video in videos:
             try:
-                done.append(DoneVideo.of(job.run(network, how, advance)))
-                write_json(job.out / FINISHED_NAME, wanted)
-            except DataError as error:
-                failed.append((video.name, str(error)))
-                progress.note(str(error))
-    return ManyScores(tuple(done), tuple(before), tuple(failed))
+                settings = self.settings | {"video": _identity(video.path)}
+                if not self._is_finished(video.name, settings):
+                    jobs.append((self._job(video.name, video.path), settings))
+            except (DataError, ConfigError) as error:
+                self._fail(video.name, error)
+        if self.before:
+            self.progress.note(f"{len(self.before)} of {len(videos)} videos are finished already")
+        self._score(jobs)
+
+    def score_remote(self, video: RemoteVideo, seconds: float | None) -> None:
+        try:
+            if seconds is not None:
+                self._score_fetched(video, self.settings, None, seconds)
+                return
+            with opened_download(video.address) as download:
+                said = {"address": str(video.address), "bytes": download.size_bytes, "version": download.version}
+                settings = self.settings | {"video": said}
+                if not self._is_finished(video.name, settings):
+                    self._score_fetched(video, settings, download, None)
+        except (DataError, ConfigError) as error:
+            self._fail(video.name, error)
+
+    def _score_fetched(
+        self, video: RemoteVideo, settings: Settings, download: Download | None, seconds: float | None
+    ) -> None:
+        copy = fetched(video.name, video.address, self.out, self.progress, seconds=seconds, download=download)
+        with copy as path:
+            self._score([(self._job(video.name, path), settings)], video.address)
+
+    def _is_finished(self, name: str, settings: Settings) -> bool:
+        if _finished(self.out / name) != settings:
+            return False
+        self.before.append(name)
+        return True
+
+    def _job(self, name: str, path: Path) -> ScoreJob:
+        source = source_of(path, self.how, self.on_bad_frame)
+        require_rate(source.probe(), source.fps, str(path))
+        return ScoreJob(
+            name=name,
+            source=source,
+            out=self.out / name,
+            with_video=self.with_video,
+            calibration=self.calibration,
+        )
+
+    def _score(self, jobs: Sequence[tuple[ScoreJob, Settings]], address: CameraAddress | None = None) -> None:
+        """address: where they were fetched from."""
+        if not jobs:
+            return
+        settings = {job.name: its for job, its in jobs}
+        with_maps = any(job.with_maps for job, _ in jobs)
+        with self.progress.stage(jobs[0][0].title, sum(job.steps for job, _ in jobs)) as advance:
+            for job, found in run_jobs(
+                _unmarked(job for job, _ in jobs),
+                self.network,
+                self.how,
+                together=self.together,
+                with_maps=with_maps,
+                advance=advance,
+            ):
+                if isinstance(found, ScoreResult):
+                    write_json(job.out / FINISHED_NAME, settings[job.name])
+                    self.done[job.name] = DoneVideo.of(found)
+                else:
+                    self._fail(job.name, found if address is None else of_address(found, address))
+
+    def _fail(self, name: str, error: MaskedSkipUNetError) -> None:
+        self.failed[name] = str(error)
+        self.progress.note(str(error))
+
+
+def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:
+    """The same, each no longer marked as finished when its turn comes."""
+    for job in jobs:
+        (job.out / FINISHED_NAME).unlink(missing_ok=True)
+        yield job
 
 
 def fingerprint(model: Path) -> str:

@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +15,7 @@ from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.detection.events import Box, Event, EventStream, map_boxes
+from maskedskipunet.detection.events import Box, Event, EventRule, EventStream, map_boxes
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
@@ -97,44 +100,111 @@ def score_video(
     each drawn.
     Raises DataError when the video cannot be read.
     """
-    found: list[FrameScore] = []
-    with ExitStack() as stack:
-        spool = None
-        drawn = video or annotated
-        if drawn is not None:
-            spool = stack.enter_context(
-                Spool(
-                    drawn.parent,
-                    frames=source.expected_frames(),
-                    height_px=how.height_px,
-                    width_px=how.width_px,
-                    channels=network.channels,
+    with VideoScoring(
+        name,
+        source,
+        network,
+        how,
+        labels=labels,
+        video=video,
+        maps=maps,
+        calibration=calibration,
+        annotated=annotated,
+        advance=advance,
+    ) as scoring:
+        scoring.add_all(network, how, batch_size)
+        return scoring.finish()
+
+
+class VideoScoring:
+    """What is kept of one video while its scores come, and what is made of it then. Use it in a `with` block.
+
+    The arguments are score_video's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        network: PreparedNetwork,
+        how: InputFormat,
+        *,
+        labels: NDArray[np.uint8] | None = None,
+        video: Path | None = None,
+        maps: Path | None = None,
+        calibration: Calibration | None = None,
+        annotated: Path | None = None,
+        advance: Advance = lambda done: None,
+    ) -> None:
+        self.name, self.source = name, source
+        self._labels, self._video, self._annotated, self._advance = labels, video, annotated, advance
+        self._found: list[FrameScore] = []
+        self._spool = None
+        self._keep_map = None
+        self._events = None if calibration is None or calibration.alarm is None else _Events(name, source, calibration)
+        with ExitStack() as stack:
+            if (drawn := video or annotated) is not None:
+                self._spool = stack.enter_context(
+                    Spool(
+                        drawn.parent,
+                        frames=source.expected_frames(),
+                        height_px=how.height_px,
+                        width_px=how.width_px,
+                        channels=network.channels,
+                    )
                 )
-            )
-        keep_map = None
-        if maps is not None:
-            keep_map = stack.enter_context(map_writer(maps, height_px=how.height_px, width_px=how.width_px))
-        events = None if calibration is None or calibration.alarm is None else _Events(name, source, calibration)
-        with_maps = spool is not None or keep_map is not None or events is not None
-        for scored in score_frames(source.frames(), network, how, batch_size=batch_size, with_maps=with_maps):
-            if keep_map is not None and scored.map is not None:
-                keep_map(scored.index, scored.map)
-            if spool is not None:
-                spool.add(len(found), scored)
-            if events is not None:
-                events.add(scored)
-            found.append(FrameScore(scored.index, scored.time_s, scored.score))
-            advance(1)
-        result = _gather(name, found, labels, str(source.path))
-        if events is not None:
-            result = replace(result, threshold=events.rule.threshold, events=events.all())
-        if spool is not None and drawn is not None and result.labelled.scored.any():
+            if maps is not None:
+                self._keep_map = stack.enter_context(map_writer(maps, height_px=how.height_px, width_px=how.width_px))
+            self._stack = stack.pop_all()
+
+    @property
+    def with_maps(self) -> bool:
+        """Whether score maps are wanted with the scores."""
+        return any(one is not None for one in (self._spool, self._keep_map, self._events))
+
+    def add(self, scored: FrameScore) -> None:
+        """The next frame's score."""
+        if self._keep_map is not None and scored.map is not None:
+            self._keep_map(scored.index, scored.map)
+        if self._spool is not None:
+            self._spool.add(len(self._found), scored)
+        if self._events is not None:
+            self._events.add(scored)
+        self._found.append(FrameScore(scored.index, scored.time_s, scored.score))
+        self._advance(1)
+
+    def add_all(self, network: PreparedNetwork, how: InputFormat, batch_size: int | None = None) -> None:
+        """Score the whole video."""
+        frames = self.source.frames()
+        with closing(score_frames(frames, network, how, batch_size=batch_size, with_maps=self.with_maps)) as scores:
+            for scored in scores:
+                self.add(scored)
+
+    def finish(self) -> ScoredVideo:
+        """The video has ended: its scores and events, and its films drawn, where any frame has a score."""
+        result = _gather(self.name, self._found, self._labels, str(self.source.path))
+        if self._events is not None:
+            result = replace(result, threshold=self._events.rule.threshold, events=self._events.all())
+        drawn = self._video or self._annotated
+        if self._spool is not None and drawn is not None and result.labelled.scored.any():
             drawn.parent.mkdir(parents=True, exist_ok=True)
-            if video is not None:
-                _draw(result, source, spool, video, advance)
-            if annotated is not None and events is not None:
-                _annotate(result, source, spool, annotated, events.rule.release, advance)
-    return result
+            if self._video is not None:
+                _draw(result, self.source, self._spool, self._video, self._advance)
+            if self._annotated is not None and self._events is not None:
+                _annotate(result, self.source, self._spool, self._annotated, self._events.rule.release, self._advance)
+        return result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def close(self) -> None:
+        """What was kept aside on disk is gone."""
+        self._stack.close()
 
 
 class _Events:
@@ -149,16 +219,19 @@ class _Events:
         self._ended: list[Event] = []
 
     def add(self, scored: FrameScore) -> None:
-        def boxes() -> tuple[Box, ...]:
-            if scored.map is None:
-                return ()
-            return map_boxes(scored.map, self.rule.release, height_px=self._height_px, width_px=self._width_px)
-
+        boxes = partial(event_boxes, scored, self.rule, self._height_px, self._width_px)
         told = self._stream.add(scored.index, scored.time_s, scored.score, boxes)
         self._ended += [update.event for update in told if update.phase == "end"]
 
     def all(self) -> tuple[Event, ...]:
         return *self._ended, *(update.event for update in self._stream.finish())
+
+
+def event_boxes(scored: FrameScore, rule: EventRule, height_px: int, width_px: int) -> tuple[Box, ...]:
+    """Where a frame is anomalous, in pixels of its source, if its map is there."""
+    if scored.map is None:
+        return ()
+    return map_boxes(scored.map, rule.release, height_px=height_px, width_px=width_px)
 
 
 def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from maskedskipunet.workflows.footage import test_videos
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
 
+OVERVIEW = "all"  # the plot of all videos
 NORMAL_SHARES = (0.05, 0.01, 0.001)  # of normal frames that thresholds may reach
 
 
@@ -127,9 +129,20 @@ def draw_plots(folder: RunFolder, scored: Sequence[ScoredVideo]) -> None:
     """One overview of all score curves, and a plot a video."""
     folder.plots.mkdir(parents=True, exist_ok=True)
     curves = [video.curve for video in scored]
-    plot_scores(curves, folder.plots / "all.png", "Scores over ground truth")
-    for curve in curves:
-        plot_score_curve(curve, folder.plots / f"{curve.name}.png")
+    plot_scores(curves, folder.plots / f"{OVERVIEW}.png", "Scores over ground truth")
+    for curve, name in zip(curves, plot_names([curve.name for curve in curves]), strict=True):
+        plot_score_curve(curve, folder.plots / f"{name}.png")
+
+
+def plot_names(videos: Sequence[str]) -> list[str]:
+    """What the videos' plots are called: as the videos, but where the overview is called so.
+
+    >>> plot_names(["01", "all"])
+    ['01', 'all_2']
+    """
+    taken = {OVERVIEW, *(name.casefold() for name in videos)}
+    free = next(name for name in (f"{OVERVIEW}_{number}" for number in count(2)) if name not in taken)
+    return [free if name.casefold() == OVERVIEW else name for name in videos]
 
 
 def at_usual_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo]) -> dict[str, Any]:

@@ -1,0 +1,17 @@
+"""Passwords that were typed on the command line are seen in the list of processes: they are written over."""
+
+import sys
+from collections.abc import Sequence
+
+from maskedskipunet.cli.values import UsageError
+from maskedskipunet.machine import hide_in_process_list
+
+
+def hide_passwords(secrets: Sequence[str]) -> None:
+    """Write over them there. Raises UsageError where the system does not let us."""
+    if not secrets:
+        return
+    cure = "Write it as ${NAME} in single quotes, or into a file"
+    if not hide_in_process_list(secrets):
+        raise UsageError("an address with a password on the command line can be seen by every user", "SOURCE", cure)
+    print(f"a password on the command line can be seen while a command starts. {cure}.", file=sys.stderr, flush=True)

@@ -1,0 +1,11 @@
+"""Which model a person means by a name or a path."""
+
+from pathlib import Path
+
+from maskedskipunet.runs import run_meant
+
+
+def find_model(path: Path) -> Path:
+    """A run's folder, where a run is named; else what is named."""
+    run = run_meant(path)
+    return path if run is None else run.path

@@ -1,0 +1,147 @@
+"""Video files from web servers, fetched whole: what is read twice is sent once, and no server need give parts of it."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse, responses
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+)
+
+from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.errors import VideoError
+from maskedskipunet.files import readable_bytes, require_room, whole_file
+from maskedskipunet.progress import Advance
+
+PATIENCE_S = 20.0  # for a server's answer, and each further part
+PART_BYTES = 1 << 18
+MOST_UNSTATED_BYTES = 8_000_000_000  # of a server that does not say how much there is: it may never end
+WEB_SCHEMES = ("http", "https")
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat")
+_LEFT_AS_IS = "/?#[]@!$&'()*+,;=%:~"
+
+
+@dataclass(frozen=True)
+class Download:
+    """What a server has begun to send.
+
+    size_bytes: None where it does not say. version: what changes when the file does, as far as the server says.
+    is_live: whether it is a camera's pictures, one after another without end.
+    """
+
+    address: CameraAddress
+    size_bytes: int | None
+    version: str
+    is_live: bool
+    response: HTTPResponse
+
+    def save(self, path: Path, advance: Advance = lambda done: None) -> None:
+        """Write all of it to a file, which appears when it is whole. advance: called with numbers of bytes.
+
+        Raises VideoError when it breaks off or is no video file, DiskSpaceError when there is no room for it.
+        """
+        if self.size_bytes is not None:
+            cure = "Make room or name another folder"
+            require_room(path.parent, self.size_bytes, what=f"fetching {self.address}", cure=cure)
+        with whole_file(path) as part, part.open("wb") as file:
+            done = 0
+            for data in self._parts():
+                if done == 0 and data.lstrip().startswith(_PLAYLISTS):
+                    raise self._fault("it is a playlist, no video file", "Take it as a stream with --seconds")
+                done += len(data)
+                if self.size_bytes is None and done > MOST_UNSTATED_BYTES:
+                    raise self._fault(
+                        f"more than {readable_bytes(MOST_UNSTATED_BYTES)} came and no end", "Download it first"
+                    )
+                file.write(data)
+                advance(len(data))
+            if self.size_bytes is not None and done < self.size_bytes:
+                sizes = f"{readable_bytes(done)} of {readable_bytes(self.size_bytes)}"
+                raise self._fault(f"the download broke off after {sizes}", "Try again")
+
+    def _parts(self) -> Iterator[bytes]:
+        while True:
+            try:
+                data = self.response.read(PART_BYTES)
+            except (OSError, HTTPException) as error:
+                fault = _told(error)
+                break
+            if not data:
+                return
+            yield data
+        raise self._fault(f"the download broke off ({fault})", "Try again")
+
+    def _fault(self, what: str, cure: str) -> VideoError:
+        return VideoError(what, str(self.address), cure)
+
+
+@contextmanager
+def opened_download(address: CameraAddress) -> Iterator[Download]:
+    """Ask a web server for a file; its contents are not read yet.
+
+    Raises VideoError, which holds no secret of the address, when the server does not give it.
+    """
+    response, fault = _asked(address)
+    if response is None:  # raised out here: the library's own errors hold the address, and no traceback shall show it
+        raise VideoError(f"cannot fetch it ({fault})", str(address), "Check the address, user and password")
+    with closing(response):
+        size = response.headers.get("Content-Length", "")
+        version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+        kind = response.headers.get_content_maintype()
+        yield Download(address, int(size) if size.isdecimal() else None, version, kind == "multipart", response)
+
+
+def _asked(address: CameraAddress) -> tuple[HTTPResponse | None, str]:
+    parts = urlsplit(address.secret_url)
+    login, _, host = parts.netloc.rpartition("@")
+    try:
+        bare = urlunsplit((parts.scheme, host, quote(parts.path or "/", _LEFT_AS_IS), parts.query, ""))
+        request = Request(bare, headers={"User-Agent": "maskedskipunet"})
+        if login:  # not sent on to where the server may lead
+            encoded = base64.b64encode(unquote(login).encode()).decode()
+            request.add_unredirected_header("Authorization", f"Basic {encoded}")
+        return _opener().open(request, timeout=PATIENCE_S), ""
+    except (OSError, HTTPException, ValueError) as error:
+        return None, _told(error)
+
+
+def _opener() -> OpenerDirector:
+    """For the web alone: a server may lead to another, but to no file of ours."""
+    opener = OpenerDirector()
+    for handler in (
+        ProxyHandler,
+        HTTPHandler,
+        HTTPSHandler,
+        HTTPRedirectHandler,
+        HTTPDefaultErrorHandler,
+        HTTPErrorProcessor,
+        UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
+def _told(error: Exception) -> str:
+    """In a few words, and without the address."""
+    if isinstance(error, HTTPError):
+        error.close()
+        return f"{error.code} {responses.get(error.code, '')}".strip()  # its own words may hold where it leads
+    if isinstance(error, URLError) and isinstance(error.reason, Exception):
+        error = error.reason
+    if isinstance(error, TimeoutError):
+        return "nothing came for too long"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return type(error).__name__

@@ -1,0 +1,232 @@
+"""A trained network for programs: footage of any kind goes in, a result a frame comes out."""
+
+import warnings
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, overload
+
+from maskedskipunet.data.frames import Frame, OnBadFrame
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import EventRule, EventStream
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.inference.prepare import Precision, PreparedNetwork
+from maskedskipunet.inference.scorer import FrameScore, score_frames
+from maskedskipunet.model.config import InputFormat
+from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.workflows.feeds import Feed, Footage, feeds
+from maskedskipunet.workflows.result import Result, Story
+from maskedskipunet.workflows.scoring import event_boxes, load_scorer
+
+
+def load_detector(
+    model: str | Path, *, threshold: float | None = None, device: str = "auto", precision: Precision = "float32"
+) -> "Detector":
+    """A trained network that looks at footage.
+
+    model: a run or whatever load_model takes. threshold: of events, in place of the one that `calibrate` set.
+    device: "auto" takes a GPU where there is one. precision: bfloat16 is faster where the processor has it.
+    Raises WeightsError when there is no such model, CalibrationError for a damaged calibration, ConfigError for
+    settings that cannot be.
+    """
+    model = Path(model)
+    network, how = load_scorer(model, device, precision)
+    return Detector(network, how, calibration_of(model), threshold)
+
+
+class Detector:
+    """Looks at footage; use load_detector to make one.
+
+    clip_length: frames that a score looks at; the first score comes (clip_length - 1) / 2 frames late. threshold: of
+    events, None where the model has none.
+    """
+
+    def __init__(
+        self,
+        network: PreparedNetwork,
+        how: InputFormat,
+        calibration: Calibration | None = None,
+        threshold: float | None = None,
+    ) -> None:
+        self._network, self._how, self._calibration = network, how, calibration
+        self._rule = rule_of(calibration, threshold)
+        self._has_warned = False
+
+    @property
+    def clip_length(self) -> int:
+        return self._network.clip_length
+
+    @property
+    def threshold(self) -> float | None:
+        return None if self._rule is None else self._rule.threshold
+
+    @overload
+    def predict(
+        self,
+        source: Footage,
+        *,
+        stream: Literal[True],
+        threshold: float | None = ...,
+        fps: float | None = ...,
+        on_bad_frame: OnBadFrame = ...,
+        batch_size: int | None = ...,
+    ) -> Generator[Result, None, None]: ...
+
+    @overload
+    def predict(
+        self,
+        source: Footage,
+        *,
+        stream: Literal[False] = False,
+        threshold: float | None = ...,
+        fps: float | None = ...,
+        on_bad_frame: OnBadFrame = ...,
+        batch_size: int | None = ...,
+    ) -> list[Result]: ...
+
+    def predict(
+        self,
+        source: Footage,
+        *,
+        stream: bool = False,
+        threshold: float | None = None,
+        fps: float | None = None,
+        on_bad_frame: OnBadFrame = "stop",
+        batch_size: int | None = None,
+    ) -> Generator[Result, None, None] | list[Result]:
+        """Look at footage, a result a frame.
+
+        source: a video file, a folder of images or of videos, a pattern, a `.txt` list; an address (`https://…/a.mp4`,
+        `rtsp://…`, whose password may be `${NAME}`); a camera, `usb:0` or 0; frames, uint8 (H, W, 3), RGB, one after
+        another; or a list of several of these.
+        stream: give results as they come, in a generator that holds some frames at most, and when it is closed or
+        dropped closes its source; else a list, which holds all frames. threshold: of events, for this call.
+        fps: frames a second to look at in place of what the model was trained at; of frames that are handed over,
+        which are all looked at, how many of them a second there are. on_bad_frame: "stop" raises at a frame that
+        cannot be read, "skip" gives a result without image and score. batch_size: frames that are waited for and
+        scored together; None: one of a camera, else as many as pay.
+        Raises DataError for what cannot be read, ConfigError for settings that cannot be, ShapeError for frames of
+        another kind.
+        """
+        if fps is not None and not 0 < fps < float("inf"):
+            raise ConfigError(f"{fps!r} frames a second", "fps", "Use a rate above 0")
+        if on_bad_frame not in ("stop", "skip"):
+            raise ConfigError(f"{on_bad_frame!r}", "on_bad_frame", "Use 'stop' or 'skip'")
+        if batch_size is not None and batch_size < 1:
+            raise ConfigError(f"{batch_size} frames together", "batch_size", "Use 1 or more")
+        rule = self._rule if threshold is None else rule_of(self._calibration, threshold)
+        if rule is None and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                "the model has no threshold, so no frame is in an event: set one with `maskedskipunet calibrate`, "
+                "or give threshold=",
+                stacklevel=2,
+            )
+        how = self._how if fps is None else replace(self._how, fps=fps)
+        sources = feeds(source, how, on_bad_frame, rate=fps)
+        if not stream and (live := next((one for one in sources if one.is_live), None)):
+            raise ConfigError("a live source never ends", live.name, "Use stream=True")
+        results = self._results(sources, rule, batch_size)
+        return results if stream else list(results)
+
+    def _results(
+        self, sources: Sequence[Feed], rule: EventRule | None, batch_size: int | None
+    ) -> Generator[Result, None, None]:
+        with ExitStack() as stack:
+            for feed in sources:
+                stack.callback(_close, feed.frames)
+            for feed in sources:
+                with closing(self._of_one(feed, rule, batch_size)) as results:
+                    yield from results
+
+    def _of_one(self, feed: Feed, rule: EventRule | None, batch_size: int | None) -> Generator[Result, None, None]:
+        waiting: deque[Frame] = deque()  # those without a score yet
+
+        def passing() -> Iterator[Frame]:
+            for frame in feed.frames:
+                waiting.append(frame)
+                yield frame
+
+        events = _EventsByFrame(feed.name, rule, self._calibration)
+        if batch_size is None and feed.is_live:
+            batch_size = 1
+        scores = score_frames(passing(), self._network, self._how, batch_size=batch_size, with_maps=True)
+        with closing(scores):
+            for scored in scores:
+                frame = waiting.popleft()
+                yield self._result(feed.name, frame, scored, rule, events.add(frame, scored))
+        events.finish()
+
+    def _result(self, source: str, frame: Frame, scored: FrameScore, rule: EventRule | None, story: Story) -> Result:
+        known = self._calibration if scored.score is not None else None
+        return Result(
+            source=source,
+            index=frame.index,
+            time_s=frame.time_s,
+            image=frame.image,
+            score=scored.score,
+            normal_share=None if known is None or scored.score is None else known.share_of(scored.score),
+            threshold=None if rule is None else rule.threshold,
+            score_map=scored.map,
+            glow_level=self._glow_level(rule, scored),
+            box_level=None if rule is None else rule.release,
+            story=story,
+        )
+
+    def _glow_level(self, rule: EventRule | None, scored: FrameScore) -> float:
+        if rule is not None:
+            return rule.threshold
+        return self._calibration.levels[-1] if self._calibration is not None else scored.score or 1.0
+
+
+def rule_of(calibration: Calibration | None, threshold: float | None) -> EventRule | None:
+    """What makes an event: as calibrated, at a threshold in place of that one, or by a threshold alone.
+
+    None where there is neither.
+    """
+    alarm = None if calibration is None else calibration.alarm
+    if threshold is None:
+        return None if alarm is None else alarm.rule
+    if alarm is not None:
+        return alarm.rule.at(threshold, alarm.usual)
+    rule = EventRule(threshold=threshold, release=threshold)
+    return rule if calibration is None else rule.at(threshold, calibration.threshold(0.5))
+
+
+class _EventsByFrame:
+    """Finds a source's events as its scores come, and tells of each frame which it may belong to."""
+
+    def __init__(self, source: str, rule: EventRule | None, calibration: Calibration | None) -> None:
+        self._rule = rule
+        self._story = Story()
+        self._stream = None
+        if rule is not None:
+            share = None if calibration is None else calibration.share_of
+            self._stream = EventStream(source, rule, normal_share=share)
+
+    def add(self, frame: Frame, scored: FrameScore) -> Story:
+        if self._stream is None or self._rule is None:
+            return self._story
+        height_px, width_px = (0, 0) if frame.image is None else frame.image.shape[:2]
+        boxes = partial(event_boxes, scored, self._rule, height_px, width_px)
+        for update in self._stream.add(scored.index, scored.time_s, scored.score, boxes):
+            if update.phase == "end":
+                self._story.event = update.event
+                self._story = Story()
+        if (running := self._stream.running) is not None:
+            self._story.event = running
+        return self._story
+
+    def finish(self) -> None:
+        if self._stream is not None:
+            for update in self._stream.finish():
+                self._story.event = update.event
+
+
+def _close(frames: Iterator[Frame]) -> None:
+    close = getattr(frames, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,137 @@
+"""From whatever a program hands over (paths, addresses, cameras, frames) to frames, one source after another."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.downloads import WEB_SCHEMES, opened_download
+from maskedskipunet.data.frames import Frame, Image, OnBadFrame
+from maskedskipunet.data.sources import Source
+from maskedskipunet.data.streams import LiveSource
+from maskedskipunet.errors import ConfigError, FrameError, ShapeError
+from maskedskipunet.model.config import InputFormat
+from maskedskipunet.progress import Silent
+from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.gathering import NamedVideo, address_name, find_sources, is_address
+from maskedskipunet.workflows.remote import fetched
+
+Footage: TypeAlias = "str | PathLike[str] | int | Iterable[Image | None] | Sequence[Footage]"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One source. frames: to be closed by whoever takes them. is_live: whether it never ends."""
+
+    name: str
+    frames: Iterator[Frame]
+    is_live: bool = False
+
+
+def feeds(footage: Footage, how: InputFormat, on_bad_frame: OnBadFrame, *, rate: float | None) -> list[Feed]:
+    """The sources that are meant, in order; nothing is opened yet but what must be looked at to tell them.
+
+    footage: a path, pattern or address as find_sources takes it; `usb:0`, or 0 alone; frames, uint8 (H, W, 3), one
+    after another, None for one that is bad; or a list of several of these. how: which frames are kept of a source that
+    has a clock. rate: frames a second of those that have none, None: as `how` says.
+    Raises DataError for what does not exist, ConfigError for what is no source.
+    """
+    if isinstance(footage, np.ndarray) and footage.ndim != 4:
+        raise ShapeError(f"an array of shape {footage.shape}", "source", "Give frames one after another, (N, H, W, 3)")
+    if isinstance(footage, (list, tuple)) and not _are_frames(footage):
+        found = [feed for one in footage for feed in _feeds(one, how, on_bad_frame, rate, "frames")]
+        return _told_apart(found)
+    return _feeds(footage, how, on_bad_frame, rate, "frames")
+
+
+def _told_apart(found: Sequence[Feed]) -> list[Feed]:
+    """Each under a name of its own."""
+    taken: set[str] = set()
+    named = []
+    for feed in found:
+        names = (feed.name, *(f"{feed.name}-{number}" for number in range(2, len(found) + 1)))
+        named.append(replace(feed, name=next(name for name in names if name not in taken)))
+        taken.add(named[-1].name)
+    return named
+
+
+def _are_frames(several: Sequence[Any]) -> bool:
+    if not several:
+        raise ConfigError("there is no source", "source", "Name a video, an address or frames")
+    return all(one is None or (isinstance(one, np.ndarray) and one.ndim == 3) for one in several)
+
+
+def _feeds(footage: Any, how: InputFormat, on_bad_frame: OnBadFrame, rate: float | None, name: str) -> list[Feed]:
+    if isinstance(footage, int) and not isinstance(footage, bool):
+        footage = f"usb:{footage}"
+    if isinstance(footage, str | PathLike):
+        return _named(str(footage), how, on_bad_frame)
+    if not isinstance(footage, Iterable):
+        raise ConfigError(f"{type(footage).__name__} is no source", "source", "Name a video, an address or frames")
+    rate = rate or (how.fps or how.image_fps) / how.stride
+    return [Feed(name, _handed_over(footage, name, on_bad_frame, rate))]
+
+
+def _named(text: str, how: InputFormat, on_bad_frame: OnBadFrame) -> list[Feed]:
+    address = CameraAddress.parse(text)
+    if address.kind == "usb":
+        return [_live(str(address), address, how)]
+    if address.kind == "file" and is_address(text):
+        text = address.secret_url
+    found = []
+    for video in find_sources([text]):
+        if isinstance(video, NamedVideo):
+            found.append(Feed(video.name, _of(source_of(video.path, how, on_bad_frame))))
+        elif video.address.scheme not in WEB_SCHEMES or _never_ends(video.address):
+            found.append(_live(address_name(video.address), video.address, how))
+        else:
+            found.append(Feed(video.name, _fetched(video.name, video.address, how, on_bad_frame)))
+    return found
+
+
+def _live(name: str, address: CameraAddress, how: InputFormat) -> Feed:
+    return Feed(name, _of(LiveSource(address=address, fps=how.fps, stride=how.stride)), is_live=True)
+
+
+def _of(source: Source | LiveSource) -> Iterator[Frame]:
+    """Its frames; nothing is opened before the first is asked for."""
+    yield from source.frames()
+
+
+def _never_ends(address: CameraAddress) -> bool:
+    with opened_download(address) as download:
+        return download.is_live
+
+
+def _fetched(name: str, address: CameraAddress, how: InputFormat, on_bad_frame: OnBadFrame) -> Iterator[Frame]:
+    with fetched(name, address, Path(gettempdir()), Silent()) as path:
+        yield from source_of(path, how, on_bad_frame).frames()
+
+
+def _handed_over(frames: Iterable[Image | None], name: str, on_bad_frame: OnBadFrame, rate: float) -> Iterator[Frame]:
+    try:
+        for index, image in enumerate(frames):
+            if image is None and on_bad_frame == "stop":
+                cure = "Leave it out, or go on with on_bad_frame='skip'"
+                raise FrameError(f"frame {index} is None", name, cure)
+            if image is not None:
+                _require_picture(image, index, name)
+            yield Frame(index, index / rate, image)
+    finally:
+        close = getattr(frames, "close", None)
+        if close is not None:
+            close()
+
+
+def _require_picture(image: Any, index: int, name: str) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        is_array = isinstance(image, np.ndarray)
+        seen = f"{image.dtype} of shape {image.shape}" if is_array else type(image).__name__
+        raise ShapeError(f"frame {index} is {seen}", name, "Use uint8 (height, width, 3), RGB")
+    if not image.size:
+        raise ShapeError(f"frame {index} has no pixel", name, "Use uint8 (height, width, 3), RGB")

@@ -1,0 +1,108 @@
+"""What a server shows, as a file for as long as it is scored."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.downloads import WEB_SCHEMES, Download, opened_download
+from maskedskipunet.data.recording import RECORDED_SUFFIX, record
+from maskedskipunet.data.streams import LiveSource
+from maskedskipunet.data.video import VIDEO_SUFFIXES
+from maskedskipunet.errors import ConfigError, DataError, MaskedSkipUNetError, VideoError
+from maskedskipunet.files import existing_folder
+from maskedskipunet.progress import Progress
+
+KB = 1000
+
+
+def require_seconds(address: CameraAddress, seconds: float | None) -> None:
+    """Raises ConfigError where it is not said how much of a stream that never ends is wanted."""
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise ConfigError(f"{seconds:g} seconds", "--seconds", "Use a number above 0")
+    if seconds is None and address.scheme not in WEB_SCHEMES:
+        raise ConfigError("a stream never ends", str(address), "Say with --seconds how much of it to score, or `watch`")
+
+
+@contextmanager
+def fetched(
+    name: str,
+    address: CameraAddress,
+    folder: Path,
+    progress: Progress,
+    *,
+    seconds: float | None = None,
+    download: Download | None = None,
+) -> Iterator[Path]:
+    """A file with what an address shows, on the folder's disk; it is removed when the block ends.
+
+    seconds: how much to record of a stream; None: the address is a file's, and all of it is fetched. download: the
+    answer that is there already. Raises VideoError for what cannot be fetched; a DataError in the block names the
+    address in place of the file.
+    """
+    with TemporaryDirectory(prefix=".fetched-", dir=existing_folder(folder)) as place, _about(address, Path(place)):
+        if seconds is not None:
+            path = Path(place) / f"{PurePosixPath(name).name}{RECORDED_SUFFIX}"
+            _record(name, address, path, seconds, progress)
+            yield path
+            return
+        suffix = PurePosixPath(urlsplit(address.secret_url).path).suffix.lower()
+        path = Path(place) / f"{PurePosixPath(name).name}{suffix if suffix in VIDEO_SUFFIXES else '.mp4'}"
+        if download is not None:
+            _save(name, download, path, progress)
+        else:
+            with opened_download(address) as answer:
+                _save(name, answer, path, progress)
+        yield path
+
+
+@contextmanager
+def _about(address: CameraAddress, place: Path) -> Iterator[None]:
+    """What is wrong with a file that will be gone is said of where it came from."""
+    try:
+        yield
+    except (DataError, ConfigError) as error:
+        if not error.where.startswith(str(place)):
+            raise
+        raise of_address(error, address) from error
+
+
+def of_address(error: MaskedSkipUNetError, address: CameraAddress) -> MaskedSkipUNetError:
+    """The same fault, of what an address shows."""
+    return type(error)(error.what, str(address), error.cure)
+
+
+def _record(name: str, address: CameraAddress, path: Path, seconds: float, progress: Progress) -> None:
+    with progress.stage(f"recording {name}", round(seconds), "seconds") as advance:
+        told = 0.0
+
+        def came(more: float) -> None:
+            nonlocal told
+            told += more
+            whole = int(told)
+            told -= whole
+            advance(whole)
+
+        recorded = record(LiveSource(address=address), path, seconds, came)
+    if recorded.fault is not None:
+        progress.note(f"{address} ended after {recorded.seconds:.1f} of {seconds:g} seconds ({recorded.fault})")
+
+
+def _save(name: str, download: Download, path: Path, progress: Progress) -> None:
+    if download.is_live:
+        raise VideoError("it is a stream, which never ends", str(download.address), "Say how much with --seconds")
+    if download.size_bytes is None:
+        progress.note(f"fetching {name}, the server does not say how much")
+        download.save(path)
+        return
+    with progress.stage(f"fetching {name}", download.size_bytes // KB, "kB") as advance:
+        rest = 0
+
+        def came(more: int) -> None:
+            nonlocal rest
+            whole, rest = divmod(rest + more, KB)
+            advance(whole)
+
+        download.save(path, came)
