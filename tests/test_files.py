@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from maskedskipunet.errors import ConfigError, DiskSpaceError
 from maskedskipunet.files import (
     existing_folder,
+    keep_earlier,
     no_room_is_our_error,
     readable_bytes,
     require_room,
@@ -207,3 +208,13 @@ def test_a_size_in_words_is_near_the_size_and_never_a_thousand_of_a_unit(count):
     factor = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}[unit]
     assert float(number) < 1000
     assert abs(float(number) * factor - count) <= 0.5 * factor
+
+
+def test_what_will_be_written_anew_is_kept_under_the_next_free_number(tmp_path):
+    path = tmp_path / "config.json"
+    assert keep_earlier(path) is None
+    for number, text in enumerate(("one", "two"), start=1):
+        path.write_text(text)
+        kept = keep_earlier(path)
+        assert kept == tmp_path / f"config.{number}.json"
+        assert (kept.read_text(), path.read_text()) == (text, text)

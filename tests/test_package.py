@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runs": {"errors", "files", "machine"},
     "data": ROOTS,
     "model": ROOTS,
-    "inference": ROOTS | {"data", "model", "machine"},
+    "inference": ROOTS | {"data", "detection", "model", "machine"},
     "training": ROOTS | {"data", "model", "runs"},
     "evaluation": ROOTS | {"data"},
     "detection": ROOTS,

@@ -58,6 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         help="For the highest-scoring moments (default: calibration/ in the run folder).",
     )
     parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
+    parser.add_ignore("; the model ignores it from now on")
     parser.add_device()
     parser.add_json()
     options = parser.parse(arguments)
@@ -75,6 +76,7 @@ def run(arguments: Sequence[str]) -> int:
         interval_h=options.interval_hours,
         pictures=options.pictures,
         on_bad_frame=options.on_bad_frame,
+        ignore=options.ignore,
         device=options.device,
         progress=console.make_progress(),
     )

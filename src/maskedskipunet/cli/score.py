@@ -39,6 +39,7 @@ def run(arguments: Sequence[str]) -> int:
         help="Also write a comparison video, and where the model has a threshold an annotated one.",
     )
     parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
+    parser.add_ignore()
     parser.add_device()
     parser.add_precision()
     parser.add_json()
@@ -62,6 +63,7 @@ def _score_one(video: Path, options: Options) -> int:
         on_bad_frame=options.on_bad_frame,
         device=options.device,
         precision=options.precision,
+        ignore=options.ignore,
         progress=console.make_progress(),
     )
     scored, has_score = result.scored, result.scored.labelled.scored
@@ -112,6 +114,7 @@ def _score_many(options: Options) -> int:
         on_bad_frame=options.on_bad_frame,
         device=options.device,
         precision=options.precision,
+        ignore=options.ignore,
         progress=console.make_progress(),
     )
     figures = {

@@ -89,6 +89,7 @@ def run(arguments: Sequence[str]) -> int:
             precision=options.precision,
             config=replace(asked.config, **changes),
             patience=asked.patience,
+            ignore=asked.ignore,
             wanted=lambda: not stop.signal,
             planned=lambda plan: _note(plan.told()),
         )

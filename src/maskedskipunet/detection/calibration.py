@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet import files
 from maskedskipunet.detection.budget import AlarmSetting
 from maskedskipunet.errors import CalibrationError, ConfigError
 from maskedskipunet.files import whole_file
@@ -127,15 +128,7 @@ class Calibration:
 
 def keep_earlier(folder: Path) -> Path | None:
     """Copy a model's calibration to the next free `calibration.N.json`; None where there is none."""
-    path = folder / CALIBRATION_NAME
-    if not path.exists():
-        return None
-    number = 1
-    while (kept := path.with_name(f"{path.stem}.{number}.json")).exists():
-        number += 1
-    with whole_file(kept) as part:
-        part.write_bytes(path.read_bytes())
-    return kept
+    return files.keep_earlier(folder / CALIBRATION_NAME)
 
 
 def kept_counts(frames: int) -> NDArray[np.int64]:

@@ -78,6 +78,7 @@ class TrainConfig:
             fps=self.data.fps,
             stride=self.data.stride,
             image_fps=self.data.image_fps,
+            ignore=self.data.ignore,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`cameras.yaml`: which cameras are watched, by which model, and how patiently."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,10 @@ import yaml
 
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
+from maskedskipunet.model.config import InputFormat
 from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.watching import WatchConfig
+from maskedskipunet.workflows.ignored import also_ignoring
 
 EXAMPLE = "Write `cameras: {door: rtsp://…}` into it"
 LARGEST = 1_000_000  # characters
@@ -18,20 +20,25 @@ LARGEST = 1_000_000  # characters
 
 @dataclass(frozen=True)
 class CameraFile:
-    """What a file of cameras says. model: None where it names none. fps: None where it asks for no rate."""
+    """What a file of cameras says.
+
+    model: None where it names none. fps: None where it asks for no rate. ignore: shapes that are not looked at, of the
+    cameras that have any.
+    """
 
     cameras: Mapping[str, CameraAddress]
     model: Path | None
     fps: float | None
     config: WatchConfig
     patience: Patience
+    ignore: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_camera_file(path: Path) -> CameraFile:
     """Raises ConfigError that names every fault of the file at once, and shows no address."""
     faults: list[str] = []
     settings = _mapping(_document(path), str(path), faults)
-    cameras = _cameras(settings.pop("cameras", None), faults)
+    cameras, ignore = _cameras(settings.pop("cameras", None), faults)
     model = settings.pop("model", None)
     if model is not None and not (isinstance(model, str) and model):
         faults.append("model: not a path")
@@ -45,7 +52,7 @@ def read_camera_file(path: Path) -> CameraFile:
     if faults or patience is None or config is None:
         count = f"{len(faults)} faults: " if len(faults) > 1 else ""
         raise ConfigError(count + "; ".join(faults), str(path), "Mend the file")
-    return CameraFile(cameras, None if model is None else Path(model), fps, config, patience)
+    return CameraFile(cameras, None if model is None else Path(model), fps, config, patience, ignore)
 
 
 def named_sources(sources: list[str]) -> dict[str, CameraAddress]:
@@ -96,13 +103,20 @@ def _mapping(value: Any, where: str, faults: list[str]) -> dict[str, Any]:
     return {str(name): setting for name, setting in value.items()}
 
 
-def _cameras(value: Any, faults: list[str]) -> dict[str, CameraAddress]:
+def _cameras(value: Any, faults: list[str]) -> tuple[dict[str, CameraAddress], dict[str, tuple[str, ...]]]:
     found: dict[str, CameraAddress] = {}
+    ignored: dict[str, tuple[str, ...]] = {}
     if not isinstance(value, dict) or not value:
         faults.append("cameras: none is named")
-        return found
-    for key, source in value.items():
-        where = f"cameras.{key}"
+        return found, ignored
+    for key, said in value.items():
+        where, source = f"cameras.{key}", said
+        if isinstance(said, dict):
+            settings = {str(setting): told for setting, told in said.items()}
+            source, shapes = settings.pop("source", None), _shapes(settings.pop("ignore", None), where, faults)
+            faults += [f"{where}.{setting}: there is no such setting" for setting in settings]
+            if shapes:
+                ignored[str(key)] = shapes
         name = str(key)
         if not name.isprintable() or not name.strip() or "/" in name or name.startswith("."):
             faults.append(f"{where!r}: not a name that a folder could have")
@@ -113,7 +127,20 @@ def _cameras(value: Any, faults: list[str]) -> dict[str, CameraAddress]:
                 found[name] = CameraAddress.parse(source, where)
             except MaskedSkipUNetError as error:
                 faults.append(f"{where}: {error.what}")
-    return found
+    return found, ignored
+
+
+def _shapes(value: Any, where: str, faults: list[str]) -> tuple[str, ...]:
+    """Shapes to ignore, mask images read."""
+    texts = [value] if isinstance(value, str) else [] if value is None else value
+    if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+        faults.append(f"{where}.ignore: not a list of shapes")
+        return ()
+    try:
+        return also_ignoring(InputFormat(), texts, f"{where}.ignore").ignore
+    except MaskedSkipUNetError as error:
+        faults.append(f"{error.where}: {error.what}")
+        return ()
 
 
 def _numbers() -> set[str]:

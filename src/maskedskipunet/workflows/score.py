@@ -1,5 +1,6 @@
 """Score one video with a trained network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
 
@@ -55,13 +57,15 @@ def score(
     on_bad_frame: OnBadFrame = "stop",
     device: str = "auto",
     precision: Precision = "float32",
+    ignore: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> ScoreResult:
     """Score a video (a file or a folder of images); write its scores and their plot into `out`.
 
     model: a run or whatever load_model takes; where it has a threshold, the video's events are written too. with_video:
     also write a comparison video, and where there is a threshold an annotated one. precision: in bfloat16 the first
-    frames are scored in float32 too, to see what it changes.
+    frames are scored in float32 too, to see what it changes. ignore: shapes that are not looked at, besides the
+    model's.
     Raises DataError when the video cannot be read or is too short, WeightsError when the model cannot.
     """
     dataset = recognise(video)
@@ -69,6 +73,7 @@ def score(
         raise DataError("not one video", str(video), "Name one file or one folder of images")
     require_writable(out)
     network, how = load_scorer(model, device, precision)
+    how = also_ignoring(how, ignore, "ignore")
     item = dataset.train[0]
     source = source_of(item.path, how, on_bad_frame)
     effect = None if precision == "float32" else precision_effect(model, network, source, how)

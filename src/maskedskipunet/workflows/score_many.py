@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from maskedskipunet.runs import write_json
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.score import ScoreJob, ScoreResult
 from maskedskipunet.workflows.scoring import load_scorer
 
@@ -71,23 +72,26 @@ def score_many(
     on_bad_frame: OnBadFrame = "stop",
     device: str = "auto",
     precision: Precision = "float32",
+    ignore: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> ManyScores:
     """Score videos one after another, each into the folder `out/NAME`.
 
     A video whose folder says that it was finished by the same model with the same settings, and which has not changed
-    since, is passed over: called again, an interrupted scoring goes on where it was.
+    since, is passed over: called again, an interrupted scoring goes on where it was. ignore: shapes that are not looked
+    at, besides the model's.
     Raises WeightsError, CalibrationError or DiskSpaceError for what concerns all videos; DataErrors of one are told in
     the result.
     """
     progress = progress or Silent()
     require_writable(out)
     network, how = load_scorer(model, device, precision)
+    how = also_ignoring(how, ignore, "ignore")
     calibration = calibration_of(model)
     shared = {
         "version": __version__,
         "model": fingerprint(model),
-        "input": asdict(how),
+        "input": how.to_dict(),
         "precision": precision,
         "with_video": with_video,
         "on_bad_frame": on_bad_frame,

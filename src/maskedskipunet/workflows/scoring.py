@@ -17,6 +17,7 @@ from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
 from maskedskipunet.files import whole_file
+from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.inference.prepare import Precision, PreparedNetwork, prepare
 from maskedskipunet.inference.scorer import FrameScore, score_frames
 from maskedskipunet.model.config import InputFormat
@@ -24,6 +25,7 @@ from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Advance
 from maskedskipunet.view.annotated import AnnotatedRenderer, write_annotated
 from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
+from maskedskipunet.view.heatmap import dimmed
 from maskedskipunet.view.plots import ScoreCurve
 from maskedskipunet.workflows.spool import Spool
 
@@ -66,6 +68,7 @@ def load_scorer(path: Path, device: str, precision: Precision = "float32") -> tu
     """A trained network ready to score, and what it looks at (the published size where it does not say)."""
     network = load_model(path)
     how = network.input_format or InputFormat()
+    IgnoredParts(how.ignore, how.height_px, how.width_px)  # a damaged description is told before anything is read
     return prepare(network, device, precision, (how.height_px, how.width_px)), how
 
 
@@ -127,7 +130,8 @@ def score_video(
             if video is not None:
                 _draw(result, source, spool, video, advance)
             if annotated is not None and events is not None:
-                _annotate(result, source, spool, annotated, events.rule.release, advance)
+                ignored = IgnoredParts(how.ignore, how.height_px, how.width_px)
+                _annotate(result, source, spool, annotated, events.rule.release, ignored, advance)
     return result
 
 
@@ -222,10 +226,17 @@ def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path, advance
 
 
 def _annotate(
-    result: ScoredVideo, source: Source, spool: Spool, path: Path, box_level: float, advance: Advance
+    result: ScoredVideo,
+    source: Source,
+    spool: Spool,
+    path: Path,
+    box_level: float,
+    ignored: IgnoredParts,
+    advance: Advance,
 ) -> None:
     """Draw into every frame of the source, those too that were not scored: they show what is known by then."""
     info = source.probe()
+    mask = ignored.source_mask(info.height_px, info.width_px)
     assert result.threshold is not None
     assert result.events is not None
     renderer = AnnotatedRenderer(
@@ -245,6 +256,7 @@ def _annotate(
                 advance(1)
                 if frame.image is not None:
                     position = int(np.searchsorted(result.index, frame.index, side="right")) - 1
-                    yield frame.time_s, renderer.render(frame.time_s, frame.image, spool.at(max(position, 0))[1])
+                    shown, errors = dimmed(frame.image, mask), spool.at(max(position, 0))[1]
+                    yield frame.time_s, renderer.render(frame.time_s, shown, errors)
 
     write_annotated(path, pictures(), renderer, info.frame_rate or source.image_fps)

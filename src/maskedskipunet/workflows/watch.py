@@ -14,6 +14,7 @@ from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.news import Listener, News
 from maskedskipunet.monitor.service import ServiceManager
 from maskedskipunet.monitor.watching import WatchConfig, watch
+from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.scoring import load_scorer
 
 
@@ -52,6 +53,7 @@ def watch_cameras(
     precision: Precision = "float32",
     config: WatchConfig | None = None,
     patience: Patience | None = None,
+    ignore: Mapping[str, Sequence[str]] | None = None,
     wanted: Callable[[], bool] = lambda: True,
     planned: Callable[[WatchPlan], None] = lambda plan: None,
 ) -> None:
@@ -59,7 +61,8 @@ def watch_cameras(
 
     model: a run or whatever load_model takes. listeners: each is told everything, in this order and in this thread:
     what takes long belongs into a thread of its own. fps: in place of the rate that the model states. speed: of
-    files. planned: is told before anything is opened what will be done.
+    files. ignore: shapes that are not looked at, by camera, besides the model's. planned: is told before
+    anything is opened what will be done.
     Raises DataError for a file that cannot be read, WeightsError for a model that cannot, ConfigError for settings
     that do not fit.
     """
@@ -76,6 +79,9 @@ def watch_cameras(
             speed=speed,
         )
         for name, address in cameras.items()
+    }
+    ignored = {
+        name: also_ignoring(how, (ignore or {}).get(name, ()), f"cameras.{name}.ignore").ignore for name in cameras
     }
     for source in sources.values():
         _require_readable(source)
@@ -95,8 +101,17 @@ def watch_cameras(
         service.progress()
 
     try:
-        size_px = how.height_px, how.width_px
-        watch(sources, network, size_px, listener, config=config, patience=patience, wanted=wanted, turned=turned)
+        watch(
+            sources,
+            network,
+            (how.height_px, how.width_px),
+            listener,
+            ignored=ignored,
+            config=config,
+            patience=patience,
+            wanted=wanted,
+            turned=turned,
+        )
     finally:
         service.stopping()
 
