@@ -92,6 +92,8 @@ class Calibration:
         }
         if self.alarm is not None:  # an addition to format 1: a reader that does not know it reads the rest
             told["alarm"] = self.alarm.to_dict()
+            if (day := told["alarm"].pop("day", None)) is not None:  # likewise, but for readers of alarms
+                told["alarm_by_day"] = day
         with whole_file(folder / CALIBRATION_NAME) as part:
             part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
@@ -122,7 +124,9 @@ class Calibration:
             raise ValueError("its scores do not rise as they become rarer")
         if frames * shares[-1] < 1 - 1e-9:
             raise ValueError(f"{frames} frames cannot tell its rarest share")
-        alarm = None if told.get("alarm") is None else AlarmSetting.from_dict(told["alarm"])
+        alarm = None
+        if told.get("alarm") is not None:
+            alarm = AlarmSetting.from_dict({**told["alarm"], "day": told.get("alarm_by_day")})
         return cls(tuple(map(str, told["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()), alarm)
 
 

@@ -13,6 +13,8 @@ from maskedskipunet.data.frames import Frame, OnBadFrame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.budget import Budget, NormalScores, set_threshold
 from maskedskipunet.detection.calibration import Calibration, keep_earlier
+from maskedskipunet.detection.day import DayPart
+from maskedskipunet.detection.day_budget import set_thresholds
 from maskedskipunet.detection.events import EventRule
 from maskedskipunet.errors import CalibrationError, ConfigError, RunError
 from maskedskipunet.files import require_writable, whole_file
@@ -26,6 +28,7 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.view.comparison import film_strip
 from maskedskipunet.view.heatmap import dimmed, overlay
+from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo
 from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
@@ -98,6 +101,8 @@ def calibrate(
     *,
     exclude: Sequence[str] = (),
     interval_h: float = 24.0,
+    parts: Sequence[DayPart] = (),
+    starts: str | None = None,
     pictures: Path | None = None,
     on_bad_frame: OnBadFrame = "stop",
     ignore: Sequence[str] = (),
@@ -108,6 +113,8 @@ def calibrate(
 
     videos: normal, and not trained on. exclude: names of videos, or NAME@START-END in seconds, that are left out: what
     is called normal often holds an anomaly. interval_h: hours of new footage whose rate of alarms is foretold.
+    parts: of the day that get thresholds of their own where there is footage enough. starts: a strptime pattern of the
+    videos' names, which tells the time of day that they start at; without one, the files themselves must.
     pictures: folder for the highest-scoring moments (default: `calibration/` in the run or model folder). ignore:
     shapes that are not looked at from now on, besides the model's own, which `config.json` then says.
     Raises MaskedSkipUNetError, before anything is written, for what cannot be done.
@@ -125,6 +132,7 @@ def calibrate(
     kept = [video for video in videos if Stretch(video.name) not in stretches]
     if not kept:
         raise CalibrationError("all footage is excluded", "exclude", "Leave some in")
+    starts_s = require_start_times(kept, starts) if parts else [None] * len(kept)
     _warn_of_training_footage(folder, kept, progress)
     network, how = load_scorer(model, device)
     sources = [source_of(video.path, how, on_bad_frame) for video in kept]
@@ -141,8 +149,15 @@ def calibrate(
                 if stretch.video == video.name:
                     scores[(time_s >= stretch.start_s) & (time_s <= stretch.end_s)] = np.nan
             scored.append(_Scored(video.name, source, index, time_s, scores))
-    normal = [NormalScores(video.name, video.time_s, video.scores) for video in scored]
-    setting = set_threshold(normal, budget, paced_rule(normal), interval_h=interval_h)
+    normal = [
+        NormalScores(video.name, video.time_s, video.scores, start_s)
+        for video, start_s in zip(scored, starts_s, strict=True)
+    ]
+    rule = paced_rule(normal)
+    if parts:
+        setting = set_thresholds(normal, budget, rule, parts, starts=starts, interval_h=interval_h)
+    else:
+        setting = set_threshold(normal, budget, rule, interval_h=interval_h)
     calibration = replace(Calibration.of({video.name: video.scores for video in scored}), alarm=setting)
     moments = _draw_moments(scored, network, how, pictures)
     earlier = keep_earlier(folder)

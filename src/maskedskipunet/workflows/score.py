@@ -16,6 +16,7 @@ from maskedskipunet.model.config import InputFormat
 from maskedskipunet.progress import Advance, Progress, Silent
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.ignored import also_ignoring
@@ -77,8 +78,10 @@ def score(
     item = dataset.train[0]
     source = source_of(item.path, how, on_bad_frame)
     effect = None if precision == "float32" else precision_effect(model, network, source, how)
-    job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, calibration=calibration_of(model))
-    with (progress or Silent()).stage(job.title, job.steps) as advance:
+    calibration, progress = calibration_of(model), progress or Silent()
+    note_unknown_times(calibration, [source.path], progress)
+    job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, calibration=calibration)
+    with progress.stage(job.title, job.steps) as advance:
         return replace(job.run(network, how, advance), effect=effect)
 
 

@@ -19,6 +19,7 @@ from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
 from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo
 from maskedskipunet.workflows.ignored import also_ignoring
@@ -88,6 +89,7 @@ def score_many(
     network, how = load_scorer(model, device, precision)
     how = also_ignoring(how, ignore, "ignore")
     calibration = calibration_of(model)
+    note_unknown_times(calibration, [video.path for video in videos], progress)
     shared = {
         "version": __version__,
         "model": fingerprint(model),

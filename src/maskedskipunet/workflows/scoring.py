@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
+from maskedskipunet.data.start_times import start_of_day_s
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import Box, Event, EventStream, map_boxes
 from maskedskipunet.errors import DataError
@@ -38,7 +39,8 @@ class ScoredVideo:
 
     index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
     labels: uint8 (N,), None where there is no ground truth. threshold: of the model's alarms, and events: those of
-    this video by it; both None where the model has none.
+    this video by it; both None where the model has none. thresholds: (N,), of each frame, where parts of the day have
+    their own; else None.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ScoredVideo:
     labels: NDArray[np.uint8] | None
     threshold: float | None = None
     events: tuple[Event, ...] | None = None
+    thresholds: NDArray[np.float64] | None = None
 
     @property
     def labelled(self) -> LabelledScores:
@@ -124,7 +127,8 @@ def score_video(
             advance(1)
         result = _gather(name, found, labels, str(source.path))
         if events is not None:
-            result = replace(result, threshold=events.rule.threshold, events=events.all())
+            thresholds = events.thresholds(result.time_s)
+            result = replace(result, threshold=events.rule.threshold, events=events.all(), thresholds=thresholds)
         if spool is not None and drawn is not None and result.labelled.scored.any():
             drawn.parent.mkdir(parents=True, exist_ok=True)
             if video is not None:
@@ -141,19 +145,28 @@ class _Events:
     def __init__(self, name: str, source: Source, calibration: Calibration) -> None:
         assert calibration.alarm is not None
         info = source.probe()
-        self.rule = calibration.alarm.rule
+        self._alarm = calibration.alarm
+        self.rule = self._alarm.rule
+        day = self._alarm.day
+        self._starts_s = None if day is None else start_of_day_s(source.path, day.starts)
         self._height_px, self._width_px = info.height_px, info.width_px
         self._stream = EventStream(name, self.rule, normal_share=calibration.share_of)
         self._ended: list[Event] = []
 
     def add(self, scored: FrameScore) -> None:
+        rule = self._alarm.rule_at(None if self._starts_s is None else self._starts_s + scored.time_s)
+
         def boxes() -> tuple[Box, ...]:
             if scored.map is None:
                 return ()
-            return map_boxes(scored.map, self.rule.release, height_px=self._height_px, width_px=self._width_px)
+            return map_boxes(scored.map, rule.release, height_px=self._height_px, width_px=self._width_px)
 
-        told = self._stream.add(scored.index, scored.time_s, scored.score, boxes)
+        told = self._stream.add(scored.index, scored.time_s, scored.score, boxes, rule)
         self._ended += [update.event for update in told if update.phase == "end"]
+
+    def thresholds(self, time_s: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Of each frame, by its time of day; None where there is but one."""
+        return None if self._starts_s is None else self._alarm.levels_at(self._starts_s + time_s).threshold
 
     def all(self) -> tuple[Event, ...]:
         return *self._ended, *(update.event for update in self._stream.finish())
@@ -170,9 +183,12 @@ def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
     def labels(video: ScoredVideo) -> Sequence[int | None]:
         return [None] * len(video.index) if video.labels is None else video.labels.tolist()
 
+    def of_frames(video: ScoredVideo) -> Sequence[float | None]:
+        return [video.threshold] * len(video.index) if video.thresholds is None else video.thresholds.tolist()
+
     thresholds = {}
     if any(video.threshold is not None for video in videos):
-        thresholds["threshold"] = pa.array([video.threshold for video in videos for _ in video.index], pa.float64())
+        thresholds["threshold"] = pa.array([each for video in videos for each in of_frames(video)], pa.float64())
     table = pa.table(
         {
             "video": pa.array([video.name for video in videos for _ in video.index], pa.string()),
