@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from maskedskipunet.errors import ConfigError, DiskSpaceError
 from maskedskipunet.files import (
     existing_folder,
+    keep_earlier,
     no_room_is_our_error,
     read_text,
     readable_bytes,
@@ -232,3 +233,13 @@ def test_what_is_no_plain_file_or_too_large_is_not_read(tmp_path, make, told):
     with pytest.raises(OSError, match=told) as refusal:
         read_text(tmp_path / "a", most_bytes=1000)
     assert refusal.value.filename == str(tmp_path / "a")
+
+
+def test_what_will_be_written_anew_is_kept_under_the_next_free_number(tmp_path):
+    path = tmp_path / "config.json"
+    assert keep_earlier(path) is None
+    for number, text in enumerate(("one", "two"), start=1):
+        path.write_text(text)
+        kept = keep_earlier(path)
+        assert kept == tmp_path / f"config.{number}.json"
+        assert (kept.read_text(), path.read_text()) == (text, text)

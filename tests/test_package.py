@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runs": {"errors", "files", "machine", "plain_yaml"},
     "data": ROOTS,
     "model": ROOTS,
-    "inference": ROOTS | {"data", "model", "machine"},
+    "inference": ROOTS | {"data", "detection", "model", "machine"},
     "training": ROOTS | {"data", "model", "runs"},
     "evaluation": ROOTS | {"data"},
     "detection": ROOTS,

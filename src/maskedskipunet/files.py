@@ -35,6 +35,18 @@ def whole_file(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+def keep_earlier(path: Path) -> Path | None:
+    """Copy a file that will be written anew to the next free `NAME.N.SUFFIX` beside it; None where there is none."""
+    if not path.exists():
+        return None
+    number = 1
+    while (kept := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
+        number += 1
+    with whole_file(kept) as part:
+        part.write_bytes(path.read_bytes())
+    return kept
+
+
 @contextmanager
 def no_room_is_our_error(path: Path) -> Iterator[None]:
     """Turns the operating system's "no space left" into a DiskSpaceError that names the file."""

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from maskedskipunet.cli.calibrate import told
 from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.day import DayAlarms, PartAlarms, read_parts
 from maskedskipunet.detection.events import EventRule
 
 SETTING = AlarmSetting(
@@ -46,6 +48,35 @@ def test_the_threshold_is_set_told_and_used_by_score_and_test(cli, run, footage,
     assert test.code == 0
     assert "1 anomalous stretches found" in test.out
     assert json.loads((place / "test.json").read_text())["alarms"]["stretches"] == 1
+
+
+def test_parts_of_the_day_are_told_with_what_they_rest_on():
+    day, night = read_parts("day=7-20,night=20:30-7")
+    parts = (PartAlarms(day, SETTING.rule, 0.1, 6.5, 2), PartAlarms(night, None, None, 0.25, 0))
+    assert told(replace(SETTING, extrapolated=False, day=DayAlarms(parts)))[-2:] == [
+        "day (07:00 to 20:00): threshold 0.50000, 2 alarms in 6.50 hours of footage",
+        "night (20:30 to 07:00): the common threshold, 0.25 hours are too few for one of its own",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (["--parts", "day=7-20,night=19-7"], "parts: day (07:00 to 20:00) and night (19:00 to 07:00) overlap"),
+        (["--parts", "noon"], "parts: 'noon' is no part of the day"),
+        (["--parts", "day=7-20"], "c.mp4: the file does not say when it was recorded"),
+        (["--parts", "day=7-20", "--starts", "%H"], "c.mp4: its name is no '%H'"),
+        (["--starts", "%H"], "--starts is of use with --parts alone"),
+        (["--ignore", "1,2,3"], "ignore: '1,2,3' is no shape"),
+        (["--ignore", "99,0,5,5"], "ignore: 99,0,5,5 lies outside its frames of 48x32"),
+        (["--ignore", "nothing.png"], "ignore: 'nothing.png' is neither a shape nor a mask image that is there"),
+    ],
+)
+def test_parts_and_shapes_that_cannot_be_are_refused_in_one_line(cli, run, footage, place, arguments, refusal):
+    video = footage / "test" / "c.mp4"
+    answer = cli("calibrate", video, "--model", run, "--false-alarms-per-hour", 1, *arguments)
+    assert refusal in answer.refusal()
+    assert not (run / "model" / "calibration.json").exists()
 
 
 def test_a_folder_is_scored_video_by_video_and_code_1_says_that_some_failed(cli, run, make, place):

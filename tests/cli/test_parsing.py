@@ -55,6 +55,21 @@ def test_what_is_not_given_is_as_in_the_dataclasses():
     assert options.start_from is None
 
 
+def test_an_option_that_may_stand_several_times_is_a_list_in_a_recipe_too(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("data: {ignore: ['1,2,3,4', mask.png]}\n")
+    of_recipe = train_config(train_parser().parse(["--config", str(recipe)]))
+    assert of_recipe.data.ignore == ("1,2,3,4", "mask.png")
+
+    arguments = ["--config", str(recipe), "--data.ignore", "1%,2%,3%,4%", "--data.ignore=1,2 3,4 1,9"]
+    assert train_config(train_parser().parse(arguments)).data.ignore == ("1%,2%,3%,4%", "1,2 3,4 1,9")
+    recipe.write_text("data: {ignore: '1,2 3,4 1,9'}\n")
+    assert train_config(train_parser().parse(["--config", str(recipe)])).data.ignore == ("1,2 3,4 1,9",)
+    recipe.write_text("seed: [1, 2]\n")
+    with pytest.raises(UsageError, match=r"recipe\.yaml, seed: not a single value"):
+        train_parser().parse(["--config", str(recipe)])
+
+
 def test_every_field_is_an_option():
     options = box_parser().parse(["here", "--box.size_px", "9", "--box.kind=shut", "--box.share", "0.5", "--fast"])
     assert build(Box, options, "box") == Box(size_px=9, kind="shut", share=0.5)

@@ -44,7 +44,8 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
         (b"\xff\xfe", "not a text file"),
         (b"x" * (LARGEST + 1), "too large for a recipe"),
         (b"seed: 1\nname: a\nseed: 2", "recipe.yaml, seed: the setting is given twice"),
-        (b"seed: [1, 2]", "recipe.yaml, seed: not a single value"),
+        (b"seed: [1, [2]]", "recipe.yaml, seed: not a single value"),
+        (b"seed: [{a: 1}]", "recipe.yaml, seed: not a single value"),
         (b"data:\n  fps: {a: 1}", "recipe.yaml, data.fps: not a single value"),
         (BOMB.encode(), "(line 2: a value that stands for another, write it out)"),
     ],
@@ -99,7 +100,13 @@ def test_any_bytes_are_settings_or_a_usage_error(tmp_path_factory, content):
         settings = dict(read_recipe(path))
     except UsageError:
         return
-    assert all(isinstance(name, str) and isinstance(text, str | None) for name, text in settings.items())
+    assert all(isinstance(name, str) and isinstance(text, str | list | None) for name, text in settings.items())
+
+
+def test_a_list_of_values_is_a_list_of_texts(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("data: {ignore: ['1,2,3,4', 5%, ~], path: []}\n")
+    assert dict(read_recipe(path)) == {"data.ignore": ["1,2,3,4", "5%", "~"], "data.path": []}
 
 
 def test_a_word_in_quotes_is_a_word_even_if_it_says_null(tmp_path):

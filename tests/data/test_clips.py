@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.data.clips import Clips, clip_starts
+from maskedskipunet.data.ignoring import GREY
 from maskedskipunet.data.store import StoredVideo
 
 
@@ -49,6 +52,19 @@ def test_no_clip_reaches_from_one_video_into_the_next():
 @pytest.mark.parametrize("held", [[], [stored([])], [stored([True] * 2)], [stored([False] * 9)]])
 def test_footage_without_a_clip_gives_none(held):
     assert len(Clips.of(held, 3)) == 0
+
+
+def test_what_a_video_ignores_is_grey_in_its_clips_and_stays_in_the_store():
+    mask = np.zeros((3, 4), bool)
+    mask[1, 2:] = True
+    plain, painted = stored([True] * 4), replace(stored([True] * 4, seed=1), ignored=mask)
+    before = painted.frames.copy()
+    batch = Clips.of([plain, painted], 3).batch([0, 2])
+
+    assert np.array_equal(batch[0], plain.frames[:3])
+    assert (batch[1][..., mask] == GREY).all()
+    assert np.array_equal(batch[1][..., ~mask], before[:3][..., ~mask])
+    assert np.array_equal(painted.frames, before)
 
 
 def test_a_batch_is_a_copy_that_the_stored_frames_outlive():

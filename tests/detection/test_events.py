@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import count, pairwise
 from typing import Any
 
@@ -6,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskedskipunet.detection.events import Event, EventRule, EventStream, find_events, map_boxes, stream_clock
+from maskedskipunet.detection.events import (
+    Event,
+    EventRule,
+    EventStream,
+    Levels,
+    find_events,
+    map_boxes,
+    stream_clock,
+)
 from maskedskipunet.errors import ConfigError, ShapeError
 
 NAN = float("nan")
@@ -58,6 +67,30 @@ def test_whole_arrays_give_exactly_the_events_of_the_stream_whatever_the_clock_d
     )
 
     assert [update.event for update in told if update.phase == "end"] == whole
+
+
+@given(FRAMES, RULES, st.lists(st.sampled_from([(10.0, 5.0), (12.0, 9.9), (5.0, 4.9), (30.0, 30.0)]), min_size=1))
+def test_levels_that_change_from_frame_to_frame_give_the_same_whole_as_streamed(
+    frames: list[tuple[float, float]], how: EventRule, cycle: list[tuple[float, float]]
+) -> None:
+    steps, scores = (np.array(column) for column in zip(*frames, strict=True)) if frames else (np.empty(0),) * 2
+    time_s = np.where(np.isnan(steps), NAN, np.nancumsum(steps))
+    index = 3 * np.arange(len(frames))
+    pairs = np.array([cycle[at % len(cycle)] for at in range(len(frames))]).reshape(-1, 2)
+    stream = EventStream("a", how, new_id=map(str, count()).__next__)
+    told = []
+    for at, time, score, (threshold, release) in zip(index.tolist(), time_s.tolist(), scores, pairs, strict=True):
+        # How long things last is the stream's to say, whatever the frame's rule says of it.
+        levels = replace(how, threshold=threshold, release=release, merge_s=99, pause_s=99, shortest_s=99)
+        told += stream.add(at, time, None if np.isnan(score) else float(score), rule=levels)
+    told += stream.finish()
+
+    levels = Levels(pairs[:, 0], pairs[:, 1])
+    whole = find_events("a", index, time_s, scores, how, levels=levels, new_id=map(str, count()).__next__)
+    assert [update.event for update in told if update.phase == "end"] == whole
+    if len(cycle) == 1:
+        same = replace(how, threshold=cycle[0][0], release=cycle[0][1])
+        assert whole == find_events("a", index, time_s, scores, same, new_id=map(str, count()).__next__)
 
 
 @given(FRAMES, RULES)

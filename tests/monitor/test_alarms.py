@@ -1,11 +1,15 @@
 """One camera's alarms: the events of its scores, told with boxes and the time of day."""
 
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.day import DayAlarms, DayPart, PartAlarms
 from maskedskipunet.detection.events import EventRule, EventStream
 from maskedskipunet.inference.window import FrameScore
 from maskedskipunet.monitor.alarms import AlarmFinder
@@ -73,3 +77,27 @@ def test_an_alarm_is_plain_values_on_a_line():
     assert told["kind"] == "alarm"
     assert told["phase"] == "new"
     assert {"camera", "id", "start_s", "top_score", "boxes", "began_unix_s"} <= set(told)
+
+
+@pytest.fixture
+def far_east(monkeypatch):
+    """A clock on the wall that is five and a half hours ahead."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_by_night_another_threshold_may_hold_by_the_clock_on_the_wall(far_east):
+    lower = replace(RULE, threshold=0.2, release=0.15)
+    night = PartAlarms(DayPart("night", 20 * 3600, 6 * 3600), lower, 0.1, 8.0, 1)
+    setting = replace(SETTING, day=DayAlarms((night,)))
+    noon_unix_s = 1_772_280_000.0 - 5.5 * 3600  # 12:00 there
+    found = {}
+    for name, later_s in (("noon", 0.0), ("night", 10 * 3600.0)):
+        finder = AlarmFinder("door", "x", setting)
+        frames = [scored(at, 0.3) for at in range(5)]
+        told = [one for each in frames for one in finder.see(replace(each, unix_s=noon_unix_s + later_s))]
+        found[name] = [one.update.phase for one in told]
+    assert found == {"noon": [], "night": ["new"]}

@@ -18,6 +18,7 @@ from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import read_video
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.scorer import score_frames
+from maskedskipunet.model.config import InputFormat
 from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.news import CameraState, Gap, Load, News, Scored, plain
 from maskedskipunet.monitor.watching import WatchConfig, watch
@@ -83,6 +84,27 @@ def test_cameras_of_several_kinds_share_the_network_and_get_the_scores_of_the_fi
     assert sum(one.frames for one in heard.of(Load, "file")) == 40
     assert sum(one.scored for one in heard.of(Load, "file")) == 38
     assert "hunter2" not in repr([*heard.news, *map(plain, heard.news)])
+
+
+def test_what_a_camera_ignores_gives_no_score_and_a_camera_that_ignores_all_stops_no_other(
+    footage: Path, network: Any
+) -> None:
+    heard = Heard()
+    cameras = {"a": live(footage, speed=20), "blind": live(footage, speed=20)}
+    # In percent only a part; in pixels of this camera's pictures, all there is.
+    ignored = {"a": ("0%,0%,100%,60%",), "blind": ("0,0,64,48",)}
+    config = WatchConfig(max_delay_s=300, with_maps=True)
+    watch(cameras, network, SIZE_PX, heard, ignored=ignored, config=config, patience=PATIENCE)
+
+    how = InputFormat(height_px=SIZE_PX[0], width_px=SIZE_PX[1], ignore=ignored["a"])
+    assert_same(heard.scores(), [one.score for one in score_frames(read_video(footage), network, how)])
+    assert all((one.frame.map[:19] == 0).all() for one in heard.of(Scored) if one.frame.map is not None)
+    assert heard.of(Scored, "blind") == []
+    told = heard.of(CameraState, "blind")[-1]
+    assert (told.condition, told.reason) == (
+        "ended",
+        "all of its frames of 64x48 is ignored, nothing is left to look at",
+    )
 
 
 @pytest.mark.parametrize("fault", ["cut_at", "pause_at"])

@@ -72,9 +72,12 @@ def test_a_config_is_written_in_plain_values() -> None:
     def plain(value: object) -> bool:
         if isinstance(value, dict):
             return all(isinstance(name, str) and plain(inner) for name, inner in value.items())
+        if type(value) is list:
+            return all(map(plain, value))
         return value is None or type(value) in (str, int, float, bool)
 
-    assert plain(TrainConfig(data=DataConfig(path=Path("a"), cache=Path("b")), start_from=Path("c")).to_dict())
+    data = DataConfig(path=Path("a"), cache=Path("b"), ignore=("1,2,3,4",))
+    assert plain(TrainConfig(data=data, start_from=Path("c")).to_dict())
 
 
 @pytest.mark.parametrize("part", [None, "model", "data", "training"])

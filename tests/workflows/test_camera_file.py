@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image as Picture
 
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.workflows.camera_file import named_sources, read_camera_file
@@ -72,6 +73,52 @@ cameras:
     ):
         assert fault in told
     assert "hunter2" not in told
+
+
+def test_a_camera_may_say_what_is_not_looked_at_in_its_pictures(written, tmp_path: Path) -> None:
+    mask = Picture.new("L", (4, 2))
+    mask.putpixel((3, 0), 255)
+    mask.save(tmp_path / "tree.png")
+    asked = read_camera_file(
+        written(f"""
+cameras:
+  door: {{source: usb:0, ignore: ["10,20,30,5", "1,1 9,2 5,8", {tmp_path}/tree.png]}}
+  yard: {{source: usb:1, ignore: "0%,0%,20%,10%"}}
+  hall: {{source: usb:2}}
+  old: night.mp4
+""")
+    )
+
+    assert [*asked.cameras] == ["door", "yard", "hall", "old"]
+    assert asked.ignore == {
+        "door": ("10,20,30,5", "1,1 9,2 5,8", "75%,0%,25%,50%"),
+        "yard": ("0%,0%,20%,10%",),
+    }
+
+
+def test_faults_of_what_cameras_ignore_are_named_with_all_others(written) -> None:
+    path = written("""
+cameras:
+  a: {source: usb:0, ignore: ["1,2,3"]}
+  b: {source: usb:1, ignore: [none.png]}
+  c: {source: usb:2, ignore: 3}
+  d: {source: usb:3, ignore: ["0%,0%,100%,100%"]}
+  e: {ignore: ["1,2,3,4"], hide: 1}
+""")
+    with pytest.raises(ConfigError) as caught:
+        read_camera_file(path)
+
+    told = str(caught.value)
+    assert told.startswith(f"{path}: 6 faults: ")
+    for fault in (
+        "cameras.a.ignore: '1,2,3' is no shape",
+        "cameras.b.ignore: 'none.png' is neither a shape nor a mask image that is there",
+        "cameras.c.ignore: not a list of shapes",
+        "cameras.d.ignore: all of the picture is ignored, nothing is left to look at",
+        "cameras.e.hide: there is no such setting",
+        "cameras.e: not an address",
+    ):
+        assert fault in told
 
 
 @pytest.mark.parametrize(

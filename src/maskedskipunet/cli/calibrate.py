@@ -52,18 +52,34 @@ def run(arguments: Sequence[str]) -> int:
         help="Of new footage, whose rate of alarms is foretold.",
     )
     parser.add(
+        "--parts",
+        type=str,
+        metavar="PARTS",
+        help="Parts of the day with a threshold each, day=7-20,night=20:30-7 say (default: one threshold for all).",
+    )
+    parser.add(
+        "--starts",
+        type=str,
+        metavar="PATTERN",
+        help="When files start, by their names: %H for 13.mp4, %Y-%m-%d_%H-%M-%S (default: as their containers say).",
+    )
+    parser.add(
         "--pictures",
         type=Path,
         metavar="FOLDER",
         help="For the highest-scoring moments (default: calibration/ in the run folder).",
     )
     parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
+    parser.add_ignore("; the model ignores it from now on")
     parser.add_device()
     parser.add_json()
     options = parser.parse(arguments)
     alarms, per = _budget(options)
+    if options.starts is not None and options.parts is None:
+        raise UsageError("--starts is of use with --parts alone", "calibrate", "Give --parts, or leave it out")
 
     from maskedskipunet.detection.budget import Budget
+    from maskedskipunet.detection.day import read_parts
     from maskedskipunet.workflows.calibrate import calibrate
     from maskedskipunet.workflows.gathering import find_videos
 
@@ -73,8 +89,11 @@ def run(arguments: Sequence[str]) -> int:
         Budget(alarms, per),
         exclude=[name.strip() for name in (options.exclude or "").split(",") if name.strip()],
         interval_h=options.interval_hours,
+        parts=read_parts(options.parts) if options.parts is not None else (),
+        starts=options.starts,
         pictures=options.pictures,
         on_bad_frame=options.on_bad_frame,
+        ignore=options.ignore,
         device=options.device,
         progress=console.make_progress(),
     )
@@ -121,6 +140,16 @@ def told(setting: "AlarmSetting") -> list[str]:
         lines.append(f"to be sure of this budget to a third takes {setting.needed_h:,.0f} hours of normal footage")
     if setting.extrapolated:
         lines.append("the budget lies beyond the footage: the threshold is an extrapolation by a fitted tail")
+    for each in () if setting.day is None else setting.day.parts:
+        if each.rule is None:
+            lines.append(
+                f"{each.part}: the common threshold, {each.footage_h:.2f} hours are too few for one of its own"
+            )
+        else:
+            alarms = console.counted(each.alarms, "alarm")
+            lines.append(
+                f"{each.part}: threshold {each.rule.threshold:.5f}, {alarms} in {each.footage_h:.2f} hours of footage"
+            )
     return lines
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from maskedskipunet.cli.recipes import read_recipe
 from maskedskipunet.cli.values import UsageError, placeholder, read_value, shown
@@ -51,6 +51,7 @@ class Parser:
         self._required: dict[str, str] = {}
         self._in_recipe: dict[str, Any] = {}
         self._not_here: dict[str, str] = {}
+        self._many: set[str] = set()
 
     def add(
         self,
@@ -68,12 +69,15 @@ class Parser:
         """Add an option, or where the name has no dashes an argument that stands alone.
 
         type: as read_value takes it. help: a sentence; a default is told behind it, None by the sentence itself.
-        many: whether the argument may stand several times; then it is a list. in_recipe: whether a recipe may give it.
+        many: whether the argument, or the option with a value, may stand several times; then it is a list. in_recipe:
+        whether a recipe may give it.
         """
         name, metavar = names[0], metavar or placeholder(type)
         dest = dest or name.lstrip("-").replace("-", "_")
         is_option = name.startswith("-")
-        kind: dict[str, Any] = {"dest": dest} if is_option else {"nargs": "*" if many else "?"}
+        kind: dict[str, Any] = {"nargs": "*" if many else "?"}
+        if is_option:
+            kind = {"dest": dest} | ({"action": "append"} if many else {})
         (group or (self._options if is_option else self._alone)).add_argument(
             *names,
             type=partial(_read, type, name if is_option else metavar),
@@ -86,6 +90,8 @@ class Parser:
             self._required[dest] = f"{name} {metavar}" if is_option else metavar
         if in_recipe:
             self._in_recipe[dest] = type
+        if many:
+            self._many.add(dest)
 
     def add_switch(self, name: str, *, dest: str, help: str) -> None:
         """Add an option without a value."""
@@ -100,12 +106,15 @@ class Parser:
             name = f"{key}.{field.name}"
             short = [SHORT_FORMS[name]] if name in SHORT_FORMS else []
             text = told.get(field.name, "")
+            many = get_origin(hints[field.name]) is tuple
             self.add(
                 *short,
                 f"--{name}",
                 dest=name,
-                type=hints[field.name],
+                type=get_args(hints[field.name])[0] if many else hints[field.name],
+                metavar="SHAPE" if many else None,
                 default=field.default,
+                many=many,
                 help=text[:1].upper() + text[1:],
                 in_recipe=True,
                 group=group,
@@ -121,6 +130,18 @@ class Parser:
 
     def add_json(self) -> None:
         self.add("--json", type=Path, metavar="PATH", help="Also write the figures to this file.")
+
+    def add_ignore(self, more: str = "") -> None:
+        """more: what else is to be said of it."""
+        self.add(
+            "--ignore",
+            type=str,
+            many=True,
+            metavar="SHAPE",
+            default=(),
+            help="What not to look at, besides what the model ignores, once for each: a box x,y,width,height, a "
+            f"polygon 'x,y x,y x,y' or a mask image; in pixels, or with % in percent{more} (default: none).",
+        )
 
     def add_device(self) -> None:
         self.add("--device", type=str, default="auto", metavar="NAME", help="Where to score: auto, cpu or cuda.")
@@ -172,6 +193,11 @@ class Parser:
                     raise UsageError(self._not_here[name], where, "Leave it out")
             elif name not in self._in_recipe:
                 raise UsageError("there is no such setting", where, self._perhaps(name, list(self._in_recipe)))
+            elif name in self._many:
+                texts = [text] if isinstance(text, str) else text or []
+                settings[name] = [read_value(self._in_recipe[name], each, where) for each in texts]
+            elif isinstance(text, list):
+                raise UsageError("not a single value", where, "Write `name: value`")
             elif text is not None:
                 settings[name] = read_value(self._in_recipe[name], text, where)
         return settings
@@ -208,7 +234,7 @@ def data_config(path: Path | None, base: DataConfig | None = None, **changes: An
 
 
 def _told(default: Any) -> str:
-    if default is None:
+    if default is None or default == ():
         return ""
     text = (
         str(default).lower() if isinstance(default, bool) else f"{default:g}" if isinstance(default, float) else default

@@ -13,8 +13,10 @@ _EMPTY = frozenset({"", "null", "Null", "NULL", "~"})
 _EXAMPLE = "Write settings into it, such as `training: {epochs: 3}`"
 
 
-def read_recipe(path: Path) -> Iterator[tuple[str, str | None]]:
+def read_recipe(path: Path) -> Iterator[tuple[str, str | list[str] | None]]:
     """The settings of a recipe by their full names (`training.epochs`), as text; None where one is left empty.
+
+    A list of values is a list of texts.
 
     Values stay as they were written, whatever YAML would make of them, and nothing in the file is executed.
     Raises UsageError for what is no recipe.
@@ -25,13 +27,22 @@ def read_recipe(path: Path) -> Iterator[tuple[str, str | None]]:
     seen: set[str] = set()
     for name, node in _settings(document):
         where = f"{path}, {name}"
-        if not isinstance(node, yaml.ScalarNode):
-            raise UsageError("not a single value", where, "Write `name: value`")
         if name in seen:
             raise UsageError("the setting is given twice", where, "Keep one")
         seen.add(name)
+        if _is_list(node):
+            yield name, [each.value for each in node.value]
+            continue
+        if not isinstance(node, yaml.ScalarNode):
+            raise UsageError("not a single value", where, "Write `name: value`")
         is_empty = node.style is None and node.value in _EMPTY  # in quotes it would be a word
         yield name, None if is_empty else node.value
+
+
+def _is_list(node: yaml.Node) -> bool:
+    """Whether it is a plain list of values, without a tag that asks for something else."""
+    is_plain = isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq"
+    return is_plain and all(isinstance(each, yaml.ScalarNode) for each in node.value)
 
 
 def _settings(document: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:

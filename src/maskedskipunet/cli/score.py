@@ -56,6 +56,7 @@ def run(arguments: Sequence[str]) -> int:
         metavar="N",
         help="So many videos are scored side by side; scores do not depend on it.",
     )
+    parser.add_ignore()
     parser.add_device()
     parser.add_precision()
     parser.add_json()
@@ -92,6 +93,7 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
         device=options.device,
         precision=options.precision,
         seconds=options.seconds,
+        ignore=options.ignore,
         progress=console.make_progress(),
     )
     scored, has_score = result.scored, result.scored.labelled.scored
@@ -143,6 +145,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
         precision=options.precision,
         together=options.videos_together,
         seconds=options.seconds,
+        ignore=options.ignore,
         progress=console.make_progress(),
     )
     figures = {

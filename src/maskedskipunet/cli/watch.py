@@ -111,6 +111,7 @@ def run(arguments: Sequence[str]) -> int:
             config=replace(asked.config, **changes),
             patience=asked.patience,
             recording=recording,
+            ignore=asked.ignore,
             wanted=lambda: not stop.signal,
             planned=tell_plan,
         )

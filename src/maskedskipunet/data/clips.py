@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.ignoring import painted
 from maskedskipunet.data.store import StoredVideo
 
 
@@ -44,10 +45,10 @@ class Clips:
         return len(self.start)
 
     def batch(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
-        """The clips of these numbers: uint8 (B, T, C, H, W)."""
-        return np.stack(
-            [
-                self.videos[self.video[number]].frames[self.start[number] : self.start[number] + self.length]
-                for number in numbers
-            ]
-        )
+        """The clips of these numbers: uint8 (B, T, C, H, W), grey where they are ignored."""
+        return np.stack([self._clip(number) for number in numbers])
+
+    def _clip(self, number: int) -> NDArray[np.uint8]:
+        video, start = self.videos[self.video[number]], self.start[number]
+        frames = video.frames[start : start + self.length]
+        return frames if video.ignored is None else painted(frames, video.ignored)

@@ -27,6 +27,8 @@ class DataConfig:
         holdback: share of the training videos kept from training, to measure the loss on
         on_bad_frame: stop at a frame that cannot be read, or skip it
         cache: folder for decoded frames (default: the user's cache folder)
+        ignore: a shape not to look at, given once for each: a box x,y,width,height, a polygon x,y x,y x,y or a mask
+            image; in pixels of the footage, or in percent with a % at every number (default: none)
     """
 
     path: Path | None = None
@@ -40,6 +42,7 @@ class DataConfig:
     holdback: float = 0.0
     on_bad_frame: OnBadFrame = "stop"
     cache: Path | None = None
+    ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.scene is not None and not (isinstance(self.scene, str) and re.fullmatch("[0-9]{2}", self.scene)):
@@ -61,6 +64,9 @@ class DataConfig:
             raise ConfigError(f"{self.max_frames} frames", "data.max_frames", "Use 1 or more")
         if not 0 <= self.holdback < 1:
             raise ConfigError(f"a share of {self.holdback}", "data.holdback", "Use 0 to just under 1, 0.1 say")
+        object.__setattr__(self, "ignore", tuple(self.ignore))  # a list, where it was read from a file
+        if not all(isinstance(shape, str) for shape in self.ignore):
+            raise ConfigError(f"{self.ignore!r} are no shapes", "data.ignore", "Use a list of texts")
         if self.on_bad_frame not in ("skip", "stop"):
             raise ConfigError(f"{self.on_bad_frame!r}", "data.on_bad_frame", "Use skip or stop")
 

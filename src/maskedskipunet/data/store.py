@@ -53,13 +53,15 @@ class StoredVideo:
     """The frames of one video.
 
     frames: uint8 (N, C, H, W), memory-mapped, read-only. index: (N,), each frame's place in its source.
-    good: (N,), False where a frame was bad and skipped; its pixels are then zeros.
+    good: (N,), False where a frame was bad and skipped; its pixels are then zeros. ignored: (H, W), where nothing is
+    looked at, None for nowhere: the store holds frames as they are, and whoever reads them paints.
     """
 
     name: str
     frames: NDArray[np.uint8]
     index: NDArray[np.int64]
     good: NDArray[np.bool_]
+    ignored: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.detection.events import EventRule, find_spans, stream_clock
+from maskedskipunet.detection.day import DayAlarms
+from maskedskipunet.detection.events import EventRule, Levels, find_spans, stream_clock
 from maskedskipunet.errors import CalibrationError, ConfigError
 
 CONFIDENCE = 0.95
@@ -57,11 +58,19 @@ class Budget:
 
 @dataclass(frozen=True)
 class NormalScores:
-    """The scores of one normal video. time_s, scores: (N,), one a frame; NaN where a frame has no score."""
+    """The scores of one normal video. time_s, scores: (N,), one a frame; NaN where a frame has no score. starts_s: the
+    time of day at its time 0, in seconds since midnight; None where it is not known.
+    """
 
     name: str
     time_s: Floats
     scores: Floats
+    starts_s: float | None = None
+
+    @property
+    def times_of_day_s(self) -> Floats:
+        """Of each frame, NaN where it is not known; beyond a day where the video goes on after midnight."""
+        return stream_clock(self.time_s)[0] + (np.nan if self.starts_s is None else self.starts_s)
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,8 @@ class AlarmSetting:
     learned from. alarms: how many they give by the rule. low_per_hour, high_per_hour: where the rate of alarms in
     interval_h hours of new normal footage will lie, 95 %. needed_h: hours of footage that the budget would need for
     its rate to be known to a third. extrapolated: whether the budget lies beyond the footage, so that the threshold
-    rests on a fitted tail and not on what was seen.
+    rests on a fitted tail and not on what was seen. day: the parts of the day that have thresholds of their own, None
+    where none was asked for; the figures above are then of all parts together.
     """
 
     rule: EventRule
@@ -85,16 +95,33 @@ class AlarmSetting:
     interval_h: float
     needed_h: float
     extrapolated: bool
+    day: DayAlarms | None = None
+
+    def rule_at(self, time_of_day_s: float | None) -> EventRule:
+        """The rule at a time of day, in seconds since midnight; the common one where the time is not known."""
+        own = None if self.day is None or time_of_day_s is None else self.day.rule_at(time_of_day_s)
+        return own or self.rule
+
+    def levels_at(self, times_of_day_s: Floats) -> Levels:
+        """The thresholds and release levels at times of day, (N,), NaN where one is not known."""
+        levels = Levels.of(self.rule, len(times_of_day_s))
+        for each in () if self.day is None else self.day.parts:
+            if each.rule is not None:
+                there = each.part.holds(times_of_day_s)
+                levels.threshold[there], levels.release[there] = each.rule.threshold, each.rule.release
+        return levels
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain values; `day` only where there are parts of the day, for earlier versions do not know it."""
+        return {name: value for name, value in asdict(self).items() if name != "day" or value is not None}
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> "AlarmSetting":
         """The inverse of to_dict. Raises KeyError, TypeError, ValueError or ConfigError for anything else."""
         values = dict(told)
         rule, budget = EventRule(**values.pop("rule")), Budget(**values.pop("budget"))
-        setting = cls(rule=rule, budget=budget, **values)
+        day = values.pop("day", None)
+        setting = cls(rule=rule, budget=budget, day=None if day is None else DayAlarms.from_dict(day), **values)
         figures = (value for name, value in values.items() if name != "extrapolated")
         if not all(isfinite(figure) for figure in figures):
             raise ValueError("its alarms are no numbers")
@@ -143,13 +170,13 @@ def set_threshold(
     counts = count_alarms(videos, rule, lambda hours: budget.per_hour * hours)
     threshold, extrapolated = threshold_for(counts, budget)
     found = rule.at(threshold, counts.usual)
-    low, high = _interval(counts, budget, interval_h, extrapolated, seed)
+    low, high = middle(future_rates(counts, budget, interval_h, extrapolated, seed))
     return AlarmSetting(
         rule=found,
         budget=budget,
         usual=counts.usual,
         footage_h=counts.hours,
-        alarms=sum(len(find_spans(clock, scores, found)) for clock, scores in map(_scored, videos)),
+        alarms=sum(len(find_spans(clock, scores, found)) for clock, scores in map(scored_frames, videos)),
         low_per_hour=low,
         high_per_hour=high,
         interval_h=interval_h,
@@ -173,7 +200,7 @@ def count_alarms(
         raise CalibrationError("no normal frame has a score", names, "Calibrate on longer videos")
     usual = float(np.median(pooled))
     levels = np.unique(pooled[_places(len(pooled) // 2 + 1)])[::-1]
-    scored = [_scored(video) for video in videos]
+    scored = [scored_frames(video) for video in videos]
     hours = [_hours(video) for video in videos]
     block_h = np.clip(sum(map(np.sum, hours)) / BLOCKS, SHORTEST_BLOCK_S / 3600, LONGEST_BLOCK_S / 3600)
     blocks: list[Ints] = []
@@ -199,19 +226,25 @@ def count_alarms(
 
 def threshold_for(counts: AlarmCounts, budget: Budget) -> tuple[float, bool]:
     """The threshold, and whether the budget lies beyond the footage."""
-    reached = counts.reached()
-    allowed = budget.per_hour * counts.hours
-    row = int(np.searchsorted(reached, allowed, side="right")) - 1
-    lowest = float(counts.levels[row]) if row >= 0 else float(np.nextafter(counts.levels[0], np.inf))
-    if allowed >= 1:
+    lowest = lowest_threshold(counts, budget)
+    if budget.per_hour * counts.hours >= 1:
         return lowest, False
-    return max(lowest, _Tail.of(counts.levels, reached, counts.hours).level(budget.per_hour)), True
+    return max(lowest, _Tail.of(counts.levels, counts.reached(), counts.hours).level(budget.per_hour)), True
 
 
-def _interval(
-    counts: AlarmCounts, budget: Budget, future_h: float, extrapolated: bool, seed: int
-) -> tuple[float, float]:
-    """Where the rate of alarms in new footage will lie.
+def lowest_threshold(counts: AlarmCounts, budget: Budget) -> float:
+    """The lowest threshold at which the footage itself gives no more alarms than the budget allows in so many hours."""
+    row = int(np.searchsorted(counts.reached(), budget.per_hour * counts.hours, side="right")) - 1
+    return float(counts.levels[row]) if row >= 0 else float(np.nextafter(counts.levels[0], np.inf))
+
+
+def footage_hours(videos: Sequence[NormalScores]) -> float:
+    """Hours of frames that have a score."""
+    return float(sum(_hours(video).sum() for video in videos))
+
+
+def future_rates(counts: AlarmCounts, budget: Budget, future_h: float, extrapolated: bool, seed: int) -> Floats:
+    """Rates of alarms that new footage may have, (R,), each as likely as the others.
 
     The whole way is gone again with drawn blocks: from them a threshold, and at that threshold the rate of the
     footage that they were drawn from. New footage varies too: it is drawn likewise, or where the tail is all that is
@@ -232,14 +265,14 @@ def _interval(
                 level = whole.level(budget.per_hour)
             rates[at] = whole.rate(level)
         # Many futures of each, or the highest would hang on few draws.
-        return _middle(random.poisson(np.repeat(rates, 50) * future_h) / future_h)
+        return random.poisson(np.repeat(rates, 50) * future_h) / future_h
     rows = np.maximum((reached <= budget.per_hour * hours).sum(axis=0) - 1, 0)
     together = max(1, round(future_h / counts.block_h.mean()))
     future = random.multinomial(together, even, RESAMPLES)
     there_h = future @ counts.block_h
     alarms = (counts.counts[rows] * future).sum(axis=1)
     share = np.minimum(1.0, future_h / np.maximum(there_h, 1e-12))  # a block may be longer than what is foretold
-    return _middle(random.binomial(alarms, share) / np.maximum(there_h * share, 1e-12))
+    return random.binomial(alarms, share) / np.maximum(there_h * share, 1e-12)
 
 
 @dataclass(frozen=True)
@@ -292,7 +325,7 @@ class _Tail:
         return self.per_hour * float(genpareto.sf(level - self.base, self.shape, scale=self.scale))
 
 
-def _scored(video: NormalScores) -> tuple[Floats, Floats]:
+def scored_frames(video: NormalScores) -> tuple[Floats, Floats]:
     """Clock and scores of the frames that have one."""
     known = ~np.isnan(video.scores)
     return stream_clock(video.time_s)[0][known], video.scores[known]
@@ -313,7 +346,7 @@ def _places(count: int) -> Ints:
     return np.unique(np.concatenate([dense, np.geomspace(1, count, 300).round().astype(np.int64) - 1]))
 
 
-def _middle(rates: Floats) -> tuple[float, float]:
+def middle(rates: Floats) -> tuple[float, float]:
     """The middle 95 %, rather wider than narrower."""
     tails = (1 - CONFIDENCE) / 2
     low, high = np.quantile(rates, tails, method="lower"), np.quantile(rates, 1 - tails, method="higher")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet import files
 from maskedskipunet.detection.budget import AlarmSetting
 from maskedskipunet.errors import CalibrationError, ConfigError
 from maskedskipunet.files import read_text, whole_file
@@ -92,6 +93,8 @@ class Calibration:
         }
         if self.alarm is not None:  # an addition to format 1: a reader that does not know it reads the rest
             told["alarm"] = self.alarm.to_dict()
+            if (day := told["alarm"].pop("day", None)) is not None:  # likewise, but for readers of alarms
+                told["alarm_by_day"] = day
         with whole_file(folder / CALIBRATION_NAME) as part:
             part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
@@ -122,21 +125,15 @@ class Calibration:
             raise ValueError("its scores do not rise as they become rarer")
         if frames * shares[-1] < 1 - 1e-9:
             raise ValueError(f"{frames} frames cannot tell its rarest share")
-        alarm = None if told.get("alarm") is None else AlarmSetting.from_dict(told["alarm"])
+        alarm = None
+        if told.get("alarm") is not None:
+            alarm = AlarmSetting.from_dict({**told["alarm"], "day": told.get("alarm_by_day")})
         return cls(tuple(map(str, told["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()), alarm)
 
 
 def keep_earlier(folder: Path) -> Path | None:
     """Copy a model's calibration to the next free `calibration.N.json`; None where there is none."""
-    path = folder / CALIBRATION_NAME
-    if not path.exists():
-        return None
-    number = 1
-    while (kept := path.with_name(f"{path.stem}.{number}.json")).exists():
-        number += 1
-    with whole_file(kept) as part:
-        part.write_bytes(path.read_bytes())
-    return kept
+    return files.keep_earlier(folder / CALIBRATION_NAME)
 
 
 def kept_counts(frames: int) -> NDArray[np.int64]:

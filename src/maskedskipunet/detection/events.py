@@ -63,6 +63,21 @@ class EventRule:
         return replace(self, threshold=threshold, release=min(threshold, usual + RELEASE_SHARE * (threshold - usual)))
 
 
+@dataclass(frozen=True)
+class Levels:
+    """The threshold and the release level of each frame, (N,), where they are not the same for all."""
+
+    threshold: Floats
+    release: Floats
+
+    @classmethod
+    def of(cls, rule: EventRule, count: int) -> "Levels":
+        return cls(np.full(count, rule.threshold), np.full(count, rule.release))
+
+    def among(self, kept: NDArray[np.bool_]) -> "Levels":
+        return Levels(self.threshold[kept], self.release[kept])
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in one source.
@@ -131,12 +146,20 @@ class EventStream:
         return None if self._open is None or self._open.id is None else self._event(self._open)
 
     def add(
-        self, index: int, time_s: float, score: float | None, boxes: Callable[[], tuple[Box, ...]] = no_boxes
+        self,
+        index: int,
+        time_s: float,
+        score: float | None,
+        boxes: Callable[[], tuple[Box, ...]] = no_boxes,
+        rule: EventRule | None = None,
     ) -> list[EventUpdate]:
         """The next frame, and what is to be told because of it.
 
         score: None where the frame has none. boxes: where the frame is anomalous; only asked at an event's highest.
+        rule: whose threshold and release level hold for this frame, in place of the stream's; how long things last is
+        the stream's to say.
         """
+        levels = rule or self._rule
         now = self._clock.now(time_s)
         told = []
         if self._open is not None and now - self._open.last > self._rule.merge_s:
@@ -144,10 +167,10 @@ class EventStream:
         if score is None or isnan(score):
             return told
         if self._open is None:
-            if score < self._rule.threshold or now < self._quiet_until:
+            if score < levels.threshold or now < self._quiet_until:
                 return told
             self._open = _Open(now, self._clock.shift, index, score, boxes())
-        elif not self._open.goes_on(now, index, score, boxes, self._rule):
+        elif not self._open.goes_on(now, index, score, boxes, levels):
             return told
         return told + self._tell(self._open)
 
@@ -198,20 +221,23 @@ def find_events(
     scores: Floats,
     rule: EventRule,
     *,
+    levels: Levels | None = None,
     normal_share: Callable[[float], float] | None = None,
     new_id: Callable[[], str] = new_id,
 ) -> list[Event]:
     """The events of a whole video, without boxes: those that an EventStream ends with.
 
-    index, time_s, scores: (N,), one a frame, NaN where a frame has no score. Raises ShapeError when they differ.
+    index, time_s, scores: (N,), one a frame, NaN where a frame has no score. levels: of each frame, in place of the
+    rule's. Raises ShapeError when they differ in length.
     """
     clock, shift = stream_clock(time_s)
-    if not index.shape == time_s.shape == scores.shape:
+    levels = levels or Levels.of(rule, len(scores))
+    if not index.shape == time_s.shape == scores.shape == levels.threshold.shape == levels.release.shape:
         raise ShapeError(f"{index.shape} numbers, {time_s.shape} times and {scores.shape} scores", source)
     known = ~np.isnan(scores)
     index, clock, shift, scores = index[known], clock[known], shift[known], scores[known]
     found = []
-    for segments in find_spans(clock, scores, rule):
+    for segments in find_spans(clock, scores, rule, levels.among(known)):
         places = np.concatenate([np.arange(first, last + 1) for first, last in segments])
         start, end, peak = segments[0][0], segments[-1][1], places[np.argmax(scores[places])]
         values = scores[places].tolist()
@@ -234,15 +260,18 @@ def find_events(
     return found
 
 
-def find_spans(clock: Floats, scores: Floats, rule: EventRule) -> list[list[tuple[int, int]]]:
+def find_spans(
+    clock: Floats, scores: Floats, rule: EventRule, levels: Levels | None = None
+) -> list[list[tuple[int, int]]]:
     """The places of each event: its stretches above the release level, first and last place of each.
 
-    clock: (N,) seconds that never go back (see stream_clock). scores: (N,), frames without a score left out.
+    clock: (N,) seconds that never go back (see stream_clock). scores: (N,), frames without a score left out. levels:
+    of each frame, in place of the rule's.
     """
-    high = np.flatnonzero(scores >= rule.threshold)
+    high = np.flatnonzero(scores >= (rule.threshold if levels is None else levels.threshold))
     if not len(high):
         return []
-    below = scores < rule.release
+    below = scores < (rule.release if levels is None else levels.release)
     stops = np.flatnonzero(~below & np.append(below[1:] | (np.diff(clock) > rule.merge_s), True))
     high_clock = clock[high]
     spans: list[list[tuple[int, int]]] = []

@@ -6,10 +6,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.errors import ConfigError, DataError
+from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.inference.prepare import PreparedNetwork
 from maskedskipunet.inference.window import Arrivals, ClipWindow, FrameScore, SizedFrame, score_arrivals
 from maskedskipunet.model.config import InputFormat
@@ -33,15 +37,20 @@ def score_frames(
     *,
     batch_size: int | None = None,
     with_maps: bool = False,
+    ignored: NDArray[np.bool_] | None = None,
 ) -> Generator[FrameScore, None, None]:
     """Score each frame as it comes, encoding it once; memory does not depend on how many there are.
 
     frames: already sampled as `how` says. how: the size the network looks at. batch_size: frames encoded together;
     None: as many as pay on this network; 1 gives each score as soon as its clip is there, more is faster; scores are
     the same to rounding.
-    with_maps: also give score maps and reconstructions. Yields one FrameScore a frame, in order.
+    with_maps: also give score maps and reconstructions. ignored: (H, W), in place of what `how` says is ignored, for
+    frames that have the network's size already. Yields one FrameScore a frame, in order.
+    Raises DataError where all of a frame is ignored.
     """
-    together = score_together([(None, frames)], network, how, batch_size=batch_size, with_maps=with_maps)
+    together = score_together(
+        [(None, frames)], network, how, batch_size=batch_size, with_maps=with_maps, ignored=ignored
+    )
     with closing(together):
         for _, found in together:
             if isinstance(found, FrameScore):
@@ -58,6 +67,7 @@ def score_together(
     at_once: int = 1,
     batch_size: int | None = None,
     with_maps: bool = False,
+    ignored: NDArray[np.bool_] | None = None,
 ) -> Generator[tuple[K, FrameScore | Ended], None, None]:
     """Score the frames of several sources, up to `at_once` of them side by side in one batch.
 
@@ -77,7 +87,7 @@ def score_together(
         while True:
             for key, frames in islice(waiting, at_once - len(running)):
                 # Decoding and resizing run in a thread of their own, a share ahead of the network.
-                stream = read_ahead(_sized(frames, network.channels, how), share)
+                stream = read_ahead(_sized(frames, network.channels, how, ignored), share)
                 running.append(_Running(key, ClipWindow(network.clip_length), stream))
             if not running:
                 return
@@ -113,9 +123,14 @@ class _Running(Generic[K]):
         return Arrivals(self._window, frames, broken=not frames)
 
 
-def _sized(frames: Iterable[Frame], channels: int, how: InputFormat) -> Iterator[SizedFrame]:
+def _sized(
+    frames: Iterable[Frame], channels: int, how: InputFormat, ignored: NDArray[np.bool_] | None
+) -> Iterator[SizedFrame]:
+    parts = IgnoredParts(how.ignore, how.height_px, how.width_px)
     for frame in frames:
-        pixels = None
-        if frame.image is not None:
-            pixels = network_frame(frame.image, height_px=how.height_px, width_px=how.width_px, channels=channels)
-        yield SizedFrame(replace(frame, image=None), pixels)
+        if frame.image is None:
+            yield SizedFrame(frame, None)
+            continue
+        pixels = network_frame(frame.image, height_px=how.height_px, width_px=how.width_px, channels=channels)
+        mask = parts.mask(*frame.image.shape[:2]) if ignored is None else ignored
+        yield SizedFrame.ignoring(replace(frame, image=None), pixels, mask)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.ignoring import painted
 from maskedskipunet.inference.prepare import PreparedNetwork
 from maskedskipunet.model.score import frame_score, score_map
 
 Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,18 @@ class SizedFrame:
     """A frame, whose own image is not needed any more, and its pixels as the network sees them.
 
     pixels: uint8 (C, H, W); None for a bad frame, or one that no clip is wanted of. is_target: whether the clip
-    centred on it is wanted.
+    centred on it is wanted. ignored: (H, W), where nothing is looked at; None for nowhere.
     """
 
     frame: Frame
     pixels: Pixels | None
     is_target: bool = True
+    ignored: Mask | None = None
+
+    @classmethod
+    def ignoring(cls, frame: Frame, pixels: Pixels, ignored: Mask | None, *, is_target: bool = True) -> "SizedFrame":
+        """With pixels that are grey where they are ignored."""
+        return cls(frame, pixels if ignored is None else painted(pixels, ignored), is_target, ignored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,14 @@ class EncodedFrame:
     pixels: Tensor | None
     features: Sequence[Tensor] | None
     is_target: bool = True
+    ignored: Mask | None = None
     alone: bool = False
 
     def by_itself(self) -> "EncodedFrame":
         if self.alone or self.pixels is None or self.features is None:
             return self
         rows = [level.clone() for level in self.features]
-        return EncodedFrame(self.frame, self.pixels.clone(), rows, self.is_target, alone=True)
+        return EncodedFrame(self.frame, self.pixels.clone(), rows, self.is_target, self.ignored, alone=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,8 @@ def encode_frames(batch: Sequence[SizedFrame], network: PreparedNetwork) -> list
             encoded.append(EncodedFrame(sized.frame, None, None, sized.is_target))
         else:
             row = next(rows)
-            encoded.append(EncodedFrame(sized.frame, stack[row], [level[row] for level in levels], sized.is_target))
+            features = [level[row] for level in levels]
+            encoded.append(EncodedFrame(sized.frame, stack[row], features, sized.is_target, sized.ignored))
     return encoded
 
 
@@ -158,10 +168,10 @@ def score_clips(due: Sequence[DueClips], network: PreparedNetwork, *, with_maps:
     if runs:
         # Neighbouring clips share the features of the frames that they share.
         features = [_stacked(held[run.start - half : run.stop + half]) for held, run in runs]
-        pixels = [one.pixels for held, run in runs for one in held[run.start : run.stop]]
-        targets = torch.stack([image for image in pixels if image is not None])
+        looked_at = [one for held, run in runs for one in held[run.start : run.stop]]
+        targets = torch.stack([one.pixels for one in looked_at if one.pixels is not None])
         reconstructions = network.reconstruct_runs(features, *targets.shape[2:])
-        maps = score_map(targets, reconstructions)
+        maps = _without_ignored(score_map(targets, reconstructions), [one.ignored for one in looked_at])
         scores = frame_score(maps).tolist()
         drawn = (reconstructions * 255).round().byte().cpu().numpy() if with_maps else [None] * len(scores)
         shown = maps.float().cpu().numpy() if with_maps else [None] * len(scores)
@@ -178,6 +188,15 @@ def score_clips(due: Sequence[DueClips], network: PreparedNetwork, *, with_maps:
         ]
         for one in due
     ]
+
+
+def _without_ignored(maps: Tensor, ignored: Sequence[Mask | None]) -> Tensor:
+    """Score maps, (N, H, W), that are 0 where their frames are ignored."""
+    if all(mask is None for mask in ignored):
+        return maps
+    nothing = np.zeros(maps.shape[1:], np.bool_)
+    masks = np.stack([nothing if mask is None else mask for mask in ignored])
+    return maps.masked_fill(torch.from_numpy(masks).to(maps.device), 0.0)
 
 
 def _stacked(encoded: Sequence[EncodedFrame]) -> list[Tensor]:

@@ -1,10 +1,10 @@
 """What a network is: its settings, and the table of published variants."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import inf
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from maskedskipunet.errors import ConfigError
 
@@ -118,7 +118,8 @@ class InputFormat:
 
     height_px, width_px: every frame is resized to it. fps: videos are resampled to this many frames a second
     (None: as they are). stride: then every stride-th frame is kept. image_fps: the rate taken for folders
-    of images, which state none.
+    of images, which state none. ignore: shapes of frames that it does not look at (`detection.regions` reads them); in
+    a stored model they are in percent, so that they hold for frames of any size.
     """
 
     height_px: int = 256
@@ -126,6 +127,7 @@ class InputFormat:
     fps: float | None = None
     stride: int = 1
     image_fps: float = 10.0
+    ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("height_px", "width_px"):
@@ -138,3 +140,16 @@ class InputFormat:
                 raise ConfigError(f"{rate!r} frames a second", f"input.{name}", "Use a rate above 0")
         if not isinstance(self.stride, int) or self.stride < 1:
             raise ConfigError(f"every {self.stride!r}-th frame", "input.stride", "Use 1 or more")
+        if not (isinstance(self.ignore, tuple) and all(isinstance(shape, str) for shape in self.ignore)):
+            raise ConfigError(f"{self.ignore!r} are no shapes", "input.ignore", "Use a list of texts")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `config.json` holds them; without `ignore` where nothing is, as earlier versions knew it."""
+        values = asdict(self) | {"ignore": list(self.ignore)}
+        return {name: value for name, value in values.items() if name != "ignore" or value}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "InputFormat":
+        """The inverse of to_dict. Raises TypeError or ConfigError for anything else."""
+        ignore = values.get("ignore", [])
+        return cls(**{**values, "ignore": tuple(ignore) if isinstance(ignore, list) else ignore})

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maskedskipunet.errors import ConfigError, WeightsError
-from maskedskipunet.files import read_text, whole_file
+from maskedskipunet.files import keep_earlier, read_text, whole_file
 from maskedskipunet.model.config import InputFormat, NetworkConfig
 
 CONFIG_NAME = "config.json"
@@ -29,8 +29,7 @@ def write_model_folder(
 ) -> None:
     """Write a network's description and weights into a folder."""
     write_weights(folder / WEIGHTS_NAME, config, input_format, weights)
-    with whole_file(folder / CONFIG_NAME) as part:
-        part.write_text(json.dumps(_describe(config, input_format), indent=2) + "\n")
+    _write_description(folder, config, input_format)
 
 
 def write_weights(
@@ -76,6 +75,18 @@ def read_description(folder: Path) -> tuple[NetworkConfig, InputFormat | None]:
         raise WeightsError(f"cannot read the model's description ({error})", str(path)) from error
 
 
+def rewrite_input_format(folder: Path, input_format: InputFormat) -> None:
+    """Say anew what a model folder's network looks at; its description until now stays as `config.N.json`."""
+    config, _ = read_description(folder)
+    keep_earlier(folder / CONFIG_NAME)
+    _write_description(folder, config, input_format)
+
+
+def _write_description(folder: Path, config: NetworkConfig, input_format: InputFormat | None) -> None:
+    with whole_file(folder / CONFIG_NAME) as part:
+        part.write_text(json.dumps(_describe(config, input_format), indent=2) + "\n")
+
+
 @contextmanager
 def _os_errors() -> Iterator[None]:
     """Turns what safetensors tells of the operating system, in words alone, back into an OSError."""
@@ -89,7 +100,7 @@ def _os_errors() -> Iterator[None]:
 
 def _describe(config: NetworkConfig, input_format: InputFormat | None) -> dict[str, Any]:
     network = asdict(config) | {"clip_length": config.frames}
-    return {"format": FORMAT_VERSION, "network": network, "input": input_format and asdict(input_format)}
+    return {"format": FORMAT_VERSION, "network": network, "input": input_format and input_format.to_dict()}
 
 
 def _understand(text: str, path: Path) -> tuple[NetworkConfig, InputFormat | None]:
@@ -99,6 +110,6 @@ def _understand(text: str, path: Path) -> tuple[NetworkConfig, InputFormat | Non
             raise ValueError(f"format {description['format']!r}, this version reads {FORMAT_VERSION}")
         config = NetworkConfig(**description["network"])
         seen = description.get("input")
-        return config, InputFormat(**seen) if seen else None
+        return config, InputFormat.from_dict(seen) if seen else None
     except (ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
         raise WeightsError(f"not a model's description ({error})", str(path), "Name a model folder of ours") from error

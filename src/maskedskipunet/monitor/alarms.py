@@ -1,5 +1,6 @@
 """Alarms of one camera: its scores become events, with boxes in its picture and the time of day they began at."""
 
+import time
 from collections.abc import Callable, Iterator
 
 from maskedskipunet.detection.budget import AlarmSetting
@@ -30,16 +31,16 @@ class AlarmFinder:
 
     def see(self, scored: Scored) -> Iterator[Alarm]:
         """The next frame, and what is to be told because of it."""
-        frame = scored.frame
+        frame, rule = scored.frame, self._setting.rule_at(time_of_day_s(scored.unix_s))
         self._last = frame.time_s, scored.unix_s
 
         def boxes() -> tuple[Box, ...]:
             if frame.map is None or not scored.source_height_px:
                 return ()
             size = {"height_px": scored.source_height_px, "width_px": scored.source_width_px}
-            return map_boxes(frame.map, self._setting.rule.release, **size)
+            return map_boxes(frame.map, rule.release, **size)
 
-        yield from map(self._told, self._events.add(frame.index, frame.time_s, frame.score, boxes))
+        yield from map(self._told, self._events.add(frame.index, frame.time_s, frame.score, boxes, rule))
 
     def end(self) -> Iterator[Alarm]:
         """Nothing is seen of the camera for now, or any more: a running event is over."""
@@ -51,3 +52,9 @@ class AlarmFinder:
             time_s, unix_s = self._last
             self._began = event.id, unix_s - (time_s - event.start_s) / self._speed
         return Alarm(self._camera, update, self._began[1])
+
+
+def time_of_day_s(unix_s: float) -> float:
+    """Seconds since midnight, by the clock on the wall."""
+    local = time.localtime(unix_s)
+    return local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec

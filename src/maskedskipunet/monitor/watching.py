@@ -13,6 +13,7 @@ import numpy as np
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.inference.prepare import PreparedNetwork
 from maskedskipunet.inference.window import Arrivals, ClipWindow, FrameScore, SizedFrame, score_arrivals
 from maskedskipunet.monitor.camera import Camera, CameraFrame, CameraNews, Patience, ReaderProcess, unix_s
@@ -52,6 +53,7 @@ def watch(
     size_px: tuple[int, int],
     listener: Listener,
     *,
+    ignored: Mapping[str, Sequence[str]] | None = None,
     config: WatchConfig | None = None,
     patience: Patience | None = None,
     wanted: Callable[[], bool] = lambda: True,
@@ -62,17 +64,19 @@ def watch(
     cameras: by name, sampled at the rate that the network was trained at. size_px: height and width of frames as the
     network sees them. listener: is told everything, in this thread; what it raises ends the
     watching. wanted: asked LOOK_S apart at most, but for the time that computing takes. turned: called whenever all
-    that had arrived was dealt with, so that a watchdog sees progress and not merely life.
+    that had arrived was dealt with, so that a watchdog sees progress and not merely life. ignored: shapes that are not
+    looked at, by camera.
     However it ends, no process is left.
     """
     config, patience = config or WatchConfig(), patience or Patience()
     if not cameras:
         raise ConfigError("there is no camera to watch", "cameras", "Name one or more")
     _warm_up(network, size_px)
-    watched = [
-        WatchedCamera(_camera(name, source, network, size_px, config, patience), network.clip_length, place)
-        for place, (name, source) in enumerate(cameras.items())
-    ]
+    watched = []
+    for place, (name, source) in enumerate(cameras.items()):
+        shapes = tuple((ignored or {}).get(name, ()))
+        camera = _camera(name, source, network, size_px, shapes, config, patience)
+        watched.append(WatchedCamera(camera, network.clip_length, place, IgnoredParts(shapes, *size_px)))
     scorer = TogetherScorer(network, config, listener)
     reported_s = time.monotonic()
     try:
@@ -109,15 +113,16 @@ class Taken:
 class WatchedCamera:
     """A camera, its window of encoded frames, its health, and what is counted of it.
 
-    stagger: shifts which frames are left out, so that cameras do not all want the machine at once.
+    stagger: shifts which frames are left out, so that cameras do not all want the machine at once. ignored: what of its
+    frames is not looked at.
     """
 
-    def __init__(self, camera: Camera, clip_length: int, stagger: int) -> None:
+    def __init__(self, camera: Camera, clip_length: int, stagger: int, ignored: IgnoredParts) -> None:
         self.camera = camera
         self.window = ClipWindow(clip_length)
         self.waiting: deque[CameraNews | None] = deque()  # None: nothing more is to be scored
         self.pending: deque[tuple[Arrived, bool]] = deque()  # given to the window: the frame, and whether it is skipped
-        self._half, self._place = clip_length // 2, stagger
+        self._half, self._place, self._ignored = clip_length // 2, stagger, ignored
         self._health = HealthMonitor()
         self._delays_s: list[float] = []
         self._frames = self._scored = self._skipped = self._dropped_before = 0
@@ -178,7 +183,10 @@ class WatchedCamera:
         self._place += 1
         self.pending.append((arrived, not is_target))
         frame = Frame(arrived.index, arrived.time_s, None)
-        return SizedFrame(frame, arrived.pixels if needed else None, is_target)
+        if arrived.pixels is None or not needed:
+            return SizedFrame(frame, None, is_target)
+        mask = self._ignored.mask(arrived.height_px, arrived.width_px)
+        return SizedFrame.ignoring(frame, arrived.pixels, mask, is_target=is_target)
 
     def tell(self, scores: Iterable[FrameScore], listener: Listener) -> None:
         for score in scores:
@@ -262,6 +270,7 @@ def _camera(
     source: LiveSource,
     network: PreparedNetwork,
     size_px: tuple[int, int],
+    ignored: tuple[str, ...],
     config: WatchConfig,
     patience: Patience,
 ) -> Camera:
@@ -270,6 +279,7 @@ def _camera(
         height_px=size_px[0],
         width_px=size_px[1],
         channels=network.channels,
+        ignored=ignored,
         max_wait_s=config.max_delay_s,
         pictures=config.pictures,
     )

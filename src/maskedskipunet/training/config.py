@@ -78,6 +78,7 @@ class TrainConfig:
             fps=self.data.fps,
             stride=self.data.stride,
             image_fps=self.data.image_fps,
+            ignore=self.data.ignore,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,7 +112,9 @@ def _path(value: str | None) -> Path | None:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: _plain(value) if isinstance(value, dict) else str(value) if isinstance(value, Path) else value
-        for name, value in values.items()
-    }
+    def plain(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return list(value)
+        return str(value) if isinstance(value, Path) else value
+
+    return {name: _plain(value) if isinstance(value, dict) else plain(value) for name, value in values.items()}

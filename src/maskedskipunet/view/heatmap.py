@@ -15,6 +15,8 @@ BRIGHTNESS = 0.5
 """What is left of a picture's brightness under a map: dim enough that the map's colours are the brightest thing."""
 
 
+HATCH_PX, HATCH_LINE_PX = 8, 3
+
 FADING = [round(255 * (1 - (level / 255) ** 1.5)) for level in range(256)]
 """How much of the picture is seen through the map at each of its levels, 255 all of it.
 
@@ -66,6 +68,19 @@ def resized_map(score_map: NDArray[np.floating[Any]], *, height_px: int, width_p
         raise ShapeError(f"a score map of shape {score_map.shape}", cure="Use (height, width)")
     picture = Picture.fromarray(score_map.astype(np.float32))
     return np.array(picture.resize((width_px, height_px), Picture.Resampling.BILINEAR), np.float32)
+
+
+def dimmed(image: Image, ignored: NDArray[np.bool_] | None) -> Image:
+    """A picture whose ignored part, of its own size, is hatched, so that no one looks for errors there.
+
+    >>> dimmed(np.full((1, 9, 3), 200, np.uint8), np.ones((1, 9), np.bool_))[0, :, 0].tolist()
+    [100, 100, 200, 200, 200, 200, 200, 200, 100]
+    """
+    if ignored is None:
+        return image
+    rows, columns = np.ogrid[: ignored.shape[0], : ignored.shape[1]]
+    lines = ignored & ((rows + columns + 1) % HATCH_PX < HATCH_LINE_PX)
+    return np.where(lines[..., None], image // 2, image)
 
 
 def _levels(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:

@@ -13,19 +13,25 @@ from maskedskipunet.data.frames import Frame, OnBadFrame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.budget import Budget, NormalScores, set_threshold
 from maskedskipunet.detection.calibration import Calibration, keep_earlier
+from maskedskipunet.detection.day import DayPart
+from maskedskipunet.detection.day_budget import set_thresholds
 from maskedskipunet.detection.events import EventRule
 from maskedskipunet.errors import CalibrationError, ConfigError, RunError
 from maskedskipunet.files import require_writable, whole_file
+from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.inference.prepare import PreparedNetwork
 from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import model_folder
+from maskedskipunet.model.storage import rewrite_input_format
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.view.comparison import film_strip
-from maskedskipunet.view.heatmap import overlay
+from maskedskipunet.view.heatmap import dimmed, overlay
+from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
 from maskedskipunet.workflows.scoring import load_scorer
 
 MOMENTS = 12
@@ -95,8 +101,11 @@ def calibrate(
     *,
     exclude: Sequence[str] = (),
     interval_h: float = 24.0,
+    parts: Sequence[DayPart] = (),
+    starts: str | None = None,
     pictures: Path | None = None,
     on_bad_frame: OnBadFrame = "stop",
+    ignore: Sequence[str] = (),
     device: str = "auto",
     progress: Progress | None = None,
 ) -> CalibrateResult:
@@ -104,7 +113,10 @@ def calibrate(
 
     videos: normal, and not trained on. exclude: names of videos, or NAME@START-END in seconds, that are left out: what
     is called normal often holds an anomaly. interval_h: hours of new footage whose rate of alarms is foretold.
-    pictures: folder for the highest-scoring moments (default: `calibration/` in the run or model folder).
+    parts: of the day that get thresholds of their own where there is footage enough. starts: a strptime pattern of the
+    videos' names, which tells the time of day that they start at; without one, the files themselves must.
+    pictures: folder for the highest-scoring moments (default: `calibration/` in the run or model folder). ignore:
+    shapes that are not looked at from now on, besides the model's own, which `config.json` then says.
     Raises MaskedSkipUNetError, before anything is written, for what cannot be done.
     """
     progress = progress or Silent()
@@ -120,9 +132,11 @@ def calibrate(
     kept = [video for video in videos if Stretch(video.name) not in stretches]
     if not kept:
         raise CalibrationError("all footage is excluded", "exclude", "Leave some in")
+    starts_s = require_start_times(kept, starts) if parts else [None] * len(kept)
     _warn_of_training_footage(folder, kept, progress)
     network, how = load_scorer(model, device)
     sources = [source_of(video.path, how, on_bad_frame) for video in kept]
+    before, how = how, for_keeping(also_ignoring(how, ignore, "ignore"), sources, "ignore")
     scored = []
     with progress.stage("calibrating", sum(source.expected_frames() for source in sources)) as advance:
         for video, source in zip(kept, sources, strict=True):
@@ -135,11 +149,20 @@ def calibrate(
                 if stretch.video == video.name:
                     scores[(time_s >= stretch.start_s) & (time_s <= stretch.end_s)] = np.nan
             scored.append(_Scored(video.name, source, index, time_s, scores))
-    normal = [NormalScores(video.name, video.time_s, video.scores) for video in scored]
-    setting = set_threshold(normal, budget, paced_rule(normal), interval_h=interval_h)
+    normal = [
+        NormalScores(video.name, video.time_s, video.scores, start_s)
+        for video, start_s in zip(scored, starts_s, strict=True)
+    ]
+    rule = paced_rule(normal)
+    if parts:
+        setting = set_thresholds(normal, budget, rule, parts, starts=starts, interval_h=interval_h)
+    else:
+        setting = set_threshold(normal, budget, rule, interval_h=interval_h)
     calibration = replace(Calibration.of({video.name: video.scores for video in scored}), alarm=setting)
     moments = _draw_moments(scored, network, how, pictures)
     earlier = keep_earlier(folder)
+    if how != before:
+        rewrite_input_format(folder, how)
     calibration.write(folder)
     return CalibrateResult(calibration, folder / "calibration.json", earlier, moments, tuple(exclude))
 
@@ -220,6 +243,7 @@ def _pictures(
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Each place's frame beside its errors: read once more, up to the last of them."""
     half = network.clip_length // 2
+    ignored = IgnoredParts(how.ignore, how.height_px, how.width_px)
     wanted = {at: list[Frame]() for at in places}
     for position, frame in enumerate(source.frames()):
         for at in places:
@@ -231,5 +255,6 @@ def _pictures(
         for scored in score_frames(frames, network, how, with_maps=True):
             image = next(frame.image for frame in frames if frame.index == scored.index)
             if scored.map is not None and image is not None:
-                glowing = overlay(image, scored.map, max(float(scored.map.max()), 1e-6))
-                yield at, film_strip([image, glowing], width_px=PICTURE_WIDTH_PX)
+                shown = dimmed(image, ignored.source_mask(*image.shape[:2]))
+                glowing = overlay(shown, scored.map, max(float(scored.map.max()), 1e-6))
+                yield at, film_strip([shown, glowing], width_px=PICTURE_WIDTH_PX)

@@ -28,7 +28,7 @@ def calibrate_on_holdback(model: Path, holdback: Clips, how: InputFormat, device
     with progress.stage("calibrating", sum(len(video.frames) for video in holdback.videos)) as advance:
         for video in holdback.videos:
             found = []
-            for scored in score_frames(stored_frames(video), network, how):
+            for scored in score_frames(stored_frames(video), network, how, ignored=video.ignored):
                 found.append(np.nan if scored.score is None else scored.score)
                 advance(1)
             scores[video.name] = np.array(found)

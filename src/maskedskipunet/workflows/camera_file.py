@@ -9,6 +9,7 @@ import yaml
 
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
+from maskedskipunet.model.config import InputFormat
 from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.recorder import RecordingConfig
@@ -17,6 +18,7 @@ from maskedskipunet.monitor.sinks.reading import read_sinks
 from maskedskipunet.monitor.watching import WatchConfig
 from maskedskipunet.plain_yaml import ValueLoader
 from maskedskipunet.records.pruning import Retention
+from maskedskipunet.workflows.ignored import also_ignoring
 
 EXAMPLE = "Write `cameras: {door: rtsp://…}` into it"
 LARGEST = 1_000_000  # characters
@@ -24,7 +26,11 @@ LARGEST = 1_000_000  # characters
 
 @dataclass(frozen=True)
 class CameraFile:
-    """What a file of cameras says. model, records: None where it names none. fps: None where it asks for no rate."""
+    """What a file of cameras says.
+
+    model, records: None where it names none. fps: None where it asks for no rate. ignore: shapes that are not looked
+    at, of the cameras that have any.
+    """
 
     cameras: Mapping[str, CameraAddress]
     model: Path | None
@@ -34,13 +40,14 @@ class CameraFile:
     records: Path | None = None
     recording: RecordingConfig = field(default_factory=RecordingConfig)
     sinks: tuple[SinkConfig, ...] = ()
+    ignore: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_camera_file(path: Path) -> CameraFile:
     """Raises ConfigError that names every fault of the file at once, and shows no address."""
     faults: list[str] = []
     settings = _mapping(_document(path), str(path), faults)
-    cameras = _cameras(settings.pop("cameras", None), faults)
+    cameras, ignore = _cameras(settings.pop("cameras", None), faults)
     model, records = (_path(name, settings.pop(name, None), faults) for name in ("model", "records"))
     clips, retention = _clips(settings.pop("clips", None), faults), _retention(settings.pop("keep", None), faults)
     sinks = _sinks(settings.pop("sinks", None), faults)
@@ -56,7 +63,7 @@ def read_camera_file(path: Path) -> CameraFile:
         raise ConfigError(count + "; ".join(faults), str(path), "Mend the file")
     recording = RecordingConfig() if retention is None else RecordingConfig(retention=retention)
     recording = recording if clips is None else replace(recording, clips=clips)
-    return CameraFile(cameras, model, fps, config, patience, records, recording, sinks)
+    return CameraFile(cameras, model, fps, config, patience, records, recording, sinks, ignore)
 
 
 def named_sources(sources: list[str]) -> dict[str, CameraAddress]:
@@ -107,13 +114,20 @@ def _mapping(value: Any, where: str, faults: list[str]) -> dict[str, Any]:
     return {str(name): setting for name, setting in value.items()}
 
 
-def _cameras(value: Any, faults: list[str]) -> dict[str, CameraAddress]:
+def _cameras(value: Any, faults: list[str]) -> tuple[dict[str, CameraAddress], dict[str, tuple[str, ...]]]:
     found: dict[str, CameraAddress] = {}
+    ignored: dict[str, tuple[str, ...]] = {}
     if not isinstance(value, dict) or not value:
         faults.append("cameras: none is named")
-        return found
-    for key, source in value.items():
-        where = f"cameras.{key}"
+        return found, ignored
+    for key, said in value.items():
+        where, source = f"cameras.{key}", said
+        if isinstance(said, dict):
+            settings = {str(setting): told for setting, told in said.items()}
+            source, shapes = settings.pop("source", None), _shapes(settings.pop("ignore", None), where, faults)
+            faults += [f"{where}.{setting}: there is no such setting" for setting in settings]
+            if shapes:
+                ignored[str(key)] = shapes
         name = str(key)
         if not name.isprintable() or not name.strip() or "/" in name or name.startswith("."):
             faults.append(f"{where!r}: not a name that a folder could have")
@@ -124,7 +138,20 @@ def _cameras(value: Any, faults: list[str]) -> dict[str, CameraAddress]:
                 found[name] = CameraAddress.parse(source, where)
             except MaskedSkipUNetError as error:
                 faults.append(f"{where}: {error.what}")
-    return found
+    return found, ignored
+
+
+def _shapes(value: Any, where: str, faults: list[str]) -> tuple[str, ...]:
+    """Shapes to ignore, mask images read."""
+    texts = [value] if isinstance(value, str) else [] if value is None else value
+    if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+        faults.append(f"{where}.ignore: not a list of shapes")
+        return ()
+    try:
+        return also_ignoring(InputFormat(), texts, f"{where}.ignore").ignore
+    except MaskedSkipUNetError as error:
+        faults.append(f"{error.where}: {error.what}")
+        return ()
 
 
 def _path(name: str, value: Any, faults: list[str]) -> Path | None:

@@ -18,6 +18,7 @@ from maskedskipunet.data.sampling import require_rate
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import DataError
+from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.progress import Progress
 
@@ -44,23 +45,26 @@ def training_clips(
 
     Raises DataError when there is no footage to train on or too little of it, or none of the scene asked for.
     """
-    dataset = recognise(config.footage)
-    if not dataset.train:
-        raise DataError("there is no normal footage to train on", str(config.footage), training_places(dataset))
-    items = clips_of_scene(dataset.train, config.scene, config.footage)
-    sources = [source_of(item.path, how, config.on_bad_frame) for item in items]
+    items, sources = training_sources(config, how)
     for source in sources:
         require_rate(source.probe(), how.fps, str(source.path))
+    requests = [
+        StoreRequest(name=item.name, source=source, max_frames=share)
+        for item, source, share in zip(items, sources, _shares(sources, config.max_frames), strict=True)
+        if share != 0
+    ]
     videos = store_videos(
-        [
-            StoreRequest(name=item.name, source=source, max_frames=share)
-            for item, source, share in zip(items, sources, _shares(sources, config.max_frames), strict=True)
-            if share != 0
-        ],
+        requests,
         StoreFormat(height_px=config.height_px, width_px=config.width_px, channels=channels),
         cache_folder(config.cache),
         progress=progress,
     )
+    ignored = IgnoredParts(how.ignore, how.height_px, how.width_px)
+    infos = [request.source.probe() for request in requests]
+    videos = [
+        replace(video, ignored=ignored.mask(info.height_px, info.width_px))
+        for video, info in zip(videos, infos, strict=True)
+    ]
     kept, held_back = split_holdback(videos, config.holdback)
     train, holdback = Clips.of(kept, clip_length), Clips.of(held_back, clip_length)
     if not len(train):
@@ -73,6 +77,15 @@ def training_clips(
     if config.holdback and not len(holdback):
         raise DataError("what is held back holds no clip", str(config.footage), "Use a larger --data.holdback")
     return train, holdback
+
+
+def training_sources(config: DataConfig, how: InputFormat) -> tuple[Sequence[VideoItem], list[Source]]:
+    """The videos to train on. Raises DataError where there are none, or none of the scene asked for."""
+    dataset = recognise(config.footage)
+    if not dataset.train:
+        raise DataError("there is no normal footage to train on", str(config.footage), training_places(dataset))
+    items = clips_of_scene(dataset.train, config.scene, config.footage)
+    return items, [source_of(item.path, how, config.on_bad_frame) for item in items]
 
 
 def training_places(dataset: Dataset) -> str:

@@ -1,6 +1,6 @@
 """Score a video with a trained network."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +18,11 @@ from maskedskipunet.model.config import InputFormat
 from maskedskipunet.progress import Advance, Progress, Silent
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import RemoteVideo
+from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.remote import fetched, require_seconds
 from maskedskipunet.workflows.scoring import ScoredVideo, VideoScoring, load_scorer, write_scores
@@ -61,6 +63,7 @@ def score(
     device: str = "auto",
     precision: Precision = "float32",
     seconds: float | None = None,
+    ignore: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> ScoreResult:
     """Score a video (a file, a folder of images, or what a server gives); write its scores and their plot into `out`.
@@ -68,7 +71,7 @@ def score(
     seconds: of an address that is a stream, how much to take. model: a run or whatever load_model takes; where it has
     a threshold, the video's events are written too. with_video: also write a comparison video, and where there is a
     threshold an annotated one. precision: in bfloat16 the first frames are scored in float32 too, to see what it
-    changes.
+    changes. ignore: shapes that are not looked at, besides the model's.
     Raises DataError when the video cannot be read or is too short, WeightsError when the model cannot.
     """
     progress = progress or Silent()
@@ -84,6 +87,7 @@ def score(
                 on_bad_frame=on_bad_frame,
                 device=device,
                 precision=precision,
+                ignore=ignore,
                 progress=progress,
             )
     dataset = recognise(video)
@@ -91,10 +95,13 @@ def score(
         raise DataError("not one video", str(video), "Name one file or one folder of images")
     require_writable(out)
     network, how = load_scorer(model, device, precision)
+    how = also_ignoring(how, ignore, "ignore")
     item = dataset.train[0]
     source = source_of(item.path, how, on_bad_frame)
     effect = None if precision == "float32" else precision_effect(model, network, source, how)
-    job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, calibration=calibration_of(model))
+    calibration = calibration_of(model)
+    note_unknown_times(calibration, [source.path], progress)
+    job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, calibration=calibration)
     with progress.stage(job.title, job.steps) as advance:
         return replace(job.run(network, how, advance), effect=effect)
 

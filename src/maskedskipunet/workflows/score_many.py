@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,10 @@ from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
 from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreResult, run_jobs
 from maskedskipunet.workflows.scoring import load_scorer
@@ -88,6 +90,7 @@ def score_many(
     precision: Precision = "float32",
     together: int = 1,
     seconds: float | None = None,
+    ignore: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> ManyScores:
     """Score videos, each into the folder `out/NAME`: those at hand, then those of servers.
@@ -95,6 +98,7 @@ def score_many(
     A video whose folder says that it was finished by the same model with the same settings, and which has not changed
     since, is passed over: called again, an interrupted scoring goes on where it was. together: how many are scored
     side by side. seconds: of addresses that are streams, how much to take; what a stream shows is new each time.
+    ignore: shapes that are not looked at, besides the model's.
     Raises WeightsError, CalibrationError or DiskSpaceError for what concerns all videos, ConfigError for settings that
     cannot be; what is wrong with one video is told in the result.
     """
@@ -106,19 +110,22 @@ def score_many(
         require_seconds(video.address, seconds)
     require_writable(out)
     network, how = load_scorer(model, device, precision)
+    how = also_ignoring(how, ignore, "ignore")
+    calibration, progress = calibration_of(model), progress or Silent()
+    note_unknown_times(calibration, [video.path for video in local], progress)
     archive = _Archive(
         out=out,
         network=network,
         how=how,
-        calibration=calibration_of(model),
+        calibration=calibration,
         with_video=with_video,
         on_bad_frame=on_bad_frame,
         together=together,
-        progress=progress or Silent(),
+        progress=progress,
         settings={
             "version": __version__,
             "model": fingerprint(model),
-            "input": asdict(how),
+            "input": how.to_dict(),
             "precision": precision,
             "with_video": with_video,
             "on_bad_frame": on_bad_frame,

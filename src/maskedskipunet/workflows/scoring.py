@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
+from maskedskipunet.data.start_times import start_of_day_s
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import Box, Event, EventRule, EventStream, map_boxes
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
 from maskedskipunet.files import whole_file
+from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.inference.prepare import Precision, PreparedNetwork, prepare
 from maskedskipunet.inference.scorer import FrameScore, score_frames
 from maskedskipunet.model.config import InputFormat
@@ -27,6 +29,7 @@ from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Advance
 from maskedskipunet.view.annotated import AnnotatedRenderer, write_annotated
 from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
+from maskedskipunet.view.heatmap import dimmed
 from maskedskipunet.view.plots import ScoreCurve
 from maskedskipunet.workflows.spool import Spool
 
@@ -40,7 +43,8 @@ class ScoredVideo:
 
     index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
     labels: uint8 (N,), None where there is no ground truth. threshold: of the model's alarms, and events: those of
-    this video by it; both None where the model has none.
+    this video by it; both None where the model has none. thresholds: (N,), of each frame, where parts of the day have
+    their own; else None.
     """
 
     name: str
@@ -50,6 +54,7 @@ class ScoredVideo:
     labels: NDArray[np.uint8] | None
     threshold: float | None = None
     events: tuple[Event, ...] | None = None
+    thresholds: NDArray[np.float64] | None = None
 
     @property
     def labelled(self) -> LabelledScores:
@@ -75,6 +80,7 @@ def load_scorer(path: Path, device: str, precision: Precision = "float32") -> tu
     """A trained network ready to score, and what it looks at (the published size where it does not say)."""
     network = load_model(path)
     how = network.input_format or InputFormat()
+    IgnoredParts(how.ignore, how.height_px, how.width_px)  # a damaged description is told before anything is read
     return prepare(network, device, precision, (how.height_px, how.width_px)), how
 
 
@@ -141,6 +147,7 @@ class VideoScoring:
         self._found: list[FrameScore] = []
         self._spool = None
         self._keep_map = None
+        self._ignored = IgnoredParts(how.ignore, how.height_px, how.width_px)
         self._events = None if calibration is None or calibration.alarm is None else _Events(name, source, calibration)
         with ExitStack() as stack:
             if (drawn := video or annotated) is not None:
@@ -184,14 +191,17 @@ class VideoScoring:
         """The video has ended: its scores and events, and its films drawn, where any frame has a score."""
         result = _gather(self.name, self._found, self._labels, str(self.source.path))
         if self._events is not None:
-            result = replace(result, threshold=self._events.rule.threshold, events=self._events.all())
+            thresholds = self._events.thresholds(result.time_s)
+            rule, events = self._events.rule, self._events.all()
+            result = replace(result, threshold=rule.threshold, events=events, thresholds=thresholds)
         drawn = self._video or self._annotated
         if self._spool is not None and drawn is not None and result.labelled.scored.any():
             drawn.parent.mkdir(parents=True, exist_ok=True)
             if self._video is not None:
                 _draw(result, self.source, self._spool, self._video, self._advance)
             if self._annotated is not None and self._events is not None:
-                _annotate(result, self.source, self._spool, self._annotated, self._events.rule.release, self._advance)
+                level = self._events.rule.release
+                _annotate(result, self.source, self._spool, self._annotated, level, self._ignored, self._advance)
         return result
 
     def __enter__(self) -> Self:
@@ -213,15 +223,23 @@ class _Events:
     def __init__(self, name: str, source: Source, calibration: Calibration) -> None:
         assert calibration.alarm is not None
         info = source.probe()
-        self.rule = calibration.alarm.rule
+        self._alarm = calibration.alarm
+        self.rule = self._alarm.rule
+        day = self._alarm.day
+        self._starts_s = None if day is None else start_of_day_s(source.path, day.starts)
         self._height_px, self._width_px = info.height_px, info.width_px
         self._stream = EventStream(name, self.rule, normal_share=calibration.share_of)
         self._ended: list[Event] = []
 
     def add(self, scored: FrameScore) -> None:
-        boxes = partial(event_boxes, scored, self.rule, self._height_px, self._width_px)
-        told = self._stream.add(scored.index, scored.time_s, scored.score, boxes)
+        rule = self._alarm.rule_at(None if self._starts_s is None else self._starts_s + scored.time_s)
+        boxes = partial(event_boxes, scored, rule, self._height_px, self._width_px)
+        told = self._stream.add(scored.index, scored.time_s, scored.score, boxes, rule)
         self._ended += [update.event for update in told if update.phase == "end"]
+
+    def thresholds(self, time_s: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Of each frame, by its time of day; None where there is but one."""
+        return None if self._starts_s is None else self._alarm.levels_at(self._starts_s + time_s).threshold
 
     def all(self) -> tuple[Event, ...]:
         return *self._ended, *(update.event for update in self._stream.finish())
@@ -245,9 +263,12 @@ def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
     def labels(video: ScoredVideo) -> Sequence[int | None]:
         return [None] * len(video.index) if video.labels is None else video.labels.tolist()
 
+    def of_frames(video: ScoredVideo) -> Sequence[float | None]:
+        return [video.threshold] * len(video.index) if video.thresholds is None else video.thresholds.tolist()
+
     thresholds = {}
     if any(video.threshold is not None for video in videos):
-        thresholds["threshold"] = pa.array([video.threshold for video in videos for _ in video.index], pa.float64())
+        thresholds["threshold"] = pa.array([each for video in videos for each in of_frames(video)], pa.float64())
     table = pa.table(
         {
             "video": pa.array([video.name for video in videos for _ in video.index], pa.string()),
@@ -301,10 +322,17 @@ def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path, advance
 
 
 def _annotate(
-    result: ScoredVideo, source: Source, spool: Spool, path: Path, box_level: float, advance: Advance
+    result: ScoredVideo,
+    source: Source,
+    spool: Spool,
+    path: Path,
+    box_level: float,
+    ignored: IgnoredParts,
+    advance: Advance,
 ) -> None:
     """Draw into every frame of the source, those too that were not scored: they show what is known by then."""
     info = source.probe()
+    mask = ignored.source_mask(info.height_px, info.width_px)
     assert result.threshold is not None
     assert result.events is not None
     renderer = AnnotatedRenderer(
@@ -324,6 +352,7 @@ def _annotate(
                 advance(1)
                 if frame.image is not None:
                     position = int(np.searchsorted(result.index, frame.index, side="right")) - 1
-                    yield frame.time_s, renderer.render(frame.time_s, frame.image, spool.at(max(position, 0))[1])
+                    shown, errors = dimmed(frame.image, mask), spool.at(max(position, 0))[1]
+                    yield frame.time_s, renderer.render(frame.time_s, shown, errors)
 
     write_annotated(path, pictures(), renderer, info.frame_rate or source.image_fps)

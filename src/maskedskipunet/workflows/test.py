@@ -23,6 +23,7 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
 from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.footage import test_videos
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
@@ -71,6 +72,7 @@ def test(
     scored = []
     expected = sum(video.source.expected_frames() for video in found)
     progress = progress or Silent()
+    note_unknown_times(calibration, [video.source.path for video in found], progress)
     if with_maps:
         _require_room_for_maps(folder, expected, how, progress)
     stage = ("testing and drawing", 2 * expected) if with_videos else ("testing", expected)

@@ -30,7 +30,8 @@ from maskedskipunet.workflows.estimate import (
     require_memory_for_network,
     training_hours,
 )
-from maskedskipunet.workflows.footage import training_clips
+from maskedskipunet.workflows.footage import training_clips, training_sources
+from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
 
 SLOW_TRAINING_H = 2.0  # from here on a person should know before it starts
 BYTES_A_WEIGHT = 4
@@ -49,7 +50,7 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
     _require_accelerator(config)
     require_free_name(config.runs, config.name)
     require_memory_for_network(config.model)
-    config, network = _start(config)
+    config, network = _start(_with_ignored(config))
     _require_memory_for_batch(config, 1)
     clips = _clips(config, progress)
     _require_memory_for_batch(config, len(clips[0]))
@@ -103,6 +104,16 @@ def _how_to_go_on(run: RunFolder) -> str:
     return f"go on with `maskedskipunet train --resume {shlex.quote(str(run.path))}`"
 
 
+def _with_ignored(config: TrainConfig) -> TrainConfig:
+    """With the shapes that it ignores as the model will keep them, so that a run needs no mask image any more."""
+    if not config.data.ignore:
+        return config
+    plain = replace(config.input_format, ignore=())
+    how = also_ignoring(plain, config.data.ignore, "data.ignore")
+    how = for_keeping(how, training_sources(config.data, plain)[1], "data.ignore")
+    return replace(config, data=replace(config.data, ignore=how.ignore))
+
+
 def initial_network(config: TrainConfig) -> MaskedSkipUNet:
     """A network at its random start, the same for the same seed; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
@@ -123,7 +134,9 @@ def _start(config: TrainConfig) -> tuple[TrainConfig, MaskedSkipUNet]:
     if config.model != NetworkConfig() and asked != network.config:
         raise ConfigError(f"{path} is another network ({_short(network.config)})", "model", "Leave --model.* out")
     data, seen = config.data, network.input_format
-    if seen is not None and config.input_format == TrainConfig().input_format:
+    if seen is not None:  # what it never looked at, it need not look at now
+        data = replace(data, ignore=tuple(dict.fromkeys((*seen.ignore, *data.ignore))))
+    if seen is not None and replace(config.input_format, ignore=()) == TrainConfig().input_format:
         data = replace(
             data,
             height_px=seen.height_px,

@@ -24,6 +24,7 @@ from maskedskipunet.monitor.sinks.courier import Courier
 from maskedskipunet.monitor.sinks.metrics import MetricsSink
 from maskedskipunet.monitor.watching import WatchConfig, watch
 from maskedskipunet.records.store import Records
+from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.scoring import load_scorer
 
 
@@ -84,6 +85,7 @@ def watch_cameras(
     config: WatchConfig | None = None,
     patience: Patience | None = None,
     recording: Recording | None = None,
+    ignore: Mapping[str, Sequence[str]] | None = None,
     wanted: Callable[[], bool] = lambda: True,
     planned: Callable[[WatchPlan], None] = lambda plan: None,
 ) -> None:
@@ -92,7 +94,8 @@ def watch_cameras(
     model: a run or whatever load_model takes. listeners: each is told everything, in this order and in this thread:
     what takes long belongs into a thread of its own. fps: in place of the rate that the model states. speed: of
     files. recording: where alarms go, which there are where the model has a threshold (see calibrate); None: to the
-    listeners alone. planned: is told before any camera is opened what will be done.
+    listeners alone. ignore: shapes that are not looked at, by camera, besides the model's. planned: is told before
+    any camera is opened what will be done.
     Raises DataError for a file that cannot be read, WeightsError for a model that cannot, ConfigError for settings
     that do not fit, RecordsError for a records folder that cannot be used.
     """
@@ -111,6 +114,9 @@ def watch_cameras(
             speed=speed,
         )
         for name, address in cameras.items()
+    }
+    ignored = {
+        name: also_ignoring(how, (ignore or {}).get(name, ()), f"cameras.{name}.ignore").ignore for name in cameras
     }
     for source in sources.values():
         _require_readable(source)
@@ -147,8 +153,17 @@ def watch_cameras(
             service.progress()
 
         opened.callback(service.stopping)
-        size_px = how.height_px, how.width_px
-        watch(sources, network, size_px, listener, config=config, patience=patience, wanted=wanted, turned=turned)
+        watch(
+            sources,
+            network,
+            (how.height_px, how.width_px),
+            listener,
+            ignored=ignored,
+            config=config,
+            patience=patience,
+            wanted=wanted,
+            turned=turned,
+        )
         for finder in finders.values():
             for alarm in finder.end():
                 listener(alarm)

@@ -1,0 +1,132 @@
+"""Parts of the day, each with a threshold of its own: what is usual at noon is not what is usual at night."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.detection.events import EventRule
+from maskedskipunet.errors import ConfigError
+
+DAY_S = 86400
+_USE = "Use NAME=FROM-TO, parted by commas: day=7-20,night=20:30-7"
+
+
+@dataclass(frozen=True)
+class DayPart:
+    """A part of every day. start_s, end_s: seconds since midnight, the end not in it; an end that is no later than the
+    start lies on the next day.
+    """
+
+    name: str
+    start_s: int
+    end_s: int
+
+    def holds(self, time_of_day_s: NDArray[np.float64] | float) -> NDArray[np.bool_]:
+        """Whether times lie in it, in seconds since some midnight; a time that is not known (NaN) does not.
+
+        >>> DayPart("night", 20 * 3600, 7 * 3600).holds(np.array([3600.0, 43200.0, 86400.0])).tolist()
+        [True, False, True]
+        """
+        length_s = (self.end_s - self.start_s - 1) % DAY_S + 1
+        return np.asarray((np.asarray(time_of_day_s) - self.start_s) % DAY_S < length_s)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({_clock(self.start_s)} to {_clock(self.end_s)})"
+
+
+@dataclass(frozen=True)
+class PartAlarms:
+    """What was found for a part of the day.
+
+    rule: its own; None where there was too little footage, so that the common one holds. usual: the median score of
+    its normal frames, None where there are none. footage_h: hours of normal footage in it. alarms: how many they give.
+    """
+
+    part: DayPart
+    rule: EventRule | None
+    usual: float | None
+    footage_h: float
+    alarms: int
+
+
+@dataclass(frozen=True)
+class DayAlarms:
+    """The parts of the day that have alarms of their own. starts: a strptime pattern of file names, by which the time
+    of day of the footage was known; None where it was its container's own.
+    """
+
+    parts: tuple[PartAlarms, ...]
+    starts: str | None = None
+
+    def rule_at(self, time_of_day_s: float) -> EventRule | None:
+        """The rule at a time in seconds since some midnight; None where the common one holds."""
+        return next((each.rule for each in self.parts if each.part.holds(time_of_day_s)), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> "DayAlarms":
+        """The inverse of to_dict. Raises KeyError, TypeError, ValueError or ConfigError for anything else."""
+        parts = []
+        for values in told["parts"]:
+            rule = None if values["rule"] is None else EventRule(**values["rule"])
+            each = PartAlarms(**{**values, "part": DayPart(**values["part"]), "rule": rule})
+            if not all(isfinite(figure) for figure in (each.footage_h, each.alarms, each.usual or 0.0)):
+                raise ValueError("its parts of the day are no numbers")
+            parts.append(each)
+        require_apart([each.part for each in parts])
+        starts = told["starts"]
+        if starts is not None and not isinstance(starts, str):
+            raise TypeError("its pattern of file names is no text")
+        return cls(tuple(parts), starts)
+
+
+def read_parts(text: str) -> tuple[DayPart, ...]:
+    """Parts of the day as they are written: `day=7-20,night=20:30-7`. Raises ConfigError for what are none.
+
+    >>> [str(part) for part in read_parts("day=7-20,night=20:30-7")]
+    ['day (07:00 to 20:00)', 'night (20:30 to 07:00)']
+    """
+    parts = []
+    for word in text.split(","):
+        said = re.fullmatch(r"\s*([^\s=,][^=,]*?)\s*=\s*([\d:]+)\s*-\s*([\d:]+)\s*", word)
+        if said is None:
+            raise ConfigError(f"{word.strip()[:60]!r} is no part of the day", "parts", _USE)
+        parts.append(DayPart(said[1], _seconds(said[2]), _seconds(said[3])))
+    require_apart(parts)
+    return tuple(parts)
+
+
+def require_apart(parts: Sequence[DayPart]) -> None:
+    """Raises ConfigError for parts that overlap, have one name, or are none."""
+    for part in parts:
+        if not (0 <= part.start_s < DAY_S and 0 <= part.end_s <= DAY_S and part.start_s != part.end_s):
+            raise ConfigError(f"{part} is no part of a day", "parts", _USE)
+    for at, one in enumerate(parts):
+        for other in parts[:at]:
+            if one.name == other.name:
+                raise ConfigError(f"{one.name} is named twice", "parts", "Use another name")
+            if one.holds(other.start_s) or other.holds(one.start_s):
+                raise ConfigError(f"{other} and {one} overlap", "parts", "Let one end where the other begins")
+
+
+def _seconds(text: str) -> int:
+    said = re.fullmatch(r"(\d{1,2})(?::(\d{2}))?", text)
+    if (
+        said is None
+        or (hours := int(said[1])) > 24
+        or (minutes := int(said[2] or 0)) > 59
+        or hours * 60 + minutes > 1440
+    ):
+        raise ConfigError(f"{text[:60]!r} is no time of day", "parts", "Use 7, 07:30 or 24")
+    return (hours * 60 + minutes) * 60
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}"

@@ -1,0 +1,40 @@
+"""Whether the time of day of footage is known, where thresholds hang on it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from maskedskipunet.data.start_times import require_pattern, start_of_day_s
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.progress import Progress
+from maskedskipunet.workflows.gathering import NamedVideo
+
+
+def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> list[float]:
+    """The time of day at which each video starts, in seconds since midnight.
+
+    Raises ConfigError where one is not known, or `starts` is no pattern.
+    """
+    if starts is not None:
+        require_pattern(starts)
+    known = []
+    for video in videos:
+        if (start_s := start_of_day_s(video.path, starts)) is None:
+            if starts is None:
+                fault, cure = "the file does not say when it was recorded", "Give the pattern of names with --starts"
+            else:
+                fault, cure = f"its name is no {starts!r}", "Give a pattern that fits, %H for 13.mp4 say"
+            raise ConfigError(fault, str(video.path), cure)
+        known.append(start_s)
+    return known
+
+
+def note_unknown_times(calibration: Calibration | None, paths: Sequence[Path], progress: Progress) -> None:
+    """Say once which videos are held against the common threshold because their time of day is not known."""
+    if calibration is None or calibration.alarm is None or calibration.alarm.day is None:
+        return
+    starts = calibration.alarm.day.starts
+    unknown = [path.name for path in paths if start_of_day_s(path, starts) is None]
+    if unknown:
+        names = ", ".join(unknown[:3]) + (" …" if unknown[3:] else "")
+        progress.note(f"the time of day is not known of {names}: the common threshold is used")
