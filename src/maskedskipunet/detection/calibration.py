@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.detection.budget import AlarmSetting
+from maskedskipunet.detection.drift import DriftReference
 from maskedskipunet.errors import CalibrationError, ConfigError
 from maskedskipunet.files import whole_file
 
@@ -30,7 +31,8 @@ class Calibration:
 
     videos: the normal videos it was learned from, none of them trained on. frames: how many scores. levels: scores,
     rising; shares: for each the share of normal frames that score at least as high, falling from 1 on. alarm: the
-    threshold that was set for a budget of alarms; None where none was.
+    threshold that was set for a budget of alarms; None where none was. drift: what minutes of normal footage look like;
+    None where too little is known.
     """
 
     videos: tuple[str, ...]
@@ -38,6 +40,7 @@ class Calibration:
     levels: tuple[float, ...]
     shares: tuple[float, ...]
     alarm: AlarmSetting | None = None
+    drift: DriftReference | None = None
 
     @classmethod
     def of(cls, scores: Mapping[str, Floats]) -> "Calibration":
@@ -91,6 +94,8 @@ class Calibration:
         }
         if self.alarm is not None:  # an addition to format 1: a reader that does not know it reads the rest
             told["alarm"] = self.alarm.to_dict()
+        if self.drift is not None:
+            told["drift"] = self.drift.to_dict()
         with whole_file(folder / CALIBRATION_NAME) as part:
             part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
@@ -122,7 +127,10 @@ class Calibration:
         if frames * shares[-1] < 1 - 1e-9:
             raise ValueError(f"{frames} frames cannot tell its rarest share")
         alarm = None if told.get("alarm") is None else AlarmSetting.from_dict(told["alarm"])
-        return cls(tuple(map(str, told["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()), alarm)
+        drift = None if told.get("drift") is None else DriftReference.from_dict(told["drift"])
+        return cls(
+            tuple(map(str, told["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()), alarm, drift
+        )
 
 
 def keep_earlier(folder: Path) -> Path | None:

@@ -146,6 +146,10 @@ class EventStream:
             return told
         return told + self._tell(self._open)
 
+    def follow(self, rule: EventRule) -> None:
+        """Go on by another rule, from the next frame on."""
+        self._rule = rule
+
     def finish(self) -> list[EventUpdate]:
         """The source has ended: the end of the running event."""
         return self._close() if self._open is not None else []

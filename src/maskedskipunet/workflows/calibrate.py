@@ -13,6 +13,7 @@ from maskedskipunet.data.frames import Frame, OnBadFrame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.budget import Budget, NormalScores, set_threshold
 from maskedskipunet.detection.calibration import Calibration, keep_earlier
+from maskedskipunet.detection.drift import Block, Blocks, DriftReference
 from maskedskipunet.detection.events import EventRule
 from maskedskipunet.errors import CalibrationError, ConfigError, RunError
 from maskedskipunet.files import require_writable, whole_file
@@ -86,6 +87,7 @@ class _Scored:
     index: NDArray[np.int64]
     time_s: NDArray[np.float64]
     scores: NDArray[np.float64]
+    blocks: tuple[Block, ...] = ()
 
 
 def calibrate(
@@ -126,18 +128,26 @@ def calibrate(
     scored = []
     with progress.stage("calibrating", sum(source.expected_frames() for source in sources)) as advance:
         for video, source in zip(kept, sources, strict=True):
-            found = []
-            for frame in score_frames(source.frames(), network, how):
+            found, blocks, gathering = [], list[Block](), Blocks()
+            for frame in score_frames(source.frames(), network, how, with_maps=True):
+                if block := gathering.add(frame.time_s, frame.score, frame.map):
+                    blocks.append(block)
                 found.append((frame.index, frame.time_s, np.nan if frame.score is None else frame.score))
                 advance(1)
             index, time_s, scores = (np.array(column) for column in zip(*found, strict=True))
             for stretch in stretches:
                 if stretch.video == video.name:
                     scores[(time_s >= stretch.start_s) & (time_s <= stretch.end_s)] = np.nan
-            scored.append(_Scored(video.name, source, index, time_s, scores))
+            scored.append(_Scored(video.name, source, index, time_s, scores, tuple(blocks)))
     normal = [NormalScores(video.name, video.time_s, video.scores) for video in scored]
     setting = set_threshold(normal, budget, paced_rule(normal), interval_h=interval_h)
-    calibration = replace(Calibration.of({video.name: video.scores for video in scored}), alarm=setting)
+    calibration = replace(
+        Calibration.of({video.name: video.scores for video in scored}),
+        alarm=setting,
+        drift=DriftReference.of([video.blocks for video in scored]),
+    )
+    if calibration.drift is None:
+        progress.note("too little footage to tell later whether normal itself has changed: that takes two hours")
     moments = _draw_moments(scored, network, how, pictures)
     earlier = keep_earlier(folder)
     calibration.write(folder)

@@ -12,6 +12,7 @@ import numpy as np
 from maskedskipunet import __version__
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.images import image_files
+from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.errors import DataError, WeightsError, advice_when_interrupted
 from maskedskipunet.files import require_writable
 from maskedskipunet.inference.prepare import Precision
@@ -29,7 +30,10 @@ FINISHED_NAME = "finished.json"  # written last into a video's folder: all else 
 
 @dataclass(frozen=True)
 class DoneVideo:
-    """What is kept of a scored video in memory. highest: score. events: how many, None without a threshold."""
+    """What is kept of a scored video in memory.
+
+    highest: score. events: how many, None without a threshold. drift: where normal itself changed.
+    """
 
     name: str
     out: Path
@@ -37,6 +41,7 @@ class DoneVideo:
     frames_scored: int
     highest: float
     events: int | None
+    drift: tuple[DriftChange, ...]
 
     @classmethod
     def of(cls, result: ScoreResult) -> "DoneVideo":
@@ -48,6 +53,7 @@ class DoneVideo:
             int(scored.labelled.scored.sum()),
             float(np.nanmax(scored.scores)),
             None if scored.events is None else len(scored.events),
+            scored.drift,
         )
 
 

@@ -12,6 +12,7 @@ from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.drift import DriftChange, DriftWatch, without_new_normal
 from maskedskipunet.detection.events import Box, Event, EventStream, map_boxes
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
@@ -36,7 +37,7 @@ class ScoredVideo:
 
     index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
     labels: uint8 (N,), None where there is no ground truth. threshold: of the model's alarms, and events: those of
-    this video by it; both None where the model has none.
+    this video by it; both None where the model has none. drift: where normal itself changed, or changed back.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ScoredVideo:
     labels: NDArray[np.uint8] | None
     threshold: float | None = None
     events: tuple[Event, ...] | None = None
+    drift: tuple[DriftChange, ...] = ()
 
     @property
     def labelled(self) -> LabelledScores:
@@ -121,7 +123,7 @@ def score_video(
             advance(1)
         result = _gather(name, found, labels, str(source.path))
         if events is not None:
-            result = replace(result, threshold=events.rule.threshold, events=events.all())
+            result = replace(result, threshold=events.rule.threshold, events=events.all(), drift=tuple(events.changes))
         if spool is not None and drawn is not None and result.labelled.scored.any():
             drawn.parent.mkdir(parents=True, exist_ok=True)
             if video is not None:
@@ -140,19 +142,29 @@ class _Events:
         self.rule = calibration.alarm.rule
         self._height_px, self._width_px = info.height_px, info.width_px
         self._stream = EventStream(name, self.rule, normal_share=calibration.share_of)
+        self._drift = None if calibration.drift is None else DriftWatch(calibration.drift)
+        self.changes: list[DriftChange] = []
         self._ended: list[Event] = []
 
     def add(self, scored: FrameScore) -> None:
+        rule = self.rule
+        if self._drift is not None:
+            if change := self._drift.add(scored.time_s, scored.score, scored.map):
+                self.changes.append(change)
+            rule = self._drift.rule(rule)
+            self._stream.follow(rule)
+
         def boxes() -> tuple[Box, ...]:
             if scored.map is None:
                 return ()
-            return map_boxes(scored.map, self.rule.release, height_px=self._height_px, width_px=self._width_px)
+            return map_boxes(scored.map, rule.release, height_px=self._height_px, width_px=self._width_px)
 
         told = self._stream.add(scored.index, scored.time_s, scored.score, boxes)
         self._ended += [update.event for update in told if update.phase == "end"]
 
     def all(self) -> tuple[Event, ...]:
-        return *self._ended, *(update.event for update in self._stream.finish())
+        events = [*self._ended, *(update.event for update in self._stream.finish())]
+        return tuple(without_new_normal(events, self.changes, self.rule))
 
 
 def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
