@@ -149,7 +149,7 @@ def set_threshold(
         budget=budget,
         usual=counts.usual,
         footage_h=counts.hours,
-        alarms=sum(len(find_spans(clock, scores, found)) for clock, scores in map(_scored, videos)),
+        alarms=sum(len(find_spans(clock, scores, found)) for clock, scores in map(scored_frames, videos)),
         low_per_hour=low,
         high_per_hour=high,
         interval_h=interval_h,
@@ -173,7 +173,7 @@ def count_alarms(
         raise CalibrationError("no normal frame has a score", names, "Calibrate on longer videos")
     usual = float(np.median(pooled))
     levels = np.unique(pooled[_places(len(pooled) // 2 + 1)])[::-1]
-    scored = [_scored(video) for video in videos]
+    scored = [scored_frames(video) for video in videos]
     hours = [_hours(video) for video in videos]
     block_h = np.clip(sum(map(np.sum, hours)) / BLOCKS, SHORTEST_BLOCK_S / 3600, LONGEST_BLOCK_S / 3600)
     blocks: list[Ints] = []
@@ -292,7 +292,7 @@ class _Tail:
         return self.per_hour * float(genpareto.sf(level - self.base, self.shape, scale=self.scale))
 
 
-def _scored(video: NormalScores) -> tuple[Floats, Floats]:
+def scored_frames(video: NormalScores) -> tuple[Floats, Floats]:
     """Clock and scores of the frames that have one."""
     known = ~np.isnan(video.scores)
     return stream_clock(video.time_s)[0][known], video.scores[known]

@@ -22,7 +22,7 @@ from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
-from maskedskipunet.runs import RunFolder
+from maskedskipunet.runs import RunFolder, write_json
 from maskedskipunet.view.comparison import film_strip
 from maskedskipunet.view.heatmap import overlay
 from maskedskipunet.workflows.footage import source_of
@@ -151,6 +151,9 @@ def calibrate(
     moments = _draw_moments(scored, network, how, pictures)
     earlier = keep_earlier(folder)
     calibration.write(folder)
+    if folder.name == "model":  # so that a network that goes on from this one can be held against the same
+        videos_used = {video.name: str(video.path.resolve()) for video in kept}
+        write_json(RunFolder(folder.parent).calibrated_on, {"videos": videos_used, "exclude": list(exclude)})
     return CalibrateResult(calibration, folder / "calibration.json", earlier, moments, tuple(exclude))
 
 
