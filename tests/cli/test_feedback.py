@@ -120,9 +120,7 @@ def test_a_threshold_that_would_lose_an_anomaly_is_refused_until_it_is_forced(cl
     refused = cli("feedback", "runs/small", "e-", "--normal")
     assert (refused.code, refused.out) == (2, "")
     assert "error: abd-middle: raised to " in refused.err
-    assert (
-        "would miss what was answered as an anomaly. Use --by train, or --force if you can do without.\n" in refused.err
-    )
+    assert "would miss what was answered as an anomaly. Use --by train, or --force if " in refused.err
     assert everything(place) == before
     assert answers(place)["e-strong"] is None
 
@@ -165,10 +163,10 @@ def test_training_makes_a_new_run_of_both_kinds_of_footage_and_takes_the_thresho
     assert "it is not known which that was; its thresholds are taken over" in answer.err
     assert "own footage is not there" not in answer.err
     figures = json.loads((place / "f.json").read_text())
-    assert {event["id"]: event["alarms_before"] for event in figures["events"]} == {
-        "abd-middle": True,
-        "e-strong": True,
-    }
+    assert [(event["id"], event["alarms_before"]) for event in figures["events"]] == [
+        ("abd-middle", True),
+        ("e-strong", True),
+    ]
     (strong,) = [event for event in figures["events"] if event["marked"]]
     assert strong["after_score"] < strong["before_score"]
     assert threshold(new) == threshold(home)
@@ -221,8 +219,8 @@ def test_bad_input_is_refused_in_one_line_and_leaves_all_as_it_was(cli, home, pl
     monkeypatch.chdir(place / "runs")
 
     words = arguments.split()
-    assert (
-        told in cli("feedback", *words, *([] if "--records" in words else ["--records", place / "records"])).refusal()
-    )
+    if "--records" not in words:
+        words += ["--records", "../records"]
+    assert told in cli("feedback", *words).refusal()
 
     assert everything(place) == before

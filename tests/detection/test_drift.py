@@ -92,6 +92,14 @@ def test_drift_ends_once_it_looks_as_before_for_most_of_half_an_hour(reference: 
     assert end.told().startswith("it looks as it did when it was calibrated again, from ")
 
 
+def test_drift_is_told_from_where_things_changed_not_from_where_it_was_first_looked_for(
+    reference: DriftReference,
+) -> None:
+    (change,) = changes_of(DriftWatch(reference), frames(60, seed=9) + frames(60, bed=3.0, seed=8, begin_s=3600.0))
+
+    assert (change.since_s, change.time_s) == (3600.0, 3600.0 + STAYS // 2 * BLOCK_S)
+
+
 def test_what_comes_and_goes_within_minutes_is_no_drift_however_strong(reference: DriftReference) -> None:
     video = frames(120, seed=9)
     video = [
@@ -166,7 +174,10 @@ def whole(reference: DriftReference, video: Frames) -> list[tuple[str, float, fl
         now = departure > reference.limit * (RELEASE_SHARE if drifting else 1)
         raised = max(0.0, float(np.median([block.score for block in recent])) - reference.highest_usual) if now else 0.0
         if now != drifting:
-            told.append(("begin" if now else "end", full[at][0], recent[0].start_s, departure, raised))
+            own = [np.sqrt(np.mean(reference.unexplained(block) ** 2)) for block in recent]
+            other = [place for place, far in enumerate(own) if (far > reference.limit * RELEASE_SHARE) != now]
+            since = recent[min(max(other, default=-1) + 1, len(recent) - 1)].start_s
+            told.append(("begin" if now else "end", full[at][0], since, departure, raised))
         drifting = now
     return told
 

@@ -167,8 +167,8 @@ class DriftReference:
 class DriftChange:
     """Drift begins or is over.
 
-    time_s: when that is known. since_s: when the footage began that it is seen in. departure: how far it departs,
-    limit: how far it may. usual: the median score there, highest_usual: the highest of five minutes of calibration.
+    time_s: when that is known. since_s: from when on it has been so, five minutes more or less. departure: how far it
+    departs, limit: how far it may. usual: the median score there, highest_usual: the highest of five minutes of calibration.
     raised_by: what threshold and release level are raised by, 0 where it is over.
     """
 
@@ -228,13 +228,22 @@ class DriftWatch:
         return DriftChange(
             "begin" if self.is_drifting else "end",
             time_s,
-            self._recent[0][0].start_s,
+            self._since_s(),
             departure,
             limit,
             usual,
             self.reference.highest_usual,
             self.raised_by,
         )
+
+    def _since_s(self) -> float:
+        """Where the blocks begin that have all been, each by itself, as things are now."""
+        since_s = self._recent[-1][0].start_s
+        for block, unexplained in reversed(self._recent):
+            if (_departure(unexplained[None]) > RELEASE_SHARE * self.reference.limit) != self.is_drifting:
+                break
+            since_s = block.start_s
+        return since_s
 
     def rule(self, rule: EventRule) -> EventRule:
         """The rule that holds now: while drift lasts, levels are raised by as much as the usual score has risen."""
