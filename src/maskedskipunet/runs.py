@@ -54,6 +54,7 @@ class RunFolder:
         self.plots = path / "plots"
         self.videos = path / "videos"
         self.maps = path / "maps"
+        self.calibrated_on = path / "calibrated_on.json"
 
     def epoch_weights(self, epoch: int) -> Path:
         """Weights after an epoch, counted from 1."""

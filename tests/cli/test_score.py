@@ -1,4 +1,7 @@
 import json
+import re
+import shutil
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -6,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.cli.score import APART_S, TOP_MOMENTS, top_moments
+from maskedskipunet.data.video import VideoWriter
 
 
 def test_one_video_is_scored_into_a_folder_named_after_it(cli, run, footage, place):
@@ -71,3 +75,35 @@ def test_the_folder_is_named_after_any_video(cli, run, make, place, name):
     make.video(place / f"{name}.mp4")
     assert cli("score", f"{name}.mp4", "--model", run).code == 0
     assert (place / "scores" / name / "scores.parquet").is_file()
+
+
+def noise(path, frames, *, corner=1.0):
+    """A frame every fourteen seconds: noise that grows and falls over an hour, in a corner by another factor."""
+    random = np.random.default_rng(frames)
+    with VideoWriter(path, height_px=32, width_px=48, frame_rate=Fraction(1, 14)) as writer:
+        for at in range(frames):
+            strength = 25 + 15 * np.sin(at / 40)
+            errors = random.normal(0, strength, (32, 48, 3))
+            errors[16:, :24] *= corner
+            writer.write((120 + errors).clip(0, 255).astype(np.uint8))
+    return path
+
+
+def test_where_normal_itself_has_changed_one_line_says_so_and_the_file_of_events(cli, run, place):
+    model = shutil.copytree(run, place / "small")
+    noise(place / "normal.mp4", 540)
+    noise(place / "same.mp4", 90)
+    noise(place / "changed.mp4", 90, corner=0.2)
+    assert cli("calibrate", "normal.mp4", "--model", model, "--false-alarms-per-hour", 10).code == 0
+
+    one = cli("score", "changed.mp4", "--model", model, "--json", "one.json")
+
+    assert "normal itself has changed since the calibration, from 0:00 on (departs " in one.out
+    assert f": calibrate again, `maskedskipunet calibrate NORMAL… --model {model}`\n" in one.out
+    (told,) = json.loads((place / "scores" / "changed" / "events.json").read_text())["drift"]
+    assert (told["phase"], told["since_s"]) == ("begin", 0)
+    assert json.loads((place / "one.json").read_text())["drift"] == [told]
+    many = cli("score", "changed.mp4", "same.mp4", "--model", model, "--json", "many.json", "--out", "many")
+    assert re.findall(r"^(\w+): normal itself has changed", many.out, re.MULTILINE) == ["changed"]
+    videos = json.loads((place / "many.json").read_text())["videos"]
+    assert {video["video"]: video["drift"] for video in videos} == {"changed": [told], "same": []}

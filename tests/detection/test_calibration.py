@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier, kept_counts
+from maskedskipunet.detection.drift import DriftReference
 from maskedskipunet.detection.events import EventRule
 from maskedskipunet.errors import CalibrationError
 
@@ -189,3 +190,15 @@ def test_earlier_calibrations_are_kept_beside_the_new_one_each_under_a_number(tm
 
 def test_the_share_of_one_score_is_a_plain_number() -> None:
     assert of(np.arange(4.0)).share_of(2.0) == 0.5
+
+
+def test_what_drift_is_held_against_is_written_and_read_with_the_rest_and_damage_refused(tmp_path: Path) -> None:
+    drift = DriftReference(0.01, (0.0,) * 64, ((0.125,) * 64,), 0.2, 0.3, 24)
+    calibration = replace(of(np.arange(9.0)), drift=drift)
+    calibration.write(tmp_path)
+    assert Calibration.read(tmp_path) == calibration
+
+    path = tmp_path / CALIBRATION_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"drift": drift.to_dict() | {"centre": [1]}}))
+    with pytest.raises(CalibrationError, match=r"not a calibration \(figures of drift that do not belong together\)"):
+        Calibration.read(tmp_path)

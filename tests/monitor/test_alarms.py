@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.day import DayAlarms, DayPart, PartAlarms
+from maskedskipunet.detection.drift import Blocks, DriftReference
 from maskedskipunet.detection.events import EventRule, EventStream
 from maskedskipunet.inference.window import FrameScore
 from maskedskipunet.monitor.alarms import AlarmFinder
-from maskedskipunet.monitor.news import Scored, plain
+from maskedskipunet.monitor.news import Alarm, Drift, Scored, plain
 
 RULE = EventRule(threshold=0.5, release=0.4, shortest_s=0.2, merge_s=0.5, pause_s=0.0)
 SETTING = AlarmSetting(RULE, Budget(1, "hour"), 0.1, 8.0, 1, 0.0, 0.25, 24.0, 10.0, extrapolated=False)
@@ -70,6 +71,39 @@ def test_a_camera_that_is_lost_ends_its_event_and_may_have_another_afterwards():
     told = [one for number in range(100, 105) for one in finder.see(scored(number, 0.9))]
     assert [one.update.phase for one in told] == ["new"]
     assert told[0].update.event.id != over.update.event.id
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """What four hours of a still scene in changing light look like."""
+    hours = []
+    for number, light in enumerate((0.5, 1.0, 1.5, 0.8)):
+        gathering = Blocks()
+        frames = scene(light, number, 61)
+        hours.append([block for at, each in frames if (block := gathering.add(5.0 * at, float(each.max()), each))])
+    return DriftReference.of(hours)
+
+
+def scene(light, seed, minutes):
+    """A map of errors every five seconds."""
+    random, pattern = np.random.default_rng(seed), 0.05 + 0.1 * np.random.default_rng(9).random((16, 16))
+    for at in range(12 * minutes):
+        yield at, (pattern * light * random.uniform(0.9, 1.1, (16, 16))).astype(np.float32)
+
+
+def test_a_scene_that_looks_otherwise_for_long_is_told_once_and_is_no_alarm_any_more(reference):
+    finder = AlarmFinder("door", "x", SETTING, drift=reference)
+    told = []
+    for at, errors in scene(3.0, 7, 60):
+        errors[8:14, 2:10] *= 2
+        score = float(errors.max())  # above the threshold all the while
+        frame = FrameScore(at, 5.0 * at, score, errors)
+        told += finder.see(Scored("door", frame, BEGAN_UNIX_S + 5.0 * at, 0.1, False, 64, 96))
+    (drift,) = [news for news in told if isinstance(news, Drift)]
+    assert (drift.camera, drift.change.phase) == ("door", "begin")
+    assert drift.change.time_s <= 20 * 60
+    assert not [one for one in told if isinstance(one, Alarm) and one.update.event.start_s > drift.change.time_s]
+    assert plain(drift)["raised_by"] > 0
 
 
 def test_an_alarm_is_plain_values_on_a_line():

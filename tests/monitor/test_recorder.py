@@ -5,11 +5,12 @@ import pytest
 
 from maskedskipunet.data.jpeg import from_jpeg, to_jpeg
 from maskedskipunet.data.video import read_video
+from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.errors import DiskSpaceError, RecordsError
 from maskedskipunet.inference.window import FrameScore
 from maskedskipunet.monitor.clips import ClipConfig
-from maskedskipunet.monitor.news import Alarm, CameraState, Health, Scored
+from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Health, Scored
 from maskedskipunet.monitor.recorder import MOST_FRAMES, Recorder, RecordingConfig
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.pruning import Retention
@@ -119,7 +120,14 @@ def test_a_cameras_own_states_begin_and_end(records):
         tell(CameraState("door", "running", 4.0))
         tell(Health("door", "frozen", True, 5.0, "not a pixel"))
         tell(Health("door", "frozen", False, 6.0, "pixels"))
-    told = {(state.camera, state.kind, state.detail, state.ended_unix_s is None) for state in records.states()}
+        tell(Drift("yard", DriftChange("begin", 900.0, 300.0, 2.0, 1.0, 0.3, 0.2, 0.1), 7.0))
+        tell(Drift("door", DriftChange("begin", 900.0, 300.0, 2.0, 1.0, 0.3, 0.2, 0.1), 7.0))
+        tell(Drift("door", DriftChange("end", 1900.0, 1300.0, 0.5, 1.0, 0.1, 0.2, 0.0), 8.0))
+    states = [state for state in records.states() if state.kind != "drift"]
+    drifts = [state for state in records.states() if state.kind == "drift"]
+    assert [(state.camera, state.ended_unix_s is None) for state in drifts] == [("yard", True), ("door", False)]
+    assert "normal itself has changed" in drifts[0].detail
+    told = {(state.camera, state.kind, state.detail, state.ended_unix_s is None) for state in states}
     assert told == {
         ("door", "lost", "no frame for 10.0 s", False),
         ("yard", "dark", "contrast 2 of 255", True),

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "score": "score one video or many with a trained model",
     "calibrate": "set a model's alarm threshold by a budget, from normal footage",
     "watch": "score live cameras, as frames arrive",
+    "feedback": "say what recorded events were, and adapt a model to it",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train and test the published variants into one table",
     "records": "check, export or prune the events that were recorded",

@@ -1,7 +1,9 @@
 """`maskedskipunet score SOURCE… --model RUN`: scores and events of one video or many."""
 
 import os
+import shlex
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from maskedskipunet.data.frames import OnBadFrame
 
 if TYPE_CHECKING:
     from maskedskipunet.data.addresses import CameraAddress
+    from maskedskipunet.detection.drift import DriftChange
     from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
 
 TOP_MOMENTS = 5
@@ -111,7 +114,7 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
     frames, frames_scored = len(has_score), int(has_score.sum())
     changed: dict[str, object] = {} if result.effect is None else {"precision_effect": result.effect.figures()}
     if scored.events is not None:
-        changed |= {"threshold": scored.threshold, "events": len(scored.events)}
+        changed |= {"threshold": scored.threshold, "events": len(scored.events), "drift": [*map(asdict, scored.drift)]}
     console.write_figures(options.json, {"frames": frames, "frames_scored": frames_scored, "highest": best} | changed)
     if best:
         header = ["time (s)", "frame", "score"]
@@ -126,6 +129,8 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
         console.say(result.effect.told())
     if scored.events is not None:
         console.say(f"{console.counted(len(scored.events), 'event')} at the threshold {scored.threshold:.5f}")
+    for line in told_drift(scored.drift, options.model):
+        console.say(line)
     for path in result.paths:
         console.say(str(path))
     return 0
@@ -156,6 +161,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
                 "frames_scored": video.frames_scored,
                 "highest": video.highest,
                 "events": video.events,
+                "drift": [*map(asdict, video.drift)],
             }
             for video in result.done
         ],
@@ -174,12 +180,21 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
             for video in result.done
         ]
         console.print_table("Scored videos", ("video", "frames scored", "highest", "events"), rows)
+    for video in result.done:
+        for line in told_drift(video.drift, options.model):
+            console.say(f"{video.name}: {line}")
     if result.before:
         console.say(f"{console.counted(len(result.before), 'video')} finished before")
     for name, fault in result.failed:
         console.say(f"failed: {name}: {fault}")
     console.say(f"results: {out}")
     return 1 if result.failed else 0
+
+
+def told_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
+    """A line for each change of what is normal, with the cure where one is needed."""
+    cure = f"calibrate again, `maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))}`"
+    return [f"{change.told()}: {cure}" if change.phase == "begin" else change.told() for change in changes]
 
 
 def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from maskedskipunet.monitor.sinks.config import SinkConfig
 
 DONE, PARTLY, INTERRUPTED = 0, 1, 130
+CALIBRATE = "; calibrate again, `maskedskipunet calibrate NORMAL… --model RUN`"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -123,7 +124,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def told(news: "News") -> str:
     """A line for people; none for a single frame's score."""
-    from maskedskipunet.monitor.news import Alarm, CameraState, Gap, Health, Load
+    from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Gap, Health, Load
 
     match news:
         case Alarm():
@@ -136,6 +137,8 @@ def told(news: "News") -> str:
             start, end = (time.strftime("%H:%M:%S", time.localtime(at)) for at in (news.start_unix_s, news.end_unix_s))
             length_s = news.end_unix_s - news.start_unix_s
             return f"{news.camera}: nothing seen from {start} to {end}, {length_s:.1f} s ({news.reason})"
+        case Drift():
+            return f"{news.camera}: {news.change.told()}{CALIBRATE if news.change.phase == 'begin' else ''}"
         case Health():
             return f"{news.camera}: {'' if news.present else 'no longer '}{news.fault}, {news.told}"
         case Load():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from maskedskipunet import files
 from maskedskipunet.detection.budget import AlarmSetting
+from maskedskipunet.detection.drift import DriftReference
 from maskedskipunet.errors import CalibrationError, ConfigError
 from maskedskipunet.files import read_text, whole_file
 
@@ -32,7 +33,8 @@ class Calibration:
 
     videos: the normal videos it was learned from, none of them trained on. frames: how many scores. levels: scores,
     rising; shares: for each the share of normal frames that score at least as high, falling from 1 on. alarm: the
-    threshold that was set for a budget of alarms; None where none was.
+    threshold that was set for a budget of alarms; None where none was. drift: what minutes of normal footage look like;
+    None where too little is known.
     """
 
     videos: tuple[str, ...]
@@ -40,6 +42,7 @@ class Calibration:
     levels: tuple[float, ...]
     shares: tuple[float, ...]
     alarm: AlarmSetting | None = None
+    drift: DriftReference | None = None
 
     @classmethod
     def of(cls, scores: Mapping[str, Floats]) -> "Calibration":
@@ -95,6 +98,8 @@ class Calibration:
             told["alarm"] = self.alarm.to_dict()
             if (day := told["alarm"].pop("day", None)) is not None:  # likewise, but for readers of alarms
                 told["alarm_by_day"] = day
+        if self.drift is not None:
+            told["drift"] = self.drift.to_dict()
         with whole_file(folder / CALIBRATION_NAME) as part:
             part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
@@ -128,7 +133,10 @@ class Calibration:
         alarm = None
         if told.get("alarm") is not None:
             alarm = AlarmSetting.from_dict({**told["alarm"], "day": told.get("alarm_by_day")})
-        return cls(tuple(map(str, told["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()), alarm)
+        drift = None if told.get("drift") is None else DriftReference.from_dict(told["drift"])
+        return cls(
+            tuple(map(str, told["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()), alarm, drift
+        )
 
 
 def keep_earlier(folder: Path) -> Path | None:

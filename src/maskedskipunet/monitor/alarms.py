@@ -4,15 +4,17 @@ import time
 from collections.abc import Callable, Iterator
 
 from maskedskipunet.detection.budget import AlarmSetting
+from maskedskipunet.detection.drift import DriftReference, DriftWatch
 from maskedskipunet.detection.events import Box, EventStream, EventUpdate, map_boxes
-from maskedskipunet.monitor.news import Alarm, Scored
+from maskedskipunet.monitor.news import Alarm, Drift, Scored
 
 
 class AlarmFinder:
-    """Finds the events of one camera as its scores come.
+    """Finds the events of one camera as its scores come, and says when normal itself has changed.
 
     camera: its name. source: its address, without credentials. setting: when there is an event. normal_share: how
-    rare a score is among normal frames. speed: of a file that is played faster than real time.
+    rare a score is among normal frames. drift: what normal looked like when the model was calibrated; while it looks
+    otherwise, the threshold is raised by as much. speed: of a file that is played faster than real time.
     """
 
     def __init__(
@@ -22,17 +24,23 @@ class AlarmFinder:
         setting: AlarmSetting,
         *,
         normal_share: Callable[[float], float] | None = None,
+        drift: DriftReference | None = None,
         speed: float = 1.0,
     ) -> None:
         self._camera, self._setting, self._speed = camera, setting, speed
+        self._drift = None if drift is None else DriftWatch(drift)
         self._events = EventStream(source, setting.rule, normal_share=normal_share)
         self._began: tuple[str, float] = ("", 0.0)  # the running event, and when it began
         self._last: tuple[float, float] = (0.0, 0.0)  # of the newest frame: the camera's time, and the time of day
 
-    def see(self, scored: Scored) -> Iterator[Alarm]:
+    def see(self, scored: Scored) -> Iterator[Alarm | Drift]:
         """The next frame, and what is to be told because of it."""
         frame, rule = scored.frame, self._setting.rule_at(time_of_day_s(scored.unix_s))
         self._last = frame.time_s, scored.unix_s
+        if self._drift is not None:
+            if change := self._drift.add(frame.time_s, frame.score, frame.map):
+                yield Drift(self._camera, change, scored.unix_s)
+            rule = self._drift.rule(rule)
 
         def boxes() -> tuple[Box, ...]:
             if frame.map is None or not scored.source_height_px:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.inference.window import FrameScore
 
@@ -95,7 +96,16 @@ class Alarm:
     began_unix_s: float
 
 
-News = Scored | CameraState | Gap | Health | Load | Alarm
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What is normal before a camera has changed since the calibration, or is again as it was."""
+
+    camera: str
+    change: DriftChange
+    unix_s: float
+
+
+News = Scored | CameraState | Gap | Health | Load | Alarm | Drift
 Listener = Callable[[News], None]
 
 
@@ -106,6 +116,8 @@ def plain(news: News) -> dict[str, Any]:
         value = getattr(news, field.name)
         if isinstance(value, EventUpdate):
             values |= {"phase": value.phase} | asdict(value.event)
+        elif isinstance(value, DriftChange):
+            values |= asdict(value)
         elif isinstance(value, FrameScore):
             values |= {"index": value.index, "time_s": round(value.time_s, 6), "score": value.score}
         elif not isinstance(value, bytes) and field.name != "picture":

@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from maskedskipunet.data.jpeg import from_jpeg, to_jpeg
+from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.errors import DiskSpaceError, MaskedSkipUNetError
 from maskedskipunet.monitor.clips import ClipConfig, ClipCutter, FinishedClip
-from maskedskipunet.monitor.news import Alarm, CameraState, Health, News, Scored
+from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Health, News, Scored
 from maskedskipunet.monitor.ring import KeptFrame
 from maskedskipunet.monitor.room import Room
 from maskedskipunet.records.database import DamagedError, UnavailableError
@@ -24,7 +25,7 @@ from maskedskipunet.view.marking import with_boxes
 
 log = logging.getLogger(__name__)
 
-LOST = "lost"  # the state of a camera of which nothing is seen
+LOST, DRIFT = "lost", "drift"  # states of a camera: nothing is seen of it, or normal itself has changed
 MOST_FRAMES = 500  # that wait for the thread; beyond it frames are left out of clips
 MOST_UPDATES = 10_000  # of events, that wait for the disk
 RETRY_S = 5.0
@@ -154,6 +155,10 @@ class Recorder:
                 self._try(lambda: self.records.begin_state(news.camera, LOST, news.reason))
             case CameraState(condition="running"):
                 self._try(lambda: self.records.end_state(news.camera, LOST))
+            case Drift(change=DriftChange(phase="begin")):
+                self._try(lambda: self.records.begin_state(news.camera, DRIFT, news.change.told()))
+            case Drift():
+                self._try(lambda: self.records.end_state(news.camera, DRIFT))
             case Health(present=True):
                 self._try(lambda: self.records.begin_state(news.camera, news.fault, news.told))
             case Health():

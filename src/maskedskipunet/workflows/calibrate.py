@@ -15,6 +15,7 @@ from maskedskipunet.detection.budget import Budget, NormalScores, set_threshold
 from maskedskipunet.detection.calibration import Calibration, keep_earlier
 from maskedskipunet.detection.day import DayPart
 from maskedskipunet.detection.day_budget import set_thresholds
+from maskedskipunet.detection.drift import Block, Blocks, DriftReference
 from maskedskipunet.detection.events import EventRule
 from maskedskipunet.errors import CalibrationError, ConfigError, RunError
 from maskedskipunet.files import require_writable, whole_file
@@ -25,7 +26,7 @@ from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.model.storage import rewrite_input_format
 from maskedskipunet.progress import Progress, Silent
-from maskedskipunet.runs import RunFolder
+from maskedskipunet.runs import RunFolder, write_json
 from maskedskipunet.view.comparison import film_strip
 from maskedskipunet.view.heatmap import dimmed, overlay
 from maskedskipunet.workflows.day_parts import require_start_times
@@ -92,6 +93,7 @@ class _Scored:
     index: NDArray[np.int64]
     time_s: NDArray[np.float64]
     scores: NDArray[np.float64]
+    blocks: tuple[Block, ...] = ()
 
 
 def calibrate(
@@ -140,15 +142,17 @@ def calibrate(
     scored = []
     with progress.stage("calibrating", sum(source.expected_frames() for source in sources)) as advance:
         for video, source in zip(kept, sources, strict=True):
-            found = []
-            for frame in score_frames(source.frames(), network, how):
+            found, blocks, gathering = [], list[Block](), Blocks()
+            for frame in score_frames(source.frames(), network, how, with_maps=True):
+                if block := gathering.add(frame.time_s, frame.score, frame.map):
+                    blocks.append(block)
                 found.append((frame.index, frame.time_s, np.nan if frame.score is None else frame.score))
                 advance(1)
             index, time_s, scores = (np.array(column) for column in zip(*found, strict=True))
             for stretch in stretches:
                 if stretch.video == video.name:
                     scores[(time_s >= stretch.start_s) & (time_s <= stretch.end_s)] = np.nan
-            scored.append(_Scored(video.name, source, index, time_s, scores))
+            scored.append(_Scored(video.name, source, index, time_s, scores, tuple(blocks)))
     normal = [
         NormalScores(video.name, video.time_s, video.scores, start_s)
         for video, start_s in zip(scored, starts_s, strict=True)
@@ -158,12 +162,21 @@ def calibrate(
         setting = set_thresholds(normal, budget, rule, parts, starts=starts, interval_h=interval_h)
     else:
         setting = set_threshold(normal, budget, rule, interval_h=interval_h)
-    calibration = replace(Calibration.of({video.name: video.scores for video in scored}), alarm=setting)
+    calibration = replace(
+        Calibration.of({video.name: video.scores for video in scored}),
+        alarm=setting,
+        drift=DriftReference.of([video.blocks for video in scored]),
+    )
+    if calibration.drift is None:
+        progress.note("too little footage to tell later whether normal itself has changed: that takes two hours")
     moments = _draw_moments(scored, network, how, pictures)
     earlier = keep_earlier(folder)
     if how != before:
         rewrite_input_format(folder, how)
     calibration.write(folder)
+    if folder.name == "model":  # so that a network that goes on from this one can be held against the same
+        videos_used = {video.name: str(video.path.resolve()) for video in kept}
+        write_json(RunFolder(folder.parent).calibrated_on, {"videos": videos_used, "exclude": list(exclude)})
     return CalibrateResult(calibration, folder / "calibration.json", earlier, moments, tuple(exclude))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import Event, EventRule
 from maskedskipunet.runs import write_csv, write_json
 
@@ -11,14 +12,23 @@ FORMAT_VERSION = 1
 EVENT_FILES = ("events.json", "events.csv")
 
 
-def write_events(folder: Path, events: Sequence[Event], rule: EventRule) -> tuple[Path, Path]:
+def write_events(
+    folder: Path, events: Sequence[Event], rule: EventRule, drift: Sequence[DriftChange] = ()
+) -> tuple[Path, Path]:
     """Write both files into a folder; returns where they lie.
 
-    `events.json`: the rule, and each event with its boxes as [x, y, width, height] in pixels of the source.
+    `events.json`: the rule, each event with its boxes as [x, y, width, height] in pixels of the source, and where
+    normal itself changed since the calibration.
     `events.csv`: a row an event; boxes as `x y width height`, one after another, parted by semicolons.
     """
     as_json, as_csv = (folder / name for name in EVENT_FILES)
-    write_json(as_json, {"format": FORMAT_VERSION, "rule": asdict(rule), "events": [asdict(event) for event in events]})
+    told = {
+        "format": FORMAT_VERSION,
+        "rule": asdict(rule),
+        "events": [asdict(event) for event in events],
+        "drift": [asdict(change) for change in drift],
+    }
+    write_json(as_json, told)
     names = [field.name for field in fields(Event)]
     rows = []
     for event in events:

@@ -16,6 +16,7 @@ from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.images import image_files
 from maskedskipunet.data.sampling import require_rate
 from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.errors import (
     ConfigError,
     DataError,
@@ -43,7 +44,10 @@ FINISHED_NAME = "finished.json"  # written last into a video's folder: all else 
 
 @dataclass(frozen=True)
 class DoneVideo:
-    """What is kept of a scored video in memory. highest: score. events: how many, None without a threshold."""
+    """What is kept of a scored video in memory.
+
+    highest: score. events: how many, None without a threshold. drift: where normal itself changed.
+    """
 
     name: str
     out: Path
@@ -51,6 +55,7 @@ class DoneVideo:
     frames_scored: int
     highest: float
     events: int | None
+    drift: tuple[DriftChange, ...]
 
     @classmethod
     def of(cls, result: ScoreResult) -> "DoneVideo":
@@ -62,6 +67,7 @@ class DoneVideo:
             int(scored.labelled.scored.sum()),
             float(np.nanmax(scored.scores)),
             None if scored.events is None else len(scored.events),
+            scored.drift,
         )
 
 

@@ -16,6 +16,7 @@ from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.start_times import start_of_day_s
 from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.drift import DriftChange, DriftWatch, without_new_normal
 from maskedskipunet.detection.events import Box, Event, EventRule, EventStream, map_boxes
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
@@ -44,7 +45,7 @@ class ScoredVideo:
     index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
     labels: uint8 (N,), None where there is no ground truth. threshold: of the model's alarms, and events: those of
     this video by it; both None where the model has none. thresholds: (N,), of each frame, where parts of the day have
-    their own; else None.
+    their own; else None. drift: where normal itself changed, or changed back.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ScoredVideo:
     threshold: float | None = None
     events: tuple[Event, ...] | None = None
     thresholds: NDArray[np.float64] | None = None
+    drift: tuple[DriftChange, ...] = ()
 
     @property
     def labelled(self) -> LabelledScores:
@@ -194,6 +196,7 @@ class VideoScoring:
             thresholds = self._events.thresholds(result.time_s)
             rule, events = self._events.rule, self._events.all()
             result = replace(result, threshold=rule.threshold, events=events, thresholds=thresholds)
+            result = replace(result, drift=tuple(self._events.changes))
         drawn = self._video or self._annotated
         if self._spool is not None and drawn is not None and result.labelled.scored.any():
             drawn.parent.mkdir(parents=True, exist_ok=True)
@@ -229,10 +232,16 @@ class _Events:
         self._starts_s = None if day is None else start_of_day_s(source.path, day.starts)
         self._height_px, self._width_px = info.height_px, info.width_px
         self._stream = EventStream(name, self.rule, normal_share=calibration.share_of)
+        self._drift = None if calibration.drift is None else DriftWatch(calibration.drift)
+        self.changes: list[DriftChange] = []
         self._ended: list[Event] = []
 
     def add(self, scored: FrameScore) -> None:
         rule = self._alarm.rule_at(None if self._starts_s is None else self._starts_s + scored.time_s)
+        if self._drift is not None:
+            if change := self._drift.add(scored.time_s, scored.score, scored.map):
+                self.changes.append(change)
+            rule = self._drift.rule(rule)
         boxes = partial(event_boxes, scored, rule, self._height_px, self._width_px)
         told = self._stream.add(scored.index, scored.time_s, scored.score, boxes, rule)
         self._ended += [update.event for update in told if update.phase == "end"]
@@ -242,7 +251,8 @@ class _Events:
         return None if self._starts_s is None else self._alarm.levels_at(self._starts_s + time_s).threshold
 
     def all(self) -> tuple[Event, ...]:
-        return *self._ended, *(update.event for update in self._stream.finish())
+        events = [*self._ended, *(update.event for update in self._stream.finish())]
+        return tuple(without_new_normal(events, self.changes, self.rule))
 
 
 def event_boxes(scored: FrameScore, rule: EventRule, height_px: int, width_px: int) -> tuple[Box, ...]:

@@ -15,7 +15,7 @@ from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.monitor.alarms import AlarmFinder
 from maskedskipunet.monitor.camera import Patience
-from maskedskipunet.monitor.news import Alarm, CameraState, Listener, Load, News, Scored
+from maskedskipunet.monitor.news import CameraState, Listener, Load, News, Scored
 from maskedskipunet.monitor.recorder import Recorder, RecordingConfig
 from maskedskipunet.monitor.service import ServiceManager
 from maskedskipunet.monitor.sinks.building import build_posts
@@ -124,9 +124,15 @@ def watch_cameras(
     finders: dict[str, AlarmFinder] = {}
     if calibration is not None and setting is not None:
         plan = replace(plan, threshold=setting.rule.threshold, budget=str(setting.budget))
-        share = calibration.share_of
         finders = {
-            name: AlarmFinder(name, str(address), setting, normal_share=share, speed=_speed(address, speed))
+            name: AlarmFinder(
+                name,
+                str(address),
+                setting,
+                normal_share=calibration.share_of,
+                drift=calibration.drift,
+                speed=_speed(address, speed),
+            )
             for name, address in cameras.items()
         }
         config = replace(config, with_maps=True, pictures=config.pictures or recording is not None)
@@ -169,7 +175,7 @@ def watch_cameras(
                 listener(alarm)
 
 
-def _alarms(news: News, finders: Mapping[str, AlarmFinder]) -> Iterator[Alarm]:
+def _alarms(news: News, finders: Mapping[str, AlarmFinder]) -> Iterator[News]:
     """What follows for alarms from what was told."""
     match news:
         case Scored():

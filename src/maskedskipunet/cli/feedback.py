@@ -1,0 +1,142 @@
+"""`maskedskipunet feedback RUN EVENT… --normal|--anomaly`: what a person said of events, and a model that heeds it."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from maskedskipunet.cli import console
+from maskedskipunet.cli.models import find_model
+from maskedskipunet.cli.parsing import Options, Parser
+from maskedskipunet.cli.values import UsageError
+
+if TYPE_CHECKING:
+    from maskedskipunet.workflows.feedback import FeedbackResult
+
+SHOWN_OF_ID = 8
+EPOCHS, LEARNING_RATE = 2, 1e-3
+
+
+def run(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "feedback",
+        "RUN EVENT…",
+        "Say what recorded events were, --normal or --anomaly, and adapt a model to what is normal.",
+    )
+    parser.add("run", type=Path, required=True, metavar="RUN", help="The run whose model is adapted.")
+    parser.add(
+        "events",
+        type=str,
+        many=True,
+        required=True,
+        metavar="EVENT",
+        help="Ids of events, or as much of their beginning as no other has.",
+    )
+    parser.add_switch("--normal", dest="normal", help="They were normal: no alarms any more (default: not said).")
+    parser.add_switch("--anomaly", dest="anomaly", help="They were anomalies; this is only kept (default: not said).")
+    parser.add("--records", type=Path, default=Path("records"), metavar="FOLDER", help="The records folder.")
+    parser.add(
+        "--by",
+        type=Literal["calibrate", "train"],
+        default="calibrate",
+        help="With --normal: raise the threshold, or make a new run that is trained on with their clips.",
+    )
+    parser.add("--epochs", type=int, default=EPOCHS, help="With --by train: times that every clip is seen.")
+    parser.add("--learning-rate", type=float, default=LEARNING_RATE, help="With --by train: of Adam.")
+    parser.add_switch(
+        "--force", dest="force", help="Raise the threshold though that loses an anomaly (default: refuse)."
+    )
+    parser.add_switch("--dry-run", dest="dry_run", help="Tell what would be, and change nothing (default: do it).")
+    parser.add_device()
+    parser.add_json()
+    options = parser.parse(arguments)
+    if options.normal == options.anomaly:
+        fault = "it is not said what the events were" if not options.normal else "events are either normal or not"
+        raise UsageError(fault, "feedback", "Use one of --normal and --anomaly")
+    if options.by != "train" and (options.epochs, options.learning_rate) != (EPOCHS, LEARNING_RATE):
+        raise UsageError("--epochs and --learning-rate belong to --by train", cure="Leave them out")
+    return _anomaly(options) if options.anomaly else _normal(options)
+
+
+def _anomaly(options: Options) -> int:
+    from maskedskipunet.workflows.feedback import answer_anomaly
+
+    chosen = answer_anomaly(options.records, options.events, dry_run=options.dry_run)
+    ids = [recorded.event.id for recorded in chosen]
+    console.write_figures(options.json, {"anomaly": ids, "dry_run": options.dry_run})
+    verb = "would be answered" if options.dry_run else "answered"
+    for event_id in ids:
+        console.say(f"{event_id}: {verb} as an anomaly")
+    return 0
+
+
+def _normal(options: Options) -> int:
+    from maskedskipunet.workflows.feedback import feed_back_normal, figures
+
+    result = feed_back_normal(
+        find_model(options.run),
+        options.records,
+        options.events,
+        by=options.by,
+        force=options.force,
+        dry_run=options.dry_run,
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        device=options.device,
+        progress=console.make_progress(),
+    )
+    console.write_figures(options.json, figures(result) | {"by": options.by, "dry_run": options.dry_run})
+    rows = [
+        (
+            effect.id[:SHOWN_OF_ID],
+            effect.camera,
+            f"{effect.answer}, now" if effect.marked else effect.answer,
+            f"{effect.before_score:.5f}",
+            _alarm(effect.alarms_before),
+            "–" if effect.after_score is None else f"{effect.after_score:.5f}",
+            _alarm(effect.alarms_after),
+        )
+        for effect in result.effects
+    ]
+    header = ("event", "camera", "answer", "before", "", "after", "")
+    console.print_table("Answered events, their highest scores", header, rows, left=3)
+    for line in told(result, options):
+        console.say(line)
+    return 0
+
+
+def told(result: "FeedbackResult", options: Options) -> list[str]:
+    """What was done, in sentences."""
+    lines = []
+    if result.without_clip:
+        lines.append(f"{console.counted(len(result.without_clip), 'answered event')} without a clip cannot be told")
+    before = result.before.alarm
+    after = None if result.after is None else result.after.alarm
+    if after is None:
+        lines.append("what a training changes is known after it")
+    elif before is not None and options.by == "calibrate":
+        if after.rule.threshold == before.rule.threshold:
+            lines.append(f"the threshold {before.rule.threshold:.5f} is high enough already")
+        else:
+            verb = "would be raised" if options.dry_run else "raised"
+            lines.append(
+                f"threshold {verb} from {before.rule.threshold:.5f} to {after.rule.threshold:.5f}, which stands for "
+                f"about {after.budget.alarms:.2g} false alarms per {after.budget.per} in place of "
+                f"{before.budget.alarms:.2g}"
+            )
+    elif after is not None:
+        how = "taken over from the run before" if result.carried_over else f"set anew for {after.budget}"
+        lines.append(f"threshold {after.rule.threshold:.5f}, {how}")
+    lines += [f"{effect.id} was an anomaly and is no alarm any more" for effect in result.lost]
+    if result.earlier is not None:
+        lines.append(f"the earlier calibration: {result.earlier}")
+    if options.dry_run:
+        lines.append("nothing was changed")
+    elif options.by == "train" and result.model is not None:
+        lines.append(f"trained: {result.model}")
+        lines.append(f"next: maskedskipunet watch CAMERA --model {shlex.quote(str(result.model))}")
+    return lines
+
+
+def _alarm(alarms: bool | None) -> str:
+    return "–" if alarms is None else "alarm" if alarms else "no alarm"

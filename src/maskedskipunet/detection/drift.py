@@ -1,0 +1,300 @@
+"""Drift: whether normal itself has changed since the calibration, so that this is said instead of alarm after alarm.
+
+An event moves scores for seconds or minutes and is over; a new season, a moved lamp or a moved camera stays. So
+footage is looked at in blocks of five minutes: of each, at each place of a coarse grid, the median over time of the
+errors. Day, night and lamps move these figures in a few directions together; the calibration's blocks tell which. What
+those directions do not explain, and what stays so over several blocks, is the departure.
+
+Frame scores alone do not tell it: where other things lie on the bed, the middle score stays within the range of the
+calibration's hours, and errors are other than they ever were in the corner where the bed is.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from math import isfinite, isnan
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.detection.events import Event, EventRule
+from maskedskipunet.errors import ShapeError
+
+BLOCK_S = 300.0
+SAMPLE_S = 1.0  # between frames that are looked at: medians over minutes need no more
+FEWEST_SAMPLES = 20  # of a block; fewer say nothing
+FEWEST_BLOCKS = 24  # of a calibration: two hours
+GRID = 8  # places along each side of a frame
+STAYS, STAYS_AT_LEAST = 6, 3  # blocks that a departure is the middle of: half an hour, to begin with a quarter
+# The following were chosen on calibration and verification hours of one day of one camera: the verification hours
+# departed at most 0.7 times as far as the limit.
+FLOOR = 0.1  # of the mean error, added before logarithms are taken: of next to nothing a tenth more is no change
+EXPLAINED = 0.98  # of the variance between the calibration's blocks, by the directions that are taken as ordinary
+USUAL_SHARE, MARGIN = 0.8, 1.25  # the limit: what so much of the calibration keeps below when left out, and more
+LOWEST_LIMIT = 0.1  # however steady the calibration: by less than a tenth nobody would call a place changed
+RELEASE_SHARE = 0.85  # of the limit, below which a drift is over
+GROUPS, LONGEST_GROUP = 8, 12  # parts of the calibration that are left out in turn, and blocks in each
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Five minutes of footage. score: the median of frame scores. places: (GRID * GRID,), row by row, each place's
+    median error over time. start_s: of its first frame.
+    """
+
+    start_s: float
+    score: float
+    places: Floats
+
+
+class Blocks:
+    """Gathers frames into blocks as they come; keeps the samples of one block at most."""
+
+    def __init__(self) -> None:
+        self._start_s = self._sampled_s = float("-inf")
+        self._scores: list[float] = []
+        self._places: list[NDArray[np.float32]] = []
+
+    def add(self, time_s: float, score: float | None, score_map: NDArray[np.floating] | None) -> Block | None:
+        """The next frame; returns the block that was full before it, where enough of its frames had a map.
+
+        score_map: (h, w), at least GRID in each direction. A clock that jumps back begins a new block.
+        Raises ShapeError for what is no map.
+        """
+        if not isfinite(time_s):
+            return None
+        block = None
+        if not self._start_s <= time_s < self._start_s + BLOCK_S or time_s < self._sampled_s:
+            if time_s >= self._start_s + BLOCK_S:
+                block = self._block()
+            self._start_s, self._sampled_s = time_s, float("-inf")
+            self._scores, self._places = [], []
+        if time_s - self._sampled_s >= SAMPLE_S and score is not None and not isnan(score) and score_map is not None:
+            self._sampled_s = time_s
+            self._scores.append(score)
+            self._places.append(pooled(score_map))
+        return block
+
+    def _block(self) -> Block | None:
+        if len(self._scores) < FEWEST_SAMPLES:
+            return None
+        places = np.median(np.array(self._places, np.float64), axis=0)
+        return Block(self._start_s, float(np.median(self._scores)), places)
+
+
+def pooled(score_map: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The mean error of each place of the grid, (GRID * GRID,). Raises ShapeError for what has fewer pixels."""
+    if score_map.ndim != 2 or min(score_map.shape) < GRID:
+        raise ShapeError(f"a score map of shape {score_map.shape}", cure=f"Use (height, width), {GRID} at least")
+    rows, columns = (np.arange(GRID + 1) * length // GRID for length in score_map.shape)
+    sums = np.add.reduceat(np.add.reduceat(score_map, rows[:-1], axis=0), columns[:-1], axis=1)
+    return (sums / np.outer(np.diff(rows), np.diff(columns))).ravel().astype(np.float32)
+
+
+@dataclass(frozen=True)
+class DriftReference:
+    """What blocks of the calibration's footage look like.
+
+    centre: (P,), of the logarithms of places' errors, floor added. ordinary: (K, P), the directions in which they
+    vary, at right angles to each other, of length 1. limit: a departure that counts as drift. highest_usual: the
+    highest median score of a block. blocks: how many it was learned from.
+    Raises ValueError for figures that do not belong together.
+    """
+
+    floor: float
+    centre: tuple[float, ...]
+    ordinary: tuple[tuple[float, ...], ...]
+    limit: float
+    highest_usual: float
+    blocks: int
+
+    def __post_init__(self) -> None:
+        figures = [self.floor, self.limit, self.highest_usual, *self.centre, *(x for row in self.ordinary for x in row)]
+        if len(self.centre) != GRID * GRID or any(len(row) != len(self.centre) for row in self.ordinary):
+            raise ValueError("figures of drift that do not belong together")
+        if not all(isfinite(figure) for figure in figures) or not (self.floor > 0 and self.limit > 0):
+            raise ValueError("its figures of drift are no numbers above 0")
+
+    @classmethod
+    def of(cls, videos: Sequence[Sequence[Block]]) -> "DriftReference | None":
+        """From the blocks of normal videos, in order; None where there are too few to know what is ordinary."""
+        blocks = [block for video in videos for block in video]
+        if len(blocks) < FEWEST_BLOCKS:
+            return None
+        places = np.array([block.places for block in blocks])
+        floor = max(FLOOR * float(places.mean()), 1e-9)
+        logs = np.log(places + floor)
+        group = np.arange(len(logs)) // min(LONGEST_GROUP, len(logs) // GROUPS)
+        apart = []
+        for number in range(group[-1] + 1):
+            centre, ordinary = _directions(logs[group != number])
+            apart += _departures(_unexplained(logs[group == number], centre, ordinary))
+        centre, ordinary = _directions(logs)
+        return cls(
+            floor,
+            tuple(centre.tolist()),
+            tuple(map(tuple, ordinary.tolist())),
+            max(MARGIN * float(np.quantile(apart, USUAL_SHARE)), LOWEST_LIMIT),
+            max(block.score for block in blocks),
+            len(blocks),
+        )
+
+    def unexplained(self, block: Block) -> Floats:
+        """How each place departs from what the ordinary directions explain, in logarithms, (P,)."""
+        ordinary = np.array(self.ordinary).reshape(-1, len(self.centre))
+        return _unexplained(np.log(block.places + self.floor), np.array(self.centre), ordinary)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> "DriftReference":
+        """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
+        values = {field.name: told[field.name] for field in fields(cls)}
+        numbers = {name: float(values[name]) for name in ("floor", "limit", "highest_usual")}
+        return cls(
+            centre=tuple(map(float, values["centre"])),
+            ordinary=tuple(tuple(map(float, row)) for row in values["ordinary"]),
+            blocks=int(values["blocks"]),
+            **numbers,
+        )
+
+
+@dataclass(frozen=True)
+class DriftChange:
+    """Drift begins or is over.
+
+    time_s: when that is known. since_s: from when on it has been so, five minutes more or less. departure: how far it
+    departs, limit: how far it may. usual: the median score there, highest_usual: the highest of five minutes of
+    calibration. raised_by: what threshold and release level are raised by, 0 where it is over.
+    """
+
+    phase: Literal["begin", "end"]
+    time_s: float
+    since_s: float
+    departure: float
+    limit: float
+    usual: float
+    highest_usual: float
+    raised_by: float
+
+    def told(self) -> str:
+        """In a sentence without its full stop."""
+        if self.phase == "end":
+            return f"it looks as it did when it was calibrated again, from {clock_time(self.since_s)} on"
+        change = f"departs {self.departure / self.limit:.1f} times as far as it may"
+        scores = f"the usual score is {self.usual:.4f}, in calibration up to {self.highest_usual:.4f}"
+        since = clock_time(self.since_s)
+        raised = f"; the threshold is raised by {self.raised_by:.4f}" if self.raised_by else ""
+        return f"normal itself has changed since the calibration, from {since} on ({change}; {scores}{raised})"
+
+
+class DriftWatch:
+    """Watches one source for drift; memory does not grow.
+
+    reference: of the model's calibration.
+    """
+
+    def __init__(self, reference: DriftReference) -> None:
+        self.reference = reference
+        self.raised_by = 0.0
+        self.is_drifting = False
+        self._blocks = Blocks()
+        self._recent: deque[tuple[Block, Floats]] = deque(maxlen=STAYS)
+
+    def add(
+        self, time_s: float, score: float | None, score_map: NDArray[np.floating] | None = None
+    ) -> DriftChange | None:
+        """The next frame, and whether drift begins or ends with it.
+
+        score: None where the frame has none. score_map: (h, w); without maps nothing is known of drift.
+        """
+        block = self._blocks.add(time_s, score, score_map)
+        if block is None:
+            return None
+        self._recent.append((block, self.reference.unexplained(block)))
+        if len(self._recent) < STAYS_AT_LEAST:
+            return None
+        departure = _departure(np.array([unexplained for _, unexplained in self._recent]))
+        usual = float(np.median([block.score for block, _ in self._recent]))
+        limit, was_drifting = self.reference.limit, self.is_drifting
+        self.is_drifting = departure > (RELEASE_SHARE * limit if was_drifting else limit)
+        self.raised_by = max(0.0, usual - self.reference.highest_usual) if self.is_drifting else 0.0
+        if was_drifting == self.is_drifting:
+            return None
+        return DriftChange(
+            "begin" if self.is_drifting else "end",
+            time_s,
+            self._since_s(),
+            departure,
+            limit,
+            usual,
+            self.reference.highest_usual,
+            self.raised_by,
+        )
+
+    def _since_s(self) -> float:
+        """Where the blocks begin that have all been, each by itself, as things are now."""
+        since_s = self._recent[-1][0].start_s
+        for block, unexplained in reversed(self._recent):
+            if (_departure(unexplained[None]) > RELEASE_SHARE * self.reference.limit) != self.is_drifting:
+                break
+            since_s = block.start_s
+        return since_s
+
+    def rule(self, rule: EventRule) -> EventRule:
+        """The rule that holds now: while drift lasts, levels are raised by as much as the usual score has risen."""
+        if not self.raised_by:
+            return rule
+        return replace(rule, threshold=rule.threshold + self.raised_by, release=rule.release + self.raised_by)
+
+
+def without_new_normal(events: Sequence[Event], changes: Sequence[DriftChange], rule: EventRule) -> list[Event]:
+    """Events in hindsight: those of the minutes before a drift was known are held against its raised threshold too."""
+    begins = [change for change in changes if change.phase == "begin"]
+    return [
+        event
+        for event in events
+        if not any(
+            change.since_s <= event.peak_s <= change.time_s and event.top_score < rule.threshold + change.raised_by
+            for change in begins
+        )
+    ]
+
+
+def clock_time(time_s: float) -> str:
+    """
+    >>> clock_time(605), clock_time(36000)
+    ('0:10', '10:00')
+    """
+    minutes = int(time_s // 60)
+    return f"{minutes // 60}:{minutes % 60:02}"
+
+
+def _directions(logs: Floats) -> tuple[Floats, Floats]:
+    """The centre, and the fewest directions from it that explain what is taken as ordinary."""
+    centre = logs.mean(axis=0)
+    _, sizes, directions = np.linalg.svd(logs - centre, full_matrices=False)
+    total = float((sizes**2).sum())
+    if total <= 1e-12:  # blocks that are all alike
+        return centre, directions[:0]
+    return centre, directions[: int(np.searchsorted(np.cumsum(sizes**2) / total, EXPLAINED)) + 1]
+
+
+def _unexplained(logs: Floats, centre: Floats, ordinary: Floats) -> Floats:
+    moved = logs - centre
+    return moved - moved @ ordinary.T @ ordinary
+
+
+def _departures(unexplained: Floats) -> list[float]:
+    """Of blocks one after another, (B, P), as a watch would tell them."""
+    ends = range(min(STAYS_AT_LEAST, len(unexplained)), len(unexplained) + 1)
+    return [_departure(unexplained[max(0, end - STAYS) : end]) for end in ends]
+
+
+def _departure(unexplained: Floats) -> float:
+    """Of what stays over these blocks, (B, P): the root of the mean square over places."""
+    return float(np.sqrt((np.median(unexplained, axis=0) ** 2).mean()))

@@ -1,0 +1,64 @@
+"""A threshold that is raised by hand, one kind of false alarm at a time: no further than needed, and what it costs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from maskedskipunet.detection.budget import ALARMS_NEEDED, Budget, NormalScores, scored_frames
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import EventRule, find_spans
+
+HALVINGS = 60
+
+
+def alarms(clip: NormalScores, rule: EventRule) -> bool:
+    """Whether anything in these scores is an alarm by the rule."""
+    return bool(find_spans(*scored_frames(clip), rule))
+
+
+def lowest_silent_threshold(clips: Sequence[NormalScores], rule: EventRule, usual: float) -> float:
+    """The lowest threshold, not below the rule's own, at which none of these scores would have been an alarm.
+
+    usual: the score of an ordinary frame. A higher threshold, with its higher release level, never gives an alarm
+    that a lower one does not, so halving finds it.
+    """
+
+    loud = [clip for clip in clips if alarms(clip, rule)]
+    if not loud:
+        return rule.threshold
+
+    def any_alarms(threshold: float) -> bool:
+        return any(alarms(clip, rule.at(threshold, usual)) for clip in loud)
+
+    low, high = rule.threshold, float(np.nextafter(max(np.nanmax(clip.scores) for clip in loud), np.inf))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if any_alarms(middle) else (low, middle)
+    return high
+
+
+def with_threshold(calibration: Calibration, threshold: float) -> Calibration:
+    """A calibration whose threshold is raised; its budget and rates become rarer as such scores are.
+
+    How much rarer is told by how many frames of the calibration score so high: an estimate, for alarms are fewer than
+    frames.
+    """
+    setting = calibration.alarm
+    assert setting is not None
+    if threshold <= setting.rule.threshold:
+        return calibration
+    rarer = calibration.share_of(threshold) / calibration.share_of(setting.rule.threshold)
+    budget = Budget(setting.budget.alarms * rarer, setting.budget.per)
+    return replace(
+        calibration,
+        alarm=replace(
+            setting,
+            rule=setting.rule.at(threshold, setting.usual),
+            budget=budget,
+            alarms=round(setting.alarms * rarer),
+            low_per_hour=setting.low_per_hour * rarer,
+            high_per_hour=setting.high_per_hour * rarer,
+            needed_h=ALARMS_NEEDED / budget.per_hour,
+        ),
+    )

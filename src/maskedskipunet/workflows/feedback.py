@@ -1,0 +1,362 @@
+"""From alarm back to normal: what a person said of events, and a model that heeds it.
+
+Events are told again from their clips, whose every frame the model has seen.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from maskedskipunet.data.sources import Source
+from maskedskipunet.detection.budget import NormalScores
+from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier
+from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.raising import alarms, lowest_silent_threshold, with_threshold
+from maskedskipunet.errors import CalibrationError, DataError, RecordsError, RunError
+from maskedskipunet.files import require_writable, whole_file
+from maskedskipunet.inference.scorer import score_frames
+from maskedskipunet.model.pretrained import model_folder
+from maskedskipunet.progress import Progress, Silent
+from maskedskipunet.records.recorded import RecordedEvent
+from maskedskipunet.records.store import Records
+from maskedskipunet.runs import RunFolder, write_json
+from maskedskipunet.workflows.calibrate import calibrate
+from maskedskipunet.workflows.fine_tuning import fine_tuned
+from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.scoring import load_scorer
+
+FORMAT_VERSION = 1
+By = Literal["calibrate", "train"]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What becomes of an event that was answered. Scores: the highest of its clip, by the model before and after.
+
+    after_score, alarms_after: None where nothing was trained yet.
+    """
+
+    id: str
+    camera: str
+    answer: str
+    marked: bool
+    before_score: float
+    alarms_before: bool
+    after_score: float | None
+    alarms_after: bool | None
+
+    @property
+    def is_lost(self) -> bool:
+        """An anomaly that is not told of any more."""
+        return self.answer == "anomaly" and self.alarms_before and self.alarms_after is False
+
+
+@dataclass(frozen=True)
+class FeedbackResult:
+    """model: the run that heeds what was said, a new one where it was trained; None where nothing was done.
+
+    before, after: its alarms (after: None where nothing was trained yet). effects: of all answered events that have a
+    clip; without_clip: ids of the others. earlier: where the calibration before it lies. carried_over: whether the
+    thresholds are those of the network before.
+    """
+
+    model: Path | None
+    before: Calibration
+    after: Calibration | None
+    effects: tuple[Effect, ...]
+    without_clip: tuple[str, ...]
+    earlier: Path | None = None
+    carried_over: bool = False
+
+    @property
+    def lost(self) -> tuple[Effect, ...]:
+        return tuple(effect for effect in self.effects if effect.is_lost)
+
+
+def answer_anomaly(folder: Path, beginnings: Sequence[str], *, dry_run: bool = False) -> list[RecordedEvent]:
+    """Keep that these events were anomalies. Raises RecordsError as choose_events does."""
+    with Records.open(folder, create=False) as records:
+        chosen = choose_events(records.events(), beginnings)
+        for recorded in [] if dry_run else chosen:
+            records.answer(recorded.event.id, "anomaly")
+    return chosen
+
+
+def feed_back_normal(
+    model: Path,
+    folder: Path,
+    beginnings: Sequence[str],
+    *,
+    by: By = "calibrate",
+    force: bool = False,
+    dry_run: bool = False,
+    epochs: int = 2,
+    learning_rate: float = 1e-3,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> FeedbackResult:
+    """Answer events as normal, keep their clips in the run's `feedback/`, and make its model heed it.
+
+    model: a run with a calibration. folder: of records. beginnings: of events' ids. by: `calibrate` raises the
+    threshold no further than it takes for these not to be alarms; `train` makes a new run, trained on with their clips
+    among the run's own footage. force: raise it though an event that was answered as an anomaly is lost by that.
+    dry_run: change nothing; what a training would do is then not known.
+    Raises MaskedSkipUNetError, before anything is changed, for what cannot be done.
+    """
+    progress = progress or Silent()
+    weights = model_folder(model)
+    home = weights.parent if weights.name == "model" else weights
+    calibration = _calibration(weights, model)
+    if not dry_run:
+        require_writable(home)
+    if by == "train" and not RunFolder(home).config.is_file():
+        raise RunError("a model without its run cannot be trained on", str(model), "Name its run folder")
+    with Records.open(folder, create=False) as records:
+        events = records.events()
+        chosen = choose_events(events, beginnings)
+        ids = {recorded.event.id for recorded in chosen}
+        for recorded in chosen:
+            if not _clip(records, recorded).is_file():
+                cure = "Mark events with clips; `watch` cuts them while there is room"
+                raise RecordsError("the event has no clip", recorded.event.id, cure)
+        answered = [
+            replace(recorded, answer="normal") if recorded.event.id in ids else recorded
+            for recorded in events
+            if recorded.event.id in ids or recorded.answer is not None
+        ]
+        clips = {recorded.event.id: _clip(records, recorded) for recorded in answered}
+        told = [recorded for recorded in answered if clips[recorded.event.id].is_file()]
+        without = tuple(recorded.event.id for recorded in answered if recorded not in told)
+        paths = [clips[recorded.event.id] for recorded in told]
+        before = _score_clips(paths, model, device, progress)
+        kept = _Kept(home / "feedback")
+
+        def effects(after: Sequence[NormalScores] | None, rule: EventRule | None) -> tuple[Effect, ...]:
+            return _effects(told, ids, before, _rule(calibration), after, rule)
+
+        def keep_answers() -> None:
+            for recorded in chosen:
+                records.answer(recorded.event.id, "normal")
+
+        if by == "train":
+            if dry_run:
+                return FeedbackResult(None, calibration, None, effects(None, None), without)
+            marked = {recorded.event.id: clips[recorded.event.id] for recorded in chosen}
+            earlier_clips = [path for path in kept.clips() if path.stem not in marked]
+            training = fine_tuned(
+                RunFolder(home),
+                [*earlier_clips, *marked.values()],
+                epochs=epochs,
+                learning_rate=learning_rate,
+                device=device,
+                progress=progress,
+            )
+            with training as new:
+                carried_over = not _calibrate_again(RunFolder(home), new, calibration, device, progress)
+                renewed = _calibration(new.model, new.path)
+                after = _score_clips(paths, new.path, device, progress)
+                kept.copied_to(new.path / "feedback").add(chosen, marked)
+            kept.add(chosen, marked)
+            keep_answers()
+            found = effects(after, _rule(renewed))
+            return FeedbackResult(new.path, calibration, renewed, found, without, carried_over=carried_over)
+
+        normal = [scores for recorded, scores in zip(told, before, strict=True) if recorded.event.id in ids]
+        setting = calibration.alarm
+        assert setting is not None
+        raised = with_threshold(calibration, lowest_silent_threshold(normal, setting.rule, setting.usual))
+        result = FeedbackResult(None, calibration, raised, effects(before, _rule(raised)), without)
+        if dry_run:
+            return result
+        if result.lost and not force:
+            lost = ", ".join(effect.id for effect in result.lost)
+            raise CalibrationError(
+                f"raised to {_rule(raised).threshold:.5f}, the threshold would miss what was answered as an anomaly",
+                lost,
+                "Use --by train, or --force if you can do without",
+            )
+        kept.add(chosen, clips)
+        earlier = None
+        if raised != calibration:
+            earlier = keep_earlier(weights)
+            raised.write(weights)
+        keep_answers()
+        return replace(result, model=home, earlier=earlier)
+
+
+def choose_events(events: Sequence[RecordedEvent], beginnings: Sequence[str]) -> list[RecordedEvent]:
+    """The events that are meant, each once, in the order of their naming.
+
+    Raises RecordsError for a beginning that no id has, or several.
+    """
+    chosen: dict[str, RecordedEvent] = {}
+    for text in beginnings:
+        fits = [recorded for recorded in events if text and recorded.event.id.startswith(text)]
+        exact = [recorded for recorded in fits if recorded.event.id == text]
+        if not fits:
+            raise RecordsError("there is no such event", text[:80], "See `maskedskipunet records export`")
+        if len(fits) > 1 and not exact:
+            some = ", ".join(recorded.event.id for recorded in fits[:3]) + (" …" if fits[3:] else "")
+            raise RecordsError(f"{len(fits)} events begin so ({some})", text[:80], "Write more of the id")
+        recorded = (exact or fits)[0]
+        chosen[recorded.event.id] = recorded
+    return list(chosen.values())
+
+
+class _Kept:
+    """Clips that are normal though they alarmed: `ID.mp4` each, and `events.json` that tells which event it is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._list = folder, folder / "events.json"
+
+    def clips(self) -> list[Path]:
+        return [path for path in sorted(self.folder.glob("*.mp4")) if path.is_file()]
+
+    def copied_to(self, folder: Path) -> "_Kept":
+        """The same in another run."""
+        for path in [*self.clips(), *([self._list] if self._list.is_file() else [])]:
+            _copy(path, folder / path.name)
+        return _Kept(folder)
+
+    def add(self, events: Sequence[RecordedEvent], clips: dict[str, Path]) -> None:
+        told = {one["id"]: one for one in self._told()}
+        for recorded in events:
+            name = f"{recorded.event.id}.mp4"
+            _copy(clips[recorded.event.id], self.folder / name)
+            told[recorded.event.id] = {
+                "id": recorded.event.id,
+                "clip": name,
+                "camera": recorded.camera,
+                "began_unix_s": recorded.began_unix_s,
+                "top_score": recorded.event.top_score,
+            }
+        write_json(self._list, {"format": FORMAT_VERSION, "events": list(told.values())})
+
+    def _told(self) -> list[dict[str, Any]]:
+        try:
+            return [one for one in json.loads(self._list.read_text(encoding="utf-8"))["events"] if "id" in one]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError("not a list of events", str(self._list), "Remove it; the clips stay") from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    with whole_file(target) as part:
+        part.write_bytes(source.read_bytes())
+
+
+def _clip(records: Records, recorded: RecordedEvent) -> Path:
+    return records.clip_path(recorded.event.id, recorded.began_unix_s)
+
+
+def _calibration(folder: Path, model: Path) -> Calibration:
+    calibration = Calibration.read(folder)
+    if calibration is None or calibration.alarm is None:
+        cure = f"Set one with `maskedskipunet calibrate NORMAL… --model {model} --false-alarms-per-day 1`"
+        raise CalibrationError("the model has no threshold", str(model), cure)
+    return calibration
+
+
+def _rule(calibration: Calibration) -> EventRule:
+    assert calibration.alarm is not None
+    return calibration.alarm.rule
+
+
+def _score_clips(paths: Sequence[Path], model: Path, device: str, progress: Progress) -> list[NormalScores]:
+    """Every frame of each clip: `watch` cuts them of the frames that it scores."""
+    network, how = load_scorer(model, device)
+    sources = [Source(path=path, on_bad_frame="skip") for path in paths]
+    scored = []
+    with progress.stage("scoring clips", sum(source.expected_frames() for source in sources)) as advance:
+        for source in sources:
+            found = []
+            for frame in score_frames(source.frames(), network, how):
+                found.append((frame.time_s, np.nan if frame.score is None else frame.score))
+                advance(1)
+            time_s, scores = (np.array(column) for column in zip(*found, strict=True)) if found else (np.empty(0),) * 2
+            if np.isnan(scores).all():
+                raise DataError("no frame of the clip has a score", str(source.path), "Mark longer events")
+            scored.append(NormalScores(source.path.stem, time_s, scores))
+    return scored
+
+
+def _effects(
+    told: Sequence[RecordedEvent],
+    marked: set[str],
+    before: Sequence[NormalScores],
+    rule_before: EventRule,
+    after: Sequence[NormalScores] | None,
+    rule_after: EventRule | None,
+) -> tuple[Effect, ...]:
+    effects = []
+    for at, recorded in enumerate(told):
+        later = None if after is None else after[at]
+        effects.append(
+            Effect(
+                recorded.event.id,
+                recorded.camera,
+                str(recorded.answer),
+                recorded.event.id in marked,
+                float(np.nanmax(before[at].scores)),
+                alarms(before[at], rule_before),
+                None if later is None else float(np.nanmax(later.scores)),
+                None if later is None or rule_after is None else alarms(later, rule_after),
+            )
+        )
+    return tuple(effects)
+
+
+def _calibrate_again(run: RunFolder, new: RunFolder, calibration: Calibration, device: str, progress: Progress) -> bool:
+    """Set the new run's threshold by the footage of the old one's; where that is gone its thresholds are taken over.
+
+    Returns whether it was set anew.
+    """
+    assert calibration.alarm is not None
+    try:
+        told = json.loads(run.calibrated_on.read_text(encoding="utf-8"))
+        videos = [NamedVideo(str(name), Path(path)) for name, path in told["videos"].items()]
+        gone = [str(video.path) for video in videos if not video.path.exists()]
+        if not gone:
+            calibrate(
+                new.path,
+                videos,
+                calibration.alarm.budget,
+                exclude=told["exclude"],
+                interval_h=calibration.alarm.interval_h,
+                device=device,
+                progress=progress,
+            )
+            return True
+        reason = f"{gone[0]} is not there any more"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        reason = "it is not known which that was"
+    except (DataError, CalibrationError) as error:
+        reason = str(error)
+    progress.note(f"the footage of the calibration cannot be scored again: {reason}; its thresholds are taken over")
+    with whole_file(new.model / CALIBRATION_NAME) as part:
+        part.write_bytes((run.model / CALIBRATION_NAME).read_bytes())
+    return False
+
+
+def figures(result: FeedbackResult) -> dict[str, Any]:
+    """The result in plain values, for programs."""
+    return {
+        "model": None if result.model is None else str(result.model),
+        "before": _rule_figures(result.before),
+        "after": None if result.after is None else _rule_figures(result.after),
+        "carried_over": result.carried_over,
+        "events": [asdict(effect) for effect in result.effects],
+        "without_clip": list(result.without_clip),
+        "lost": [effect.id for effect in result.lost],
+    }
+
+
+def _rule_figures(calibration: Calibration) -> dict[str, Any]:
+    assert calibration.alarm is not None
+    setting = calibration.alarm
+    return {"threshold": setting.rule.threshold, "release": setting.rule.release, "budget": asdict(setting.budget)}

@@ -1,0 +1,97 @@
+"""Learn some clips as normal without forgetting what was normal before: a short training from a finished one."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from maskedskipunet.data.cache import cache_folder
+from maskedskipunet.data.clips import Clips
+from maskedskipunet.data.sources import Source
+from maskedskipunet.data.store import StoreFormat, StoreRequest, store_videos
+from maskedskipunet.errors import ConfigError, DataError
+from maskedskipunet.model.pretrained import load_model
+from maskedskipunet.progress import Progress
+from maskedskipunet.runs import RunFolder, create_run, describe_environment, point_latest_elsewhere, write_json
+from maskedskipunet.training.config import TrainConfig
+from maskedskipunet.workflows.footage import training_clips
+
+REPEATED = 8  # how often an epoch shows each marked clip
+OWN_TIMES, OWN_AT_LEAST = 4, 2000  # clips of the run's own footage beside them: so many times as many, at least some
+
+
+@contextmanager
+def fine_tuned(
+    run: RunFolder, marked: Sequence[Path], *, epochs: int, learning_rate: float, device: str, progress: Progress
+) -> Iterator[RunFolder]:
+    """A new run beside this one, trained on from its weights; nothing of it is left where the block ends with an error.
+
+    marked: normal videos whose frames are all taken, as cut by `watch` at the model's own rate.
+    Raises DataError for clips that are too short, RunError for a run that cannot be gone on from.
+    """
+    config = TrainConfig.from_dict(run.read_config(), str(run.config))
+    accelerator = config.training.accelerator if device == "auto" else "cpu" if device == "cpu" else "gpu"
+    training = replace(
+        config.training,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        schedule="cosine",
+        accelerator=accelerator,
+        max_minutes=None,
+    )
+    network = load_model(run.path)
+    how = network.input_format or config.input_format
+    data = replace(config.data, height_px=how.height_px, width_px=how.width_px)
+    config = replace(
+        config, model=network.config, data=data, training=training, start_from=run.path, runs=run.path.parent, name=None
+    )
+    length = network.config.frames
+    stored = store_videos(
+        [StoreRequest(name=path.stem, source=Source(path=path, on_bad_frame="skip")) for path in marked],
+        StoreFormat(height_px=how.height_px, width_px=how.width_px, channels=network.config.channels),
+        cache_folder(data.cache),
+        progress=progress,
+    )
+    clips = Clips.of(stored, length)
+    if not len(clips):
+        fault = f"no {length} good frames follow one another in the clips"
+        raise DataError(fault, str(marked[0]), "Mark longer events")
+    own, holdback = _own_clips(config, length, progress)
+    from maskedskipunet.training.fit import fit  # Lightning takes seconds to import; bad input is told before
+
+    new = create_run(config.runs)
+    try:
+        new.write_config(config.to_dict())
+        write_json(new.environment, describe_environment())
+        with new.for_one_process():
+            fit(network.train(), mixed(own, clips), holdback, training, new, seed=config.seed, progress=progress)
+        yield new
+    except BaseException:
+        shutil.rmtree(new.path)
+        point_latest_elsewhere(config.runs)
+        raise
+
+
+def mixed(own: Clips, marked: Clips) -> Clips:
+    """Marked clips, each several times, among so many of the run's own, spread evenly, that they stay the fewer."""
+    wanted = min(len(own), max(OWN_AT_LEAST, OWN_TIMES * REPEATED * len(marked)))
+    kept = np.linspace(0, len(own) - 1, wanted).round().astype(np.int64) if wanted else np.empty(0, np.int64)
+    return Clips(
+        marked.length,
+        [*own.videos, *marked.videos],
+        np.concatenate([own.video[kept], np.tile(marked.video + len(own.videos), REPEATED)]),
+        np.concatenate([own.start[kept], np.tile(marked.start, REPEATED)]),
+    )
+
+
+def _own_clips(config: TrainConfig, length: int, progress: Progress) -> tuple[Clips, Clips]:
+    """What the run was trained on, and what it held back; nothing where that is gone."""
+    try:
+        how, channels = config.input_format, config.model.channels
+        return training_clips(config.data, how, clip_length=length, channels=channels, progress=progress)
+    except (DataError, ConfigError) as error:
+        progress.note(f"the run's own footage is not there any more, it may forget some of it: {error}")
+        return Clips.of([], length), Clips.of([], length)

@@ -1,0 +1,226 @@
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import Event, EventRule, EventUpdate
+from maskedskipunet.progress import Silent
+from maskedskipunet.records.store import Records
+from maskedskipunet.workflows.feedback import _score_clips
+
+BEGAN_UNIX_S = 1_772_355_600.0
+WITH_CLIP = ("abc-weak", "abd-middle", "e-strong")  # in the order of their clips' scores
+NO_CLIP = "f-none"
+
+
+def write_clip(path, level):
+    random = np.random.default_rng(level)
+    with VideoWriter(path, height_px=32, width_px=48, frame_rate=10) as writer:
+        for _ in range(14):
+            writer.write((level + random.integers(0, 20, (32, 48, 3))).astype(np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def clips(run, tmp_path_factory):
+    """Three clips and their highest scores, the lowest first."""
+    folder = tmp_path_factory.mktemp("clips")
+    paths = [write_clip(folder / f"{level}.mp4", level) for level in (0, 90, 230)]
+    tops = [float(np.nanmax(scored.scores)) for scored in _score_clips(paths, run, "cpu", Silent())]
+    return sorted(zip(tops, paths, strict=True))
+
+
+@pytest.fixture(scope="module")
+def recorded(clips, tmp_path_factory):
+    """Four events, each but the last with a clip; the middle one was answered as an anomaly."""
+    folder = tmp_path_factory.mktemp("recorded") / "records"
+    with Records.open(folder) as records:
+        for at, event_id in enumerate((*WITH_CLIP, NO_CLIP)):
+            event = Event(event_id, "rtsp://h/x", 1, 2, 1.5, 5, 10, 7, 0.5, 0.4, ((1, 2, 3, 4),), None)
+            records.record(EventUpdate("new", event), camera="door", began_unix_s=BEGAN_UNIX_S)
+            if event_id != NO_CLIP:
+                shutil.copy(clips[at][1], records.clip_path(event_id, BEGAN_UNIX_S))
+            records.record(EventUpdate("end", event), camera="door", began_unix_s=BEGAN_UNIX_S)
+        records.answer("abd-middle", "anomaly")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alarming(run, clips, tmp_path_factory):
+    """A run whose threshold all the clips are above."""
+    home = shutil.copytree(run, tmp_path_factory.mktemp("alarming") / "runs" / "small")
+    (lowest, _), (middle, _), _ = clips
+    rule = EventRule(threshold=0.5 * lowest, release=0.4 * lowest, shortest_s=0.3)
+    setting = AlarmSetting(rule, Budget(1, "day"), 0.0, 24.0, 1, 0.0, 0.2, 24.0, 240.0, extrapolated=False)
+    replace(Calibration.of({"n": np.linspace(0, middle, 400)}), alarm=setting).write(home / "model")
+    return home
+
+
+@pytest.fixture
+def home(alarming, recorded, place):
+    shutil.copytree(recorded, place / "records")
+    return shutil.copytree(alarming, place / "runs" / "small", symlinks=True)
+
+
+def answers(place):
+    with Records.open(place / "records", create=False) as records:
+        return {recorded.event.id: recorded.answer for recorded in records.events()}
+
+
+def threshold(home):
+    return Calibration.read(home / "model").alarm.rule.threshold
+
+
+def everything(place):
+    """What lies where, but for what SQLite keeps beside its file."""
+    return {
+        path.relative_to(place): path.read_bytes()
+        for path in place.rglob("*")
+        if path.is_file() and "records.db" not in path.name
+    }
+
+
+def test_a_false_alarm_raises_the_threshold_just_above_it_and_the_anomaly_still_alarms(cli, home, place):
+    before = threshold(home)
+    answer = cli("feedback", "runs/small", "abc", "--normal", "--json", "f.json")
+
+    assert answer.code == 0, answer.err
+    figures = json.loads((place / "f.json").read_text())
+    weak, middle = figures["events"]
+    assert (weak["id"], weak["answer"], weak["alarms_before"], weak["alarms_after"]) == (
+        "abc-weak",
+        "normal",
+        True,
+        False,
+    )
+    assert (middle["id"], middle["answer"], middle["alarms_after"]) == ("abd-middle", "anomaly", True)
+    assert before < threshold(home) == figures["after"]["threshold"] <= np.nextafter(weak["before_score"], 1)
+    assert 0 < figures["after"]["budget"]["alarms"] < figures["before"]["budget"]["alarms"] == 1
+    assert f"threshold raised from {before:.5f} to {threshold(home):.5f}, which stands for about 0." in answer.out
+    assert "false alarms per day in place of 1\n" in answer.out
+    assert f"the earlier calibration: {home.relative_to(place)}/model/calibration.1.json\n" in answer.out
+    assert answers(place) == {"abc-weak": "normal", "abd-middle": "anomaly", "e-strong": None, NO_CLIP: None}
+    (kept,) = json.loads((home / "feedback" / "events.json").read_text())["events"]
+    assert (kept["id"], kept["camera"]) == ("abc-weak", "door")
+    clip = next((place / "records").glob("events/*/abc-weak.mp4"))
+    assert (home / "feedback" / kept["clip"]).read_bytes() == clip.read_bytes()
+
+    again = cli("feedback", "runs/small", "abc-weak", "--normal")
+    assert "is high enough already" in again.out
+    assert not (home / "model" / "calibration.2.json").exists()
+
+
+def test_a_threshold_that_would_lose_an_anomaly_is_refused_until_it_is_forced(cli, home, place):
+    before = everything(place)
+    refused = cli("feedback", "runs/small", "e-", "--normal")
+    assert (refused.code, refused.out) == (2, "")
+    assert "error: abd-middle: raised to " in refused.err
+    assert "would miss what was answered as an anomaly. Use --by train, or --force if " in refused.err
+    assert everything(place) == before
+    assert answers(place)["e-strong"] is None
+
+    forced = cli("feedback", "runs/small", "e-", "--normal", "--force")
+
+    assert forced.code == 0
+    assert "abd-middle was an anomaly and is no alarm any more" in forced.out
+    assert answers(place)["e-strong"] == "normal"
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(cli, home, place):
+    before = everything(place)
+    told = [cli("feedback", "runs/small", "abc", "--normal", "--dry-run", *by) for by in ((), ("--by", "train"))]
+    told.append(cli("feedback", "runs/small", "abc", "--anomaly", "--dry-run"))
+
+    assert [answer.code for answer in told] == [0, 0, 0]
+    assert "threshold would be raised from " in told[0].out
+    assert "what a training changes is known after it" in told[1].out
+    assert told[0].out.endswith("nothing was changed\n")
+    assert told[2].out == "abc-weak: would be answered as an anomaly\n"
+    assert everything(place) == before
+    assert answers(place)["abc-weak"] is None
+
+
+def test_an_anomaly_is_only_kept(cli, home, place):
+    before = everything(home)
+    assert cli("feedback", "runs/small", "e-strong", "abc-w", "--anomaly").code == 0
+    assert answers(place) == {"abc-weak": "anomaly", "abd-middle": "anomaly", "e-strong": "anomaly", NO_CLIP: None}
+    assert everything(home) == before
+
+
+def test_training_makes_a_new_run_of_both_kinds_of_footage_and_takes_the_thresholds_over(cli, home, place):
+    before = everything(home)
+    answer = cli("feedback", "runs/small", "e-", "--normal", "--by", "train", "--epochs", 1, "--json", "f.json")
+
+    assert answer.code == 0, answer.err
+    new = place / "runs" / "001"
+    assert f"trained: {new.relative_to(place)}\n" in answer.out
+    assert "taken over from the run before" in answer.out
+    assert "it is not known which that was; its thresholds are taken over" in answer.err
+    assert "own footage is not there" not in answer.err
+    figures = json.loads((place / "f.json").read_text())
+    assert [(event["id"], event["alarms_before"]) for event in figures["events"]] == [
+        ("abd-middle", True),
+        ("e-strong", True),
+    ]
+    (strong,) = [event for event in figures["events"] if event["marked"]]
+    assert strong["after_score"] < strong["before_score"]
+    assert threshold(new) == threshold(home)
+    assert answers(place)["e-strong"] == "normal"
+    assert (new / "feedback" / "e-strong.mp4").is_file()
+    kept = {home / "feedback" / name for name in ("e-strong.mp4", "events.json")}
+    assert {home / path for path in everything(home).keys() - before.keys()} == kept
+    assert (new / "model" / "model.safetensors").read_bytes() != (home / "model" / "model.safetensors").read_bytes()
+
+
+def test_where_the_footage_of_the_calibration_is_known_the_new_run_is_calibrated_by_it(cli, home, place):
+    random = np.random.default_rng(0)
+    with VideoWriter(place / "noisy.mp4", height_px=32, width_px=48, frame_rate=0.5) as writer:
+        for at in range(160):
+            noise = random.integers(0, (60 if at % 8 < 2 else 5) + at % 40, (32, 48, 3))
+            writer.write((80 + noise).astype(np.uint8))
+    assert cli("calibrate", "noisy.mp4", "--model", "runs/small", "--false-alarms-per-hour", 60).code == 0
+    shutil.rmtree(place / "runs" / "small" / "calibration")
+    config = home / "config.yaml"
+    path = next(line for line in config.read_text().splitlines() if line.strip().startswith("path: "))
+    config.write_text(config.read_text().replace(path, f"  path: {place / 'gone'}"))
+
+    answer = cli("feedback", "runs/small", "abc", "--normal", "--by", "train", "--epochs", 1)
+
+    assert answer.code == 0, answer.err
+    assert "the run's own footage is not there any more" in answer.err
+    assert "set anew for 60 false alarms an hour" in answer.out
+    assert Calibration.read(place / "runs" / "001" / "model").videos == ("noisy",)
+
+
+REFUSED = [
+    ("small abc --normal --anomaly", "feedback: events are either normal or not."),
+    ("small abc", "feedback: it is not said what the events were. Use one of --normal and --anomaly."),
+    ("small --normal", "EVENT must be given."),
+    ("small zz --normal", "zz: there is no such event."),
+    ("small ab --normal", "ab: 2 events begin so (abc-weak, abd-middle). Write more of the id."),
+    ("small f --normal", "f-none: the event has no clip."),
+    ("small abc --normal --epochs 3", "--epochs and --learning-rate belong to --by train."),
+    ("bare abc --normal", "bare: the model has no threshold. Set one with `maskedskipunet calibrate"),
+    ("nosuch abc --normal", "nosuch: holds no trained model."),
+    ("small/model abc --normal --by train --records nosuch", "nosuch: there are no records."),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), REFUSED)
+def test_bad_input_is_refused_in_one_line_and_leaves_all_as_it_was(cli, home, place, monkeypatch, arguments, told):
+    shutil.copytree(home, place / "runs" / "bare")
+    (place / "runs" / "bare" / "model" / "calibration.json").unlink()
+    before = everything(place)
+    monkeypatch.chdir(place / "runs")
+
+    words = arguments.split()
+    if "--records" not in words:
+        words += ["--records", "../records"]
+    assert told in cli("feedback", *words).refusal()
+
+    assert everything(place) == before

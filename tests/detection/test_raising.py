@@ -1,0 +1,49 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.raising import alarms, lowest_silent_threshold, with_threshold
+
+RULE = EventRule(threshold=1.0, release=0.8, shortest_s=0.5, merge_s=0.6)
+SCORES = st.lists(st.one_of(st.floats(0, 5), st.sampled_from([float("nan"), 0.9, 1.0, 3.0])), max_size=40)
+
+
+def clip(scores: list[float]) -> NormalScores:
+    return NormalScores("a", np.arange(len(scores)) / 5, np.array(scores, np.float64))
+
+
+@given(st.lists(SCORES, max_size=3))
+def test_the_threshold_is_raised_so_far_that_nothing_alarms_and_no_further(clips: list[list[float]]) -> None:
+    scored = [clip(scores) for scores in clips]
+
+    threshold = lowest_silent_threshold(scored, RULE, usual=0.0)
+
+    assert not any(alarms(one, RULE.at(threshold, 0.0)) for one in scored)
+    if threshold > RULE.threshold:
+        below = RULE.at(max(RULE.threshold, threshold * (1 - 1e-9)), 0.0)
+        assert any(alarms(one, below) for one in scored)
+
+
+def test_what_is_no_alarm_raises_nothing() -> None:
+    assert lowest_silent_threshold([clip([0.5] * 10)], RULE, usual=0.0) == RULE.threshold
+    assert lowest_silent_threshold([], RULE, usual=0.0) == RULE.threshold
+
+
+def test_a_raised_threshold_stands_for_a_budget_as_much_rarer_as_its_scores_are() -> None:
+    setting = AlarmSetting(RULE, Budget(4, "day"), 0.0, 24.0, 4, 0.1, 0.4, 24.0, 60.0, extrapolated=False)
+    calibration = replace(Calibration.of({"a": np.linspace(0, 2, 401)}), alarm=setting)
+
+    raised = with_threshold(calibration, 1.5).alarm
+
+    assert raised is not None
+    assert raised.rule == RULE.at(1.5, 0.0)
+    assert raised.budget.alarms == pytest.approx(4 * (101 / 401) / (201 / 401))
+    assert (raised.alarms, raised.needed_h) == (2, pytest.approx(60 * 201 / 101))
+    assert raised.high_per_hour == pytest.approx(0.4 * 101 / 201)
+    assert with_threshold(calibration, 0.9) is calibration
