@@ -95,6 +95,10 @@ def sound(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
+def of_no_codec(path: Path) -> None:
+    path.write_bytes(film(path).read_bytes().replace(b"FMP4", b"zZ9q"))
+
+
 def turned(path: Path) -> None:
     spoilt(path, b"tkhd", 44, struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30))
 
@@ -187,6 +191,7 @@ REFUSALS = [
         "the video ends early: 6 of 2147483647 frames are there",
         "the video ends early: 6 of 2147483647 frames are there",
     ),
+    Hostile("codec.avi", of_no_codec, *["no decoder knows how its pictures are stored"] * 3),
     Hostile("list.mp4", a_list_of_files, OTHERS, OTHERS, OTHERS),
     Hostile("playlist.mp4", a_playlist, OPENED, OPENED, OPENED),
     Hostile("playlist.m3u8", a_playlist, NO_VIDEO, NO_VIDEO, OTHERS),

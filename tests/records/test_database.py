@@ -122,6 +122,16 @@ def test_a_file_that_is_no_database_is_called_damaged_with_the_cure(folder, cont
         Records.open(folder.path)
 
 
+def test_a_table_whose_name_is_no_text_is_called_damaged(folder):
+    """SQLite repeats the name in what it says of it, and Python cannot read that."""
+    Records.open(folder.path).close()
+    content = folder.database.read_bytes()
+    assert b"tableevents" in content
+    folder.database.write_bytes(content.replace(b"tableevents", b"table\x9dvents"))
+    with pytest.raises(DamagedError, match=r"damaged .*--repair"):
+        open_database(folder, create=False)
+
+
 def test_places_that_cannot_hold_records_are_named(tmp_path):
     (tmp_path / "file").write_text("hello")
     (tmp_path / "taken" / "records.db").mkdir(parents=True)
