@@ -107,3 +107,24 @@ def test_where_normal_itself_has_changed_one_line_says_so_and_the_file_of_events
     assert re.findall(r"^(\w+): normal itself has changed", many.out, re.MULTILINE) == ["changed"]
     videos = json.loads((place / "many.json").read_text())["videos"]
     assert {video["video"]: video["drift"] for video in videos} == {"changed": [told], "same": []}
+
+
+def test_seconds_of_a_file_and_no_videos_together_are_refused(cli, run, footage):
+    asked = ("score", footage / "test" / "c.mp4", "--model", run)
+    assert "--seconds: none of the sources is a stream. Leave it out" in cli(*asked, "--seconds", "2").refusal()
+    many = ("score", footage / "test", "--model", run)
+    assert "--videos-together: 0 videos together" in cli(*many, "--videos-together", "0").refusal()
+    assert "a stream never ends" in cli("score", "rtsp://me:hunter2@127.0.0.1:1/x", "--model", run).refusal()
+
+
+def test_a_video_of_a_server_that_is_not_there_is_refused_without_its_password(cli, run, place):
+    answer = cli("score", "http://me:hunter2@127.0.0.1:1/day.mp4?key=hunter2", "--model", run)
+    assert "http://127.0.0.1:1/day.mp4: cannot fetch it (Connection refused)" in answer.refusal()
+    assert "hunter2" not in answer.err
+    assert list(place.iterdir()) == []
+
+
+def test_videos_are_scored_side_by_side_when_asked_for(cli, run, footage, place):
+    answer = cli("score", footage / "test", "--model", run, "--videos-together", "2")
+    assert (answer.code, "results: scores" in answer.out) == (0, True)
+    assert {path.parent.name for path in place.glob("scores/*/scores.parquet")} == {"c", "d"}

@@ -13,11 +13,10 @@ from maskedskipunet.cli import console
 from maskedskipunet.cli.hiding import hide_passwords
 from maskedskipunet.cli.models import find_model
 from maskedskipunet.cli.parsing import Options, Parser
-from maskedskipunet.cli.values import PathText
+from maskedskipunet.cli.values import PathText, UsageError
 from maskedskipunet.data.frames import OnBadFrame
 
 if TYPE_CHECKING:
-    from maskedskipunet.data.addresses import CameraAddress
     from maskedskipunet.detection.drift import DriftChange
     from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
 
@@ -65,23 +64,23 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_json()
     options = parser.parse(arguments)
 
-    from maskedskipunet.workflows.gathering import RemoteVideo, find_sources, is_one_video
+    from maskedskipunet.workflows.gathering import RemoteVideo, find_sources, is_address, is_one_video
 
-    if not (len(options.sources) == 1 and is_one_video(options.sources[0])):
-        videos = find_sources(options.sources)
-        _hide([video.address for video in videos if isinstance(video, RemoteVideo)])
-        return _score_many(videos, options)
-    if "://" not in options.sources[0]:
+    is_one = len(options.sources) == 1 and is_one_video(options.sources[0])
+    if is_one and not is_address(options.sources[0]):
+        _require_a_stream([], options)
         path = Path(options.sources[0])
         return _score_one(path, Path(os.path.realpath(path)).stem, options)  # Path.resolve raises for circular links
-    (video,) = find_sources(options.sources)
-    assert isinstance(video, RemoteVideo), "an address is a server's"
-    _hide([video.address])
-    return _score_one(video, video.name, options)
+    videos = find_sources(options.sources)
+    remote = [video for video in videos if isinstance(video, RemoteVideo)]
+    _require_a_stream(remote, options)
+    hide_passwords([secret for video in remote for secret in video.address.secrets])
+    return _score_one(remote[0], remote[0].name, options) if is_one else _score_many(videos, options)
 
 
-def _hide(addresses: "Sequence[CameraAddress]") -> None:
-    hide_passwords([secret for address in addresses for secret in address.secrets])
+def _require_a_stream(remote: "Sequence[RemoteVideo]", options: Options) -> None:
+    if options.seconds is not None and not remote:
+        raise UsageError("none of the sources is a stream", "--seconds", "Leave it out")
 
 
 def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
