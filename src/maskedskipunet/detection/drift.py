@@ -168,8 +168,8 @@ class DriftChange:
     """Drift begins or is over.
 
     time_s: when that is known. since_s: from when on it has been so, five minutes more or less. departure: how far it
-    departs, limit: how far it may. usual: the median score there, highest_usual: the highest of five minutes of calibration.
-    raised_by: what threshold and release level are raised by, 0 where it is over.
+    departs, limit: how far it may. usual: the median score there, highest_usual: the highest of five minutes of
+    calibration. raised_by: what threshold and release level are raised by, 0 where it is over.
     """
 
     phase: Literal["begin", "end"]
