@@ -4,7 +4,7 @@ Events are told again from their clips, whose every frame the model has seen.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier
 from maskedskipunet.detection.events import EventRule
-from maskedskipunet.detection.raising import alarms, lowest_silent_threshold, with_threshold
+from maskedskipunet.detection.raising import alarms, as_told, lowest_silent_threshold, with_threshold
 from maskedskipunet.errors import CalibrationError, DataError, RecordsError, RunError
 from maskedskipunet.files import require_writable, whole_file
 from maskedskipunet.inference.scorer import score_frames
@@ -118,12 +118,13 @@ def feed_back_normal(
         require_writable(run.path)
     with Records.open(folder, create=False) as records:
         answered = _Answered.of(records, beginnings)
-        before = _score_clips(answered.paths, model, device, progress)
+        before: ClipScores = _score_clips(answered.paths, model, device, progress)
         for recorded in answered.marked:
             if before[recorded.event.id] is None:
                 fault = "no frame of its clip has a score"
                 raise RecordsError(fault, recorded.event.id, "Mark events whose clips are longer, and whole")
         answered = answered.only(before)
+        before = {one.event.id: as_told(scores, one.event.top_score) for one, scores in answered.scored(before)}
         if by == "calibrate":
             result = _raise_threshold(answered, before, calibration)
             if dry_run:
@@ -205,6 +206,11 @@ class _Answered:
         clips = {recorded.event.id: self.clips[recorded.event.id] for recorded in told}
         return _Answered(self.marked, told, clips, (*self.without_clip, *(self.clips.keys() - clips.keys())))
 
+    def scored(self, scores: ClipScores) -> Iterator[tuple[RecordedEvent, NormalScores]]:
+        for recorded in self.told:
+            if (found := scores.get(recorded.event.id)) is not None:
+                yield recorded, found
+
     def effects(
         self,
         before: ClipScores,
@@ -215,36 +221,30 @@ class _Answered:
         """after: None where nothing was trained yet."""
         effects = []
         marked = {recorded.event.id for recorded in self.marked}
-        for recorded in self.told:
+        for recorded, scores in self.scored(before):
             event_id = recorded.event.id
-            score, is_alarm = _judged(before[event_id], calibration)
-            later = None if after is None else after[event_id]
+            later = None if after is None else after.get(event_id)
             effects.append(
                 Effect(
                     event_id,
                     recorded.camera,
                     str(recorded.answer),
                     event_id in marked,
-                    score or 0.0,
-                    bool(is_alarm),
-                    *_judged(later, renewed),
+                    float(np.nanmax(scores.scores)),
+                    alarms(scores, _rule(calibration)),
+                    None if later is None else float(np.nanmax(later.scores)),
+                    None if later is None or renewed is None else alarms(later, _rule(renewed)),
                 )
             )
         return tuple(effects)
-
-
-def _judged(scores: NormalScores | None, calibration: Calibration | None) -> tuple[float | None, bool | None]:
-    """The highest score, and whether it is an alarm."""
-    if scores is None or calibration is None:
-        return None, None
-    return float(np.nanmax(scores.scores)), alarms(scores, _rule(calibration))
 
 
 def _raise_threshold(answered: _Answered, before: ClipScores, calibration: Calibration) -> FeedbackResult:
     """What it takes, not written yet."""
     setting = calibration.alarm
     assert setting is not None
-    marked = [scores for recorded in answered.marked if (scores := before[recorded.event.id]) is not None]
+    ids = {recorded.event.id for recorded in answered.marked}
+    marked = [scores for recorded, scores in answered.scored(before) if recorded.event.id in ids]
     raised = with_threshold(calibration, lowest_silent_threshold(marked, setting.rule, setting.usual))
     effects = answered.effects(before, calibration, before, raised)
     return FeedbackResult(None, calibration, raised, effects, answered.without_clip)
