@@ -31,8 +31,8 @@ def clips(run, tmp_path_factory):
     """Three clips and their highest scores, the lowest first."""
     folder = tmp_path_factory.mktemp("clips")
     paths = [write_clip(folder / f"{level}.mp4", level) for level in (0, 90, 230)]
-    tops = [float(np.nanmax(scored.scores)) for scored in _score_clips(paths, run, "cpu", Silent())]
-    return sorted(zip(tops, paths, strict=True))
+    scored = _score_clips(paths, run, "cpu", Silent())
+    return sorted((float(np.nanmax(scored[path.stem].scores)), path) for path in paths)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +145,19 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(cli, home, place):
     assert answers(place)["abc-weak"] is None
 
 
+def test_a_damaged_clip_of_another_event_is_told_and_stops_nothing_and_one_of_its_own_is_refused(cli, home, place):
+    next((place / "records").glob("events/*/abd-middle.mp4")).write_bytes(b"no video")
+
+    answer = cli("feedback", "runs/small", "abc", "--normal")
+    assert answer.code == 0
+    assert "abd-middle.mp4: cannot open the video" in answer.err
+    assert "1 answered event without a clip cannot be told" in answer.out
+
+    refused = cli("feedback", "runs/small", "abd", "--normal")
+    assert refused.code == 2
+    assert "error: abd-middle: no frame of its clip has a score." in refused.err
+
+
 def test_an_anomaly_is_only_kept(cli, home, place):
     before = everything(home)
     assert cli("feedback", "runs/small", "e-strong", "abc-w", "--anomaly").code == 0
@@ -164,8 +177,8 @@ def test_training_makes_a_new_run_of_both_kinds_of_footage_and_takes_the_thresho
     assert "own footage is not there" not in answer.err
     figures = json.loads((place / "f.json").read_text())
     assert [(event["id"], event["alarms_before"]) for event in figures["events"]] == [
-        ("abd-middle", True),
         ("e-strong", True),
+        ("abd-middle", True),
     ]
     (strong,) = [event for event in figures["events"] if event["marked"]]
     assert strong["after_score"] < strong["before_score"]

@@ -45,6 +45,17 @@ def test_a_file_is_watched_with_the_scores_of_score(cli, run, make, place):
     assert scores == [None if score is None else pytest.approx(score, rel=1e-5) for score in stored]
 
 
+def test_cameras_are_looked_at_as_often_as_the_footage_that_was_trained_on(cli, run, place):
+    for name, rate in (("fast", 20), ("slow", 5)):
+        with VideoWriter(place / f"{name}.mp4", height_px=32, width_px=48, frame_rate=rate) as writer:
+            for number in range(12):
+                writer.write(np.full((32, 48, 3), 10 * number, np.uint8))
+    answer = cli("watch", "fast.mp4", "slow.mp4", "--model", run, "--speed", 50, "--max-delay-s", 300, "--scores")
+    assert "watching 2 cameras, 10 frames a second" in answer.err  # as in the footage
+    frames = [one["camera"] for one in map(json.loads, answer.out.splitlines()) if one["kind"] == "scored"]
+    assert {name: frames.count(name) for name in sorted(set(frames))} == {"fast.mp4": 6, "slow.mp4": 12}
+
+
 def test_without_being_asked_nothing_is_printed_on_stdout(cli, run, make, place):
     answer = cli("watch", make.video(place / "v.mp4", 6), "--model", run, "--speed", 50)
     assert (answer.code, answer.out) == (0, "")
@@ -84,7 +95,7 @@ def test_a_file_of_cameras_names_the_model_too(cli, run, make, place):
 
 
 def test_a_file_that_breaks_off_makes_it_done_in_part(cli, run, make, place, monkeypatch):
-    monkeypatch.setattr("maskedskipunet.workflows.watch._require_readable", lambda source: None)  # it breaks later
+    monkeypatch.setattr("maskedskipunet.workflows.watch._rate_of", lambda *asked: None)  # it breaks later
     (place / "words.mp4").write_text("no video")
     answer = cli("watch", "words.mp4", make.video(place / "v.mp4", 6), "--model", run, "--speed", 50)
     assert answer.code == 1

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule
-from maskedskipunet.detection.raising import alarms, lowest_silent_threshold, with_threshold
+from maskedskipunet.detection.raising import alarms, as_told, lowest_silent_threshold, with_threshold
 
 RULE = EventRule(threshold=1.0, release=0.8, shortest_s=0.5, merge_s=0.6)
 SCORES = st.lists(st.one_of(st.floats(0, 5), st.sampled_from([float("nan"), 0.9, 1.0, 3.0])), max_size=40)
@@ -28,6 +28,15 @@ def test_the_threshold_is_raised_so_far_that_nothing_alarms_and_no_further(clips
     if threshold > RULE.threshold:
         below = RULE.at(max(RULE.threshold, threshold * (1 - 1e-9)), 0.0)
         assert any(alarms(one, below) for one in scored)
+
+
+def test_a_clip_counts_as_what_it_was_before_compression_unless_another_model_told_of_it() -> None:
+    faded = clip([float("nan"), 0.5, 1.9])
+
+    np.testing.assert_allclose(as_told(faded, 2.0).scores, [float("nan"), 1 / 1.9, 2.0])
+    assert as_told(faded, 2.2) is faded
+    assert as_told(faded, 1.6) is faded
+    assert as_told(clip([0.0]), 1.0).scores.tolist() == [0.0]
 
 
 def test_what_is_no_alarm_raises_nothing() -> None:

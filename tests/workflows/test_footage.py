@@ -255,3 +255,9 @@ def trimmed_copy(source: Path, path: Path, lost_frames: int) -> None:
             earlier = int(Fraction(lost_frames, 10) / packet.time_base)
             packet.pts, packet.dts, packet.stream = packet.pts - earlier, packet.dts - earlier, stream
             copy.mux(packet)
+
+
+@pytest.mark.parametrize(("rates", "common"), [((10, 10), 10.0), ((10,), 10.0), ((10, 25), None)])
+def test_the_rate_of_footage_is_known_where_it_is_one(tmp_path, rates, common):
+    videos = [write_video(tmp_path / f"{at}.mp4", 6, rate) for at, rate in enumerate(rates)]
+    assert footage.common_rate([footage.source_of(video, HOW, "stop") for video in videos]) == common

@@ -247,6 +247,7 @@ def test_the_highest_moments_of_one_video_lie_half_a_minute_apart() -> None:
 def test_a_stretch_names_a_video_or_a_part_of_it() -> None:
     assert Stretch.read("13") == Stretch("13")
     assert Stretch.read("a@b@1.5-2") == Stretch("a@b", 1.5, 2.0)
+    assert [Stretch("a", 1, 2).holds(*at) for at in (("a", 1.5), ("a", 3), ("b", 1.5))] == [True, False, False]
     with pytest.raises(ConfigError, match="is no stretch"):
         Stretch.read("a@1.2.3-2")
 

@@ -24,7 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "evaluate": "judge any method's scores by every protocol",
     "score": "score one video or many with a trained model",
     "calibrate": "set a model's alarm threshold by a budget, from normal footage",
-    "watch": "score live cameras, as frames arrive",
+    "watch": "watch live cameras: events, alarms, clips",
     "feedback": "say what recorded events were, and adapt a model to it",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train and test the published variants into one table",

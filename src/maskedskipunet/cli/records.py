@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add(
         "--larger-than", type=str, metavar="SIZE", help="prune: the oldest beyond 10GB, 500MB, … (default: none)."
     )
-    parser.add_switch("--dry-run", dest="dry_run", help="prune: only tell what would go (default: remove it).")
+    parser.add_switch("--dry-run", dest="dry_run", help="With prune: only tell what would go (default: remove it).")
     parser.add_json()
     options = parser.parse(arguments)
     for action, names in _OF.items():

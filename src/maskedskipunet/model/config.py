@@ -117,9 +117,10 @@ class InputFormat:
     """What a trained network is used to looking at, stored with it and applied whenever it scores.
 
     height_px, width_px: every frame is resized to it. fps: videos are resampled to this many frames a second
-    (None: as they are). stride: then every stride-th frame is kept. image_fps: the rate taken for folders
-    of images, which state none. ignore: shapes of frames that it does not look at (`detection.regions` reads them); in
-    a stored model they are in percent, so that they hold for frames of any size.
+    (None: as they are). stride: then every stride-th frame is kept. image_fps: the rate taken for folders of images,
+    which state none. footage_fps: the rate of videos that were trained on as they are, at which cameras are looked at;
+    None where it is not one, or not known. ignore: shapes of frames that it does not look at (`detection.regions` reads
+    them); in a stored model they are in percent, so that they hold for frames of any size.
     """
 
     height_px: int = 256
@@ -127,6 +128,7 @@ class InputFormat:
     fps: float | None = None
     stride: int = 1
     image_fps: float = 10.0
+    footage_fps: float | None = None
     ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -134,9 +136,9 @@ class InputFormat:
             size = getattr(self, name)
             if not isinstance(size, int) or size < SIZE_STEP or size % SIZE_STEP:
                 raise ConfigError(f"{size!r} is not a multiple of {SIZE_STEP}", f"input.{name}", "Use 256, say")
-        for name in ("fps", "image_fps"):
+        for name in ("fps", "image_fps", "footage_fps"):
             rate = getattr(self, name)
-            if not (name == "fps" and rate is None) and not (isinstance(rate, int | float) and 0 < rate < inf):
+            if not (name != "image_fps" and rate is None) and not (isinstance(rate, int | float) and 0 < rate < inf):
                 raise ConfigError(f"{rate!r} frames a second", f"input.{name}", "Use a rate above 0")
         if not isinstance(self.stride, int) or self.stride < 1:
             raise ConfigError(f"every {self.stride!r}-th frame", "input.stride", "Use 1 or more")
@@ -144,9 +146,9 @@ class InputFormat:
             raise ConfigError(f"{self.ignore!r} are no shapes", "input.ignore", "Use a list of texts")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `config.json` holds them; without `ignore` where nothing is, as earlier versions knew it."""
+        """Plain values, as `config.json` holds them; additions only where they say something, for earlier versions."""
         values = asdict(self) | {"ignore": list(self.ignore)}
-        return {name: value for name, value in values.items() if name != "ignore" or value}
+        return {name: value for name, value in values.items() if name not in ("ignore", "footage_fps") or value}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "InputFormat":

@@ -48,6 +48,9 @@ class Stretch:
     start_s: float = float("-inf")
     end_s: float = float("inf")
 
+    def holds(self, video: str, time_s: float) -> bool:
+        return self.video == video and self.start_s <= time_s <= self.end_s
+
     @classmethod
     def read(cls, text: str) -> "Stretch":
         """
@@ -144,7 +147,8 @@ def calibrate(
         for video, source in zip(kept, sources, strict=True):
             found, blocks, gathering = [], list[Block](), Blocks()
             for frame in score_frames(source.frames(), network, how, with_maps=True):
-                if block := gathering.add(frame.time_s, frame.score, frame.map):
+                excluded = any(stretch.holds(video.name, frame.time_s) for stretch in stretches)
+                if block := gathering.add(frame.time_s, None if excluded else frame.score, frame.map):
                     blocks.append(block)
                 found.append((frame.index, frame.time_s, np.nan if frame.score is None else frame.score))
                 advance(1)

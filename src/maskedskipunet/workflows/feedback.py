@@ -4,7 +4,7 @@ Events are told again from their clips, whose every frame the model has seen.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier
 from maskedskipunet.detection.events import EventRule
-from maskedskipunet.detection.raising import alarms, lowest_silent_threshold, with_threshold
+from maskedskipunet.detection.raising import alarms, as_told, lowest_silent_threshold, with_threshold
 from maskedskipunet.errors import CalibrationError, DataError, RecordsError, RunError
 from maskedskipunet.files import require_writable, whole_file
 from maskedskipunet.inference.scorer import score_frames
@@ -31,6 +31,7 @@ from maskedskipunet.workflows.scoring import load_scorer
 
 FORMAT_VERSION = 1
 By = Literal["calibrate", "train"]
+ClipScores = Mapping[str, NormalScores | None]  # of clips by their event's id; None where a clip has none
 
 
 @dataclass(frozen=True)
@@ -109,83 +110,40 @@ def feed_back_normal(
     """
     progress = progress or Silent()
     weights = model_folder(model)
-    home = weights.parent if weights.name == "model" else weights
+    run = RunFolder(weights.parent if weights.name == "model" else weights)
     calibration = _calibration(weights, model)
-    if not dry_run:
-        require_writable(home)
-    if by == "train" and not RunFolder(home).config.is_file():
+    if by == "train" and not run.config.is_file():
         raise RunError("a model without its run cannot be trained on", str(model), "Name its run folder")
+    if not dry_run:
+        require_writable(run.path)
     with Records.open(folder, create=False) as records:
-        events = records.events()
-        chosen = choose_events(events, beginnings)
-        ids = {recorded.event.id for recorded in chosen}
-        for recorded in chosen:
-            if not _clip(records, recorded).is_file():
-                cure = "Mark events with clips; `watch` cuts them while there is room"
-                raise RecordsError("the event has no clip", recorded.event.id, cure)
-        answered = [
-            replace(recorded, answer="normal") if recorded.event.id in ids else recorded
-            for recorded in events
-            if recorded.event.id in ids or recorded.answer is not None
-        ]
-        clips = {recorded.event.id: _clip(records, recorded) for recorded in answered}
-        told = [recorded for recorded in answered if clips[recorded.event.id].is_file()]
-        without = tuple(recorded.event.id for recorded in answered if recorded not in told)
-        paths = [clips[recorded.event.id] for recorded in told]
-        before = _score_clips(paths, model, device, progress)
-        kept = _Kept(home / "feedback")
-
-        def effects(after: Sequence[NormalScores] | None, rule: EventRule | None) -> tuple[Effect, ...]:
-            return _effects(told, ids, before, _rule(calibration), after, rule)
-
-        def keep_answers() -> None:
-            for recorded in chosen:
-                records.answer(recorded.event.id, "normal")
-
-        if by == "train":
+        answered = _Answered.of(records, beginnings)
+        before: ClipScores = _score_clips(answered.paths, model, device, progress)
+        for recorded in answered.marked:
+            if before[recorded.event.id] is None:
+                fault = "no frame of its clip has a score"
+                raise RecordsError(fault, recorded.event.id, "Mark events whose clips are longer, and whole")
+        answered = answered.only(before)
+        before = {one.event.id: as_told(scores, one.event.top_score) for one, scores in answered.scored(before)}
+        if by == "calibrate":
+            result = _raise_threshold(answered, before, calibration)
             if dry_run:
-                return FeedbackResult(None, calibration, None, effects(None, None), without)
-            marked = {recorded.event.id: clips[recorded.event.id] for recorded in chosen}
-            earlier_clips = [path for path in kept.clips() if path.stem not in marked]
-            training = fine_tuned(
-                RunFolder(home),
-                [*earlier_clips, *marked.values()],
-                epochs=epochs,
-                learning_rate=learning_rate,
-                device=device,
-                progress=progress,
-            )
-            with training as new:
-                carried_over = not _calibrate_again(RunFolder(home), new, calibration, device, progress)
-                renewed = _calibration(new.model, new.path)
-                after = _score_clips(paths, new.path, device, progress)
-                kept.copied_to(new.path / "feedback").add(chosen, marked)
-            kept.add(chosen, marked)
-            keep_answers()
-            found = effects(after, _rule(renewed))
-            return FeedbackResult(new.path, calibration, renewed, found, without, carried_over=carried_over)
-
-        normal = [scores for recorded, scores in zip(told, before, strict=True) if recorded.event.id in ids]
-        setting = calibration.alarm
-        assert setting is not None
-        raised = with_threshold(calibration, lowest_silent_threshold(normal, setting.rule, setting.usual))
-        result = FeedbackResult(None, calibration, raised, effects(before, _rule(raised)), without)
-        if dry_run:
-            return result
-        if result.lost and not force:
-            lost = ", ".join(effect.id for effect in result.lost)
-            raise CalibrationError(
-                f"raised to {_rule(raised).threshold:.5f}, the threshold would miss what was answered as an anomaly",
-                lost,
-                "Use --by train, or --force if you can do without",
-            )
-        kept.add(chosen, clips)
-        earlier = None
-        if raised != calibration:
-            earlier = keep_earlier(weights)
-            raised.write(weights)
-        keep_answers()
-        return replace(result, model=home, earlier=earlier)
+                return result
+            if result.lost and not force:
+                raise _refusal(result)
+            _KeptClips(run.path / "feedback").add(answered.marked, answered.clips)
+            if (raised := result.after) is not None and raised != calibration:
+                result = replace(result, earlier=keep_earlier(weights))
+                raised.write(weights)
+            result = replace(result, model=run.path)
+        elif dry_run:
+            return FeedbackResult(None, calibration, None, answered.effects(before, calibration), answered.without_clip)
+        else:
+            training = _Training(epochs, learning_rate, device, progress)
+            result = training.result(run, answered, before, calibration)
+        for recorded in answered.marked:
+            records.answer(recorded.event.id, "normal")
+    return result
 
 
 def choose_events(events: Sequence[RecordedEvent], beginnings: Sequence[str]) -> list[RecordedEvent]:
@@ -207,20 +165,147 @@ def choose_events(events: Sequence[RecordedEvent], beginnings: Sequence[str]) ->
     return list(chosen.values())
 
 
-class _Kept:
+@dataclass(frozen=True)
+class _Answered:
+    """Events that were answered. marked: those that are answered now. told: those that have a clip; clips: its path,
+    by the event's id.
+    """
+
+    marked: list[RecordedEvent]
+    told: list[RecordedEvent]
+    clips: dict[str, Path]
+    without_clip: tuple[str, ...]
+
+    @classmethod
+    def of(cls, records: Records, beginnings: Sequence[str]) -> "_Answered":
+        """Raises RecordsError for events that there are not, or that have no clip."""
+        events = records.events()
+        marked = choose_events(events, beginnings)
+        ids = {recorded.event.id for recorded in marked}
+        earlier = [one for one in events if one.answer is not None and one.event.id not in ids]
+        told, clips, without_clip = [], {}, []
+        for recorded in [*(replace(one, answer="normal") for one in marked), *earlier]:
+            event_id, clip = recorded.event.id, records.clip_path(recorded.event.id, recorded.began_unix_s)
+            if clip.is_file():
+                told.append(recorded)
+                clips[event_id] = clip
+            elif event_id in ids:
+                cure = "Mark events with clips; `watch` cuts them while there is room"
+                raise RecordsError("the event has no clip", event_id, cure)
+            else:
+                without_clip.append(event_id)
+        return cls(marked, told, clips, tuple(without_clip))
+
+    @property
+    def paths(self) -> list[Path]:
+        return list(self.clips.values())
+
+    def only(self, scores: ClipScores) -> "_Answered":
+        """Those whose clips can be scored."""
+        told = [recorded for recorded in self.told if scores[recorded.event.id] is not None]
+        clips = {recorded.event.id: self.clips[recorded.event.id] for recorded in told}
+        return _Answered(self.marked, told, clips, (*self.without_clip, *(self.clips.keys() - clips.keys())))
+
+    def scored(self, scores: ClipScores) -> Iterator[tuple[RecordedEvent, NormalScores]]:
+        for recorded in self.told:
+            if (found := scores.get(recorded.event.id)) is not None:
+                yield recorded, found
+
+    def effects(
+        self,
+        before: ClipScores,
+        calibration: Calibration,
+        after: ClipScores | None = None,
+        renewed: Calibration | None = None,
+    ) -> tuple[Effect, ...]:
+        """after: None where nothing was trained yet."""
+        effects = []
+        marked = {recorded.event.id for recorded in self.marked}
+        for recorded, scores in self.scored(before):
+            event_id = recorded.event.id
+            later = None if after is None else after.get(event_id)
+            effects.append(
+                Effect(
+                    event_id,
+                    recorded.camera,
+                    str(recorded.answer),
+                    event_id in marked,
+                    float(np.nanmax(scores.scores)),
+                    alarms(scores, _rule(calibration)),
+                    None if later is None else float(np.nanmax(later.scores)),
+                    None if later is None or renewed is None else alarms(later, _rule(renewed)),
+                )
+            )
+        return tuple(effects)
+
+
+def _raise_threshold(answered: _Answered, before: ClipScores, calibration: Calibration) -> FeedbackResult:
+    """What it takes, not written yet."""
+    setting = calibration.alarm
+    assert setting is not None
+    ids = {recorded.event.id for recorded in answered.marked}
+    marked = [scores for recorded, scores in answered.scored(before) if recorded.event.id in ids]
+    raised = with_threshold(calibration, lowest_silent_threshold(marked, setting.rule, setting.usual))
+    effects = answered.effects(before, calibration, before, raised)
+    return FeedbackResult(None, calibration, raised, effects, answered.without_clip)
+
+
+def _refusal(result: FeedbackResult) -> CalibrationError:
+    assert result.after is not None
+    return CalibrationError(
+        f"raised to {_rule(result.after).threshold:.5f}, the threshold would miss what was answered as an anomaly",
+        ", ".join(effect.id for effect in result.lost),
+        "Use --by train, or --force if you can do without",
+    )
+
+
+@dataclass(frozen=True)
+class _Training:
+    """How a run is trained on with what is normal too."""
+
+    epochs: int
+    learning_rate: float
+    device: str
+    progress: Progress
+
+    def result(
+        self, run: RunFolder, answered: _Answered, before: ClipScores, calibration: Calibration
+    ) -> FeedbackResult:
+        marked = [answered.clips[recorded.event.id] for recorded in answered.marked]
+        kept = _KeptClips(run.path / "feedback")
+        names = {path.name for path in marked}
+        training = fine_tuned(
+            run,
+            [*(path for path in kept.paths() if path.name not in names), *marked],
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            device=self.device,
+            progress=self.progress,
+        )
+        with training as new:
+            anew = _calibrate_again(run, new, calibration, self.device, self.progress)
+            renewed = _calibration(new.model, new.path)
+            after = _score_clips(answered.paths, new.path, self.device, self.progress)
+            kept.copied_to(new.path / "feedback").add(answered.marked, answered.clips)
+        kept.add(answered.marked, answered.clips)
+        effects = answered.effects(before, calibration, after, renewed)
+        return FeedbackResult(new.path, calibration, renewed, effects, answered.without_clip, carried_over=not anew)
+
+
+class _KeptClips:
     """Clips that are normal though they alarmed: `ID.mp4` each, and `events.json` that tells which event it is."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._list = folder, folder / "events.json"
 
-    def clips(self) -> list[Path]:
+    def paths(self) -> list[Path]:
         return [path for path in sorted(self.folder.glob("*.mp4")) if path.is_file()]
 
-    def copied_to(self, folder: Path) -> "_Kept":
+    def copied_to(self, folder: Path) -> "_KeptClips":
         """The same in another run."""
-        for path in [*self.clips(), *([self._list] if self._list.is_file() else [])]:
+        for path in [*self.paths(), *([self._list] if self._list.is_file() else [])]:
             _copy(path, folder / path.name)
-        return _Kept(folder)
+        return _KeptClips(folder)
 
     def add(self, events: Sequence[RecordedEvent], clips: dict[str, Path]) -> None:
         told = {one["id"]: one for one in self._told()}
@@ -250,10 +335,6 @@ def _copy(source: Path, target: Path) -> None:
         part.write_bytes(source.read_bytes())
 
 
-def _clip(records: Records, recorded: RecordedEvent) -> Path:
-    return records.clip_path(recorded.event.id, recorded.began_unix_s)
-
-
 def _calibration(folder: Path, model: Path) -> Calibration:
     calibration = Calibration.read(folder)
     if calibration is None or calibration.alarm is None:
@@ -267,48 +348,22 @@ def _rule(calibration: Calibration) -> EventRule:
     return calibration.alarm.rule
 
 
-def _score_clips(paths: Sequence[Path], model: Path, device: str, progress: Progress) -> list[NormalScores]:
-    """Every frame of each clip: `watch` cuts them of the frames that it scores."""
+def _score_clips(paths: Sequence[Path], model: Path, device: str, progress: Progress) -> dict[str, NormalScores | None]:
+    """Every frame of each clip: `watch` cuts them of the frames that it scores. By their events' ids."""
     network, how = load_scorer(model, device)
-    sources = [Source(path=path, on_bad_frame="skip") for path in paths]
-    scored = []
-    with progress.stage("scoring clips", sum(source.expected_frames() for source in sources)) as advance:
-        for source in sources:
+    scored: dict[str, NormalScores | None] = {}
+    with progress.stage("scoring clips", len(paths), "clips") as advance:
+        for path in paths:
             found = []
-            for frame in score_frames(source.frames(), network, how):
-                found.append((frame.time_s, np.nan if frame.score is None else frame.score))
-                advance(1)
-            time_s, scores = (np.array(column) for column in zip(*found, strict=True)) if found else (np.empty(0),) * 2
-            if np.isnan(scores).all():
-                raise DataError("no frame of the clip has a score", str(source.path), "Mark longer events")
-            scored.append(NormalScores(source.path.stem, time_s, scores))
+            try:
+                for frame in score_frames(Source(path=path, on_bad_frame="skip").frames(), network, how):
+                    found.append((frame.time_s, np.nan if frame.score is None else frame.score))
+            except DataError as error:
+                progress.note(str(error))
+            time_s, scores = np.array(found or [(0.0, np.nan)]).T
+            scored[path.stem] = None if np.isnan(scores).all() else NormalScores(path.stem, time_s, scores)
+            advance(1)
     return scored
-
-
-def _effects(
-    told: Sequence[RecordedEvent],
-    marked: set[str],
-    before: Sequence[NormalScores],
-    rule_before: EventRule,
-    after: Sequence[NormalScores] | None,
-    rule_after: EventRule | None,
-) -> tuple[Effect, ...]:
-    effects = []
-    for at, recorded in enumerate(told):
-        later = None if after is None else after[at]
-        effects.append(
-            Effect(
-                recorded.event.id,
-                recorded.camera,
-                str(recorded.answer),
-                recorded.event.id in marked,
-                float(np.nanmax(before[at].scores)),
-                alarms(before[at], rule_before),
-                None if later is None else float(np.nanmax(later.scores)),
-                None if later is None or rule_after is None else alarms(later, rule_after),
-            )
-        )
-    return tuple(effects)
 
 
 def _calibrate_again(run: RunFolder, new: RunFolder, calibration: Calibration, device: str, progress: Progress) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
 from maskedskipunet.data.labels import labels_for
 from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
-from maskedskipunet.data.sampling import require_rate
+from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import DataError
@@ -86,6 +87,14 @@ def training_sources(config: DataConfig, how: InputFormat) -> tuple[Sequence[Vid
         raise DataError("there is no normal footage to train on", str(config.footage), training_places(dataset))
     items = clips_of_scene(dataset.train, config.scene, config.footage)
     return items, [source_of(item.path, how, config.on_bad_frame) for item in items]
+
+
+def common_rate(sources: Sequence[Source]) -> float | None:
+    """The frames a second that videos have, if it is one for all of them; None where it is not, or not known."""
+    rates = [source.probe().frame_rate for source in sources]
+    known = [float(rate) for rate in rates if rate is not None]
+    is_one = len(known) == len(sources) > 0 and min(known) >= max(known) * RATE_TOLERANCE
+    return float(median(known)) if is_one else None
 
 
 def training_places(dataset: Dataset) -> str:

@@ -30,7 +30,7 @@ from maskedskipunet.workflows.estimate import (
     require_memory_for_network,
     training_hours,
 )
-from maskedskipunet.workflows.footage import training_clips, training_sources
+from maskedskipunet.workflows.footage import common_rate, training_clips, training_sources
 from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
 
 SLOW_TRAINING_H = 2.0  # from here on a person should know before it starts
@@ -180,6 +180,10 @@ def _fit(
         what=f"{config.training.epochs} checkpoints and a state to resume from",
         cure="Make room, name another folder with --runs, or use a smaller --model.latent_dim",
     )
+    how = config.input_format
+    if how.fps is None:
+        how = replace(how, footage_fps=common_rate(training_sources(config.data, how)[1]))
+    network.input_format = how
     fit(network, *clips, config.training, run, seed=config.seed, progress=progress, resume=resume)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.sampling import require_rate
+from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import probe_video
 from maskedskipunet.detection.calibration import Calibration
@@ -103,11 +103,12 @@ def watch_cameras(
     network, how = load_scorer(model, device, precision)
     calibration = Calibration.read(model_folder(model))
     setting = None if calibration is None else calibration.alarm
-    rate = how.fps if fps is None else fps
+    for address in cameras.values():
+        _require_readable(address)
     sources = {
         name: LiveSource(
             address=address,
-            fps=rate,
+            fps=_rate_of(address, fps or how.fps, how.footage_fps),
             stride=how.stride,
             open_s=patience.first_s,
             read_s=patience.stall_s,
@@ -118,9 +119,7 @@ def watch_cameras(
     ignored = {
         name: also_ignoring(how, (ignore or {}).get(name, ()), f"cameras.{name}.ignore").ignore for name in cameras
     }
-    for source in sources.values():
-        _require_readable(source)
-    plan = WatchPlan(list(cameras), network.clip_length // 2, rate, how.stride)
+    plan = WatchPlan(list(cameras), network.clip_length // 2, fps or how.fps or how.footage_fps, how.stride)
     finders: dict[str, AlarmFinder] = {}
     if calibration is not None and setting is not None:
         plan = replace(plan, threshold=setting.rule.threshold, budget=str(setting.budget))
@@ -218,13 +217,25 @@ def _begin_recording(
     return [recorder, measure], records.finished
 
 
-def _require_readable(source: LiveSource) -> None:
+def _require_readable(address: CameraAddress) -> None:
     """A file that is not there will not come, other than a camera: that is told before anything is watched."""
-    if source.address.kind != "file":
+    if address.kind != "file":
         return
-    path = source.address.path
-    if path.is_dir():
-        raise ConfigError("a folder cannot be watched", str(path), "Name a video file, or score the folder")
-    if not path.exists():
-        raise VideoError("no such file", str(path), "Check the path; streams begin with rtsp:// or http://")
-    require_rate(probe_video(path, "skip"), source.fps, str(path))
+    if address.path.is_dir():
+        raise ConfigError("a folder cannot be watched", str(address.path), "Name a video file, or score the folder")
+    if not address.path.exists():
+        raise VideoError("no such file", str(address.path), "Check the path; streams begin with rtsp:// or http://")
+
+
+def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | None) -> float | None:
+    """The frames a second that are taken of a camera; None: all that come.
+
+    asked: must be had, in a file at least. footage_fps: of the footage that was trained on; a file that has fewer is
+    taken as it is.
+    """
+    if address.kind != "file":
+        return asked or footage_fps
+    info = probe_video(address.path, "skip")
+    require_rate(info, asked, str(address.path))
+    has_fewer = footage_fps is not None and (info.frame_rate or 0.0) < footage_fps * RATE_TOLERANCE
+    return asked or (None if has_fewer else footage_fps)
