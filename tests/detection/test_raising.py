@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores
 from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.day import DayAlarms, PartAlarms, read_parts
 from maskedskipunet.detection.events import EventRule
-from maskedskipunet.detection.raising import alarms, as_told, lowest_silent_threshold, with_threshold
+from maskedskipunet.detection.raising import alarms, as_told, lowest_silent_threshold, raised_over, with_threshold
 
 RULE = EventRule(threshold=1.0, release=0.8, shortest_s=0.5, merge_s=0.6)
 SCORES = st.lists(st.one_of(st.floats(0, 5), st.sampled_from([float("nan"), 0.9, 1.0, 3.0])), max_size=40)
@@ -37,6 +38,33 @@ def test_a_clip_counts_as_what_it_was_before_compression_unless_another_model_to
     assert as_told(faded, 2.2) is faded
     assert as_told(faded, 1.6) is faded
     assert as_told(clip([0.0]), 1.0).scores.tolist() == [0.0]
+
+
+def test_each_part_of_the_day_is_raised_over_its_own_clips_alone() -> None:
+    night, noon, dusk = read_parts("night=0-6,noon=12-13,dusk=20-22")
+    low, high = RULE.at(0.5, 0.1), RULE.at(2.0, 0.1)
+    parts = (
+        PartAlarms(night, low, 0.1, 6.0, 1),
+        PartAlarms(noon, high, 0.1, 6.0, 1),
+        PartAlarms(dusk, None, None, 0.1, 0),
+    )
+    setting = AlarmSetting(RULE, Budget(4, "day"), 0.1, 24.0, 4, 0.1, 0.4, 24.0, 60.0, False, DayAlarms(parts, "%H"))
+    calibration = replace(Calibration.of({"a": np.linspace(0, 3, 401)}), alarm=setting)
+
+    def raised(hour: float | None, score: float) -> AlarmSetting:
+        loud = replace(clip([score] * 10), starts_s=None if hour is None else hour * 3600)
+        after = raised_over(calibration, [loud])
+        assert after.alarm is not None
+        assert not alarms(loud, after.alarm.rule_at(loud.starts_s))
+        return after.alarm
+
+    assert raised(3, 0.4) == raised(12.5, 1.9) == raised(None, 0.9) == setting
+    for hour, score, changed in ((3, 0.7, "night"), (12.5, 2.5, "noon"), (21, 1.5, ""), (9, 1.5, ""), (None, 1.5, "")):
+        found = raised(hour, score)
+        assert found.day is not None
+        for before, after in zip(parts, found.day.parts, strict=True):
+            assert (after != before) == (before.part.name == changed)
+        assert (found.rule != RULE) == (changed == "")
 
 
 def test_what_is_no_alarm_raises_nothing() -> None:

@@ -50,6 +50,32 @@ def lowest_silent_threshold(clips: Sequence[NormalScores], rule: EventRule, usua
     return high
 
 
+def raised_over(calibration: Calibration, clips: Sequence[NormalScores]) -> Calibration:
+    """A calibration by which none of these clips is an alarm.
+
+    Each part's threshold is raised as far as clips of its time of day need, the common one by those of no such part.
+    """
+    setting = calibration.alarm
+    assert setting is not None
+    common = [clip for clip in clips if setting.rule_at(clip.starts_s) is setting.rule]
+    raised = with_threshold(calibration, lowest_silent_threshold(common, setting.rule, setting.usual))
+    if setting.day is None or raised.alarm is None:
+        return raised
+    parts = []
+    for each in setting.day.parts:
+        if each.rule is not None and each.usual is not None:
+            own = [clip for clip in clips if setting.rule_at(clip.starts_s) is each.rule]
+            threshold = lowest_silent_threshold(own, each.rule, each.usual)
+            if threshold > each.rule.threshold:
+                parts.append(replace(each, rule=each.rule.at(threshold, each.usual)))
+                continue
+        parts.append(each)
+    day = replace(setting.day, parts=tuple(parts))
+    if day == setting.day:
+        return raised
+    return replace(raised, alarm=replace(raised.alarm, day=day))
+
+
 def with_threshold(calibration: Calibration, threshold: float) -> Calibration:
     """A calibration whose threshold is raised; its budget and rates become rarer as such scores are.
 

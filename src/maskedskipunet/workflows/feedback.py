@@ -15,11 +15,12 @@ from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier
 from maskedskipunet.detection.events import EventRule
-from maskedskipunet.detection.raising import alarms, as_told, lowest_silent_threshold, with_threshold
+from maskedskipunet.detection.raising import alarms, as_told, raised_over
 from maskedskipunet.errors import CalibrationError, DataError, RecordsError, RunError
 from maskedskipunet.files import require_writable, whole_file
 from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.pretrained import model_folder
+from maskedskipunet.monitor.alarms import time_of_day_s
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
@@ -207,9 +208,10 @@ class _Answered:
         return _Answered(self.marked, told, clips, (*self.without_clip, *(self.clips.keys() - clips.keys())))
 
     def scored(self, scores: ClipScores) -> Iterator[tuple[RecordedEvent, NormalScores]]:
+        """Events with their clips' scores, at the time of day that they began at."""
         for recorded in self.told:
             if (found := scores.get(recorded.event.id)) is not None:
-                yield recorded, found
+                yield recorded, replace(found, starts_s=time_of_day_s(recorded.began_unix_s))
 
     def effects(
         self,
@@ -231,9 +233,9 @@ class _Answered:
                     str(recorded.answer),
                     event_id in marked,
                     float(np.nanmax(scores.scores)),
-                    alarms(scores, _rule(calibration)),
+                    alarms(scores, _rule(calibration, scores.starts_s)),
                     None if later is None else float(np.nanmax(later.scores)),
-                    None if later is None or renewed is None else alarms(later, _rule(renewed)),
+                    None if later is None or renewed is None else alarms(later, _rule(renewed, scores.starts_s)),
                 )
             )
         return tuple(effects)
@@ -241,11 +243,9 @@ class _Answered:
 
 def _raise_threshold(answered: _Answered, before: ClipScores, calibration: Calibration) -> FeedbackResult:
     """What it takes, not written yet."""
-    setting = calibration.alarm
-    assert setting is not None
     ids = {recorded.event.id for recorded in answered.marked}
     marked = [scores for recorded, scores in answered.scored(before) if recorded.event.id in ids]
-    raised = with_threshold(calibration, lowest_silent_threshold(marked, setting.rule, setting.usual))
+    raised = raised_over(calibration, marked)
     effects = answered.effects(before, calibration, before, raised)
     return FeedbackResult(None, calibration, raised, effects, answered.without_clip)
 
@@ -343,9 +343,10 @@ def _calibration(folder: Path, model: Path) -> Calibration:
     return calibration
 
 
-def _rule(calibration: Calibration) -> EventRule:
+def _rule(calibration: Calibration, starts_s: float | None = None) -> EventRule:
+    """At a time of day, or the common one."""
     assert calibration.alarm is not None
-    return calibration.alarm.rule
+    return calibration.alarm.rule_at(starts_s)
 
 
 def _score_clips(paths: Sequence[Path], model: Path, device: str, progress: Progress) -> dict[str, NormalScores | None]:
@@ -372,6 +373,7 @@ def _calibrate_again(run: RunFolder, new: RunFolder, calibration: Calibration, d
     Returns whether it was set anew.
     """
     assert calibration.alarm is not None
+    day = calibration.alarm.day
     try:
         told = json.loads(run.calibrated_on.read_text(encoding="utf-8"))
         videos = [NamedVideo(str(name), Path(path)) for name, path in told["videos"].items()]
@@ -383,6 +385,8 @@ def _calibrate_again(run: RunFolder, new: RunFolder, calibration: Calibration, d
                 calibration.alarm.budget,
                 exclude=told["exclude"],
                 interval_h=calibration.alarm.interval_h,
+                parts=() if day is None else [each.part for each in day.parts],
+                starts=None if day is None else day.starts,
                 device=device,
                 progress=progress,
             )
