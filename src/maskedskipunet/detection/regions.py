@@ -152,7 +152,7 @@ def _coarser(mask: Mask) -> Mask:
 
 
 def _touched(corners: NDArray[np.float64], height_px: int, width_px: int) -> Mask:
-    """The pixels whose inside a polygon and its inside have a part of. corners: (N, 2)."""
+    """The pixels that share more than an edge or a corner with a polygon's inside. corners: (N, 2), x and y."""
     centre_x, centre_y = np.arange(width_px) + 0.5, np.arange(height_px) + 0.5
     inside = np.zeros((height_px, width_px), np.bool_)
     crossed = np.zeros_like(inside)
