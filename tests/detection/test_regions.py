@@ -156,7 +156,8 @@ def test_a_mask_of_very_many_pieces_becomes_few_boxes_that_leave_nothing_of_it_o
         ("10%,20,30,40", "mixes pixels and percent"),
         ("1,1 2,2 3,3", "encloses nothing"),
         ("1,1 1,1 1,1", "encloses nothing"),
-        ("1,2 " * 1000 + "x", "…' is no shape"),
+        ("1,2 " * 999 + "x", "…' is no shape"),
+        ("1,2 3,4 " * 501, "…' has more than 1000 corners"),
     ],
 )
 def test_what_is_no_shape_is_refused_in_one_line(text: str, told: str) -> None:

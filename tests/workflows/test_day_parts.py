@@ -1,5 +1,6 @@
 """Thresholds by the part of the day: set by `calibrate`, used where a video's time of day is known."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def test_each_part_of_the_day_has_its_threshold_and_scoring_uses_it(
         assert rule is not None
         thresholds = pq.read_table(scored.scores_path)["threshold"].to_pylist()
         assert thresholds == [rule.threshold] * FRAMES
+        assert json.loads((tmp_path / part / "events.json").read_text())["rule"]["threshold"] == rule.threshold
         assert scored.scored.events is not None
         assert all(event.top_score >= rule.threshold for event in scored.scored.events)
         count += len(scored.scored.events)

@@ -60,6 +60,14 @@ def trained_on(config: TrainConfig, root: Path, clock: int, *ignore: str, **data
     return train(replace(config, data=asked, training=replace(config.training, epochs=1), runs=root / "runs"))
 
 
+def assert_calibrated_alike(one: Path, other: Path) -> None:
+    """To rounding: the forms in which the machine computes fastest may have been others."""
+    found, expected = calibration_of(one), calibration_of(other)
+    assert found is not None
+    assert expected is not None
+    np.testing.assert_allclose(found.levels, expected.levels, rtol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def run(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return trained_on(config, tmp_path_factory.mktemp("clock"), 1, CLOCK)
@@ -86,7 +94,7 @@ def test_two_trainings_that_differ_in_the_ignored_part_alone_are_the_same(
 
     one, same = (load_model(each.path).state_dict() for each in (run, other))
     assert all(np.array_equal(one[name], same[name]) for name in one)
-    assert calibration_of(run.path) == calibration_of(other.path)
+    assert_calibrated_alike(run.path, other.path)
 
 
 def test_a_model_keeps_what_it_ignores_in_percent_and_its_run_repeats_it(run: RunFolder) -> None:
@@ -137,7 +145,7 @@ def test_a_training_is_resumed_with_what_it_ignored(run: RunFolder, model: Path)
     (RunFolder(model).model / "calibration.json").unlink()
     resume(RunFolder(model))
 
-    assert calibration_of(model) == calibration_of(run.path)
+    assert_calibrated_alike(model, run.path)
 
 
 def test_fine_tuning_ignores_what_its_start_ignored_and_more(

@@ -14,6 +14,7 @@ Mask = NDArray[np.bool_]  # (H, W), True where nothing is looked at
 Point = tuple[float, float]  # x to the right, y down
 
 LARGEST = 1_000_000.0  # pixels; no picture is as large
+MOST_CORNERS = 1000  # of a polygon
 PLACES = 6  # decimals that shapes are written with
 MOST_EDGES = 4000  # between True and False along a mask's rows, two a box; one of more is taken more coarsely
 _FEWEST_CORNERS = 3
@@ -40,6 +41,8 @@ class Region:
         ((10.0, 20.0), (40.0, 20.0), (40.0, 25.0), (10.0, 25.0))
         """
         words = re.sub(r"\s*,\s*", ",", text.strip()).split()
+        if len(words) > MOST_CORNERS:
+            raise _malformed(text, f"has more than {MOST_CORNERS} corners", where)
         numbers = [_numbers(word, text, where) for word in words]
         in_percent = {is_percent for row in numbers for _, is_percent in row}
         if len(in_percent) > 1:

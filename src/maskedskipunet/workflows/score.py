@@ -174,8 +174,8 @@ class ScoreJob:
         events_paths: tuple[Path, ...] = ()
         for stale in EVENT_FILES:  # of another threshold than these scores
             (self.out / stale).unlink(missing_ok=True)
-        if scored.events is not None and self.calibration is not None and self.calibration.alarm is not None:
-            events_paths = write_events(self.out, scored.events, self.calibration.alarm.rule, scored.drift)
+        if scored.events is not None and scored.rule is not None:
+            events_paths = write_events(self.out, scored.events, scored.rule, scored.drift)
         return ScoreResult(
             scored,
             self.out / "scores.parquet",

@@ -44,9 +44,10 @@ class ScoredVideo:
     """The scores of one video's sampled frames.
 
     index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
-    labels: uint8 (N,), None where there is no ground truth. threshold: of the model's alarms, and events: those of
-    this video by it; both None where the model has none. thresholds: (N,), of each frame, where parts of the day have
-    their own; else None. drift: where normal itself changed, or changed back.
+    labels: uint8 (N,), None where there is no ground truth. rule: of the model's alarms, at the time of day of the
+    first frame, and its threshold; events: those of this video by it; all None where the model has none. thresholds:
+    (N,), of each frame, where parts of the day have their own; else None. drift: where normal itself changed, or
+    changed back.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ScoredVideo:
     events: tuple[Event, ...] | None = None
     thresholds: NDArray[np.float64] | None = None
     drift: tuple[DriftChange, ...] = ()
+    rule: EventRule | None = None
 
     @property
     def labelled(self) -> LabelledScores:
@@ -196,7 +198,7 @@ class VideoScoring:
         if self._events is not None:
             thresholds = self._events.thresholds(result.time_s)
             rule, events = self._events.rule, self._events.all()
-            result = replace(result, threshold=rule.threshold, events=events, thresholds=thresholds)
+            result = replace(result, rule=rule, threshold=rule.threshold, events=events, thresholds=thresholds)
             result = replace(result, drift=tuple(self._events.changes))
         drawn = self._video or self._annotated
         if self._spool is not None and drawn is not None and result.labelled.scored.any():
@@ -228,9 +230,9 @@ class _Events:
         assert calibration.alarm is not None
         info = source.probe()
         self._alarm = calibration.alarm
-        self.rule = self._alarm.rule
         day = self._alarm.day
         self._starts_s = None if day is None else start_of_day_s(source.path, day.starts)
+        self.rule = self._alarm.rule_at(self._starts_s)
         self._height_px, self._width_px = info.height_px, info.width_px
         self._stream = EventStream(name, self.rule, normal_share=calibration.share_of)
         self._in_force = RuleInForce(self.rule, day, calibration.drift)
