@@ -106,7 +106,7 @@ REFUSED = [
     ("score nosuch footage --model run", "nosuch: no such file or folder. Name a video"),
     ("score no*.mp4 --model run", "no*.mp4: no video matches the pattern. Check the pattern."),
     ("score empty --model run", "empty: the folder holds no video. Name a folder with videos"),
-    ("score rtsp://user:secret@host/a?key=b --model run", "host/a: an address, which is not read yet."),
+    ("score rtsp://user:secret@host/a?key=b --model run", "rtsp://host/a: a stream never ends. Say with --seconds"),
     ("score footage/test/c.mp4 file --model run", "file: the file is no video."),
     ("calibrate", "NORMAL and --model RUN must be given."),
     (CALIBRATE, "calibrate: no budget is given. Use one of --false-alarms-per-hour, -per-day or -per-week."),

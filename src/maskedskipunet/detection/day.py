@@ -1,6 +1,7 @@
 """Parts of the day, each with a threshold of its own: what is usual at noon is not what is usual at night."""
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
@@ -85,6 +86,12 @@ class DayAlarms:
         if starts is not None and not isinstance(starts, str):
             raise TypeError("its pattern of file names is no text")
         return cls(tuple(parts), starts)
+
+
+def time_of_day_s(unix_s: float) -> float:
+    """Seconds since midnight, by the clock on the wall."""
+    local = time.localtime(unix_s)
+    return local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec
 
 
 def read_parts(text: str) -> tuple[DayPart, ...]:

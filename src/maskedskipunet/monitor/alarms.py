@@ -1,11 +1,12 @@
 """Alarms of one camera: its scores become events, with boxes in its picture and the time of day they began at."""
 
-import time
 from collections.abc import Callable, Iterator
 
 from maskedskipunet.detection.budget import AlarmSetting
-from maskedskipunet.detection.drift import DriftReference, DriftWatch
+from maskedskipunet.detection.day import time_of_day_s
+from maskedskipunet.detection.drift import DriftReference
 from maskedskipunet.detection.events import Box, EventStream, EventUpdate, map_boxes
+from maskedskipunet.detection.rule_in_force import RuleInForce
 from maskedskipunet.monitor.news import Alarm, Drift, Scored
 
 
@@ -27,20 +28,19 @@ class AlarmFinder:
         drift: DriftReference | None = None,
         speed: float = 1.0,
     ) -> None:
-        self._camera, self._setting, self._speed = camera, setting, speed
-        self._drift = None if drift is None else DriftWatch(drift)
+        self._camera, self._speed = camera, speed
+        self._rule = RuleInForce(setting.rule, setting.day, drift)
         self._events = EventStream(source, setting.rule, normal_share=normal_share)
         self._began: tuple[str, float] = ("", 0.0)  # the running event, and when it began
         self._last: tuple[float, float] = (0.0, 0.0)  # of the newest frame: the camera's time, and the time of day
 
     def see(self, scored: Scored) -> Iterator[Alarm | Drift]:
         """The next frame, and what is to be told because of it."""
-        frame, rule = scored.frame, self._setting.rule_at(time_of_day_s(scored.unix_s))
+        frame, now_s = scored.frame, time_of_day_s(scored.unix_s)
         self._last = frame.time_s, scored.unix_s
-        if self._drift is not None:
-            if change := self._drift.add(frame.time_s, frame.score, frame.map):
-                yield Drift(self._camera, change, scored.unix_s)
-            rule = self._drift.rule(rule)
+        rule, change = self._rule.see(frame.time_s, frame.score, frame.map, time_of_day_s=now_s)
+        if change is not None:
+            yield Drift(self._camera, change, scored.unix_s)
 
         def boxes() -> tuple[Box, ...]:
             if frame.map is None or not scored.source_height_px:
@@ -60,9 +60,3 @@ class AlarmFinder:
             time_s, unix_s = self._last
             self._began = event.id, unix_s - (time_s - event.start_s) / self._speed
         return Alarm(self._camera, update, self._began[1])
-
-
-def time_of_day_s(unix_s: float) -> float:
-    """Seconds since midnight, by the clock on the wall."""
-    local = time.localtime(unix_s)
-    return local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec

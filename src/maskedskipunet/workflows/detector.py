@@ -1,5 +1,6 @@
 """A trained network for programs: footage of any kind goes in, a result a frame comes out."""
 
+import time
 import warnings
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Literal, overload
 
 from maskedskipunet.data.frames import Frame, OnBadFrame
+from maskedskipunet.data.start_times import start_of_day_s
 from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventRule, EventStream
+from maskedskipunet.detection.rule_in_force import RuleInForce
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.prepare import Precision, PreparedNetwork
 from maskedskipunet.inference.scorer import FrameScore, score_frames
@@ -150,7 +154,7 @@ class Detector:
                 waiting.append(frame)
                 yield frame
 
-        events = _EventsByFrame(feed.name, rule, self._calibration)
+        events = _EventsByFrame(feed, rule, self._calibration)
         if batch_size is None and feed.is_live:
             batch_size = 1
         scores = score_frames(passing(), self._network, self._how, batch_size=batch_size, with_maps=True)
@@ -199,26 +203,40 @@ def rule_of(calibration: Calibration | None, threshold: float | None) -> EventRu
 class _EventsByFrame:
     """Finds a source's events as its scores come, and tells of each frame which it may belong to."""
 
-    def __init__(self, source: str, rule: EventRule | None, calibration: Calibration | None) -> None:
-        self._rule = rule
+    def __init__(self, feed: Feed, rule: EventRule | None, calibration: Calibration | None) -> None:
+        self._feed = feed
         self._story = Story()
-        self._stream = None
-        if rule is not None:
-            share = None if calibration is None else calibration.share_of
-            self._stream = EventStream(source, rule, normal_share=share)
+        self._stream = self._in_force = None
+        if rule is None:
+            return
+        alarm = None if calibration is None else calibration.alarm
+        # A threshold that was asked for holds all day.
+        self._day = alarm.day if alarm is not None and alarm.rule == rule else None
+        self._in_force = RuleInForce(rule, self._day, None if calibration is None else calibration.drift)
+        self._stream = EventStream(feed.name, rule, normal_share=None if calibration is None else calibration.share_of)
+        self._starts_s = None
+        if self._day is not None and feed.path is not None:
+            self._starts_s = start_of_day_s(feed.path, self._day.starts)
 
     def add(self, frame: Frame, scored: FrameScore) -> Story:
-        if self._stream is None or self._rule is None:
+        if self._stream is None or self._in_force is None:
             return self._story
+        now_s = self._time_of_day_s(scored.time_s)
+        rule, _ = self._in_force.see(scored.time_s, scored.score, scored.map, time_of_day_s=now_s)
         height_px, width_px = (0, 0) if frame.image is None else frame.image.shape[:2]
-        boxes = partial(event_boxes, scored, self._rule, height_px, width_px)
-        for update in self._stream.add(scored.index, scored.time_s, scored.score, boxes):
+        boxes = partial(event_boxes, scored, rule, height_px, width_px)
+        for update in self._stream.add(scored.index, scored.time_s, scored.score, boxes, rule):
             if update.phase == "end":
                 self._story.event = update.event
                 self._story = Story()
         if (running := self._stream.running) is not None:
             self._story.event = running
         return self._story
+
+    def _time_of_day_s(self, time_s: float) -> float | None:
+        if self._feed.is_live:
+            return time_of_day_s(time.time())
+        return None if self._starts_s is None else self._starts_s + time_s
 
     def finish(self) -> None:
         if self._stream is not None:

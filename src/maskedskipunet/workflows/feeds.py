@@ -26,11 +26,15 @@ Footage: TypeAlias = "str | PathLike[str] | int | Iterable[Image | None] | Seque
 
 @dataclass(frozen=True)
 class Feed:
-    """One source. frames: to be closed by whoever takes them. is_live: whether it never ends."""
+    """One source.
+
+    frames: to be closed by whoever takes them. is_live: whether it never ends. path: of a video at hand.
+    """
 
     name: str
     frames: Iterator[Frame]
     is_live: bool = False
+    path: Path | None = None
 
 
 def feeds(footage: Footage, how: InputFormat, on_bad_frame: OnBadFrame, *, rate: float | None) -> list[Feed]:
@@ -86,7 +90,7 @@ def _named(text: str, how: InputFormat, on_bad_frame: OnBadFrame) -> list[Feed]:
     found = []
     for video in find_sources([text]):
         if isinstance(video, NamedVideo):
-            found.append(Feed(video.name, _of(source_of(video.path, how, on_bad_frame))))
+            found.append(Feed(video.name, _of(source_of(video.path, how, on_bad_frame)), path=video.path))
         elif video.address.scheme not in WEB_SCHEMES or _never_ends(video.address):
             found.append(_live(address_name(video.address), video.address, how))
         else:

@@ -16,8 +16,9 @@ from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.start_times import start_of_day_s
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.detection.drift import DriftChange, DriftWatch, without_new_normal
+from maskedskipunet.detection.drift import DriftChange, without_new_normal
 from maskedskipunet.detection.events import Box, Event, EventRule, EventStream, map_boxes
+from maskedskipunet.detection.rule_in_force import RuleInForce
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
@@ -234,16 +235,15 @@ class _Events:
         self.rule = self._alarm.rule_at(self._starts_s)
         self._height_px, self._width_px = info.height_px, info.width_px
         self._stream = EventStream(name, self.rule, normal_share=calibration.share_of)
-        self._drift = None if calibration.drift is None else DriftWatch(calibration.drift)
+        self._in_force = RuleInForce(self.rule, day, calibration.drift)
         self.changes: list[DriftChange] = []
         self._ended: list[Event] = []
 
     def add(self, scored: FrameScore) -> None:
-        rule = self._alarm.rule_at(None if self._starts_s is None else self._starts_s + scored.time_s)
-        if self._drift is not None:
-            if change := self._drift.add(scored.time_s, scored.score, scored.map):
-                self.changes.append(change)
-            rule = self._drift.rule(rule)
+        now_s = None if self._starts_s is None else self._starts_s + scored.time_s
+        rule, change = self._in_force.see(scored.time_s, scored.score, scored.map, time_of_day_s=now_s)
+        if change is not None:
+            self.changes.append(change)
         boxes = partial(event_boxes, scored, rule, self._height_px, self._width_px)
         told = self._stream.add(scored.index, scored.time_s, scored.score, boxes, rule)
         self._ended += [update.event for update in told if update.phase == "end"]

@@ -1,0 +1,41 @@
+"""Which rule holds for a frame: it may differ by the part of the day, and while normal itself has changed."""
+
+from numpy import floating
+from numpy.typing import NDArray
+
+from maskedskipunet.detection.day import DayAlarms
+from maskedskipunet.detection.drift import DriftChange, DriftReference, DriftWatch
+from maskedskipunet.detection.events import EventRule
+
+
+class RuleInForce:
+    """Follows one source, frame by frame; memory does not grow.
+
+    rule: the common one. day: parts of the day with a rule of their own. drift: what normal looked like when the model
+    was calibrated; while it looks otherwise, levels are raised by as much as the usual score has risen.
+    """
+
+    def __init__(self, rule: EventRule, day: DayAlarms | None = None, drift: DriftReference | None = None) -> None:
+        self._rule, self._day = rule, day
+        self._watch = None if drift is None else DriftWatch(drift)
+
+    def see(
+        self,
+        time_s: float,
+        score: float | None,
+        score_map: NDArray[floating] | None = None,
+        *,
+        time_of_day_s: float | None = None,
+    ) -> tuple[EventRule, DriftChange | None]:
+        """The rule that holds for the next frame, and whether drift begins or ends with it.
+
+        time_s: since the source's first frame. score: None where the frame has none. score_map: (h, w); without maps
+        nothing is known of drift. time_of_day_s: since midnight; None where that is not known, so that the common rule
+        holds.
+        """
+        own = None if self._day is None or time_of_day_s is None else self._day.rule_at(time_of_day_s)
+        rule = own or self._rule
+        if self._watch is None:
+            return rule, None
+        change = self._watch.add(time_s, score, score_map)
+        return self._watch.rule(rule), change
