@@ -14,13 +14,13 @@ import numpy as np
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier
+from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventRule
 from maskedskipunet.detection.raising import alarms, as_told, raised_over
 from maskedskipunet.errors import CalibrationError, DataError, RecordsError, RunError
 from maskedskipunet.files import require_writable, whole_file
 from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.pretrained import model_folder
-from maskedskipunet.monitor.alarms import time_of_day_s
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
