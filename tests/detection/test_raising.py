@@ -9,10 +9,17 @@ from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.day import DayAlarms, PartAlarms, read_parts
 from maskedskipunet.detection.events import EventRule
+<<<<<<< HEAD
 from maskedskipunet.detection.raising import alarms, as_told, lowest_silent_threshold, raised_over, with_threshold
+=======
+from maskedskipunet.detection.raising import alarms, as_told, lasting_score, lowest_silent_threshold, with_threshold
+>>>>>>> issue8-drift
 
 RULE = EventRule(threshold=1.0, release=0.8, shortest_s=0.5, merge_s=0.6)
 SCORES = st.lists(st.one_of(st.floats(0, 5), st.sampled_from([float("nan"), 0.9, 1.0, 3.0])), max_size=40)
+
+
+FADED = [float("nan"), 1.9, 1.9, 1.9, 1.9, 0.1, 0.1, 0.1, 0.1, 0.1, 3.0]  # the last a flicker
 
 
 def clip(scores: list[float]) -> NormalScores:
@@ -32,12 +39,17 @@ def test_the_threshold_is_raised_so_far_that_nothing_alarms_and_no_further(clips
 
 
 def test_a_clip_counts_as_what_it_was_before_compression_unless_another_model_told_of_it() -> None:
-    faded = clip([float("nan"), 0.5, 1.9])
+    faded = clip(FADED)
 
-    np.testing.assert_allclose(as_told(faded, 2.0).scores, [float("nan"), 1 / 1.9, 2.0])
-    assert as_told(faded, 2.2) is faded
-    assert as_told(faded, 1.6) is faded
-    assert as_told(clip([0.0]), 1.0).scores.tolist() == [0.0]
+    np.testing.assert_allclose(as_told(faded, RULE, 2.0).scores, np.array(FADED) * (2 / 1.9))
+    assert as_told(faded, RULE, 2.2) is faded
+    assert as_told(faded, RULE, 1.6) is faded
+    assert as_told(silent := clip([0.0]), RULE, 1.0) is silent
+
+
+def test_a_higher_flicker_beside_an_event_is_not_how_high_it_lasts() -> None:
+    assert lasting_score(clip(FADED), RULE, 0.0) == pytest.approx(1.9)
+    assert lasting_score(clip([0.1, 3.0]), RULE, 0.0) == pytest.approx(0.1)
 
 
 def test_each_part_of_the_day_is_raised_over_its_own_clips_alone() -> None:

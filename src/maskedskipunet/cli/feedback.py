@@ -99,7 +99,7 @@ def _normal(options: Options) -> int:
         for effect in result.effects
     ]
     header = ("event", "camera", "answer", "before", "", "after", "")
-    console.print_table("Answered events, their highest scores", header, rows, left=3)
+    console.print_table("Answered events, and how high their scores last", header, rows, left=3)
     for line in told(result, options):
         console.say(line)
     return 0

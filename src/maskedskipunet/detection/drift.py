@@ -27,14 +27,14 @@ FEWEST_SAMPLES = 20  # of a block; fewer say nothing
 FEWEST_BLOCKS = 24  # of a calibration: two hours
 GRID = 8  # places along each side of a frame
 STAYS, STAYS_AT_LEAST = 6, 3  # blocks that a departure is the middle of: half an hour, to begin with a quarter
-# The following were chosen on calibration and verification hours of one day of one camera: the verification hours
-# departed at most 0.7 times as far as the limit.
+# The following were chosen on calibration and verification hours of one day of one camera, by two networks: the
+# verification hours departed at most 0.8 times as far as the limit, an hour two months before further than it.
 FLOOR = 0.1  # of the mean error, added before logarithms are taken: of next to nothing a tenth more is no change
-EXPLAINED = 0.98  # of the variance between the calibration's blocks, by the directions that are taken as ordinary
+EXPLAINED = 0.99  # of the variance between the calibration's blocks, by the directions that are taken as ordinary
 USUAL_SHARE, MARGIN = 0.8, 1.25  # the limit: what so much of the calibration keeps below when left out, and more
 LOWEST_LIMIT = 0.1  # however steady the calibration: by less than a tenth nobody would call a place changed
 RELEASE_SHARE = 0.85  # of the limit, below which a drift is over
-GROUPS, LONGEST_GROUP = 8, 12  # parts of the calibration that are left out in turn, and blocks in each
+LONGEST_GROUP = 12  # blocks of the calibration, an hour, that are left out together to see how far they depart then
 
 Floats = NDArray[np.float64]
 
@@ -127,7 +127,7 @@ class DriftReference:
         places = np.array([block.places for block in blocks])
         floor = max(FLOOR * float(places.mean()), 1e-9)
         logs = np.log(places + floor)
-        group = np.arange(len(logs)) // min(LONGEST_GROUP, len(logs) // GROUPS)
+        group = np.array(_groups([len(video) for video in videos]))
         apart = []
         for number in range(group[-1] + 1):
             centre, ordinary = _directions(logs[group != number])
@@ -272,6 +272,23 @@ def clock_time(time_s: float) -> str:
     """
     minutes = int(time_s // 60)
     return f"{minutes // 60}:{minutes % 60:02}"
+
+
+def _groups(lengths: Sequence[int]) -> list[int]:
+    """The number of each block's group, of videos of so many blocks: an hour of one video, or short ones together.
+
+    >>> _groups([3, 3, 14])
+    [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
+    """
+    groups: list[int] = []
+    number = filled = 0
+    for length in lengths:
+        for part in np.array_split(np.arange(length), -(-length // LONGEST_GROUP) or 1):
+            if filled and filled + len(part) > LONGEST_GROUP:
+                number, filled = number + 1, 0
+            groups += [number] * len(part)
+            filled += len(part)
+    return groups
 
 
 def _directions(logs: Floats) -> tuple[Floats, Floats]:

@@ -18,38 +18,36 @@ def alarms(clip: NormalScores, rule: EventRule) -> bool:
     return bool(find_spans(*scored_frames(clip), rule))
 
 
-def as_told(clip: NormalScores, top_score: float) -> NormalScores:
+def as_told(clip: NormalScores, rule: EventRule, top_score: float) -> NormalScores:
     """A clip's scores as they were before it was compressed, known from the highest that its event was told with.
 
-    Where that is further from the clip's than compression explains, another model told of it: it says nothing then.
+    Where that is further from the highest of the clip's alarms than compression explains, another model told of it:
+    it says nothing then.
     """
-    top = float(np.nanmax(clip.scores))
+    _, scores = scored_frames(clip)
+    spans = find_spans(*scored_frames(clip), rule)
+    top = max((float(scores[first : last + 1].max()) for span in spans for first, last in span), default=0.0)
     if top <= 0 or abs(top_score / top - 1) > COMPRESSION:
         return clip
     return replace(clip, scores=clip.scores * (top_score / top))
 
 
-def lowest_silent_threshold(clips: Sequence[NormalScores], rule: EventRule, usual: float) -> float:
-    """The lowest threshold, not below the rule's own, at which none of these scores would have been an alarm.
+def lasting_score(clip: NormalScores, rule: EventRule, usual: float) -> float:
+    """The threshold from which on these scores are no alarm: how high they are for as long as an alarm has to last.
 
-    usual: the score of an ordinary frame. A higher threshold, with its higher release level, never gives an alarm
-    that a lower one does not, so halving finds it.
+    clip: at least one frame with a score. usual: the score of an ordinary frame. A higher threshold, with its higher
+    release level, never gives an alarm that a lower one does not, so halving finds it.
     """
-
-    loud = [clip for clip in clips if alarms(clip, rule)]
-    if not loud:
-        return rule.threshold
-
-    def any_alarms(threshold: float) -> bool:
-        return any(alarms(clip, rule.at(threshold, usual)) for clip in loud)
-
-    low, high = rule.threshold, float(np.nextafter(max(np.nanmax(clip.scores) for clip in loud), np.inf))
+    low, high = float(np.nanmin(clip.scores)), float(np.nextafter(np.nanmax(clip.scores), np.inf))
+    if not alarms(clip, rule.at(low, usual)):
+        return low
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if any_alarms(middle) else (low, middle)
+        low, high = (middle, high) if alarms(clip, rule.at(middle, usual)) else (low, middle)
     return high
 
 
+<<<<<<< HEAD
 def raised_over(calibration: Calibration, clips: Sequence[NormalScores]) -> Calibration:
     """A calibration by which none of these clips is an alarm.
 
@@ -74,6 +72,12 @@ def raised_over(calibration: Calibration, clips: Sequence[NormalScores]) -> Cali
     if day == setting.day:
         return raised
     return replace(raised, alarm=replace(raised.alarm, day=day))
+=======
+def lowest_silent_threshold(clips: Sequence[NormalScores], rule: EventRule, usual: float) -> float:
+    """The lowest threshold, not below the rule's own, at which none of these scores would have been an alarm."""
+    loud = [lasting_score(clip, rule, usual) for clip in clips if alarms(clip, rule)]
+    return max([rule.threshold, *loud])
+>>>>>>> issue8-drift
 
 
 def with_threshold(calibration: Calibration, threshold: float) -> Calibration:

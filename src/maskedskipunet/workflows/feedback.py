@@ -16,7 +16,11 @@ from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier
 from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventRule
+<<<<<<< HEAD
 from maskedskipunet.detection.raising import alarms, as_told, raised_over
+=======
+from maskedskipunet.detection.raising import alarms, as_told, lasting_score, lowest_silent_threshold, with_threshold
+>>>>>>> issue8-drift
 from maskedskipunet.errors import CalibrationError, DataError, RecordsError, RunError
 from maskedskipunet.files import require_writable, whole_file
 from maskedskipunet.inference.scorer import score_frames
@@ -37,7 +41,8 @@ ClipScores = Mapping[str, NormalScores | None]  # of clips by their event's id; 
 
 @dataclass(frozen=True)
 class Effect:
-    """What becomes of an event that was answered. Scores: the highest of its clip, by the model before and after.
+    """What becomes of an event that was answered. Scores: how high its clip is for as long as an alarm has to last, so
+    that at a threshold from there on it is none; by the model before and after.
 
     after_score, alarms_after: None where nothing was trained yet.
     """
@@ -125,7 +130,10 @@ def feed_back_normal(
                 fault = "no frame of its clip has a score"
                 raise RecordsError(fault, recorded.event.id, "Mark events whose clips are longer, and whole")
         answered = answered.only(before)
-        before = {one.event.id: as_told(scores, one.event.top_score) for one, scores in answered.scored(before)}
+        before = {
+            one.event.id: as_told(scores, _rule(calibration), one.event.top_score)
+            for one, scores in answered.scored(before)
+        }
         if by == "calibrate":
             result = _raise_threshold(answered, before, calibration)
             if dry_run:
@@ -232,13 +240,25 @@ class _Answered:
                     recorded.camera,
                     str(recorded.answer),
                     event_id in marked,
+<<<<<<< HEAD
                     float(np.nanmax(scores.scores)),
                     alarms(scores, _rule(calibration, scores.starts_s)),
                     None if later is None else float(np.nanmax(later.scores)),
                     None if later is None or renewed is None else alarms(later, _rule(renewed, scores.starts_s)),
+=======
+                    *_judged(scores, calibration),
+                    *(_judged(later, renewed) if later is not None and renewed is not None else (None, None)),
+>>>>>>> issue8-drift
                 )
             )
         return tuple(effects)
+
+
+def _judged(scores: NormalScores, calibration: Calibration) -> tuple[float, bool]:
+    """How high it lasts, and whether it is an alarm."""
+    assert calibration.alarm is not None
+    rule = calibration.alarm.rule
+    return lasting_score(scores, rule, calibration.alarm.usual), alarms(scores, rule)
 
 
 def _raise_threshold(answered: _Answered, before: ClipScores, calibration: Calibration) -> FeedbackResult:
