@@ -9,11 +9,14 @@ from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.day import DayAlarms, PartAlarms, read_parts
 from maskedskipunet.detection.events import EventRule
-<<<<<<< HEAD
-from maskedskipunet.detection.raising import alarms, as_told, lowest_silent_threshold, raised_over, with_threshold
-=======
-from maskedskipunet.detection.raising import alarms, as_told, lasting_score, lowest_silent_threshold, with_threshold
->>>>>>> issue8-drift
+from maskedskipunet.detection.raising import (
+    alarms,
+    as_told,
+    lasting_score,
+    lowest_silent_threshold,
+    raised_over,
+    with_threshold,
+)
 
 RULE = EventRule(threshold=1.0, release=0.8, shortest_s=0.5, merge_s=0.6)
 SCORES = st.lists(st.one_of(st.floats(0, 5), st.sampled_from([float("nan"), 0.9, 1.0, 3.0])), max_size=40)

@@ -47,7 +47,12 @@ def lasting_score(clip: NormalScores, rule: EventRule, usual: float) -> float:
     return high
 
 
-<<<<<<< HEAD
+def lowest_silent_threshold(clips: Sequence[NormalScores], rule: EventRule, usual: float) -> float:
+    """The lowest threshold, not below the rule's own, at which none of these scores would have been an alarm."""
+    loud = [lasting_score(clip, rule, usual) for clip in clips if alarms(clip, rule)]
+    return max([rule.threshold, *loud])
+
+
 def raised_over(calibration: Calibration, clips: Sequence[NormalScores]) -> Calibration:
     """A calibration by which none of these clips is an alarm.
 
@@ -72,12 +77,6 @@ def raised_over(calibration: Calibration, clips: Sequence[NormalScores]) -> Cali
     if day == setting.day:
         return raised
     return replace(raised, alarm=replace(raised.alarm, day=day))
-=======
-def lowest_silent_threshold(clips: Sequence[NormalScores], rule: EventRule, usual: float) -> float:
-    """The lowest threshold, not below the rule's own, at which none of these scores would have been an alarm."""
-    loud = [lasting_score(clip, rule, usual) for clip in clips if alarms(clip, rule)]
-    return max([rule.threshold, *loud])
->>>>>>> issue8-drift
 
 
 def with_threshold(calibration: Calibration, threshold: float) -> Calibration:

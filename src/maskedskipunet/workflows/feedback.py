@@ -16,11 +16,7 @@ from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier
 from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventRule
-<<<<<<< HEAD
-from maskedskipunet.detection.raising import alarms, as_told, raised_over
-=======
-from maskedskipunet.detection.raising import alarms, as_told, lasting_score, lowest_silent_threshold, with_threshold
->>>>>>> issue8-drift
+from maskedskipunet.detection.raising import alarms, as_told, lasting_score, raised_over
 from maskedskipunet.errors import CalibrationError, DataError, RecordsError, RunError
 from maskedskipunet.files import require_writable, whole_file
 from maskedskipunet.inference.scorer import score_frames
@@ -131,7 +127,7 @@ def feed_back_normal(
                 raise RecordsError(fault, recorded.event.id, "Mark events whose clips are longer, and whole")
         answered = answered.only(before)
         before = {
-            one.event.id: as_told(scores, _rule(calibration), one.event.top_score)
+            one.event.id: as_told(scores, _rule(calibration, scores.starts_s), one.event.top_score)
             for one, scores in answered.scored(before)
         }
         if by == "calibrate":
@@ -234,30 +230,24 @@ class _Answered:
         for recorded, scores in self.scored(before):
             event_id = recorded.event.id
             later = None if after is None else after.get(event_id)
+            again = None if later is None else replace(later, starts_s=scores.starts_s)
             effects.append(
                 Effect(
                     event_id,
                     recorded.camera,
                     str(recorded.answer),
                     event_id in marked,
-<<<<<<< HEAD
-                    float(np.nanmax(scores.scores)),
-                    alarms(scores, _rule(calibration, scores.starts_s)),
-                    None if later is None else float(np.nanmax(later.scores)),
-                    None if later is None or renewed is None else alarms(later, _rule(renewed, scores.starts_s)),
-=======
                     *_judged(scores, calibration),
-                    *(_judged(later, renewed) if later is not None and renewed is not None else (None, None)),
->>>>>>> issue8-drift
+                    *(_judged(again, renewed) if again is not None and renewed is not None else (None, None)),
                 )
             )
         return tuple(effects)
 
 
 def _judged(scores: NormalScores, calibration: Calibration) -> tuple[float, bool]:
-    """How high it lasts, and whether it is an alarm."""
+    """How high it lasts, and whether it is an alarm at its time of day."""
     assert calibration.alarm is not None
-    rule = calibration.alarm.rule
+    rule = _rule(calibration, scores.starts_s)
     return lasting_score(scores, rule, calibration.alarm.usual), alarms(scores, rule)
 
 
