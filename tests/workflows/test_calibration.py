@@ -29,7 +29,7 @@ def calibrated(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) ->
 def test_a_training_that_holds_videos_back_calibrates_its_model_on_them(calibrated: RunFolder, footage: Path) -> None:
     calibration = calibration_of(calibrated.path)
     network, how = load_scorer(calibrated.path, "cpu")
-    assert how == InputFormat(height_px=32, width_px=48)
+    assert how == InputFormat(height_px=32, width_px=48, footage_fps=10)
     scored = score_video("b", Source(path=footage / "normal" / "b.mp4"), network, how)
 
     assert calibration is not None

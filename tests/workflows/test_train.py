@@ -100,7 +100,7 @@ def test_a_run_says_what_it_was_asked_and_is_the_latest(trained: RunFolder, conf
 def test_its_model_loads_with_the_size_it_looks_at(trained: RunFolder) -> None:
     for path in (trained.path, trained.model, trained.epoch_weights(3)):
         network = load_model(path)
-        assert network.input_format == InputFormat(height_px=32, width_px=48)
+        assert network.input_format == InputFormat(height_px=32, width_px=48, footage_fps=10)
         assert network.config == NetworkConfig(latent_dim=8, clip_length=3)
 
 
@@ -322,7 +322,7 @@ def test_it_starts_from_the_weights_named_and_takes_over_network_and_size(
     run = train(replace(asked, start_from=start))
 
     assert same_weights(load_model(run.path), load_model(trained.path))
-    assert load_model(run.path).input_format == InputFormat(height_px=32, width_px=48)
+    assert load_model(run.path).input_format == InputFormat(height_px=32, width_px=48, footage_fps=10)
     resolved = TrainConfig.from_dict(run.read_config())
     assert (resolved.model, resolved.data.height_px) == (NetworkConfig(latent_dim=8, clip_length=3), 32)
     assert float(losses(run)[1][2]) < float(losses(trained)[1][2]), "it starts with what was learned"
@@ -332,7 +332,7 @@ def test_it_starts_from_a_published_checkpoint(own: TrainConfig) -> None:
     run = train(barely(own, model=NetworkConfig(), start_from=PUBLISHED))
 
     assert same_weights(load_model(run.path), load_model(PUBLISHED))
-    assert load_model(run.path).input_format == InputFormat(height_px=32, width_px=48)
+    assert load_model(run.path).input_format == InputFormat(height_px=32, width_px=48, footage_fps=10)
 
 
 def test_the_same_network_may_be_named_and_another_size_chosen(own: TrainConfig, trained: RunFolder) -> None:

@@ -17,7 +17,7 @@ FORMAT_VERSION = 1
 LARGEST_BYTES = 4_000_000  # of a file; whatever is longer is no event
 Answer = Literal["normal", "anomaly"]
 
-_CREDENTIALS = re.compile(r"(?<=://).*@|[?#].*$", re.DOTALL)  # a password may hold any sign
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -139,10 +139,18 @@ def plain_event(event: Event) -> Event:
 def without_credentials(source: str) -> str:
     """A source's address without user, password and query, which may hold either; a path as it is.
 
-    >>> without_credentials("rtsp://me:secret@10.0.0.5/live?token=1")
-    'rtsp://10.0.0.5/live'
+    Nothing but its scheme is left where a query and a password cannot be told apart: both may hold any sign.
+
+    >>> without_credentials("rtsp://me:secret@10.0.0.5/live?token=1"), without_credentials("rtsp://me:s?cret@10.0.0.5")
+    ('rtsp://10.0.0.5/live', 'rtsp://')
     """
-    return _CREDENTIALS.sub("", source) if "://" in source else source
+    scheme, separator, rest = source.partition("://")
+    if not separator:
+        return source
+    query = _QUERY.search(rest)
+    if query is not None and "@" in query[0]:
+        return scheme + separator
+    return scheme + separator + _QUERY.sub("", rest).rpartition("@")[2]
 
 
 def require_camera(name: object) -> str:

@@ -74,7 +74,7 @@ def dimmed(image: Image, ignored: NDArray[np.bool_] | None) -> Image:
     """A picture whose ignored part, of its own size, is hatched, so that no one looks for errors there.
 
     >>> dimmed(np.full((1, 9, 3), 200, np.uint8), np.ones((1, 9), np.bool_))[0, :, 0].tolist()
-    [100, 100, 200, 200, 200, 200, 200, 200, 100]
+    [100, 100, 200, 200, 200, 200, 200, 100, 100]
     """
     if ignored is None:
         return image

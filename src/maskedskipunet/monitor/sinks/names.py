@@ -8,7 +8,7 @@ def plain_name(name: str) -> str:
     """Letters, digits, - and _ alone; different for different names.
 
     >>> plain_name("door"), plain_name("front door")
-    ('door', 'front_door-3af7')
+    ('door', 'front_door-7279')
     """
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", name)
     return plain if plain == name else f"{plain}-{sha256(name.encode()).hexdigest()[:4]}"

@@ -79,7 +79,7 @@ def signature(secret: str, unix_s: int, body: bytes) -> str:
     """`t=SECONDS,v1=HEX`: HMAC-SHA256 of the time, a dot and the body, so that neither can be changed nor replayed.
 
     >>> signature("key", 1772355600, b"{}")[:24]
-    't=1772355600,v1=fe6d4ee8'
+    't=1772355600,v1=acc894d2'
     """
     digest = hmac.new(secret.encode(), f"{unix_s}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={unix_s},v1={digest}"
