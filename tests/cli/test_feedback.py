@@ -182,6 +182,7 @@ def test_training_makes_a_new_run_of_both_kinds_of_footage_and_takes_the_thresho
     ]
     (strong,) = [event for event in figures["events"] if event["marked"]]
     assert strong["after_score"] < strong["before_score"]
+    assert ("e-strong is an alarm still: more --epochs" in answer.out) == strong["alarms_after"]
     assert threshold(new) == threshold(home)
     assert answers(place)["e-strong"] == "normal"
     assert (new / "feedback" / "e-strong.mp4").is_file()

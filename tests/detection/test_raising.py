@@ -48,6 +48,8 @@ def test_a_clip_counts_as_what_it_was_before_compression_unless_another_model_to
     assert as_told(faded, RULE, 2.2) is faded
     assert as_told(faded, RULE, 1.6) is faded
     assert as_told(silent := clip([0.0]), RULE, 1.0) is silent
+    below = clip([0.97] * 5)
+    assert (alarms(below, RULE), alarms(as_told(below, RULE, 1.02), RULE)) == (False, True)
 
 
 def test_a_higher_flicker_beside_an_event_is_not_how_high_it_lasts() -> None:

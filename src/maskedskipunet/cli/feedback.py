@@ -128,6 +128,11 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
         how = "taken over from the run before" if result.carried_over else f"set anew for {after.budget}"
         lines.append(f"threshold {after.rule.threshold:.5f}, {how}")
     lines += [f"{effect.id} was an anomaly and is no alarm any more" for effect in result.lost]
+    lines += [
+        f"{effect.id} is an alarm still: more --epochs teach more, or raise the new run's threshold by it"
+        for effect in result.effects
+        if effect.marked and effect.alarms_after
+    ]
     if result.earlier is not None:
         lines.append(f"the earlier calibration: {result.earlier}")
     if options.dry_run:

@@ -24,8 +24,9 @@ def as_told(clip: NormalScores, rule: EventRule, top_score: float) -> NormalScor
     Where that is further from the highest of the clip's alarms than compression explains, another model told of it:
     it says nothing then.
     """
-    _, scores = scored_frames(clip)
-    spans = find_spans(*scored_frames(clip), rule)
+    clock, scores = scored_frames(clip)
+    kept = 1 - COMPRESSION  # of levels that the event was above before
+    spans = find_spans(clock, scores, replace(rule, threshold=kept * rule.threshold, release=kept * rule.release))
     top = max((float(scores[first : last + 1].max()) for span in spans for first, last in span), default=0.0)
     if top <= 0 or abs(top_score / top - 1) > COMPRESSION:
         return clip
