@@ -292,7 +292,9 @@ def test_odd_footage_is_watched(cli, run, place):
     told = [json.loads(line) for line in answer.out.splitlines()]
     scored = Counter(one["camera"] for one in told if one["kind"] == "scored")
     assert scored == counts
-    assert all(line.startswith(("watching ", *map(one_line, counts))) for line in answer.err.splitlines())
+    assert all(
+        line.startswith(("watching ", "no alarms, ", *map(one_line, counts))) for line in answer.err.splitlines()
+    )
 
 
 def test_a_file_that_cannot_be_read_stops_no_other(cli, run, place):
