@@ -13,10 +13,10 @@ docs/upcam.md.
 """
 
 import argparse
+import csv
 import json
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +44,17 @@ def main() -> None:
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
     split(options.data, work)
-    seconds: dict[str, float] = {}
-    run = options.run or train(work, seconds)
+    run = options.run or train(work)
     if not (work / "calibrated.json").exists():
-        began_s = time.monotonic()
         budget = ["--false-alarms-per-hour", BUDGET, "--interval-hours", HOURS]
         command("calibrate", work / "calibration", "--model", run, *budget, "--json", work / "calibrated.json")
-        seconds["calibrate"] = round(time.monotonic() - began_s, 1)
     for name, sources in (("verification", work / "verification"), ("earlier", options.data / "earlier")):
         if not (work / f"{name}.json").exists():
             command("score", sources, "--model", run, "--out", work / f"{name}_scores", "--json", work / f"{name}.json")
     if not (work / "tested.json").exists():
         out = ["--out", work / "tested", "--videos", "false", "--json", work / "tested.json"]
         command("test", run, "--data", options.data, *out)
-    print(write_result("upcam", figures(RunFolder(run), work) | {"seconds": seconds}))
+    print(write_result("upcam", figures(RunFolder(run), work)))
     print(write_page())
 
 
@@ -71,26 +68,27 @@ def split(data: Path, work: Path) -> None:
             link.symlink_to((data / "normal" / link.name).resolve())
 
 
-def train(work: Path, seconds: dict[str, float]) -> Path:
+def train(work: Path) -> Path:
     run = work / "run"
     if not RunFolder(run).is_finished():
         if run.exists():
             shutil.rmtree(run)  # an epoch is all there is: nothing to go on from
-        began_s = time.monotonic()
         command("train", "--config", RECIPE, "--data", work / "training", "--runs", work, "--name", run.name)
-        seconds["train"] = round(time.monotonic() - began_s, 1)
     return run
 
 
 def figures(run: RunFolder, work: Path) -> dict[str, Any]:
     told = {name: read(work / f"{name}.json") for name in ("calibrated", "verification", "earlier", "tested")}
     config, stated = run.read_config(), told["calibrated"]
+    with run.training_metrics.open(newline="") as file:
+        train_seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
     hours = [{"hour": video["video"], "alarms": video["events"]} for video in told["verification"]["videos"]]
     rate = sum(hour["alarms"] for hour in hours) / HOURS
     (earlier,) = told["earlier"]["videos"]
     return {
         "config": {key: config[key] for key in ("model", "training")}
         | {"data": {key: config["data"][key] for key in ("height_px", "width_px", "fps", "stride")}},
+        "train_seconds": round(train_seconds, 1),
         "budget_per_hour": BUDGET,
         "calibration": {key: value for key, value in stated.items() if key != "highest"},
         "interval_per_hour": [stated["low_per_hour"], stated["high_per_hour"]],

@@ -32,12 +32,10 @@ def section(result: dict[str, Any]) -> str:
     size = f"latent {model['latent_dim']}, {data['width_px']}x{data['height_px']}, {data['fps']:g} frames/s"
     environment = result["environment"]
     inside = "inside" if result["verification_is_inside"] else "OUTSIDE"
-    took = result["seconds"].get("train")
     lines = [
         f"\n## {size} ({result['date']}, {environment['instruction_set']})\n",
         f"Commit {result['commit']}; {result['config']['training']['epochs']} epoch(s)"
-        + (f", trained in {took / 60:.0f} minutes" if took else "")
-        + ".\n",
+        f", trained in {result['train_seconds'] / 60:.0f} minutes.\n",
         f"Threshold {stated['rule']['threshold']:.5f} for {result['budget_per_hour']:g} false alarm an hour, from "
         f"{stated['footage_h']:.1f} hours.\n",
         "| what | figure |",
