@@ -17,9 +17,12 @@ import csv
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 from commands import command
 from results import write_result
 from upcam_page import write_page
@@ -97,8 +100,25 @@ def figures(run: RunFolder, work: Path) -> dict[str, Any]:
         "verification_alarms_per_hour": rate,
         "verification_is_inside": stated["low_per_hour"] <= rate <= stated["high_per_hour"],
         "earlier_hour": {key: value for key, value in earlier.items() if key != "video"},
-        "test_hour": {key: told["tested"][key] for key in ("micro_auc", "micro_auc_gaussian", "alarms")},
+        "test_hour": {key: told["tested"][key] for key in ("micro_auc", "alarms")}
+        | {"stretches": list(stretches(work / "tested" / "scores.parquet"))},
     }
+
+
+def stretches(scores: Path) -> Iterator[dict[str, Any]]:
+    """Each anomalous stretch of the labelled hour, frames of the source from 0, and how high it scores."""
+    columns = pq.read_table(scores, columns=["frame", "score", "label"]).to_pydict()
+    frame, label = np.array(columns["frame"]), np.array(columns["label"])
+    score = np.array(columns["score"], np.float64)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], label == 1, [0]]).astype(int))).reshape(-1, 2)
+    for first, end in edges:
+        part = score[first:end]
+        yield {
+            "start_frame": int(frame[first]),
+            "end_frame": int(frame[end - 1]),
+            "highest": float(np.nanmax(part)),
+            "median": float(np.nanmedian(part)),
+        }
 
 
 def read(path: Path) -> Any:

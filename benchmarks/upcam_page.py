@@ -13,7 +13,15 @@ Written by `benchmarks/upcam.py` from `docs/results/`; change those, not this pa
 
 An indoor camera (128x64, 5 frames/s): 24 hours of one day's everyday life without labels, one labelled hour four days
 later, one hour of two months before. The day is split by hour % 3 before anything is seen: 0 trains, 1 calibrates,
-2 verifies, each part with day and night. Nothing is chosen on the last two hours.
+2 verifies, each part with day and night. Nothing is chosen on the labelled hour. The hour of two months before is a check
+of drift, whose constants were chosen on calibration and verification hours with its figures in sight (`docs/log.md`).
+
+What limits it, as we read the figures: what is still or slow is rebuilt well, whatever it means. Lying on the bed by day
+(frames 2390 to 3265) or sitting before displays that are off (3675 to 4165) scores like ordinary frames; frames rank
+well, but a threshold that one false alarm an hour allows lies above them. It is set by bursts of movement, which normal
+hours hold too. And a budget is kept by a day's mix of hours: the labelled hour is an acted one, full of movement, and its
+normal minutes give more alarms than any ordinary hour did. A stretch counts as found when an alarm falls into it; an alarm
+takes two frames in a row at one frame a second, so a single high frame finds nothing.
 """
 
 
@@ -44,7 +52,6 @@ def section(result: dict[str, Any]) -> str:
         f"{high - low:.2f} wide |",
         f"| alarms an hour in the verification hours | {result['verification_alarms_per_hour']:.2f}, {inside} |",
         f"| labelled hour: frame AUC, raw | {test['micro_auc']:.3f} |",
-        f"| labelled hour: frame AUC, Gaussian | {test['micro_auc_gaussian']:.3f} |",
         f"| labelled hour: anomalous stretches found | {alarms['stretches_found']} of {alarms['stretches']} |",
         f"| labelled hour: false alarms | {alarms['false_alarms']} in {alarms['normal_hours']:.2f} normal hours |",
         f"| two months before: alarms | {earlier['events']} |",
@@ -53,6 +60,15 @@ def section(result: dict[str, Any]) -> str:
         "Alarms by verification hour: "
         + ", ".join(f"{hour['hour']}h {hour['alarms']}" for hour in result["verification"])
         + ".\n",
+        "The labelled hour's anomalous stretches (frames of the source, 5 a second):\n",
+        "| frames | highest score | median | reaches the threshold |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {one['start_frame']} to {one['end_frame']} | {one['highest']:.3f} | {one['median']:.3f} | "
+            f"{'yes' if one['highest'] >= stated['rule']['threshold'] else 'no'} |"
+            for one in test["stretches"]
+        ),
+        "",
     ]
     return "\n".join(lines)
 
@@ -60,4 +76,4 @@ def section(result: dict[str, Any]) -> str:
 def told_drift(hour: dict[str, Any]) -> str:
     """In words."""
     drift = hour.get("drift")
-    return "not called drift" if not drift else f"from {drift[0]['start_s'] / 60:.0f} minutes on"
+    return "not called drift" if not drift else f"called drift, from {drift[0]['since_s'] / 60:.0f} minutes on"
