@@ -11,17 +11,19 @@ HEAD = """# A real camera
 
 Written by `benchmarks/upcam.py` from `docs/results/`; change those, not this page.
 
-An indoor camera (128x64, 5 frames/s): 24 hours of one day's everyday life without labels, one labelled hour four days
-later, one hour of two months before. The day is split by hour % 3 before anything is seen: 0 trains, 1 calibrates,
-2 verifies, each part with day and night. Nothing is chosen on the labelled hour. The hour of two months before is a check
-of drift, whose constants were chosen on calibration and verification hours with its figures in sight (`docs/log.md`).
+An indoor camera (128x64, 5 frames/s): 24 hours of one day's everyday life without labels, one labelled hour four
+days later, one hour of two months before. The day is split by hour % 3 before anything is seen: 0 trains, 1
+calibrates, 2 verifies, each part with day and night. Nothing is chosen on the labelled hour. The hour of two months
+before is a check of drift, whose constants were chosen on calibration and verification hours with its figures in
+sight (`docs/log.md`).
 
-What limits it, as we read the figures: what is still or slow is rebuilt well, whatever it means. Lying on the bed by day
-(frames 2390 to 3265) or sitting before displays that are off (3675 to 4165) scores like ordinary frames; frames rank
-well, but a threshold that one false alarm an hour allows lies above them. It is set by bursts of movement, which normal
-hours hold too. And a budget is kept by a day's mix of hours: the labelled hour is an acted one, full of movement, and its
-normal minutes give more alarms than any ordinary hour did. A stretch counts as found when an alarm falls into it; an alarm
-takes two frames in a row at one frame a second, so a single high frame finds nothing.
+What limits it, as we read the figures: what is still or slow is rebuilt well, whatever it means. Lying on the bed
+by day (frames 2390 to 3265) or sitting before displays that are off (3675 to 4165) scores like ordinary frames;
+frames rank well, but a threshold that one false alarm an hour allows lies above them. It is set by bursts of
+movement, which normal hours hold too. And a budget is kept by a day's mix of hours: the labelled hour is an acted
+one, full of movement, and its normal minutes give more alarms than any ordinary hour did. A stretch counts as found
+when an alarm falls into it; an alarm takes two frames in a row at one frame a second, so a single high frame finds
+nothing.
 """
 
 
