@@ -213,6 +213,8 @@ def _begin_recording(
                 meter.frame_scored(news.camera, news.frame.score, news.delay_s)
             elif isinstance(news, Load):
                 meter.frames_skipped(news.camera, news.skipped)
+            elif isinstance(news, CameraState) and news.condition != "connecting":
+                meter.camera_running(news.camera, news.condition == "running")
 
     return [recorder, measure], records.finished
 

@@ -64,6 +64,8 @@ def test_figures_are_served_on_loopback_until_the_sink_is_closed():
         sink.send(delivery(), NONE)
         sink.frame_scored("door", 0.25, 0.5)
         sink.frames_skipped("door", 4)
+        sink.camera_running("door", True)
+        sink.camera_running("yard", False)
         with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/metrics", timeout=60) as answer:
             told = answer.read().decode()
     finally:
@@ -71,6 +73,8 @@ def test_figures_are_served_on_loopback_until_the_sink_is_closed():
     for line in (
         'maskedskipunet_events_total{camera="door",phase="new"} 1.0',
         'maskedskipunet_frames_skipped_total{camera="door"} 4.0',
+        'maskedskipunet_camera_running{camera="door"} 1.0',
+        'maskedskipunet_camera_running{camera="yard"} 0.0',
         'maskedskipunet_score{camera="door"} 0.25',
         'maskedskipunet_delay_seconds{camera="door"} 0.5',
         'maskedskipunet_deliveries{sink="hook",status="waiting"} 3.0',

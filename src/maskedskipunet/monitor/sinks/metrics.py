@@ -28,6 +28,7 @@ class MetricsSink:
         self._skipped = Counter("maskedskipunet_frames_skipped", "Frames left out", ["camera"], registry=registry)
         self._score = Gauge("maskedskipunet_score", "Score of the last frame", ["camera"], registry=registry)
         self._delay = Gauge("maskedskipunet_delay_seconds", "From a frame to its score", ["camera"], registry=registry)
+        self._running = Gauge("maskedskipunet_camera_running", "1 while it gives frames", ["camera"], registry=registry)
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except (OSError, OverflowError) as error:
@@ -49,6 +50,9 @@ class MetricsSink:
 
     def frames_skipped(self, camera: str, count: int) -> None:
         self._skipped.labels(camera).inc(count)
+
+    def camera_running(self, camera: str, running: bool) -> None:
+        self._running.labels(camera).set(running)
 
     def close(self) -> None:
         self._server.shutdown()
