@@ -5,10 +5,20 @@ from hypothesis import strategies as st
 from maskedskipunet.monitor.pace import Pace, is_needed
 
 
-def simulate(cost_s: float, rate: float, for_s: float, pace: Pace, *, start_s: float = 0.0) -> list[tuple[float, int]]:
-    """A machine on which a scored frame costs so much: how long the oldest frame waited at each turn, and `every`."""
+def simulate(
+    cost_s: float, rate: float, for_s: float, pace: Pace, *, start_s: float = 0.0, halt_s: float = 0.0
+) -> list[tuple[float, int]]:
+    """A machine on which a scored frame costs so much: how long the oldest frame waited at each turn, and `every`.
+
+    halt_s: every half a minute it does nothing for so long.
+    """
     now_s, arrived, done, busy_s, seen = start_s, 0.0, 0, 0.0, []
+    halts = 0
     while now_s < start_s + for_s:
+        if halt_s and now_s - start_s > 30 * (halts + 1):
+            halts += 1
+            now_s += halt_s
+            busy_s += halt_s
         arrived = (now_s - start_s) * rate
         waiting = int(arrived) - done
         oldest_s = waiting / rate if waiting else 0.0
@@ -34,6 +44,14 @@ def test_a_machine_that_cannot_keep_up_leaves_out_enough_that_no_frame_waits_lon
     settled = seen[len(seen) // 2 :]
     assert max(oldest_s for oldest_s, _ in settled) < 2.0
     assert max(every for _, every in settled) <= 8 * cost_s * 25  # nor many more than must be
+
+
+@pytest.mark.parametrize("halt_s", [1.5, 3.0, 6.0])
+def test_a_machine_that_halts_now_and_then_leaves_out_little_more_than_what_came_meanwhile(halt_s: float) -> None:
+    seen = simulate(0.01, 25, 300, Pace(2.0), halt_s=halt_s)
+
+    assert max(every for _, every in seen) <= 4
+    assert sum(every > 1 for _, every in seen) < 0.2 * len(seen)
 
 
 def test_frames_are_taken_again_when_the_machine_is_free_again() -> None:

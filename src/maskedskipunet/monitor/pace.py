@@ -1,6 +1,8 @@
 """How many frames are left out when the machine cannot keep up: evenly, and no more than must be."""
 
-LOAD_OVER_S = 5.0
+from math import ceil
+
+LOAD_OVER_S = 2.0
 ENOUGH = 0.7  # of the time busy, at most, once fewer frames are left out
 MOST_EVERY = 1000
 
@@ -8,36 +10,40 @@ MOST_EVERY = 1000
 class Pace:
     """Of how many frames one is scored: `every`. 1 while the machine keeps up.
 
-    max_delay_s: frames that wait half as long let `every` grow, so that none need wait longer.
+    max_delay_s: frames that wait half as long, and not less and less, let `every` grow, so that none need wait longer.
+    What has waited too long is left out by others, at once: so a machine that halted for a moment is caught up with
+    soon, and that alone lets `every` grow by little.
     """
 
     def __init__(self, max_delay_s: float) -> None:
         self.every = 1
         self._max_delay_s = max_delay_s
-        self._changed_s: float | None = None
-        self._since_s: float | None = None
+        self._looked_s: float | None = None
+        self._oldest_s = 0.0  # at the last look
+        self._since_s = 0.0
         self._busy_s = 0.0
 
     def turn(self, now_s: float, oldest_s: float, busy_s: float) -> None:
         """oldest_s: how long the oldest frame has waited. busy_s: how long was computed since the last turn."""
-        if self._since_s is None:
-            self._since_s = self._changed_s = now_s
-        assert self._changed_s is not None
+        if self._looked_s is None:
+            self._looked_s = self._since_s = now_s
         self._busy_s += busy_s
-        if oldest_s > self._max_delay_s / 2 and now_s - self._changed_s >= self._max_delay_s / 4:
+        is_behind = oldest_s > self._max_delay_s / 2
+        if is_behind and now_s - self._looked_s >= self._max_delay_s / 4:
             # What waits now came before the last change; it needs a while to show.
-            self._change(min(MOST_EVERY, self.every + max(1, self.every // 2)), now_s)
+            if oldest_s >= self._oldest_s:
+                self._change(min(MOST_EVERY, self.every + max(1, self.every // 2)), now_s)
+            self._looked_s, self._oldest_s = now_s, oldest_s
         elif now_s - self._since_s >= LOAD_OVER_S:
             load = self._busy_s / (now_s - self._since_s)
-            fewer = self.every - max(1, self.every // 4)
-            if fewer and load * self.every / fewer < ENOUGH:
-                self._change(fewer, now_s)
-            self._since_s, self._busy_s = now_s, 0.0
+            fewer = max(self.every // 2, ceil(load * self.every / ENOUGH), 1)
+            self._change(self.every if is_behind else min(self.every, fewer), now_s)
+        if not is_behind:
+            self._oldest_s = 0.0
 
     def _change(self, every: int, now_s: float) -> None:
         self.every = every
-        self._changed_s = self._since_s = now_s
-        self._busy_s = 0.0
+        self._since_s, self._busy_s = now_s, 0.0
 
 
 def is_needed(place: int, every: int, half: int) -> bool:
