@@ -19,9 +19,10 @@ from maskedskipunet.data.video import read_video
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.config import InputFormat
-from maskedskipunet.monitor.camera import Patience
+from maskedskipunet.monitor.camera import CameraFrame, Patience
 from maskedskipunet.monitor.news import CameraState, Gap, Load, News, Scored, plain
-from maskedskipunet.monitor.watching import WatchConfig, watch
+from maskedskipunet.monitor.reading import Arrived
+from maskedskipunet.monitor.watching import WatchConfig, WatchedCamera, watch
 
 PATIENCE = Patience(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2)
 SIZE_PX = (32, 48)  # of the network that all tests share
@@ -302,3 +303,23 @@ def test_a_camera_that_is_away_does_not_hold_up_another(footage: Path, network: 
 def test_no_camera_at_all_is_refused(network: Any) -> None:
     with pytest.raises(ConfigError, match="no camera to watch"):
         watch({}, network, SIZE_PX, lambda news: None)
+
+
+def test_a_turn_gets_past_frames_that_are_left_out_and_takes_as_many_others_as_pay() -> None:
+    one = WatchedCamera(Never(), clip_length=3, stagger=0)  # type: ignore[arg-type]
+    pixels = np.zeros((3, 32, 48), np.uint8)
+    for index in range(60):
+        arrived = Arrived(index, index / 10, pixels, 0.0, 32, 48, None, time.monotonic(), 0)
+        one.waiting.append(CameraFrame(arrived, fresh=index == 0))
+
+    taken = one.take(most=6, every=10, latest_s=0.0)
+
+    needed = [sized.frame.index for sized in taken.frames if sized.pixels is not None]
+    assert needed == [0, 1, 9, 10, 11, 19]
+    assert [sized.frame.index for sized in taken.frames] == [*range(20)]
+
+
+class Never:
+    """A camera that gives nothing."""
+
+    name = "a"

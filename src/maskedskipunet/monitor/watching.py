@@ -23,6 +23,7 @@ from maskedskipunet.monitor.pace import Pace, is_needed
 from maskedskipunet.monitor.reading import Arrived, Reading
 
 LOOK_S = 0.1  # how long nothing may happen before it is looked whether watching is still wanted
+GATHER_S = 0.1  # how long frames wait for others at most: a turn costs nearly the same for one frame as for several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +83,12 @@ def watch(
     try:
         while wanted() and not all(one.is_done for one in watched):
             if not any(one.waiting for one in watched):
-                _wait(watched)
+                _wait(watched, LOOK_S)
             for one in watched:
                 one.look(listener)
+            if (gather_s := scorer.gathers_s(watched)) > 0:
+                _wait(watched, gather_s)
+                continue
             scorer.turn(watched)
             turned()
             if time.monotonic() - reported_s >= config.report_s:
@@ -157,12 +161,12 @@ class WatchedCamera:
         self.waiting = deque([*(one for one in self.waiting if not isinstance(one, CameraFrame)), None])
 
     def take(self, most: int, every: int, latest_s: float) -> "Taken":
-        """Up to so many neighbouring frames that wait, and what came before them.
+        """Neighbouring frames that wait, so many of them for the network at most, and what came before them.
 
         every: of how many one is scored. latest_s: frames that arrived before are not scored any more.
         """
         taken = Taken()
-        while self.waiting and len(taken.frames) < most:
+        while self.waiting and sum(sized.pixels is not None for sized in taken.frames) < most:
             one = self.waiting[0]
             is_neighbour = isinstance(one, CameraFrame) and not one.fresh
             if taken.frames and not is_neighbour:
@@ -237,6 +241,16 @@ class TogetherScorer:
         self._network, self._config, self._listener = network, config, listener
         self._pace = Pace(config.max_delay_s)
         self._busy_s = 0.0  # by the last turn
+        self._took_s = 0.0  # the last turn that had frames
+
+    def gathers_s(self, watched: Sequence[WatchedCamera]) -> float:
+        """How long to wait for more frames before the next turn: no longer than the last one took."""
+        waiting = [each for one in watched for each in one.waiting]
+        are_frames = all(isinstance(each, CameraFrame) for each in waiting)  # news does not wait
+        if not waiting or not are_frames or len(waiting) >= self._network.frames_together:
+            return 0.0
+        now_s = time.monotonic()
+        return min(GATHER_S, self._took_s) - max(one.oldest_s(now_s) for one in watched)
 
     def turn(self, watched: Sequence[WatchedCamera]) -> None:
         """Score some of the frames that wait, of each camera as many."""
@@ -258,7 +272,7 @@ class TogetherScorer:
             one.tell(found, self._listener)
             for news in after:
                 self._listener(news)
-        self._busy_s = time.monotonic() - began_s
+        self._busy_s = self._took_s = time.monotonic() - began_s
 
     def report(self, watched: Sequence[WatchedCamera]) -> None:
         for one in watched:
@@ -293,10 +307,10 @@ def _warm_up(network: PreparedNetwork, size_px: tuple[int, int]) -> None:
     score_arrivals([Arrivals(ClipWindow(network.clip_length), frames)], network, with_maps=False)
 
 
-def _wait(watched: Sequence[WatchedCamera]) -> None:
-    """Until something comes from a camera, LOOK_S at most."""
+def _wait(watched: Sequence[WatchedCamera], most_s: float) -> None:
+    """Until something comes from a camera, for so long at most."""
     poll = select.poll()
     for one in watched:
         if one.camera.descriptor is not None:
             poll.register(one.camera.descriptor, select.POLLIN)
-    poll.poll(LOOK_S * 1000)
+    poll.poll(most_s * 1000)
