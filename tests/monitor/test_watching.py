@@ -17,6 +17,7 @@ from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import read_video
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.monitor.camera import CameraFrame, Patience
@@ -306,7 +307,7 @@ def test_no_camera_at_all_is_refused(network: Any) -> None:
 
 
 def test_a_turn_gets_past_frames_that_are_left_out_and_takes_as_many_others_as_pay() -> None:
-    one = WatchedCamera(Never(), clip_length=3, stagger=0)  # type: ignore[arg-type]
+    one = WatchedCamera(Never(), clip_length=3, stagger=0, ignored=IgnoredParts((), *SIZE_PX))  # type: ignore[arg-type]
     pixels = np.zeros((3, 32, 48), np.uint8)
     for index in range(60):
         arrived = Arrived(index, index / 10, pixels, 0.0, 32, 48, None, time.monotonic(), 0)

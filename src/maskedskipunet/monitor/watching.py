@@ -165,8 +165,8 @@ class WatchedCamera:
 
         every: of how many one is scored. latest_s: frames that arrived before are not scored any more.
         """
-        taken = Taken()
-        while self.waiting and sum(sized.pixels is not None for sized in taken.frames) < most:
+        taken, needed = Taken(), 0
+        while self.waiting and needed < most:
             one = self.waiting[0]
             is_neighbour = isinstance(one, CameraFrame) and not one.fresh
             if taken.frames and not is_neighbour:
@@ -174,7 +174,8 @@ class WatchedCamera:
             self.waiting.popleft()
             if isinstance(one, CameraFrame):
                 taken.broken |= one.fresh
-                taken.frames.append(self._sized(one.arrived, every, latest_s))
+                taken.frames.append(sized := self._sized(one.arrived, every, latest_s))
+                needed += sized.pixels is not None
             else:
                 taken.broken |= one is None or (isinstance(one, CameraState) and one.condition in ("lost", "ended"))
                 taken.news += [] if one is None else [one]
