@@ -70,6 +70,7 @@ def test_without_being_asked_nothing_is_printed_on_stdout(cli, run, make, place)
         (["none.mp4", "--model", "RUN"], "none.mp4: no such file"),
         ([".", "--model", "RUN"], "a folder cannot be watched"),
         (["v.mp4", "--model", "nowhere"], "nowhere"),
+        (["a.mp4", "v.mp4", ".", "--model", "RUN"], "2 faults: a.mp4: no such file; .: a folder cannot be watched"),
         (["v.mp4", "--model", "RUN", "--fps", "60"], "fewer than the 60 asked for"),
         (["v.mp4", "--model", "RUN", "--speed", "0"], "speed: 0.0"),
         (["v.mp4", "--model", "RUN", "--max-delay-s", "-1"], "max_delay_s: -1.0 seconds"),
@@ -184,7 +185,10 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
             assert from_jpeg(picture.read_bytes()).shape == (32, 48, 3)
     messages = [json.loads(line) for line in answer.out.splitlines()]
     assert {one["id"] for one in messages} == {one.event.id for one in events}
-    assert [one["phase"] for one in messages if one["phase"] != "update"] == ["new", "end"] * 3
+    for event in events:
+        phases = [one["phase"] for one in messages if one["id"] == event.event.id]
+        assert [phase for phase in phases if phase != "update"] == ["new", "end"]
+    assert all(one["has_clip"] for one in messages if one["phase"] == "end")
     assert cli("records", "check", "records").code == 0
 
 
@@ -207,7 +211,8 @@ def test_a_file_of_cameras_names_records_sinks_and_what_is_kept(cli, alarmed, di
         assert [event.camera for event in records.events()] == ["room"] * 3
         clip = [*read_video(records.clip_path(records.events()[0].event.id, records.events()[0].began_unix_s))]
         assert 15 <= len(clip) <= 22  # a second, and half a one before and after
-    assert len([*(place / "copies").rglob("*.jpg")]) == 3
+    copies = [path.suffix for path in (place / "copies").rglob("*.*")]
+    assert {suffix: copies.count(suffix) for suffix in set(copies)} == {".mp4": 3, ".jpg": 3, ".json": 3}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from maskedskipunet.inference.window import FrameScore
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Health, Scored
 from maskedskipunet.monitor.recorder import MOST_FRAMES, Recorder, RecordingConfig
+from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.pruning import Retention
 from maskedskipunet.records.routes import Route
@@ -68,6 +69,28 @@ def test_an_event_has_its_row_its_clip_and_its_picture_with_boxes(records, tmp_p
     assert edge[0] - edge[2] > 40 > abs(int(middle[0]) - int(middle[2]))  # red around grey
     report = check(tmp_path / "records")
     assert (report.is_clean, report.queues["hook"].waiting) == (True, 2)
+
+
+def test_an_end_is_told_with_the_clip_and_at_once_where_the_camera_is_lost(records):
+    def messages():
+        with records.read() as session:
+            return [row.message for row in session.query(outbox.DeliveryRow).order_by(outbox.DeliveryRow.id)]
+
+    with recorder(records, routes=[Route(sink="hook")]) as tell:
+        for event_id, first in (("a", 0), ("b", 100)):
+            for number in range(first, first + 14):
+                tell(scored(number))
+            times = {"start_s": first / RATE + 2, "end_s": first / RATE + 2.6, "peak_s": first / RATE + 2.4}
+            tell(alarm("new", event_id, **times))
+            tell(alarm("end", event_id, **times))
+            if event_id == "a":
+                for number in range(14, 30):
+                    tell(scored(number))
+            else:
+                tell(CameraState("door", "lost", 1.0, "no frame for 10.0 s", 1.0))
+        wait_until(lambda: len(messages()) == 4)
+        told = [(one["id"], one["phase"], one["has_clip"]) for one in messages()]
+    assert told == [("a", "new", False), ("a", "end", True), ("b", "new", False), ("b", "end", True)]
 
 
 def test_an_event_that_lasts_when_watching_ends_has_a_clip_of_what_was_seen(records):

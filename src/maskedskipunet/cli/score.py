@@ -70,7 +70,9 @@ def run(arguments: Sequence[str]) -> int:
     if is_one and not is_address(options.sources[0]):
         _require_a_stream([], options)
         path = Path(options.sources[0])
-        return _score_one(path, Path(os.path.realpath(path)).stem, options)  # Path.resolve raises for circular links
+        # A link keeps its own name; `.` and `..` have none. Path.resolve raises for circular links.
+        named = path if path.name not in ("", "..") else Path(os.path.realpath(path))
+        return _score_one(path, named.stem, options)
     videos = find_sources(options.sources)
     remote = [video for video in videos if isinstance(video, RemoteVideo)]
     _require_a_stream(remote, options)

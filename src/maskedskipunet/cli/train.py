@@ -29,12 +29,16 @@ def run(arguments: Sequence[str]) -> int:
     if interrupted is None:
         config.data.footage  # noqa: B018  # refused here, before seconds of imports
 
-    from maskedskipunet.workflows.train import resume, train
+    from maskedskipunet.workflows.train import has_test_footage, resume, train
 
     progress = console.make_progress()
     folder = train(config, progress) if interrupted is None else resume(interrupted, progress)
     console.say(f"trained: {folder.path}")
-    console.say(f"next: maskedskipunet test {shlex.quote(str(folder.path))}")
+    run = shlex.quote(str(folder.path))
+    if has_test_footage(folder):
+        console.say(f"next: maskedskipunet test {run}")
+    else:
+        console.say(f"next: maskedskipunet calibrate NORMAL… --model {run} --false-alarms-per-day 1")
     return 0
 
 

@@ -76,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
         hide_passwords([secret for address in asked.cameras.values() for secret in address.secrets])
     model = options.model or asked.model
     if model is None:
-        raise UsageError("--model RUN must be given", cure="See `maskedskipunet watch --help`")
+        raise UsageError("--model RUN must be given, or `model:` in the file of cameras", cure="See `watch --help`")
     changes = {name: options[name] for name in ("max_delay_s", "report_s") if options[name] is not None}
     if options.no_records and (options.records or options.events or asked.sinks):
         what = "--records" if options.records else "--events" if options.events else "sinks"

@@ -85,6 +85,10 @@ class ClipCutter:
                 self._clips[event.id].end_s = event.end_s + self.config.after_s
         return picture
 
+    def is_cutting(self, event_id: str) -> bool:
+        """Whether the event's clip is still to come."""
+        return event_id in self._clips
+
     def close(self) -> list[FinishedClip]:
         """No more frames come: end all clips."""
         return self._finished(float("inf"))

@@ -72,6 +72,7 @@ class Recorder:
         self._cutters = {name: ClipCutter(self._config.clips, room=room) for name in cameras}
         self._queue: SimpleQueue[News | None] = SimpleQueue()
         self._unwritten: deque[tuple[Alarm, bytes | None]] = deque()
+        self._held_back: dict[str, tuple[Alarm, bytes | None]] = {}  # ends of events whose clips are still to come
         self._not_before_s, self._tidy_at_s = 0.0, time.monotonic() + TIDY_S
         self._is_away = False
         self.frames_left_out = 0
@@ -151,8 +152,10 @@ class Recorder:
                     self._clips_came(self._cutters[news.camera].see(frame))
             case Alarm():
                 self._alarm(news)
-            case CameraState(condition="lost"):
-                self._try(lambda: self.records.begin_state(news.camera, LOST, news.reason))
+            case CameraState(condition="lost" | "ended"):
+                self._clips_came(self._cutters[news.camera].close())
+                if news.condition == "lost":
+                    self._try(lambda: self.records.begin_state(news.camera, LOST, news.reason))
             case CameraState(condition="running"):
                 self._try(lambda: self.records.end_state(news.camera, LOST))
             case Drift(change=DriftChange(phase="begin")):
@@ -166,13 +169,20 @@ class Recorder:
 
     def _alarm(self, alarm: Alarm) -> None:
         event = alarm.update.event
-        path = self.records.clip_path(event.id, alarm.began_unix_s)
-        picture = self._cutters[alarm.camera].follow(alarm.update, path)
+        path, cutter = self.records.clip_path(event.id, alarm.began_unix_s), self._cutters[alarm.camera]
+        picture = cutter.follow(alarm.update, path)
         if picture is not None and event.boxes:
             picture = to_jpeg(with_boxes(from_jpeg(picture), event.boxes))
+        if alarm.update.phase == "end" and cutter.is_cutting(event.id):
+            self._held_back[event.id] = alarm, picture  # who is told of an event that is over is given its clip
+            return
+        self._write(alarm, picture)
+
+    def _write(self, alarm: Alarm, picture: bytes | None) -> None:
         if len(self._unwritten) >= MOST_UPDATES:
             lost, _ = self._unwritten.popleft()
-            log.warning("%s of event %s is lost: nothing could be written for long", lost.update.phase, event.id)
+            what = f"{lost.update.phase} of event {lost.update.event.id}"
+            log.warning("%s is lost: nothing could be written for long", what)
         self._unwritten.append((alarm, picture))
         self._write_waiting()
 
@@ -203,7 +213,9 @@ class Recorder:
 
     def _clips_came(self, clips: Sequence[FinishedClip]) -> None:
         for clip in clips:
-            if clip.path is not None:
+            if (held := self._held_back.pop(clip.event_id, None)) is not None:
+                self._write(*held)
+            elif clip.path is not None:
                 self._try(lambda event_id=clip.event_id: self.records.look_again(event_id))  # type: ignore[misc]
 
     def _try(self, step: Callable[[], object]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 
 from maskedskipunet.data.clips import Clips
-from maskedskipunet.errors import ConfigError, advice_when_interrupted
+from maskedskipunet.data.layouts import recognise
+from maskedskipunet.errors import ConfigError, MaskedSkipUNetError, advice_when_interrupted
 from maskedskipunet.files import require_room
 from maskedskipunet.model.config import SIZE_STEP, NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
@@ -98,6 +99,14 @@ def _resume(run: RunFolder, config: TrainConfig, progress: Progress) -> None:
     clips = _clips(config, progress)
     _fit(network, clips, config, run, progress, resume=started)
     _calibrate(clips[1], config, run, progress)
+
+
+def has_test_footage(run: RunFolder) -> bool:
+    """Whether the footage that was trained on has test videos too."""
+    try:
+        return bool(recognise(TrainConfig.from_dict(run.read_config(), str(run.config)).data.footage).test)
+    except MaskedSkipUNetError:  # it is not there any more
+        return False
 
 
 def _how_to_go_on(run: RunFolder) -> str:

@@ -10,7 +10,7 @@ from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import probe_video
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.errors import ConfigError, VideoError
+from maskedskipunet.errors import ConfigError, MaskedSkipUNetError, VideoError
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.monitor.alarms import AlarmFinder
@@ -56,7 +56,9 @@ class WatchPlan:
     left: Sequence[str] = ()
 
     def told(self) -> str:
-        taken = "frames as they come" if self.fps is None else f"{self.fps:g} frames a second"
+        taken = (
+            "frames as they come" if self.fps is None else f"{self.fps:g} frame{'' if self.fps == 1 else 's'} a second"
+        )
         if self.stride > 1:
             taken += f", every {self.stride}-th"
         late = f"{self.late_frames} frame{'' if self.late_frames == 1 else 's'}"
@@ -103,8 +105,7 @@ def watch_cameras(
     network, how = load_scorer(model, device, precision)
     calibration = Calibration.read(model_folder(model))
     setting = None if calibration is None else calibration.alarm
-    for address in cameras.values():
-        _require_readable(address)
+    _require_all_readable(cameras)
     sources = {
         name: LiveSource(
             address=address,
@@ -217,6 +218,21 @@ def _begin_recording(
                 meter.camera_running(news.camera, news.condition == "running")
 
     return [recorder, measure], records.finished
+
+
+def _require_all_readable(cameras: Mapping[str, CameraAddress]) -> None:
+    """Every fault of all cameras is told at once."""
+    faults: list[MaskedSkipUNetError] = []
+    for address in cameras.values():
+        try:
+            _require_readable(address)
+        except MaskedSkipUNetError as error:
+            faults.append(error)
+    if len(faults) > 1:
+        told = "; ".join(f"{fault.where}: {fault.what}" for fault in faults)
+        raise ConfigError(f"{len(faults)} faults: {told}", "cameras", "Mend their addresses")
+    if faults:
+        raise faults[0]
 
 
 def _require_readable(address: CameraAddress) -> None:

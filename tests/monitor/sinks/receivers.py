@@ -30,6 +30,8 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if len(body) < int(self.headers["Content-Length"]):
+                    return  # the sender was killed in the midst of it
                 receiver.requests.append((dict(self.headers), body))
                 status, headers = receiver.steps.pop(0) if receiver.steps else (200, {})
                 if status == 200:

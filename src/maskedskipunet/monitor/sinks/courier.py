@@ -58,7 +58,7 @@ class Courier:
         return self
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """End within about this time; what is not delivered by then waits for the next start."""
+        """Deliver what receivers take now, and end within about this time; the rest waits for the next start."""
         deadline_s = time.monotonic() + timeout_s
         for one in self._rounds:
             one.stop()
@@ -80,7 +80,7 @@ class _Round:
     def __init__(self, records: Records, post: Post, backoff: Backoff, chance: Random) -> None:
         self.records, self.route, self.sink = records, post.route, post.sink
         self._backoff, self._chance = backoff, chance
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self._wake, self._stop, self._give_up = threading.Event(), threading.Event(), threading.Event()
         self._failures = 0
         self._not_before_s = self._tidy_at_s = 0.0
         # A daemon, because a receiver that hangs may hold it for its timeouts after the process wants to end.
@@ -98,11 +98,12 @@ class _Round:
 
     def join(self, timeout_s: float) -> None:
         self._thread.join(timeout_s)
+        self._give_up.set()
         if self._thread.is_alive():
             log.warning("sink %s: still in a try that hangs; its messages wait", self.route.sink)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self._give_up.is_set():
             self._wake.clear()
             try:
                 wait_s = self._step()
@@ -110,6 +111,8 @@ class _Round:
                 wait_s = self._after_failure()
                 log.warning("sink %s: %s", self.route.sink, error)
             if wait_s > 0:
+                if self._stop.is_set():  # nothing more can be delivered now
+                    break
                 self._wake.wait(wait_s)
         self.sink.close()
 
