@@ -135,6 +135,23 @@ def test_an_event_that_can_never_be_recorded_holds_up_no_other(records, caplog):
     assert "not/an/id" in caplog.text
 
 
+def test_a_fault_that_nobody_thought_of_costs_its_event_alone(records, monkeypatch, caplog):
+    record = records.record
+
+    def take(update, **more):
+        if update.event.id == "b":
+            raise KeyError("hunter2")
+        return record(update, **more)
+
+    monkeypatch.setattr(records, "record", take)
+    with recorder(records) as tell:
+        for event_id in "abc":
+            tell(alarm("new", event_id))
+    assert [event.event.id for event in records.events()] == ["a", "c"]
+    assert "event b is not recorded: KeyError" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
 def test_a_cameras_own_states_begin_and_end(records):
     with recorder(records) as tell:
         tell(CameraState("door", "lost", 1.0, "no frame for 10.0 s", 1.0))

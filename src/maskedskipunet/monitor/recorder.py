@@ -204,8 +204,9 @@ class Recorder:
                     log.warning("%s Events wait in memory; scoring goes on", error)
                 self._is_away = True
                 return
-            except MaskedSkipUNetError as error:
-                log.warning("event %s is not recorded: %s", alarm.update.event.id, error)
+            except Exception as error:  # noqa: BLE001  # an event that can never be written holds up no other
+                told = error if isinstance(error, MaskedSkipUNetError) else type(error).__name__
+                log.warning("event %s is not recorded: %s", alarm.update.event.id, told)
             self._unwritten.popleft()
             if self._is_away:
                 log.warning("%s: events are written again", self.records.folder.path)
