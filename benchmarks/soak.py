@@ -57,8 +57,8 @@ def main() -> int:
         needed_s = options.minutes * 60 * options.speed
         parts = sorted(options.footage.glob("*.mp4"))
         cameras = {
-            f"camera {number}": joined(parts[number:] + parts[:number], needed_s, scratch, number)
-            for number in range(options.cameras)
+            f"camera {number}": joined(parts[shift:] + parts[:shift], needed_s, scratch, number)
+            for number, shift in enumerate(range(0, len(parts), -(-len(parts) // options.cameras)))
         }
         folder, model = Path(scratch) / "records", model_at(options.model, options.threshold, Path(scratch))
         retention = Retention(older_than_s=86400, larger_than_bytes=RECORDS_BYTES)
