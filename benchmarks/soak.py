@@ -58,7 +58,7 @@ def main() -> int:
         parts = sorted(options.footage.glob("*.mp4"))
         cameras = {
             f"camera {number}": joined(parts[shift:] + parts[:shift], needed_s, scratch, number)
-            for number, shift in enumerate(range(0, len(parts), -(-len(parts) // options.cameras)))
+            for number, shift in enumerate(one * len(parts) // options.cameras for one in range(options.cameras))
         }
         folder, model = Path(scratch) / "records", model_at(options.model, options.threshold, Path(scratch))
         retention = Retention(older_than_s=86400, larger_than_bytes=RECORDS_BYTES)
