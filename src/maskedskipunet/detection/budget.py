@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.detection.day import DayAlarms
+from maskedskipunet.detection.day import DayAlarms, rule_of_day
 from maskedskipunet.detection.events import EventRule, Levels, find_spans, stream_clock
 from maskedskipunet.errors import CalibrationError, ConfigError
 
@@ -99,8 +99,7 @@ class AlarmSetting:
 
     def rule_at(self, time_of_day_s: float | None) -> EventRule:
         """The rule at a time of day, in seconds since midnight; the common one where the time is not known."""
-        own = None if self.day is None or time_of_day_s is None else self.day.rule_at(time_of_day_s)
-        return own or self.rule
+        return rule_of_day(self.rule, self.day, time_of_day_s)
 
     def levels_at(self, times_of_day_s: Floats) -> Levels:
         """The thresholds and release levels at times of day, (N,), NaN where one is not known."""

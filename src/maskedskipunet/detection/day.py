@@ -88,6 +88,12 @@ class DayAlarms:
         return cls(tuple(parts), starts)
 
 
+def rule_of_day(common: EventRule, day: DayAlarms | None, time_of_day_s: float | None) -> EventRule:
+    """The rule at a time of day, in seconds since midnight; the common one where no other holds, or it is not known."""
+    own = None if day is None or time_of_day_s is None else day.rule_at(time_of_day_s)
+    return own or common
+
+
 def time_of_day_s(unix_s: float) -> float:
     """Seconds since midnight, by the clock on the wall."""
     local = time.localtime(unix_s)

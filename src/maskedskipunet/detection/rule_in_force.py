@@ -3,7 +3,7 @@
 from numpy import floating
 from numpy.typing import NDArray
 
-from maskedskipunet.detection.day import DayAlarms
+from maskedskipunet.detection.day import DayAlarms, rule_of_day
 from maskedskipunet.detection.drift import DriftChange, DriftReference, DriftWatch
 from maskedskipunet.detection.events import EventRule
 
@@ -33,8 +33,7 @@ class RuleInForce:
         nothing is known of drift. time_of_day_s: since midnight; None where that is not known, so that the common rule
         holds.
         """
-        own = None if self._day is None or time_of_day_s is None else self._day.rule_at(time_of_day_s)
-        rule = own or self._rule
+        rule = rule_of_day(self._rule, self._day, time_of_day_s)
         if self._watch is None:
             return rule, None
         change = self._watch.add(time_s, score, score_map)

@@ -148,14 +148,12 @@ def calibrate(
             found, blocks, gathering = [], list[Block](), Blocks()
             for frame in score_frames(source.frames(), network, how, with_maps=True):
                 excluded = any(stretch.holds(video.name, frame.time_s) for stretch in stretches)
-                if block := gathering.add(frame.time_s, None if excluded else frame.score, frame.map):
+                score = None if excluded else frame.score
+                if block := gathering.add(frame.time_s, score, frame.map):
                     blocks.append(block)
-                found.append((frame.index, frame.time_s, np.nan if frame.score is None else frame.score))
+                found.append((frame.index, frame.time_s, np.nan if score is None else score))
                 advance(1)
             index, time_s, scores = (np.array(column) for column in zip(*found, strict=True))
-            for stretch in stretches:
-                if stretch.video == video.name:
-                    scores[(time_s >= stretch.start_s) & (time_s <= stretch.end_s)] = np.nan
             scored.append(_Scored(video.name, source, index, time_s, scores, tuple(blocks)))
     normal = [
         NormalScores(video.name, video.time_s, video.scores, start_s)

@@ -9,10 +9,8 @@ from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import probe_video
-from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError, VideoError
 from maskedskipunet.inference.prepare import Precision
-from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.monitor.alarms import AlarmFinder
 from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.news import CameraState, Listener, Load, News, Scored
@@ -24,6 +22,7 @@ from maskedskipunet.monitor.sinks.courier import Courier
 from maskedskipunet.monitor.sinks.metrics import MetricsSink
 from maskedskipunet.monitor.watching import WatchConfig, watch
 from maskedskipunet.records.store import Records
+from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.scoring import load_scorer
 
@@ -103,7 +102,7 @@ def watch_cameras(
     """
     config, patience = config or WatchConfig(), patience or Patience()
     network, how = load_scorer(model, device, precision)
-    calibration = Calibration.read(model_folder(model))
+    calibration = calibration_of(model)
     setting = None if calibration is None else calibration.alarm
     _require_all_readable(cameras)
     sources = {
