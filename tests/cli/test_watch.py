@@ -192,6 +192,16 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
     assert cli("records", "check", "records").code == 0
 
 
+def test_weights_without_a_run_are_watched_for_their_scores(cli, make, place):
+    weights = Path(__file__).parents[1] / "golden" / "reference_checkpoint_latent8.pt"
+    video = make.video(place / "v.mp4", 6)
+    answer = cli("watch", video, "--model", weights, "--speed", 50, "--max-delay-s", 300, "--scores")
+    assert (answer.code, "no alarms, only scores" in answer.err) == (0, True)
+    told = [json.loads(line) for line in answer.out.splitlines()]
+    scores = [one["score"] for one in told if one["kind"] == "scored"]
+    assert [score is None for score in scores] == [True, False, False, False, False, True]
+
+
 def test_without_records_events_are_told_and_nothing_is_written(cli, alarmed, disturbed, files):
     before = files()
     answer = cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300, "--no-records")
