@@ -14,7 +14,7 @@ MaskedSkipUNetError
 └── DiskSpaceError      not enough room
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -39,15 +39,16 @@ class MaskedSkipUNetError(Exception):
 
 
 @contextmanager
-def advice_when_interrupted(advice: str | None) -> Iterator[None]:
+def advice_when_interrupted(advice: str | Callable[[], str] | None) -> Iterator[None]:
     """What a person is told who interrupts this block (None: nothing), in place of what a part of it would say.
 
-    It travels as the exception's note.
+    advice: where it depends on how far the block came, it is asked then. It travels as the exception's note.
     """
     try:
         yield
     except KeyboardInterrupt as interruption:
-        interruption.__notes__ = [] if advice is None else [advice]
+        told = advice() if callable(advice) else advice
+        interruption.__notes__ = [] if told is None else [told]
         raise
 
 

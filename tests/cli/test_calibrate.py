@@ -104,6 +104,6 @@ def test_how_sure_a_threshold_is_stands_in_sentences():
         "threshold 0.50000, release level 0.40000 for 1 false alarm a day",
         "8.00 hours of normal footage give 1 alarm at it",
         "24 hours of new normal footage will give 0 to 0.25 alarms an hour (95 %)",
-        "to be sure of this budget to a third takes 240 hours of normal footage",
+        "to be sure of this budget to a third takes 240 hours of normal footage, and more where alarms come in bursts",
         "the budget lies beyond the footage: the threshold is an extrapolation by a fitted tail",
     ]

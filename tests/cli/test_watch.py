@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +191,60 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
         assert [phase for phase in phases if phase != "update"] == ["new", "end"]
     assert all(one["has_clip"] for one in messages if one["phase"] == "end")
     assert cli("records", "check", "records").code == 0
+
+
+def test_a_model_that_is_calibrated_again_meanwhile_is_gone_by_at_once(cli, alarmed, place):
+    video = write_disturbed(place / "long.mp4", frames=3000)
+    how = ["--model", str(alarmed), "--max-delay-s", "300", "--scores"]
+    process = subprocess.Popen([*COMMAND, str(video), *how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def hear(is_wanted):
+        heard = []
+        while not heard or not is_wanted(heard[-1]):
+            heard.append(json.loads(process.stdout.readline()))
+        return heard
+
+    try:
+        over = hear(lambda news: (news["kind"], news.get("phase")) == ("alarm", "end"))[-1]
+        until_s = time.monotonic() + PATIENCE_S
+        while (answer := cli("feedback", alarmed, over["id"], "--normal")).code:  # its clip is still being cut
+            assert time.monotonic() < until_s, answer.err
+            time.sleep(0.5)
+        assert "threshold raised" in answer.out + answer.err
+        raised = Calibration.read(alarmed / "model")
+        change = hear(lambda news: news["kind"] == "modelchange")[-1]
+        assert (change["heeded"], change["threshold"]) == (True, pytest.approx(raised.alarm.rule.threshold, abs=1e-6))
+
+        none_reaches = replace(raised.alarm, rule=raised.alarm.rule.at(2.0, raised.alarm.usual))
+        replace(raised, alarm=none_reaches).write(alarmed / "model")
+        assert hear(lambda news: news["kind"] == "modelchange")[-1]["threshold"] == 2.0
+        later = [hear(lambda news: news["kind"] == "scored") for _ in range(60)]  # six seconds: twice quiet
+        assert "new" not in [news["phase"] for some in later for news in some if news["kind"] == "alarm"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert f"calibrated again: alarms from {raised.alarm.rule.threshold:.5f} on, for" in err
+
+
+def test_a_threshold_that_is_set_while_only_scores_are_told_is_named(cli, run, place):
+    model, video = shutil.copytree(run, place / "scoring"), write_disturbed(place / "long.mp4", frames=3000)
+    process = subprocess.Popen(
+        [*COMMAND, str(video), "--model", str(model), "--max-delay-s", "300"], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        while "running" not in (line := process.stderr.readline()):
+            assert line
+        rule = EventRule(threshold=0.25, release=0.25)
+        setting = AlarmSetting(rule, Budget(1, "hour"), 0.1, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
+        replace(Calibration.of({"usual": np.array([0.1])}), alarm=setting).write(model / "model")
+        while "a threshold now, 0.25000 for 1 false alarm an hour" not in (line := process.stderr.readline()):
+            assert line
+        assert "start watching again for alarms" in line
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
 
 
 def test_weights_without_a_run_are_watched_for_their_scores(cli, make, place):

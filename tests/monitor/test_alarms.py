@@ -123,6 +123,21 @@ def far_east(monkeypatch):
     time.tzset()
 
 
+def test_an_event_that_runs_is_held_against_a_threshold_that_is_set_meanwhile():
+    finder = AlarmFinder("door", "x", SETTING)
+    told = [one for at in range(10) for one in finder.see(scored(at, 0.6))]
+    higher = replace(SETTING, rule=RULE.at(0.9, usual=0.1))
+    finder.take_over(higher, normal_share=lambda score: 0.25)
+    assert finder.threshold == 0.9
+    told += [one for at in range(10, 30) for one in finder.see(scored(at, 0.6))]
+    assert [(one.update.phase, one.update.event.end_frame) for one in told if one.update.phase != "update"] == [
+        ("new", 2),
+        ("end", 9),
+    ]
+    (new, *_) = [one for at in range(30, 40) for one in finder.see(scored(at, 0.95))]
+    assert new.update.event.normal_share == 0.25
+
+
 def test_by_night_another_threshold_may_hold_by_the_clock_on_the_wall(far_east):
     lower = replace(RULE, threshold=0.2, release=0.15)
     night = PartAlarms(DayPart("night", 20 * 3600, 6 * 3600), lower, 0.1, 8.0, 1)

@@ -472,6 +472,9 @@ def test_a_time_limit_stops_at_the_end_of_a_step_and_keeps_what_was_learned(trai
     heard = limited.start()
 
     assert heard.steps == 1
+    assert heard.notes[1:] == [
+        f"the limit was reached after 1 of {EPOCHS * STEPS} steps; longer training may score better"
+    ]
     assert said(training.run) == {"epochs_done": 1, "finished": True}
     (row,) = table(training.run)
     assert (row["epoch"], row["step"]) == ("1", "1")

@@ -159,9 +159,11 @@ def test_interrupted_before_its_first_epoch_is_whole_it_starts_again_to_the_same
     own: TrainConfig, trained: RunFolder, listener: Any
 ) -> None:
     listener.at, listener.does = ("training", 2), interrupt
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as ended:
         train(own, listener)
     run = find_run(Path("latest"), own.runs)
+    command = f"`maskedskipunet train --resume {run.path}`"
+    assert ended.value.__notes__ == [f"no epoch was finished: {command} starts again"]
     resume(run, listener)
 
     assert f"no epoch of {run.path} was finished: starting again" in listener.notes

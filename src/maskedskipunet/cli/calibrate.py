@@ -137,7 +137,10 @@ def told(setting: "AlarmSetting") -> list[str]:
         f"{setting.high_per_hour:.3g} alarms an hour (95 %)",
     ]
     if setting.footage_h < setting.needed_h:
-        lines.append(f"to be sure of this budget to a third takes {setting.needed_h:,.0f} hours of normal footage")
+        lines.append(
+            f"to be sure of this budget to a third takes {setting.needed_h:,.0f} hours of normal footage, and more "
+            "where alarms come in bursts"
+        )
     if setting.extrapolated:
         lines.append("the budget lies beyond the footage: the threshold is an extrapolation by a fitted tail")
     for each in () if setting.day is None else setting.day.parts:

@@ -124,7 +124,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def told(news: "News") -> str:
     """A line for people; none for a single frame's score."""
-    from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Gap, Health, Load
+    from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Gap, Health, Load, ModelChange
 
     match news:
         case Alarm():
@@ -139,6 +139,8 @@ def told(news: "News") -> str:
             return f"{news.camera}: nothing seen from {start} to {end}, {length_s:.1f} s ({news.reason})"
         case Drift():
             return f"{news.camera}: {news.change.told()}{CALIBRATE if news.change.phase == 'begin' else ''}"
+        case ModelChange():
+            return news.told
         case Health():
             return f"{news.camera}: {'' if news.present else 'no longer '}{news.fault}, {news.told}"
         case Load():

@@ -205,6 +205,14 @@ class DriftWatch:
         self._blocks = Blocks()
         self._recent: deque[tuple[Block, Floats]] = deque(maxlen=STAYS)
 
+    def take_over(self, reference: DriftReference) -> None:
+        """Go by another calibration; a drift that lasts is over once the next minutes do not depart from that."""
+        self.reference = reference
+        self._recent = deque(
+            ((block, reference.unexplained(block)) for block, _ in self._recent), maxlen=self._recent.maxlen
+        )
+        self.raised_by = self._rise()
+
     def add(
         self, time_s: float, score: float | None, score_map: NDArray[np.floating] | None = None
     ) -> DriftChange | None:
@@ -219,10 +227,9 @@ class DriftWatch:
         if len(self._recent) < STAYS_AT_LEAST:
             return None
         departure = _departure(np.array([unexplained for _, unexplained in self._recent]))
-        usual = float(np.median([block.score for block, _ in self._recent]))
         limit, was_drifting = self.reference.limit, self.is_drifting
         self.is_drifting = departure > (RELEASE_SHARE * limit if was_drifting else limit)
-        self.raised_by = max(0.0, usual - self.reference.highest_usual) if self.is_drifting else 0.0
+        self.raised_by = self._rise()
         if was_drifting == self.is_drifting:
             return None
         return DriftChange(
@@ -231,10 +238,17 @@ class DriftWatch:
             self._since_s(),
             departure,
             limit,
-            usual,
+            self._usual(),
             self.reference.highest_usual,
             self.raised_by,
         )
+
+    def _usual(self) -> float:
+        return float(np.median([block.score for block, _ in self._recent]))
+
+    def _rise(self) -> float:
+        """How far the usual score has risen above the calibration's highest; 0 where there is no drift."""
+        return max(0.0, self._usual() - self.reference.highest_usual) if self.is_drifting else 0.0
 
     def _since_s(self) -> float:
         """Where the blocks begin that have all been, each by itself, as things are now."""

@@ -145,6 +145,10 @@ class EventStream:
         """The event that goes on, as it is known now; None where none was told of."""
         return None if self._open is None or self._open.id is None else self._event(self._open)
 
+    def take_over(self, rule: EventRule, normal_share: Callable[[float], float] | None) -> None:
+        """Go by another rule from the next frame on; an event that runs is held against it too."""
+        self._rule, self._share = rule, normal_share
+
     def add(
         self,
         index: int,

@@ -19,6 +19,14 @@ class RuleInForce:
         self._rule, self._day = rule, day
         self._watch = None if drift is None else DriftWatch(drift)
 
+    def take_over(self, rule: EventRule, day: DayAlarms | None = None, drift: DriftReference | None = None) -> None:
+        """Go by another calibration from the next frame on; drift is judged by it over the minutes before, too."""
+        self._rule, self._day = rule, day
+        if self._watch is None or drift is None:
+            self._watch = None if drift is None else DriftWatch(drift)
+        else:
+            self._watch.take_over(drift)
+
     def see(
         self,
         time_s: float,

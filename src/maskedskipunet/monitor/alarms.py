@@ -29,10 +29,23 @@ class AlarmFinder:
         speed: float = 1.0,
     ) -> None:
         self._camera, self._speed = camera, speed
+        self.threshold = setting.rule.threshold  # the common one
         self._rule = RuleInForce(setting.rule, setting.day, drift)
         self._events = EventStream(source, setting.rule, normal_share=normal_share)
         self._began: tuple[str, float] = ("", 0.0)  # the running event, and when it began
         self._last: tuple[float, float] = (0.0, 0.0)  # of the newest frame: the camera's time, and the time of day
+
+    def take_over(
+        self,
+        setting: AlarmSetting,
+        *,
+        normal_share: Callable[[float], float] | None = None,
+        drift: DriftReference | None = None,
+    ) -> None:
+        """Go by another calibration from the next frame on; an event that runs is held against it too."""
+        self.threshold = setting.rule.threshold
+        self._rule.take_over(setting.rule, setting.day, drift)
+        self._events.take_over(setting.rule, normal_share)
 
     def see(self, scored: Scored) -> Iterator[Alarm | Drift]:
         """The next frame, and what is to be told because of it."""

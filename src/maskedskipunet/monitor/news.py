@@ -105,7 +105,20 @@ class Drift:
     unix_s: float
 
 
-News = Scored | CameraState | Gap | Health | Load | Alarm | Drift
+@dataclass(frozen=True, slots=True)
+class ModelChange:
+    """The model was calibrated or trained again meanwhile: all cameras go by it from now on, or why they do not.
+
+    threshold: that holds now; None where there is none. heeded: whether it is the new one. told: in a sentence.
+    """
+
+    threshold: float | None
+    heeded: bool
+    unix_s: float
+    told: str
+
+
+News = Scored | CameraState | Gap | Health | Load | Alarm | Drift | ModelChange
 Listener = Callable[[News], None]
 
 

@@ -4,6 +4,7 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -60,7 +61,7 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
     try:
         run.write_config(config.to_dict())
         write_json(run.environment, describe_environment(_accelerators()))
-        with advice_when_interrupted(_how_to_go_on(run)), run.for_one_process():
+        with advice_when_interrupted(partial(_how_to_go_on, run)), run.for_one_process():
             _fit(network, clips, config, run, progress, resume=False)
             _calibrate(clips[1], config, run, progress)
     except Exception:  # an interruption is none
@@ -79,7 +80,7 @@ def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
     """
     progress = progress or Silent()
     config = TrainConfig.from_dict(run.read_config(), str(run.config))
-    with advice_when_interrupted(_how_to_go_on(run)), run.for_one_process():
+    with advice_when_interrupted(partial(_how_to_go_on, run)), run.for_one_process():
         _resume(run, config, progress)
     return run
 
@@ -110,7 +111,8 @@ def has_test_footage(run: RunFolder) -> bool:
 
 
 def _how_to_go_on(run: RunFolder) -> str:
-    return f"go on with `maskedskipunet train --resume {shlex.quote(str(run.path))}`"
+    command = f"`maskedskipunet train --resume {shlex.quote(str(run.path))}`"
+    return f"go on with {command}" if run.last_state.exists() else f"no epoch was finished: {command} starts again"
 
 
 def _with_ignored(config: TrainConfig) -> TrainConfig:

@@ -1,5 +1,6 @@
 """Watch live cameras with a trained network."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from maskedskipunet.errors import ConfigError, MaskedSkipUNetError, VideoError
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.monitor.alarms import AlarmFinder
 from maskedskipunet.monitor.camera import Patience
-from maskedskipunet.monitor.news import CameraState, Listener, Load, News, Scored
+from maskedskipunet.monitor.news import CameraState, Listener, Load, ModelChange, News, Scored
 from maskedskipunet.monitor.recorder import Recorder, RecordingConfig
 from maskedskipunet.monitor.service import ServiceManager
 from maskedskipunet.monitor.sinks.building import build_posts
@@ -24,6 +25,7 @@ from maskedskipunet.monitor.watching import WatchConfig, watch
 from maskedskipunet.records.store import Records
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.ignored import also_ignoring
+from maskedskipunet.workflows.model_changes import Changed, ModelChanges
 from maskedskipunet.workflows.scoring import load_scorer
 
 
@@ -101,6 +103,7 @@ def watch_cameras(
     that do not fit, RecordsError for a records folder that cannot be used.
     """
     config, patience = config or WatchConfig(), patience or Patience()
+    changes = ModelChanges(model)
     network, how = load_scorer(model, device, precision)
     calibration = calibration_of(model)
     setting = None if calibration is None else calibration.alarm
@@ -156,6 +159,8 @@ def watch_cameras(
                 service.ready()
                 is_ready = True
             service.progress()
+            if (changed := changes.look()) is not None:
+                listener(_heed(changed, finders))
 
         opened.callback(service.stopping)
         watch(
@@ -181,6 +186,25 @@ def _alarms(news: News, finders: Mapping[str, AlarmFinder]) -> Iterator[News]:
             yield from finders[news.camera].see(news)
         case CameraState(condition="lost" | "ended"):
             yield from finders[news.camera].end()
+
+
+def _heed(changed: Changed, finders: Mapping[str, AlarmFinder]) -> ModelChange:
+    """Have all cameras go by a model's new calibration, and say so; or say why they do not."""
+    before = next((finder.threshold for finder in finders.values()), None)
+    calibration = changed.calibration
+    if calibration is None or calibration.alarm is None:
+        return ModelChange(before, False, time.time(), changed.reason)
+    setting = calibration.alarm
+    threshold = setting.rule.threshold
+    if before is None:
+        told = f"the model has a threshold now, {threshold:.5f} for {setting.budget}: start watching again for alarms"
+        return ModelChange(None, False, time.time(), told)
+    for finder in finders.values():
+        finder.take_over(setting, normal_share=calibration.share_of, drift=calibration.drift)
+    told = (
+        f"the model was calibrated again: alarms from {threshold:.5f} on, for {setting.budget} (before, {before:.5f})"
+    )
+    return ModelChange(threshold, True, time.time(), told)
 
 
 def _speed(address: CameraAddress, speed: float) -> float:

@@ -1,0 +1,74 @@
+"""What changes in a model's folder while cameras are watched with it: a threshold that was set anew holds at once."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
+from maskedskipunet.errors import CalibrationError, WeightsError
+from maskedskipunet.model.pretrained import model_folder
+from maskedskipunet.model.storage import CONFIG_NAME, WEIGHTS_NAME
+
+LOOK_S = 2.0  # from one look at the folder to the next
+_AGAIN = "start watching again to go by it"
+
+Mark = tuple[int, int, int] | None  # of a file as it is now; None where there is none
+
+
+@dataclass(frozen=True)
+class Changed:
+    """calibration: with a threshold, to be gone by from now on; None where what is new cannot be, as `reason` says."""
+
+    calibration: Calibration | None
+    reason: str = ""
+
+
+class ModelChanges:
+    """Looks whether a model was calibrated or trained again, from when this was made.
+
+    model: as load_model takes it; weights alone never change. clock: seconds, of which LOOK_S pass between two looks.
+    """
+
+    def __init__(self, model: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        try:
+            self._folder: Path | None = model_folder(model).resolve()  # `runs/latest` may come to mean another run
+        except WeightsError:
+            self._folder = None
+        self._clock, self._looked_s = clock, clock()
+        self._network, self._calibration = self._network_marks(), self._mark(CALIBRATION_NAME)
+        self._is_another = False
+
+    def look(self) -> Changed | None:
+        """What has changed since the last look; None where nothing has. Raises nothing: a fault is a reason."""
+        if self._folder is None or self._is_another or self._clock() - self._looked_s < LOOK_S:
+            return None
+        self._looked_s = self._clock()
+        if self._network_marks() != self._network:
+            self._is_another = True  # whatever is calibrated from now on is about that one
+            return Changed(None, f"{self._folder} was trained again, or ignores other parts: {_AGAIN}")
+        if (mark := self._mark(CALIBRATION_NAME)) == self._calibration:
+            return None
+        self._calibration = mark
+        try:
+            calibration = Calibration.read(self._folder)
+        except CalibrationError as error:
+            return Changed(None, f"{str(error).removesuffix('.')}; alarms go on as before")
+        if calibration is None or calibration.alarm is None:
+            return Changed(
+                None, f"{self._folder / CALIBRATION_NAME} holds no threshold any more; alarms go on as before"
+            )
+        return Changed(calibration)
+
+    def _network_marks(self) -> tuple[Mark, ...]:
+        return tuple(map(self._mark, (CONFIG_NAME, WEIGHTS_NAME)))
+
+    def _mark(self, name: str) -> Mark:
+        """Files are written beside and take their names whole, so that each writing is another file."""
+        if self._folder is None:
+            return None
+        try:
+            found = (self._folder / name).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
