@@ -267,6 +267,18 @@ def test_the_strongest_spot_comes_first_and_specks_are_left_out() -> None:
     assert boxes == ((8, 8, 20, 20), (80, 40, 8, 8))
 
 
+def test_what_lies_within_a_larger_box_has_none_of_its_own() -> None:
+    ring = np.zeros((64, 96))
+    ring[4:60, 4:60] = 1.0
+    ring[14:50, 14:50] = 0.0
+    ring[26:38, 26:38] = 3.0  # stronger, yet in its midst
+    ring[4:20, 76:92] = 0.9
+
+    outer, beside = map_boxes(ring, 0.5, height_px=64, width_px=96)
+
+    assert (outer, beside) == ((4, 4, 56, 56), (76, 4, 16, 16))
+
+
 def test_a_speck_is_boxed_where_there_is_nothing_else() -> None:
     assert map_boxes(spotted((slice(5, 7), slice(5, 7))), 0.15, height_px=64, width_px=96) != ()
 

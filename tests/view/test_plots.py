@@ -1,4 +1,5 @@
 import errno
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image as Picture
 from maskedskipunet.errors import ConfigError, DiskSpaceError, ShapeError
 from maskedskipunet.view import plots
 from maskedskipunet.view.plots import (
+    ALARM,
     LIGHT,
     ScoreCurve,
     peaks_by_column,
@@ -102,6 +104,34 @@ def test_the_legend_stands_once_and_names_ground_truth_only_where_there_is_some(
 
     said = [[text.get_text() for legend in figure.legends for text in legend.get_texts()] for figure in figures]
     assert said == [["score", "anomalous (ground truth)"], ["score"]]
+
+
+def test_thresholds_and_alarms_are_drawn_and_named_where_there_are_some(tmp_path: Path, figures: list[Figure]) -> None:
+    quiet = replace(curve("quiet", labelled=False), thresholds=np.full(50, 3.0))
+    day = np.where(np.arange(50) < 20, 1.2, 1.8)
+    long = replace(curve("long"), thresholds=day, alarms=((0.5, 1.0), (2.0, 2.0), (3.0, 3.1)))
+    plot_scores([quiet, long], tmp_path / "scores.png", "")
+
+    said = [text.get_text() for legend in figures[0].legends for text in legend.get_texts()]
+    assert said == ["score", "anomalous (ground truth)", "threshold of alarms", "3 alarms"]
+    first, second = figures[0].axes
+    assert first.get_ylim()[1] > 3.0  # the threshold is seen though no score reaches it
+    assert [np.unique(line.get_ydata()).tolist() for axes in (first, second) for line in axes.lines[:1]] == [
+        [3.0],
+        [1.2, 1.8],
+    ]
+    bars = [path.get_extents() for bars in second.collections for path in bars.get_paths()][-3:]
+    assert [(bar.x0, bar.ymin) for bar in bars] == [(0.5, 0.96), (2.0, 0.96), (3.0, 0.96)]
+    assert all(bar.width > 0 for bar in bars)
+    red = [int(ALARM[at : at + 2], 16) for at in (1, 3, 5)]
+    with Picture.open(tmp_path / "scores.png") as picture:
+        assert (np.abs(np.asarray(picture.convert("RGB"))[125:].astype(int) - red) < 12).all(axis=2).any()
+
+
+def test_a_model_without_a_threshold_is_plotted_as_it_was(tmp_path: Path, figures: list[Figure]) -> None:
+    plot_score_curve(curve(labelled=False), tmp_path / "scores.png")
+
+    assert [text.get_text() for legend in figures[0].legends for text in legend.get_texts()] == ["score"]
 
 
 def test_a_name_that_looks_like_a_formula_is_written_as_it_is(tmp_path: Path, figures: list[Figure]) -> None:

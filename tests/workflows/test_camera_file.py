@@ -28,7 +28,16 @@ def written(tmp_path: Path):
     return write
 
 
-def test_a_file_of_cameras_is_read(written, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the files are that cameras may be, and the model."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "night.mp4").touch()
+    (tmp_path / "runs" / "room").mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_file_of_cameras_is_read(written, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGIN", "me")
     asked = read_camera_file(written(SOUND))
 
@@ -75,7 +84,26 @@ cameras:
     assert "hunter2" not in told
 
 
-def test_a_camera_may_say_what_is_not_looked_at_in_its_pictures(written, tmp_path: Path) -> None:
+def test_what_is_not_on_this_machine_is_named_with_all_other_faults(written, there: Path) -> None:
+    text = "model: runs/none\nspeed: 3\ncameras: {a: night.mp4, b: day.mp4, c: runs, d: rtsp://10.0.0.7/live}\n"
+    path = written(text)
+    missing = "cameras.b: no such file, day.mp4; cameras.c: a folder cannot be watched, runs"
+    for model, faults in (
+        (None, f"4 faults: {missing}; model: no such model, runs/none; speed: there is no such setting"),
+        (Path("runs/room"), f"3 faults: {missing}; speed: there is no such setting"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            read_camera_file(path, model)
+        assert str(caught.value) == f"{path}: {faults}. Mend the file."
+
+
+def test_names_longer_than_any_may_be_are_faults_too(written) -> None:
+    long = "x" * 5000
+    with pytest.raises(ConfigError, match=r"2 faults: cameras\.a: File name too long, x+; model: no such model, x+"):
+        read_camera_file(written(f"model: {long}\ncameras: {{a: {long}}}\n"))
+
+
+def test_a_camera_may_say_what_is_not_looked_at_in_its_pictures(written, there: Path, tmp_path: Path) -> None:
     mask = Picture.new("L", (4, 2))
     mask.putpixel((3, 0), 255)
     mask.save(tmp_path / "tree.png")

@@ -22,6 +22,7 @@ PLAIN_EVERY_S = 10.0
 ROOM_FOR_A_BAR = 64  # columns
 BETWEEN_COLUMNS = 3
 NARROWEST_NAME = 8  # columns
+SHOWN_OF_ID = 8  # signs of an event's id: enough to name it by
 NATURAL_WIDTH = 10_000  # of a table in a file or a pipe: whatever it needs
 
 

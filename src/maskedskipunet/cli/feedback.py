@@ -13,7 +13,6 @@ from maskedskipunet.cli.values import UsageError
 if TYPE_CHECKING:
     from maskedskipunet.workflows.feedback import FeedbackResult
 
-SHOWN_OF_ID = 8
 EPOCHS, LEARNING_RATE = 2, 1e-3
 
 
@@ -88,7 +87,7 @@ def _normal(options: Options) -> int:
     console.write_figures(options.json, figures(result) | {"by": options.by, "dry_run": options.dry_run})
     rows = [
         (
-            effect.id[:SHOWN_OF_ID],
+            effect.id[: console.SHOWN_OF_ID],
             effect.camera,
             f"{effect.answer}, now" if effect.marked else effect.answer,
             f"{effect.before_score:.5f}",

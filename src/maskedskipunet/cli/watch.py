@@ -70,12 +70,11 @@ def run(arguments: Sequence[str]) -> int:
     if (options.camera_file is None) == (options.sources is None):
         raise UsageError("SOURCE or --config must be given, and not both", cure="See `maskedskipunet watch --help`")
     if options.camera_file is not None:
-        asked = read_camera_file(options.camera_file)
+        asked = read_camera_file(options.camera_file, options.model)
     else:
         asked = CameraFile(named_sources(options.sources), None, None, WatchConfig(), Patience())
         hide_passwords([secret for address in asked.cameras.values() for secret in address.secrets])
-    model = options.model or asked.model
-    if model is None:
+    if (model := options.model or asked.model) is None:
         raise UsageError("--model RUN must be given, or `model:` in the file of cameras", cure="See `watch --help`")
     changes = {name: options[name] for name in ("max_delay_s", "report_s") if options[name] is not None}
     if options.no_records and (options.records or options.events or asked.sinks):
@@ -153,10 +152,13 @@ def told(news: "News") -> str:
 
 
 def _told_alarm(alarm: "Alarm") -> str:
+    from maskedskipunet.detection.calibration import told_share
+
     event, when = alarm.update.event, time.strftime("%H:%M:%S", time.localtime(alarm.began_unix_s))
     if alarm.update.phase == "new":
-        rare = "" if event.normal_share is None else f", as high as {event.normal_share:.2g} of normal frames"
-        return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}; event {event.id}"
+        rare = "" if event.normal_share is None else f", reached by {told_share(event.normal_share)}"
+        event_id = event.id[: console.SHOWN_OF_ID]
+        return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}; event {event_id}"
     if alarm.update.phase == "end":
         length_s = event.end_s - event.start_s
         return f"{alarm.camera}: over, {length_s:.1f} s from {when} on, highest score {event.top_score:.5f}"

@@ -2,13 +2,14 @@
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from maskedskipunet.errors import ConfigError
+from maskedskipunet.errors import ConfigError, VideoError
 
 AddressKind = Literal["stream", "file", "usb"]
 
@@ -79,6 +80,19 @@ class CameraAddress:
         """Of a file."""
         assert self.kind == "file", "only a file has a path"
         return Path(self.secret_url)
+
+    def require_there(self) -> None:
+        """A file that is not there will not come, other than a camera: raises ConfigError or VideoError."""
+        if self.kind != "file":
+            return
+        try:
+            mode = self.path.stat().st_mode
+        except OSError as error:
+            fault = "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
+            cure = "Check the path; streams begin with rtsp:// or http://"
+            raise VideoError(fault, str(self.path), cure) from error
+        if stat.S_ISDIR(mode):
+            raise ConfigError("a folder cannot be watched", str(self.path), "Name a video file, or score the folder")
 
     @property
     def scheme(self) -> str:

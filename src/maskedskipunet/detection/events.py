@@ -331,7 +331,7 @@ def map_boxes(
 
     score_map: (h, w), at the network's size. level: of a pixel; an event's release level fits, for a frame's score is
     the mean of a patch of pixels. height_px, width_px: of the source, whose pixels the boxes are in. Specks are left
-    out, unless there is nothing else. Raises ShapeError for what is no map.
+    out, unless there is nothing else, and what lies within a larger box. Raises ShapeError for what is no map.
     """
     from scipy.ndimage import find_objects, label, sum_labels, uniform_filter
 
@@ -347,7 +347,9 @@ def map_boxes(
     order = sorted(range(count), key=lambda at: -excess[at])
     kept = [at for at in order if sizes[at] >= _SPECK_PX] or order[:1]
     places = find_objects(labelled)
-    return tuple(_box(places[at], score_map.shape, height_px, width_px) for at in kept[:most])
+    boxes = dict.fromkeys(_box(places[at], score_map.shape, height_px, width_px) for at in kept)
+    outermost = [box for box in boxes if not any(box != other and _lies_within(box, other) for other in boxes)]
+    return tuple(outermost[:most])
 
 
 _SMOOTHED_PX = 5  # single pixels are noise; a patch that makes a frame's score is 16 wide
@@ -360,6 +362,12 @@ def _box(place: tuple[slice, slice], shape: Sequence[int], height_px: int, width
     top, bottom = rows.start * height_px // shape[0], -(-rows.stop * height_px // shape[0])
     left, right = columns.start * width_px // shape[1], -(-columns.stop * width_px // shape[1])
     return left, top, right - left, bottom - top
+
+
+def _lies_within(box: Box, other: Box) -> bool:
+    x, y, width, height = box
+    left, top, wide, high = other
+    return left <= x and top <= y and x + width <= left + wide and y + height <= top + high
 
 
 class _Clock:

@@ -32,6 +32,8 @@ class ScoreCurve:
 
     name: shown above its plot. time_s: (N,), ascending. scores: (N,), NaN where there is none.
     labels: uint8 (N,), 1 anomalous; None where there is no ground truth. auc: None for a video of one class.
+    thresholds: (N,), from which on a frame may be an alarm; None where the model has none. alarms: start and end in
+    seconds of each.
     Raises ShapeError when the arrays are empty or their lengths differ.
     """
 
@@ -40,9 +42,12 @@ class ScoreCurve:
     scores: NDArray[np.float64]
     labels: NDArray[np.uint8] | None
     auc: float | None
+    thresholds: NDArray[np.float64] | None = None
+    alarms: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
-        shapes = [array.shape for array in (self.time_s, self.scores, self.labels) if array is not None]
+        arrays = (self.time_s, self.scores, self.labels, self.thresholds)
+        shapes = [array.shape for array in arrays if array is not None]
         if len(set(shapes)) != 1 or len(shapes[0]) != 1 or not shapes[0][0]:
             raise ShapeError(f"times, scores and labels of shapes {', '.join(map(str, shapes))}", self.name)
 
@@ -99,6 +104,10 @@ LIGHT = Palette(
     truth="#fbd0c9",
     threshold="#7d5fb2",
 )
+
+
+ALARM = "#d0332a"
+NARROWEST_ALARM_PX = 2  # on a long time axis a short alarm would not be seen
 
 
 def plot_scores(curves: Sequence[ScoreCurve], path: Path, title: str) -> None:
@@ -220,6 +229,24 @@ def draw_threshold(axes: "Axes", threshold: float, palette: Palette) -> None:
     _write(name)
 
 
+def _draw_alarms(axes: "Axes", curve: ScoreCurve, wide_px: int) -> None:
+    """The threshold of each frame as a dashed line, and the alarms as bars along the upper edge, wide enough to see."""
+    if curve.thresholds is not None:
+        axes.step(
+            curve.time_s,
+            curve.thresholds,
+            where="mid",
+            color=LIGHT.threshold,
+            linewidth=1,
+            linestyle=(0, (5, 4)),
+            zorder=3,
+        )
+    low_s, high_s = curve.limits_s
+    shortest_s = (high_s - low_s) * NARROWEST_ALARM_PX / wide_px
+    bars = [(start_s, max(end_s - start_s, shortest_s)) for start_s, end_s in curve.alarms]
+    axes.broken_barh(bars, (0.96, 0.04), transform=axes.get_xaxis_transform(), color=ALARM, linewidth=0, zorder=5)
+
+
 def draw_scores(axes: "Axes", curve: ScoreCurve, columns: int, palette: Palette) -> None:
     """The scores as a line with gaps where there are none; a score alone between two gaps is a dot.
 
@@ -288,12 +315,14 @@ def _plot_grid(curves: Sequence[ScoreCurve], path: Path, title: str, columns: in
     width_px = left_px + max(columns * wide_px + (columns - 1) * gap_px, 11 * len(title)) + right_px
     height_px = head_px + rows * (tall_px + below_px) - 22 + foot_px
     figure = new_figure(width_px, height_px, LIGHT)
-    limits = score_limits([curve.scores for curve in curves])
+    levels = {float(level) for curve in curves if curve.thresholds is not None for level in np.unique(curve.thresholds)}
+    limits = score_limits([curve.scores for curve in curves], *levels)
     for number, curve in enumerate(curves):
         row, column = divmod(number, columns)
         box = (left_px + column * (wide_px + gap_px), head_px + row * (tall_px + below_px), wide_px, tall_px)
         axes = _axes_at(figure, box)
         draw_axes(axes, curve, limits, LIGHT, 5 if wide_px < 500 else 10)
+        _draw_alarms(axes, curve, wide_px)
         draw_scores(axes, curve, SHARPNESS * wide_px, LIGHT)
         if column:
             axes.tick_params(labelleft=False)
@@ -320,6 +349,12 @@ def _draw_legend(figure: "Figure", curves: Sequence[ScoreCurve], place: tuple[fl
     entries: list[Line2D | Patch] = [Line2D([], [], color=LIGHT.curve, linewidth=2, label="score")]
     if any(curve.labels is not None for curve in curves):
         entries.append(Patch(color=LIGHT.truth, label="anomalous (ground truth)"))
+    if any(curve.thresholds is not None for curve in curves):
+        entries.append(
+            Line2D([], [], color=LIGHT.threshold, linewidth=1, linestyle=(0, (5, 4)), label="threshold of alarms")
+        )
+        alarms = sum(len(curve.alarms) for curve in curves)
+        entries.append(Patch(color=ALARM, label=f"{alarms:,} alarm{'' if alarms == 1 else 's'}"))
     legend = figure.legend(
         handles=entries,
         loc="center left",

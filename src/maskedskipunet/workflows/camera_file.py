@@ -18,6 +18,7 @@ from maskedskipunet.monitor.sinks.reading import read_sinks
 from maskedskipunet.monitor.watching import WatchConfig
 from maskedskipunet.plain_yaml import ValueLoader
 from maskedskipunet.records.pruning import Retention
+from maskedskipunet.runs import run_meant
 from maskedskipunet.workflows.ignored import also_ignoring
 
 EXAMPLE = "Write `cameras: {door: rtsp://…}` into it"
@@ -43,12 +44,18 @@ class CameraFile:
     ignore: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def read_camera_file(path: Path) -> CameraFile:
-    """Raises ConfigError that names every fault of the file at once, and shows no address."""
+def read_camera_file(path: Path, model: Path | None = None) -> CameraFile:
+    """Read and check it as a whole, with what it names on this machine: its model, and cameras that are files.
+
+    model: to be taken in place of the one that it names.
+    Raises ConfigError that names every fault of the file at once, and shows no address.
+    """
     faults: list[str] = []
     settings = _mapping(_document(path), str(path), faults)
     cameras, ignore = _cameras(settings.pop("cameras", None), faults)
-    model, records = (_path(name, settings.pop(name, None), faults) for name in ("model", "records"))
+    named, records = (_path(name, settings.pop(name, None), faults) for name in ("model", "records"))
+    if model is None and named is not None and not _is_model(named):
+        faults.append(f"model: no such model, {named}")
     clips, retention = _clips(settings.pop("clips", None), faults), _retention(settings.pop("keep", None), faults)
     sinks = _sinks(settings.pop("sinks", None), faults)
     numbers = {name: _number(name, settings.pop(name), faults) for name in list(settings) if name in _numbers()}
@@ -63,7 +70,7 @@ def read_camera_file(path: Path) -> CameraFile:
         raise ConfigError(count + "; ".join(faults), str(path), "Mend the file")
     recording = RecordingConfig() if retention is None else RecordingConfig(retention=retention)
     recording = recording if clips is None else replace(recording, clips=clips)
-    return CameraFile(cameras, model, fps, config, patience, records, recording, sinks, ignore)
+    return CameraFile(cameras, model or named, fps, config, patience, records, recording, sinks, ignore)
 
 
 def named_sources(sources: list[str]) -> dict[str, CameraAddress]:
@@ -136,8 +143,9 @@ def _cameras(value: Any, faults: list[str]) -> tuple[dict[str, CameraAddress], d
         else:
             try:
                 found[name] = CameraAddress.parse(source, where)
+                found[name].require_there()
             except MaskedSkipUNetError as error:
-                faults.append(f"{where}: {error.what}")
+                faults.append(f"{where}: {error.what}" + (f", {error.where}" if error.where != where else ""))
     return found, ignored
 
 
@@ -161,6 +169,14 @@ def _path(name: str, value: Any, faults: list[str]) -> Path | None:
         faults.append(f"{name}: not a path")
         return None
     return Path(value)
+
+
+def _is_model(path: Path) -> bool:
+    """Whether there is anything that could be one; what it holds is seen when it is loaded."""
+    try:
+        return run_meant(path) is not None or path.exists()
+    except OSError:  # a name longer than any may be
+        return False
 
 
 def _clips(value: Any, faults: list[str]) -> ClipConfig | None:

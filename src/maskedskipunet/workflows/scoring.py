@@ -67,7 +67,13 @@ class ScoredVideo:
 
     @property
     def curve(self) -> ScoreCurve:
-        return ScoreCurve(self.name, self.time_s, self.scores, self.labels, video_auc(self.labelled))
+        thresholds = self.thresholds
+        if thresholds is None and self.threshold is not None:
+            thresholds = np.full(len(self.scores), self.threshold)
+        alarms = tuple((event.start_s, event.end_s) for event in self.events or ())
+        return ScoreCurve(
+            self.name, self.time_s, self.scores, self.labels, video_auc(self.labelled), thresholds, alarms
+        )
 
     @property
     def frame_rate(self) -> float:
@@ -321,6 +327,7 @@ def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path, advance
         scores=result.scores,
         labels=result.labels,
         error_scale=spool.error_scale(),
+        threshold=result.threshold if result.thresholds is None else None,
         index=result.index,
     )
 

@@ -10,7 +10,7 @@ from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import probe_video
-from maskedskipunet.errors import ConfigError, MaskedSkipUNetError, VideoError
+from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.monitor.alarms import AlarmFinder
 from maskedskipunet.monitor.camera import Patience
@@ -107,7 +107,7 @@ def watch_cameras(
     network, how = load_scorer(model, device, precision)
     calibration = calibration_of(model)
     setting = None if calibration is None else calibration.alarm
-    _require_all_readable(cameras)
+    _require_all_there(cameras)
     sources = {
         name: LiveSource(
             address=address,
@@ -243,12 +243,12 @@ def _begin_recording(
     return [recorder, measure], records.finished
 
 
-def _require_all_readable(cameras: Mapping[str, CameraAddress]) -> None:
+def _require_all_there(cameras: Mapping[str, CameraAddress]) -> None:
     """Every fault of all cameras is told at once."""
     faults: list[MaskedSkipUNetError] = []
     for address in cameras.values():
         try:
-            _require_readable(address)
+            address.require_there()
         except MaskedSkipUNetError as error:
             faults.append(error)
     if len(faults) > 1:
@@ -256,16 +256,6 @@ def _require_all_readable(cameras: Mapping[str, CameraAddress]) -> None:
         raise ConfigError(f"{len(faults)} faults: {told}", "cameras", "Mend their addresses")
     if faults:
         raise faults[0]
-
-
-def _require_readable(address: CameraAddress) -> None:
-    """A file that is not there will not come, other than a camera: that is told before anything is watched."""
-    if address.kind != "file":
-        return
-    if address.path.is_dir():
-        raise ConfigError("a folder cannot be watched", str(address.path), "Name a video file, or score the folder")
-    if not address.path.exists():
-        raise VideoError("no such file", str(address.path), "Check the path; streams begin with rtsp:// or http://")
 
 
 def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | None) -> float | None:

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Literal
 
+from maskedskipunet.detection.calibration import told_share
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.sinks.deadline import hang_up_after
 from maskedskipunet.monitor.sinks.secrets import Secret
@@ -86,7 +87,7 @@ def mail_of(delivery: Delivery, files: Attachments, sender: str, to: Sequence[st
     mail["Date"] = format_datetime(datetime.fromisoformat(str(message["updated_at"])))
     mail["Message-ID"] = f"<{delivery.key.replace(':', '.')}@maskedskipunet>"
     share = message["normal_share"]
-    rare = "" if share is None else f"As high in {share:.2g} of normal frames.\n"
+    rare = "" if share is None else f"Reached by: {told_share(share)}\n"
     mail.set_content(
         f"Camera: {message['camera']}\nBegan: {message['began_at']}\n"
         f"Seconds: {message['end_s'] - message['start_s']:.1f}\nHighest score: {message['top_score']:.4g}\n{rare}"
