@@ -10,6 +10,7 @@ from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of malloc.h
 MOST_BYTES = 2**31 - 1
+SPIN_COUNT = 10_000  # a fraction of a millisecond; far fewer cost speed where the cores are free
 
 
 def processor() -> str:
@@ -76,6 +77,17 @@ def keep_memory() -> None:
         return
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, MOST_BYTES)
+
+
+def share_cores() -> None:
+    """Let threads of this process that wait for one another sleep sooner, so that others get on meanwhile.
+
+    GNU OpenMP, which torch computes with, has them spin for milliseconds after each operation. On a machine whose cores
+    others use too that holds up the very threads that are waited for (figures: docs/results/spinning_*.json). For
+    whole programs, and only before torch is loaded; what a person has set for OpenMP stands.
+    """
+    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = str(SPIN_COUNT)
 
 
 def hide_in_process_list(secrets: Sequence[str]) -> bool:

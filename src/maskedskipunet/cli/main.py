@@ -14,7 +14,7 @@ from typing import NoReturn, TextIO
 from maskedskipunet import __version__
 from maskedskipunet.cli.lines import one_line
 from maskedskipunet.errors import MaskedSkipUNetError
-from maskedskipunet.machine import keep_memory
+from maskedskipunet.machine import keep_memory, share_cores
 
 COMMANDS: Mapping[str, str] = {
     "demo": "train and test on a generated scene: see it work in three minutes",
@@ -38,6 +38,7 @@ NO_MEMORY = ("can't allocate memory", "out of memory")  # what torch says on the
 def command() -> NoReturn:
     """The whole life of the process `maskedskipunet`."""
     signal.signal(signal.SIGINT, _interrupt)
+    share_cores()
     code = main()
     if code == INTERRUPTED:
         # What was to be kept is on the disk, and Python's own way out waits for locks that an interruption may have
