@@ -231,7 +231,7 @@ def see_recipe(path: Path) -> object:
 def see_cameras(path: Path) -> object:
     from maskedskipunet.workflows.camera_file import read_camera_file
 
-    return read_camera_file(path)
+    return read_camera_file(path, Path())  # any model that is there
 
 
 def see_run(path: Path) -> object:

@@ -1,5 +1,6 @@
 """Where a camera is: an address that may hold a password, and never shows it."""
 
+import errno
 import os
 import re
 import stat
@@ -13,6 +14,7 @@ from maskedskipunet.errors import ConfigError, VideoError
 
 AddressKind = Literal["stream", "file", "usb"]
 
+LEADS_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _GIVEN_IN_PATH = re.compile(r"([^/&;=]+)=[^/&;]*")  # some cameras take user=NAME&password=WORD in the path
@@ -88,7 +90,7 @@ class CameraAddress:
         try:
             mode = self.path.stat().st_mode
         except OSError as error:
-            fault = "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
+            fault = "no such file" if error.errno in LEADS_NOWHERE else str(error.strerror)
             cure = "Check the path; streams begin with rtsp:// or http://"
             raise VideoError(fault, str(self.path), cure) from error
         if stat.S_ISDIR(mode):
