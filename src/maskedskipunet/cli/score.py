@@ -215,6 +215,8 @@ def rarity(normal_share: float, frames: int) -> str:
     >>> rarity(0.32, 356), rarity(0.004, 356), rarity(1 / 357, 356)
     ('32% of frames', '1 in 250 frames', 'none of 356 frames')
     """
+    from maskedskipunet.detection.calibration import told_share
+
     if normal_share * frames < 1:
         return f"none of {console.counted(frames, 'frame')}"
-    return f"{normal_share:.0%} of frames" if normal_share >= 0.05 else f"1 in {1 / normal_share:.0f} frames"
+    return told_share(normal_share, "frames")

@@ -144,13 +144,13 @@ def keep_earlier(folder: Path) -> Path | None:
     return files.keep_earlier(folder / CALIBRATION_NAME)
 
 
-def told_share(share: float) -> str:
-    """A share of normal frames in words.
+def told_share(share: float, frames: str = "normal frames") -> str:
+    """A share of frames in words.
 
     >>> told_share(0.32), told_share(0.00062)
-    ('32% of normal frames', '1 in 1,613 normal frames')
+    ('32% of normal frames', '1 in 1613 normal frames')
     """
-    return f"{share:.0%} of normal frames" if share >= 0.05 else f"1 in {1 / share:,.0f} normal frames"
+    return f"{share:.0%} of {frames}" if share >= 0.05 else f"1 in {1 / share:.0f} {frames}"
 
 
 def kept_counts(frames: int) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ A rule turns scores into events. `EventStream` is fed one frame at a time and kn
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import isfinite, isnan
 from typing import Literal
 from uuid import uuid4
@@ -348,8 +349,8 @@ def map_boxes(
     kept = [at for at in order if sizes[at] >= _SPECK_PX] or order[:1]
     places = find_objects(labelled)
     boxes = dict.fromkeys(_box(places[at], score_map.shape, height_px, width_px) for at in kept)
-    outermost = [box for box in boxes if not any(box != other and _lies_within(box, other) for other in boxes)]
-    return tuple(outermost[:most])
+    outermost = (box for box in boxes if not any(box != other and _lies_within(box, other) for other in boxes))
+    return tuple(islice(outermost, most))  # a noisy map has hundreds of boxes, each held against all
 
 
 _SMOOTHED_PX = 5  # single pixels are noise; a patch that makes a frame's score is 16 wide

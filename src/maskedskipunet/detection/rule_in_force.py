@@ -16,12 +16,12 @@ class RuleInForce:
     """
 
     def __init__(self, rule: EventRule, day: DayAlarms | None = None, drift: DriftReference | None = None) -> None:
-        self._rule, self._day = rule, day
+        self.common, self._day = rule, day
         self._watch = None if drift is None else DriftWatch(drift)
 
     def take_over(self, rule: EventRule, day: DayAlarms | None = None, drift: DriftReference | None = None) -> None:
         """Go by another calibration from the next frame on; drift is judged by it over the minutes before, too."""
-        self._rule, self._day = rule, day
+        self.common, self._day = rule, day
         if self._watch is None or drift is None:
             self._watch = None if drift is None else DriftWatch(drift)
         else:
@@ -41,7 +41,7 @@ class RuleInForce:
         nothing is known of drift. time_of_day_s: since midnight; None where that is not known, so that the common rule
         holds.
         """
-        rule = rule_of_day(self._rule, self._day, time_of_day_s)
+        rule = rule_of_day(self.common, self._day, time_of_day_s)
         if self._watch is None:
             return rule, None
         change = self._watch.add(time_s, score, score_map)

@@ -29,11 +29,15 @@ class AlarmFinder:
         speed: float = 1.0,
     ) -> None:
         self._camera, self._speed = camera, speed
-        self.threshold = setting.rule.threshold  # the common one
         self._rule = RuleInForce(setting.rule, setting.day, drift)
         self._events = EventStream(source, setting.rule, normal_share=normal_share)
         self._began: tuple[str, float] = ("", 0.0)  # the running event, and when it began
         self._last: tuple[float, float] = (0.0, 0.0)  # of the newest frame: the camera's time, and the time of day
+
+    @property
+    def threshold(self) -> float:
+        """The common one, whatever part of the day it is and whether it is raised."""
+        return self._rule.common.threshold
 
     def take_over(
         self,
@@ -43,7 +47,6 @@ class AlarmFinder:
         drift: DriftReference | None = None,
     ) -> None:
         """Go by another calibration from the next frame on; an event that runs is held against it too."""
-        self.threshold = setting.rule.threshold
         self._rule.take_over(setting.rule, setting.day, drift)
         self._events.take_over(setting.rule, normal_share)
 

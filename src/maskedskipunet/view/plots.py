@@ -1,10 +1,10 @@
 """Plots as PNG files: the scores of videos over time, and the variants of a study side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +106,7 @@ LIGHT = Palette(
 )
 
 
+THRESHOLD_LINE: Mapping[str, Any] = {"linewidth": 1, "linestyle": (0, (5, 4))}
 ALARM = "#d0332a"
 NARROWEST_ALARM_PX = 2  # on a long time axis a short alarm would not be seen
 
@@ -221,7 +222,7 @@ def draw_axes(
 
 def draw_threshold(axes: "Axes", threshold: float, palette: Palette) -> None:
     """A dashed line at the score from which a frame is called anomalous, and its name."""
-    axes.axhline(threshold, color=palette.threshold, linewidth=1, linestyle=(0, (5, 4)), zorder=3)
+    axes.axhline(threshold, color=palette.threshold, zorder=3, **THRESHOLD_LINE)
     name = axes.annotate(
         "threshold", (1, threshold), (-2, 4), axes.get_yaxis_transform(), "offset points", ha="right", fontsize=10
     )
@@ -232,15 +233,7 @@ def draw_threshold(axes: "Axes", threshold: float, palette: Palette) -> None:
 def _draw_alarms(axes: "Axes", curve: ScoreCurve, wide_px: int) -> None:
     """The threshold of each frame as a dashed line, and the alarms as bars along the upper edge, wide enough to see."""
     if curve.thresholds is not None:
-        axes.step(
-            curve.time_s,
-            curve.thresholds,
-            where="mid",
-            color=LIGHT.threshold,
-            linewidth=1,
-            linestyle=(0, (5, 4)),
-            zorder=3,
-        )
+        axes.step(curve.time_s, curve.thresholds, where="mid", color=LIGHT.threshold, zorder=3, **THRESHOLD_LINE)
     low_s, high_s = curve.limits_s
     shortest_s = (high_s - low_s) * NARROWEST_ALARM_PX / wide_px
     bars = [(start_s, max(end_s - start_s, shortest_s)) for start_s, end_s in curve.alarms]
@@ -315,8 +308,8 @@ def _plot_grid(curves: Sequence[ScoreCurve], path: Path, title: str, columns: in
     width_px = left_px + max(columns * wide_px + (columns - 1) * gap_px, 11 * len(title)) + right_px
     height_px = head_px + rows * (tall_px + below_px) - 22 + foot_px
     figure = new_figure(width_px, height_px, LIGHT)
-    levels = {float(level) for curve in curves if curve.thresholds is not None for level in np.unique(curve.thresholds)}
-    limits = score_limits([curve.scores for curve in curves], *levels)
+    thresholds = [curve.thresholds for curve in curves if curve.thresholds is not None]
+    limits = score_limits([*(curve.scores for curve in curves), *thresholds])
     for number, curve in enumerate(curves):
         row, column = divmod(number, columns)
         box = (left_px + column * (wide_px + gap_px), head_px + row * (tall_px + below_px), wide_px, tall_px)
@@ -350,9 +343,7 @@ def _draw_legend(figure: "Figure", curves: Sequence[ScoreCurve], place: tuple[fl
     if any(curve.labels is not None for curve in curves):
         entries.append(Patch(color=LIGHT.truth, label="anomalous (ground truth)"))
     if any(curve.thresholds is not None for curve in curves):
-        entries.append(
-            Line2D([], [], color=LIGHT.threshold, linewidth=1, linestyle=(0, (5, 4)), label="threshold of alarms")
-        )
+        entries.append(Line2D([], [], color=LIGHT.threshold, label="threshold of alarms", **THRESHOLD_LINE))
         alarms = sum(len(curve.alarms) for curve in curves)
         entries.append(Patch(color=ALARM, label=f"{alarms:,} alarm{'' if alarms == 1 else 's'}"))
     legend = figure.legend(

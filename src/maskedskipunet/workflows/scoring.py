@@ -67,13 +67,15 @@ class ScoredVideo:
 
     @property
     def curve(self) -> ScoreCurve:
-        thresholds = self.thresholds
-        if thresholds is None and self.threshold is not None:
-            thresholds = np.full(len(self.scores), self.threshold)
-        alarms = tuple((event.start_s, event.end_s) for event in self.events or ())
-        return ScoreCurve(
-            self.name, self.time_s, self.scores, self.labels, video_auc(self.labelled), thresholds, alarms
-        )
+        auc, alarms = video_auc(self.labelled), tuple((event.start_s, event.end_s) for event in self.events or ())
+        return ScoreCurve(self.name, self.time_s, self.scores, self.labels, auc, self.frame_thresholds, alarms)
+
+    @property
+    def frame_thresholds(self) -> NDArray[np.float64] | None:
+        """(N,), of each frame, whether parts of the day have their own or not; None where the model has none."""
+        if self.thresholds is not None or self.threshold is None:
+            return self.thresholds
+        return np.full(len(self.scores), self.threshold)
 
     @property
     def frame_rate(self) -> float:
@@ -282,7 +284,7 @@ def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
         return [None] * len(video.index) if video.labels is None else video.labels.tolist()
 
     def of_frames(video: ScoredVideo) -> Sequence[float | None]:
-        return [video.threshold] * len(video.index) if video.thresholds is None else video.thresholds.tolist()
+        return [None] * len(video.index) if (found := video.frame_thresholds) is None else found.tolist()
 
     thresholds = {}
     if any(video.threshold is not None for video in videos):
