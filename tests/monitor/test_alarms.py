@@ -12,7 +12,7 @@ from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.day import DayAlarms, DayPart, PartAlarms
 from maskedskipunet.detection.drift import Blocks, DriftReference
 from maskedskipunet.detection.events import EventRule, EventStream
-from maskedskipunet.inference.window import FrameScore
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.monitor.alarms import AlarmFinder
 from maskedskipunet.monitor.news import Alarm, Drift, Scored, plain
 

@@ -20,8 +20,8 @@ from maskedskipunet.data.jpeg import to_jpeg
 from maskedskipunet.data.resizing import network_frame, resize_image
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.errors import MaskedSkipUNetError
-from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.monitor.channel import send
+from maskedskipunet.scoring.ignored import IgnoredParts
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 PARENT_LOOK_S = 1.0

@@ -9,7 +9,7 @@ import yaml
 
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.input_format import InputFormat
 from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.recorder import RecordingConfig

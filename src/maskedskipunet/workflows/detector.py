@@ -15,15 +15,15 @@ from maskedskipunet.data.start_times import start_of_day_s
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventRule, EventStream
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.rule_in_force import RuleInForce
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.inference.prepare import Precision, PreparedNetwork
-from maskedskipunet.inference.scorer import FrameScore, score_frames
-from maskedskipunet.model.config import InputFormat
-from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.inference.prepare import Precision
+from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.feeds import Feed, Footage, feeds
 from maskedskipunet.workflows.result import Result, Story
-from maskedskipunet.workflows.scoring import event_boxes, load_scorer
+from maskedskipunet.workflows.scoring import event_boxes
 
 
 def load_detector(
@@ -37,31 +37,28 @@ def load_detector(
     settings that cannot be.
     """
     model = Path(model)
-    network, how = load_scorer(model, device, precision)
-    return Detector(network, how, calibration_of(model), threshold)
+    return Detector(load_scorer(model, device, precision), threshold)
 
 
 class Detector:
     """Looks at footage; use load_detector to make one.
 
-    clip_length: frames that a score looks at; the first score comes (clip_length - 1) / 2 frames late. threshold: of
-    events, None where the model has none.
+    clip_length: frames that a score looks at. late_frames: how many frames after its frame a score comes. threshold:
+    of events, None where the model has none.
     """
 
-    def __init__(
-        self,
-        network: PreparedNetwork,
-        how: InputFormat,
-        calibration: Calibration | None = None,
-        threshold: float | None = None,
-    ) -> None:
-        self._network, self._how, self._calibration = network, how, calibration
-        self._rule = rule_of(calibration, threshold)
+    def __init__(self, scorer: Scorer, threshold: float | None = None) -> None:
+        self._scorer, self._calibration = scorer, scorer.calibration
+        self._rule = rule_of(self._calibration, threshold)
         self._has_warned = False
 
     @property
     def clip_length(self) -> int:
-        return self._network.clip_length
+        return self._scorer.geometry.length
+
+    @property
+    def late_frames(self) -> int:
+        return self._scorer.late_frames
 
     @property
     def threshold(self) -> float | None:
@@ -129,8 +126,8 @@ class Detector:
                 "or give threshold=",
                 stacklevel=2,
             )
-        how = self._how if fps is None else replace(self._how, fps=fps)
-        sources = feeds(source, how, on_bad_frame, rate=fps)
+        input_format = self._scorer.input_format if fps is None else replace(self._scorer.input_format, fps=fps)
+        sources = feeds(source, input_format, on_bad_frame, rate=fps)
         if not stream and (live := next((one for one in sources if one.is_live), None)):
             raise ConfigError("a live source never ends", live.name, "Use stream=True")
         results = self._results(sources, rule, batch_size)
@@ -157,7 +154,7 @@ class Detector:
         events = _EventsByFrame(feed, rule, self._calibration)
         if batch_size is None and feed.is_live:
             batch_size = 1
-        scores = score_frames(passing(), self._network, self._how, batch_size=batch_size, with_maps=True)
+        scores = self._scorer.score(passing(), batch_size=batch_size, with_maps=True)
         with closing(scores):
             for scored in scores:
                 frame = waiting.popleft()

@@ -18,17 +18,15 @@ from maskedskipunet.data.start_times import start_of_day_s
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.drift import DriftChange, without_new_normal
 from maskedskipunet.detection.events import Box, Event, EventRule, EventStream, map_boxes
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.rule_in_force import RuleInForce
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
 from maskedskipunet.files import whole_file
-from maskedskipunet.inference.ignoring import IgnoredParts
-from maskedskipunet.inference.prepare import Precision, PreparedNetwork, prepare
-from maskedskipunet.inference.scorer import FrameScore, score_frames
-from maskedskipunet.model.config import InputFormat
-from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Advance
+from maskedskipunet.scoring.ignored import IgnoredParts
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.annotated import AnnotatedRenderer, write_annotated
 from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
 from maskedskipunet.view.heatmap import dimmed
@@ -89,92 +87,82 @@ class ScoredVideo:
         return float(min(len(usual_s) / usual_s.sum(), FASTEST_FPS)) if usual_s.sum() > 0 else 1.0
 
 
-def load_scorer(path: Path, device: str, precision: Precision = "float32") -> tuple[PreparedNetwork, InputFormat]:
-    """A trained network ready to score, and what it looks at (the published size where it does not say)."""
-    network = load_model(path)
-    how = network.input_format or InputFormat()
-    IgnoredParts(how.ignore, how.height_px, how.width_px)  # a damaged description is told before anything is read
-    return prepare(network, device, precision, (how.height_px, how.width_px)), how
+@dataclass(frozen=True, kw_only=True)
+class VideoOutputs:
+    """What is written of one video besides its scores; None: not wanted.
+
+    comparison: path of the video of inputs beside reconstructions. annotated: path of the video with boxes, which takes
+    a threshold. maps: path of the file of score maps.
+    """
+
+    comparison: Path | None = None
+    annotated: Path | None = None
+    maps: Path | None = None
+
+    @property
+    def first_film(self) -> Path | None:
+        """The path of a video, if one is wanted."""
+        return self.comparison or self.annotated
 
 
 def score_video(
     name: str,
     source: Source,
-    network: PreparedNetwork,
-    how: InputFormat,
+    scorer: Scorer,
+    outputs: VideoOutputs | None = None,
     *,
     labels: NDArray[np.uint8] | None = None,
-    video: Path | None = None,
-    maps: Path | None = None,
-    calibration: Calibration | None = None,
-    annotated: Path | None = None,
     advance: Advance = lambda done: None,
     batch_size: int | None = None,
 ) -> ScoredVideo:
-    """Score a video, and where a path is named write its comparison video there, if any frame has a score.
+    """Score a video, and write what is wanted of it, if any frame has a score.
 
-    maps: where its score maps are written, if they are wanted.
-    labels: one a frame of the source. calibration: of the model; with a threshold, the video's events are found, and
-    where `annotated` names a path drawn into all its frames. advance: called with 1 for each frame scored, and for
-    each drawn.
+    labels: one a frame of the source. advance: called with 1 for each frame scored, and for each drawn. Where the
+    scorer's calibration has a threshold, the video's events are found.
     Raises DataError when the video cannot be read.
     """
-    with VideoScoring(
-        name,
-        source,
-        network,
-        how,
-        labels=labels,
-        video=video,
-        maps=maps,
-        calibration=calibration,
-        annotated=annotated,
-        advance=advance,
-    ) as scoring:
-        scoring.add_all(network, how, batch_size)
+    with VideoScoring(name, source, scorer, outputs, labels=labels, advance=advance) as scoring:
+        scoring.add_all(batch_size)
         return scoring.finish()
 
 
 class VideoScoring:
-    """What is kept of one video while its scores come, and what is made of it then. Use it in a `with` block.
+    """Keeps what is found of one video while its scores come, and then makes of it what is wanted.
 
-    The arguments are score_video's.
+    Use it in a `with` block. The arguments are those of score_video.
     """
 
     def __init__(
         self,
         name: str,
         source: Source,
-        network: PreparedNetwork,
-        how: InputFormat,
+        scorer: Scorer,
+        outputs: VideoOutputs | None = None,
         *,
         labels: NDArray[np.uint8] | None = None,
-        video: Path | None = None,
-        maps: Path | None = None,
-        calibration: Calibration | None = None,
-        annotated: Path | None = None,
         advance: Advance = lambda done: None,
     ) -> None:
         self.name, self.source = name, source
-        self._labels, self._video, self._annotated, self._advance = labels, video, annotated, advance
+        self._scorer, self._outputs = scorer, outputs or VideoOutputs()
+        self._labels, self._advance = labels, advance
         self._found: list[FrameScore] = []
         self._spool = None
         self._keep_map = None
-        self._ignored = IgnoredParts(how.ignore, how.height_px, how.width_px)
+        calibration, (height_px, width_px) = scorer.calibration, scorer.size_px
         self._events = None if calibration is None or calibration.alarm is None else _Events(name, source, calibration)
         with ExitStack() as stack:
-            if (drawn := video or annotated) is not None:
+            if (drawn := self._outputs.first_film) is not None:
                 self._spool = stack.enter_context(
                     Spool(
                         drawn.parent,
                         frames=source.expected_frames(),
-                        height_px=how.height_px,
-                        width_px=how.width_px,
-                        channels=network.channels,
+                        height_px=height_px,
+                        width_px=width_px,
+                        channels=scorer.channels,
                     )
                 )
-            if maps is not None:
-                self._keep_map = stack.enter_context(map_writer(maps, height_px=how.height_px, width_px=how.width_px))
+            if (maps := self._outputs.maps) is not None:
+                self._keep_map = stack.enter_context(map_writer(maps, height_px=height_px, width_px=width_px))
             self._stack = stack.pop_all()
 
     @property
@@ -193,10 +181,10 @@ class VideoScoring:
         self._found.append(FrameScore(scored.index, scored.time_s, scored.score))
         self._advance(1)
 
-    def add_all(self, network: PreparedNetwork, how: InputFormat, batch_size: int | None = None) -> None:
+    def add_all(self, batch_size: int | None = None) -> None:
         """Score the whole video."""
         frames = self.source.frames()
-        with closing(score_frames(frames, network, how, batch_size=batch_size, with_maps=self.with_maps)) as scores:
+        with closing(self._scorer.score(frames, batch_size=batch_size, with_maps=self.with_maps)) as scores:
             for scored in scores:
                 self.add(scored)
 
@@ -208,14 +196,14 @@ class VideoScoring:
             rule, events = self._events.rule, self._events.all()
             result = replace(result, rule=rule, threshold=rule.threshold, events=events, thresholds=thresholds)
             result = replace(result, drift=tuple(self._events.changes))
-        drawn = self._video or self._annotated
+        drawn = self._outputs.first_film
         if self._spool is not None and drawn is not None and result.labelled.scored.any():
             drawn.parent.mkdir(parents=True, exist_ok=True)
-            if self._video is not None:
-                _draw(result, self.source, self._spool, self._video, self._advance)
-            if self._annotated is not None and self._events is not None:
-                level = self._events.rule.release
-                _annotate(result, self.source, self._spool, self._annotated, level, self._ignored, self._advance)
+            if self._outputs.comparison is not None:
+                _draw(result, self.source, self._spool, self._outputs.comparison, self._advance)
+            if self._outputs.annotated is not None and self._events is not None:
+                level, ignored = self._events.rule.release, self._scorer.ignored
+                _annotate(result, self.source, self._spool, self._outputs.annotated, level, ignored, self._advance)
         return result
 
     def __enter__(self) -> Self:

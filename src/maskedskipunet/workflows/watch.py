@@ -23,10 +23,9 @@ from maskedskipunet.monitor.sinks.courier import Courier
 from maskedskipunet.monitor.sinks.metrics import MetricsSink
 from maskedskipunet.monitor.watching import WatchConfig, watch
 from maskedskipunet.records.store import Records
-from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.model_changes import Changed, ModelChanges
-from maskedskipunet.workflows.scoring import load_scorer
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class WatchPlan:
-    """What will be done. late_frames: frames that come after one before it has its score, (T-1)/2.
+    """What will be done. late_frames: frames that come after one before it has its score.
 
     fps: the rate that frames are taken at; None where the model does not say which it was trained at. threshold: of
     alarms, and the budget that it keeps, in words; None where the model has none, and gives scores alone. left: what
@@ -104,15 +103,15 @@ def watch_cameras(
     """
     config, patience = config or WatchConfig(), patience or Patience()
     changes = ModelChanges(model)
-    network, how = load_scorer(model, device, precision)
-    calibration = calibration_of(model)
+    scorer = load_scorer(model, device, precision)
+    input_format, calibration = scorer.input_format, scorer.calibration
     setting = None if calibration is None else calibration.alarm
     _require_all_there(cameras)
     sources = {
         name: LiveSource(
             address=address,
-            fps=_rate_of(address, fps or how.fps, how.footage_fps),
-            stride=how.stride,
+            fps=_rate_of(address, fps or input_format.fps, input_format.footage_fps),
+            stride=input_format.stride,
             open_s=patience.first_s,
             read_s=patience.stall_s,
             speed=speed,
@@ -120,9 +119,11 @@ def watch_cameras(
         for name, address in cameras.items()
     }
     ignored = {
-        name: also_ignoring(how, (ignore or {}).get(name, ()), f"cameras.{name}.ignore").ignore for name in cameras
+        name: also_ignoring(input_format, (ignore or {}).get(name, ()), f"cameras.{name}.ignore").ignore
+        for name in cameras
     }
-    plan = WatchPlan(list(cameras), network.clip_length // 2, fps or how.fps or how.footage_fps, how.stride)
+    rate = fps or input_format.fps or input_format.footage_fps
+    plan = WatchPlan(list(cameras), scorer.late_frames, rate, input_format.stride)
     finders: dict[str, AlarmFinder] = {}
     if calibration is not None and setting is not None:
         plan = replace(plan, threshold=setting.rule.threshold, budget=str(setting.budget))
@@ -165,8 +166,7 @@ def watch_cameras(
         opened.callback(service.stopping)
         watch(
             sources,
-            network,
-            (how.height_px, how.width_px),
+            scorer,
             listener,
             ignored=ignored,
             config=config,

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 import maskedskipunet as msu
 from maskedskipunet.data.frames import Frame, Image
 from maskedskipunet.data.ignoring import GREY
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.regions import Region, region_mask
 from maskedskipunet.errors import ConfigError, DataError
-from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
-from maskedskipunet.inference.scorer import FrameScore, score_frames
 from maskedskipunet.model.config import InputFormat
+from maskedskipunet.scoring.ignored import IgnoredParts
+from maskedskipunet.scoring.scorer import Scorer
 
 HOW = InputFormat(height_px=32, width_px=48)
 SHAPES = ("3,3,12,7", "60%,50% 99%,50% 80%,90%")
@@ -30,7 +31,7 @@ def network(variant: str = "masked_skips") -> PreparedNetwork:
 
 def scored(images: list[Image], how: InputFormat, variant: str = "masked_skips") -> list[FrameScore]:
     frames = [Frame(at, at / 10, image) for at, image in enumerate(images)]
-    return [*score_frames(frames, network(variant), how, with_maps=True)]
+    return [*Scorer(network(variant), how).score(frames, with_maps=True)]
 
 
 @pytest.mark.parametrize("variant", ["masked_skips", "full_conv3d"])
@@ -68,7 +69,7 @@ def test_frames_of_their_networks_size_can_bring_their_mask() -> None:
     mask[3:10, 3:15] = True
     frames = [Frame(at, 0.0, image) for at, image in enumerate(images)]
 
-    found = [*score_frames(frames, network(), HOW, ignored=mask)]
+    found = [*Scorer(network(), HOW).score(frames, ignored=mask)]
     assert found[1].score == scored(images, replace(HOW, ignore=SHAPES[:1]))[1].score
     painted = [np.where(mask[..., None], np.uint8(GREY), image) for image in images]
     assert found[1].score != scored(images, HOW)[1].score
