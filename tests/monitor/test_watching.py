@@ -23,7 +23,7 @@ from maskedskipunet.monitor.camera import CameraFrame, Patience
 from maskedskipunet.monitor.news import CameraState, Gap, Load, News, Scored, plain
 from maskedskipunet.monitor.reading import Arrived
 from maskedskipunet.monitor.watching import WatchConfig, WatchedCamera, watch
-from maskedskipunet.scoring.ignored import IgnoredParts
+from maskedskipunet.scoring.ignored import IgnoredRegions
 from maskedskipunet.scoring.scorer import Scorer
 
 PATIENCE = Patience(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2)
@@ -95,11 +95,12 @@ def test_what_a_camera_ignores_gives_no_score_and_a_camera_that_ignores_all_stop
     heard = Heard()
     cameras = {"a": live(footage, speed=20), "blind": live(footage, speed=20)}
     # In percent only a part; in pixels of this camera's pictures, all there is.
-    ignored = {"a": ("0%,0%,100%,60%",), "blind": ("0,0,64,48",)}
+    shapes = {"a": ("0%,0%,100%,60%",), "blind": ("0,0,64,48",)}
+    ignored = {name: IgnoredRegions.of(replace(FORMAT, ignore=ignore)) for name, ignore in shapes.items()}
     config = WatchConfig(max_delay_s=300, with_maps=True)
     watch(cameras, Scorer(network, FORMAT), heard, ignored=ignored, config=config, patience=PATIENCE)
 
-    how = replace(FORMAT, ignore=ignored["a"])
+    how = replace(FORMAT, ignore=shapes["a"])
     assert_same(heard.scores(), [one.score for one in Scorer(network, how).score(read_video(footage))])
     assert all((one.frame.map[:19] == 0).all() for one in heard.of(Scored) if one.frame.map is not None)
     assert heard.of(Scored, "blind") == []
@@ -308,7 +309,7 @@ def test_no_camera_at_all_is_refused(network: Any) -> None:
 
 
 def test_a_turn_gets_past_frames_that_are_left_out_and_takes_as_many_others_as_pay(network: Any) -> None:
-    one = WatchedCamera(Never(), Scorer(network, FORMAT), stagger=0, ignored=IgnoredParts((), 32, 48))  # type: ignore[arg-type]
+    one = WatchedCamera(Never(), Scorer(network, FORMAT), stagger=0, ignored=IgnoredRegions((), 32, 48))  # type: ignore[arg-type]
     pixels = np.zeros((3, 32, 48), np.uint8)
     for index in range(60):
         arrived = Arrived(index, index / 10, pixels, 0.0, 32, 48, None, time.monotonic(), 0)

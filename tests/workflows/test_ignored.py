@@ -21,12 +21,12 @@ from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Silent
 from maskedskipunet.runs import RunFolder
+from maskedskipunet.scoring.ignored import also_ignoring, in_percent
 from maskedskipunet.scoring.loading import calibration_of, load_scorer
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibrate import calibrate
 from maskedskipunet.workflows.footage import training_clips
 from maskedskipunet.workflows.gathering import NamedVideo
-from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
 from maskedskipunet.workflows.score import score
 from maskedskipunet.workflows.score_many import score_many
 from maskedskipunet.workflows.scoring import score_video
@@ -283,10 +283,10 @@ def test_pixels_of_footage_of_several_sizes_have_no_one_meaning(tmp_path: Path) 
 
     how = replace(HOW, ignore=(CLOCK,))
     with pytest.raises(ConfigError, match="pixels have no one meaning in frames of 24x16 and 48x32"):
-        for_keeping(how, sources, "data.ignore")
-    assert for_keeping(how, sources[:1], "data.ignore").ignore == (CLOCK_IN_PERCENT,)
+        in_percent(how, sources, "data.ignore")
+    assert in_percent(how, sources[:1], "data.ignore").ignore == (CLOCK_IN_PERCENT,)
     relative = replace(HOW, ignore=(CLOCK_IN_PERCENT,))
-    assert for_keeping(relative, sources, "data.ignore") == relative
+    assert in_percent(relative, sources, "data.ignore") == relative
 
 
 def test_a_training_that_cannot_ignore_what_it_is_told_makes_no_run(

@@ -17,7 +17,7 @@ from maskedskipunet.monitor.health import HealthMonitor
 from maskedskipunet.monitor.news import CameraState, Health, Listener, Load, News, Scored
 from maskedskipunet.monitor.pace import Pace
 from maskedskipunet.monitor.reading import Arrived, Reading
-from maskedskipunet.scoring.ignored import IgnoredParts
+from maskedskipunet.scoring.ignored import IgnoredRegions
 from maskedskipunet.scoring.scorer import Arrivals, Scorer
 from maskedskipunet.scoring.sized_frame import SizedFrame
 
@@ -52,7 +52,7 @@ def watch(
     scorer: Scorer,
     listener: Listener,
     *,
-    ignored: Mapping[str, Sequence[str]] | None = None,
+    ignored: Mapping[str, IgnoredRegions] | None = None,
     config: WatchConfig | None = None,
     patience: Patience | None = None,
     wanted: Callable[[], bool] = lambda: True,
@@ -63,7 +63,7 @@ def watch(
     cameras: by name, sampled at the rate that the network was trained at. listener: is told everything, in this
     thread; what it raises ends the watching. wanted: asked LOOK_S apart at most, but for the time that computing
     takes. turned: called whenever all that had arrived was dealt with, so that a watchdog sees progress and not merely
-    life. ignored: shapes that are not looked at, by camera.
+    life. ignored: what is not looked at, by camera, instead of what the scorer ignores.
     However it ends, no process is left.
     """
     config, patience = config or WatchConfig(), patience or Patience()
@@ -72,9 +72,9 @@ def watch(
     scorer.warm_up()
     watched = []
     for number, (name, source) in enumerate(cameras.items()):
-        shapes = tuple((ignored or {}).get(name, ()))
-        camera = _camera(name, source, scorer, shapes, config, patience)
-        watched.append(WatchedCamera(camera, scorer, number, IgnoredParts(shapes, *scorer.size_px)))
+        regions = (ignored or {}).get(name, scorer.ignored)
+        camera = _camera(name, source, scorer, regions, config, patience)
+        watched.append(WatchedCamera(camera, scorer, number, regions))
     turns = TurnScorer(scorer, config, listener)
     reported_s = time.monotonic()
     try:
@@ -118,7 +118,7 @@ class WatchedCamera:
     frames is not looked at.
     """
 
-    def __init__(self, camera: Camera, scorer: Scorer, stagger: int, ignored: IgnoredParts) -> None:
+    def __init__(self, camera: Camera, scorer: Scorer, stagger: int, ignored: IgnoredRegions) -> None:
         self.camera = camera
         self.window = scorer.open_window()
         self.waiting: deque[CameraNews | None] = deque()  # None: nothing more is to be scored
@@ -281,7 +281,7 @@ def _camera(
     name: str,
     source: LiveSource,
     scorer: Scorer,
-    ignored: tuple[str, ...],
+    ignored: IgnoredRegions,
     config: WatchConfig,
     patience: Patience,
 ) -> Camera:

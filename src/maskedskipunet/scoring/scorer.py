@@ -21,7 +21,7 @@ from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.scoring.backend import Backend
 from maskedskipunet.scoring.cue import Cue, CueRun, CueScore, Fuse, keep_network_score, take_first_cue
-from maskedskipunet.scoring.ignored import IgnoredParts
+from maskedskipunet.scoring.ignored import IgnoredRegions
 from maskedskipunet.scoring.sized_frame import SizedFrame
 from maskedskipunet.scoring.window import (
     PUBLISHED_SCORE,
@@ -72,10 +72,9 @@ class Scorer:
         return self.input_format.clip_geometry(1 if self.backend is None else self.backend.clip_length)
 
     @cached_property
-    def ignored(self) -> IgnoredParts:
+    def ignored(self) -> IgnoredRegions:
         """What is not looked at. Raises ConfigError for what is no shape."""
-        input_format = self.input_format
-        return IgnoredParts(input_format.ignore, input_format.height_px, input_format.width_px)
+        return IgnoredRegions.of(self.input_format)
 
     @property
     def channels(self) -> int:

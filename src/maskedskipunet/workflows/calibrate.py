@@ -23,6 +23,7 @@ from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.model.storage import rewrite_input_format
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
+from maskedskipunet.scoring.ignored import also_ignoring, in_percent
 from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.comparison import film_strip
@@ -30,7 +31,6 @@ from maskedskipunet.view.heatmap import dimmed, overlay
 from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo
-from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
 
 MOMENTS = 12
 APART_S = 30.0  # between moments of one video, and how much of it one names
@@ -139,7 +139,7 @@ def calibrate(
     scorer = load_scorer(model, device, calibrated=False)
     before = scorer.input_format
     sources = [source_of(video.path, before, on_bad_frame) for video in kept]
-    scorer = replace(scorer, input_format=for_keeping(also_ignoring(before, ignore, "ignore"), sources, "ignore"))
+    scorer = replace(scorer, input_format=in_percent(also_ignoring(before, ignore, "ignore"), sources, "ignore"))
     scored = []
     with progress.stage("calibrating", sum(source.expected_frames() for source in sources)) as advance:
         for video, source in zip(kept, sources, strict=True):

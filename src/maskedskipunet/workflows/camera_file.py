@@ -19,7 +19,7 @@ from maskedskipunet.monitor.watching import WatchConfig
 from maskedskipunet.plain_yaml import ValueLoader
 from maskedskipunet.records.pruning import Retention
 from maskedskipunet.runs import run_meant
-from maskedskipunet.workflows.ignored import also_ignoring
+from maskedskipunet.scoring.ignored import also_ignoring
 
 EXAMPLE = "Write `cameras: {door: rtsp://…}` into it"
 LARGEST = 1_000_000  # characters

@@ -22,7 +22,7 @@ from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, st
 from maskedskipunet.errors import DataError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.progress import Progress
-from maskedskipunet.scoring.ignored import IgnoredParts
+from maskedskipunet.scoring.ignored import IgnoredRegions
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def training_clips(
         cache_folder(config.cache),
         progress=progress,
     )
-    ignored = IgnoredParts(input_format.ignore, input_format.height_px, input_format.width_px)
+    ignored = IgnoredRegions.of(input_format)
     infos = [request.source.probe() for request in requests]
     videos = [
         replace(video, ignored=ignored.mask(info.height_px, info.width_px))

@@ -15,6 +15,7 @@ from maskedskipunet.evaluation.precision import PrecisionEffect
 from maskedskipunet.files import require_writable
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.progress import Advance, Progress, Silent
+from maskedskipunet.scoring.ignored import also_ignoring
 from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.plots import plot_score_curve
@@ -22,7 +23,6 @@ from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import RemoteVideo
-from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.remote import fetched, require_seconds
 from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, VideoScoring, write_scores

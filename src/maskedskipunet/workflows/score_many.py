@@ -28,12 +28,12 @@ from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
+from maskedskipunet.scoring.ignored import also_ignoring
 from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
-from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreResult, run_jobs
 

@@ -25,6 +25,7 @@ from maskedskipunet.runs import (
     require_free_name,
     write_json,
 )
+from maskedskipunet.scoring.ignored import also_ignoring, in_percent
 from maskedskipunet.scoring.loading import calibration_of
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibration import calibrate_on_holdback
@@ -35,7 +36,6 @@ from maskedskipunet.workflows.estimate import (
     training_hours,
 )
 from maskedskipunet.workflows.footage import common_rate, training_clips, training_sources
-from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
 
 SLOW_TRAINING_H = 2.0  # from here on a person should know before it starts
 BYTES_A_WEIGHT = 4
@@ -123,7 +123,7 @@ def _with_ignored(config: TrainConfig) -> TrainConfig:
         return config
     plain = replace(config.input_format, ignore=())
     input_format = also_ignoring(plain, config.data.ignore, "data.ignore")
-    input_format = for_keeping(input_format, training_sources(config.data, plain)[1], "data.ignore")
+    input_format = in_percent(input_format, training_sources(config.data, plain)[1], "data.ignore")
     return replace(config, data=replace(config.data, ignore=input_format.ignore))
 
 
