@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from maskedskipunet.cues.cue import CueScore
 from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.input_format import InputFormat
-from maskedskipunet.scoring.cue import CueScore
 from maskedskipunet.scoring.scorer import Arrivals, Scorer
-from maskedskipunet.scoring.sized_frame import SizedFrame
 
 FORMAT = InputFormat(height_px=32, width_px=32)
 

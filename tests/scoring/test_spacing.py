@@ -13,11 +13,11 @@ from torch import Tensor
 import maskedskipunet as msu
 from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.scoring.scorer import Arrivals, Scorer
-from maskedskipunet.scoring.sized_frame import SizedFrame
 
 TOLERANCE = 1e-5  # what another order of adding leaves in single precision
 

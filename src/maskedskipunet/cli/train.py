@@ -9,6 +9,7 @@ from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import Options, Parser, build
 from maskedskipunet.cli.values import UsageError
 from maskedskipunet.data.config import DataConfig
+from maskedskipunet.detection.reading import CUES
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.runs import find_run
 from maskedskipunet.training.config import TrainConfig, TrainingConfig
@@ -52,6 +53,13 @@ def add_train_options(parser: Parser) -> None:
     parser.add(
         "--runs", type=Path, default=Path("runs"), metavar="FOLDER", in_recipe=True, help="Where run folders are made."
     )
+    parser.add(
+        "--cues",
+        type=str,
+        metavar="NAMES",
+        in_recipe=True,
+        help=f"Judge frames by these, separated by commas (default: {','.join(CUES)}).",
+    )
     parser.add("--name", type=str, in_recipe=True, help="Of the run folder (default: the next number).")
 
 
@@ -63,4 +71,10 @@ def train_config(options: Options) -> TrainConfig:
         seed=options.seed,
         runs=options.runs,
         name=options.name,
+        cues=read_cues(options.cues),
     )
+
+
+def read_cues(text: str | None) -> tuple[str, ...]:
+    """Cues that were named, by commas; all of them where none was."""
+    return CUES if text is None else tuple(dict.fromkeys(cue.strip() for cue in text.split(",") if cue.strip()))

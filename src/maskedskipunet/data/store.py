@@ -54,7 +54,8 @@ class StoredVideo:
 
     frames: uint8 (N, C, H, W), memory-mapped, read-only. index: (N,), each frame's place in its source.
     good: (N,), False where a frame was bad and skipped; its pixels are then zeros. ignored: (H, W), where nothing is
-    looked at, None for nowhere: the store holds frames as they are, and whoever reads them paints.
+    looked at, None for nowhere: the store holds frames as they are, and whoever reads them paints. time_s: (N,),
+    seconds since the source's first frame; None where it is not known.
     """
 
     name: str
@@ -62,6 +63,7 @@ class StoredVideo:
     index: NDArray[np.int64]
     good: NDArray[np.bool_]
     ignored: NDArray[np.bool_] | None = None
+    time_s: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,17 +162,17 @@ def _open(home: Path, name: str) -> StoredVideo:
     try:
         count, *frame_shape = json.loads((home / META_NAME).read_text())["shape"]
         with (home / "index.npz").open("rb") as file, np.load(file) as index:
-            places, good = index["index"], index["good"]
+            places, good, time_s = index["index"], index["good"], index["time_s"]
         frames: NDArray[np.uint8] = np.zeros((0, *frame_shape), np.uint8)
         if count:
             frames = np.memmap(home / "frames.u8", np.uint8, "r").reshape(count, *frame_shape)
-        if not count == len(places) == len(good):
+        if not count == len(places) == len(good) == len(time_s):
             raise ValueError(f"{count} frames, but {len(places)} places")
     except (OSError, EOFError, BadZipFile, ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"the stored frames are damaged ({error})", str(home), "Run `maskedskipunet cache clear`"
         ) from error
-    return StoredVideo(name, frames, places, good)
+    return StoredVideo(name, frames, places, good, time_s=time_s)
 
 
 def _expected_frames(request: StoreRequest) -> int:

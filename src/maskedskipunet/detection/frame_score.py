@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.detection.reading import CueReading
+
 
 @dataclass(frozen=True, slots=True)
 class FrameScore:
@@ -14,7 +16,8 @@ class FrameScore:
     index, time_s: of the frame. score: higher is more anomalous; None where no clip is centred on it: at the beginning
     and the end, as far as half a clip reaches, and where a frame of its clip is bad. map: float32 (H, W), the score map
     at the network's size, and reconstruction: uint8 (C, H, W), both None where not asked for or where there is no
-    score. cues: the raw score of each cue that judged the frame, by its name; empty where the network alone does.
+    score. cues: the score of each cue that judged the frame, by its name; empty where the network alone does. readings:
+    what the reason of an alarm can be told from, likewise.
     """
 
     index: int
@@ -23,3 +26,4 @@ class FrameScore:
     map: NDArray[np.float32] | None = None
     reconstruction: NDArray[np.uint8] | None = None
     cues: Mapping[str, float] = field(default_factory=dict)
+    readings: Mapping[str, CueReading] = field(default_factory=dict)

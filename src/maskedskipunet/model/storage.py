@@ -76,6 +76,32 @@ def read_description(folder: Path) -> tuple[NetworkConfig, InputFormat | None]:
         raise WeightsError(f"cannot read the model's description ({error})", str(path)) from error
 
 
+def write_cues_only(folder: Path, input_format: InputFormat, channels: int) -> None:
+    """Write the description of a model that has no network, only cues. channels: of the frames that they look at."""
+    described = {"format": FORMAT_VERSION, "network": None, "channels": channels, "input": input_format.to_dict()}
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / CONFIG_NAME) as part:
+        part.write_text(json.dumps(described, indent=2) + "\n")
+
+
+def read_cues_only(folder: Path) -> tuple[InputFormat, int] | None:
+    """What write_cues_only wrote: what the cues look at, and channels; None where the model has a network.
+
+    Raises WeightsError for a damaged description.
+    """
+    path = folder / CONFIG_NAME
+    try:
+        described = json.loads(read_text(path, most_bytes=LARGEST_BYTES))
+        if not isinstance(described, dict) or described.get("network", ...) is not None:
+            return None
+        channels = described["channels"]
+        if channels not in (1, 3):
+            raise ValueError(f"{channels!r} channels")
+        return InputFormat.from_dict(described["input"]), int(channels)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
+        raise WeightsError(f"not a model's description ({error})", str(path), "Name a model folder of ours") from error
+
+
 def rewrite_input_format(folder: Path, input_format: InputFormat) -> None:
     """Say anew what a model folder's network looks at; its description until now stays as `config.N.json`."""
     config, _ = read_description(folder)
@@ -109,6 +135,8 @@ def _understand(text: str, path: Path) -> tuple[NetworkConfig, InputFormat | Non
         description = json.loads(text)
         if description["format"] != FORMAT_VERSION:
             raise ValueError(f"format {description['format']!r}, this version reads {FORMAT_VERSION}")
+        if description["network"] is None:
+            raise WeightsError("the model has no network, only cues", str(path), "Name a model with a network")
         config = NetworkConfig(**description["network"])
         seen = description.get("input")
         return config, InputFormat.from_dict(seen) if seen else None

@@ -9,6 +9,7 @@ from functools import partial
 from statistics import median
 
 from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import ConfigError
@@ -19,7 +20,6 @@ from maskedskipunet.monitor.pace import Pace
 from maskedskipunet.monitor.reading import Arrived, Reading
 from maskedskipunet.scoring.ignored import IgnoredRegions
 from maskedskipunet.scoring.scorer import Arrivals, Scorer
-from maskedskipunet.scoring.sized_frame import SizedFrame
 
 LOOK_S = 0.1  # how long nothing may happen before it is looked whether watching is still wanted
 GATHER_S = 0.1  # how long frames wait for others at most: a turn costs nearly the same for one frame as for several

@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.clip_geometry import ClipGeometry
+from maskedskipunet.cues.cue import Cue, CueRun, CueScore, Fuse, keep_network_score, take_first_cue
 from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
+from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.scoring.backend import Backend
-from maskedskipunet.scoring.cue import Cue, CueRun, CueScore, Fuse, keep_network_score, take_first_cue
 from maskedskipunet.scoring.ignored import IgnoredRegions
-from maskedskipunet.scoring.sized_frame import SizedFrame
 from maskedskipunet.scoring.window import (
     PUBLISHED_SCORE,
     ClipWindow,
@@ -50,7 +50,8 @@ class Scorer:
 
     backend: the network, ready to score; None for a model of cues alone. input_format: what it looks at. calibration:
     what its scores mean; None where it was not calibrated. score_function: how reconstructions become scores. cues:
-    what judges frames beside the network. fuse: how their scores become one; None keeps the network's.
+    what judges frames beside the network. fuse: how their scores become one; None keeps the network's. cue_channels: of
+    the frames that a model without a network looks at.
     A scorer holds nothing of its sources, so that several threads may use one. Use `load_scorer` for a trained model.
     Raises ConfigError where there is neither a network nor a cue.
     """
@@ -61,6 +62,7 @@ class Scorer:
     score_function: ScoreFunction = PUBLISHED_SCORE
     cues: Sequence[Cue] = ()
     fuse: Fuse | None = None
+    cue_channels: int = COLOUR
 
     def __post_init__(self) -> None:
         if self.backend is None and not self.cues:
@@ -79,7 +81,7 @@ class Scorer:
     @property
     def channels(self) -> int:
         """Channels of the frames that it looks at."""
-        return COLOUR if self.backend is None else self.backend.channels
+        return self.cue_channels if self.backend is None else self.backend.channels
 
     @property
     def size_px(self) -> tuple[int, int]:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskedskipunet.clip_geometry import ClipGeometry
+from maskedskipunet.data.sized_frame import Mask, SizedFrame
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.model.score import frame_score, score_map
 from maskedskipunet.scoring.backend import Backend
-from maskedskipunet.scoring.sized_frame import Mask, SizedFrame
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from maskedskipunet.data.config import DataConfig
+from maskedskipunet.detection.reading import CUES, RECONSTRUCTION
 from maskedskipunet.errors import ConfigError, RunError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.config import NetworkConfig
@@ -55,7 +56,8 @@ class TrainConfig:
     """A whole training run.
 
     seed: of the weights' random start and the order of clips. runs: folder of run folders. name: of this one
-    (None: the next number). start_from: a trained model to go on from.
+    (None: the next number). start_from: a trained model to go on from. cues: what a frame is judged by, of CUES; a
+    model without reconstruction has no network and is not trained, only shown the footage once.
     """
 
     model: NetworkConfig = field(default_factory=NetworkConfig)
@@ -65,10 +67,20 @@ class TrainConfig:
     runs: Path = Path("runs")
     name: str | None = None
     start_from: Path | None = None
+    cues: tuple[str, ...] = CUES
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"{self.seed}", "seed", "Use 0 to 4294967295")
+        unknown = [cue for cue in self.cues if cue not in CUES]
+        if unknown or not self.cues:
+            fault = f"there is no cue {unknown[0]!r}" if unknown else "no cue is named"
+            raise ConfigError(fault, "cues", f"Use one or more of {', '.join(CUES)}")
+
+    @property
+    def has_network(self) -> bool:
+        """Whether a network is trained."""
+        return RECONSTRUCTION in self.cues
 
     @property
     def input_format(self) -> InputFormat:
@@ -95,6 +107,7 @@ class TrainConfig:
                 runs=Path(rest.pop("runs")),
                 name=rest.pop("name"),
                 start_from=_path(rest.pop("start_from")),
+                cues=tuple(rest.pop("cues", (RECONSTRUCTION,))),  # runs of earlier versions have no other
                 **rest,
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -9,23 +9,18 @@ from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.store import StoredVideo
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.inference.prepare import prepare
-from maskedskipunet.input_format import InputFormat
-from maskedskipunet.model.pretrained import load_model, model_folder
+from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress
-from maskedskipunet.scoring.scorer import Scorer
+from maskedskipunet.scoring.loading import load_scorer
 
 
-def calibrate_on_holdback(
-    model: Path, holdback: Clips, input_format: InputFormat, device: str, progress: Progress
-) -> None:
+def calibrate_on_holdback(model: Path, holdback: Clips, device: str, progress: Progress) -> None:
     """Score the frames of held-back videos and write the model's `calibration.json` from them.
 
     model: a run or a model folder.
     """
     folder = model_folder(model)
-    network = prepare(load_model(folder), device, size_px=(input_format.height_px, input_format.width_px))
-    scorer = Scorer(network, input_format)
+    scorer = load_scorer(folder, device, calibrated=False)
     scores = {}
     with progress.stage("calibrating", sum(len(video.frames) for video in holdback.videos)) as advance:
         for video in holdback.videos:
@@ -38,7 +33,8 @@ def calibrate_on_holdback(
 
 
 def stored_frames(video: StoredVideo) -> Iterator[Frame]:
-    """The frames of a stored video as a source would give them. Times are positions: the store keeps none."""
-    for position, (pixels, good) in enumerate(zip(video.frames, video.good, strict=True)):
+    """The frames of a stored video as a source would give them; times are positions where they are not known."""
+    times = np.arange(len(video.frames)) if video.time_s is None else video.time_s
+    for index, time_s, pixels, good in zip(video.index, times, video.frames, video.good, strict=True):
         image = np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))
-        yield Frame(int(video.index[position]), float(position), image if good else None)
+        yield Frame(int(index), float(time_s), image if good else None)

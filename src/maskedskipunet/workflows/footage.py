@@ -157,4 +157,10 @@ def _shares(sources: Sequence[Source], most: int | None) -> list[int | None]:
 
 
 def _part(video: StoredVideo, frames: slice) -> StoredVideo:
-    return replace(video, frames=video.frames[frames], index=video.index[frames], good=video.good[frames])
+    return replace(
+        video,
+        frames=video.frames[frames],
+        index=video.index[frames],
+        good=video.good[frames],
+        time_s=None if video.time_s is None else video.time_s[frames],
+    )

@@ -8,14 +8,17 @@ from functools import partial
 
 import torch
 
+from maskedskipunet.cues.cue_model import CUES_NAME
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.layouts import recognise
+from maskedskipunet.detection.reading import RECONSTRUCTION
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError, advice_when_interrupted
 from maskedskipunet.files import require_room
-from maskedskipunet.input_format import SIZE_STEP
+from maskedskipunet.input_format import SIZE_STEP, InputFormat
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.pretrained import load_model
+from maskedskipunet.model.storage import write_cues_only
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import (
     RunFolder,
@@ -29,6 +32,7 @@ from maskedskipunet.scoring.ignored import also_ignoring, in_percent
 from maskedskipunet.scoring.loading import calibration_of
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibration import calibrate_on_holdback
+from maskedskipunet.workflows.cue_learning import learn_model_cues
 from maskedskipunet.workflows.estimate import (
     clip_flops,
     require_memory_for_batch,
@@ -53,25 +57,66 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
     progress = progress or Silent()
     _require_accelerator(config)
     require_free_name(config.runs, config.name)
-    require_memory_for_network(config.model)
-    config, network = _start(_with_ignored(config))
-    _require_memory_for_batch(config, 1)
-    clips = _clips(config, progress)
-    _require_memory_for_batch(config, len(clips[0]))
-    _warn_of_hours(config, len(clips[0]), progress)
+    config, network, clips = _prepared(_with_ignored(config), progress)
     run = create_run(config.runs, config.name)
     try:
         run.write_config(config.to_dict())
         write_json(run.environment, describe_environment(_accelerators()))
         with advice_when_interrupted(partial(_how_to_go_on, run)), run.for_one_process():
-            _fit(network, clips, config, run, progress, resume=False)
-            _calibrate(clips[1], config, run, progress)
+            _learn(network, clips, config, run, progress)
     except Exception:  # an interruption is none
         if not run.last_state.exists():
             shutil.rmtree(run.path)
             point_latest_elsewhere(config.runs)
         raise
     return run
+
+
+def _prepared(
+    config: TrainConfig, progress: Progress
+) -> tuple[TrainConfig, MaskedSkipUNet | None, tuple[Clips, Clips]]:
+    """What training starts from: the whole config, the network (None for a model of cues alone) and the clips.
+
+    Raises MaskedSkipUNetError for what cannot be trained.
+    """
+    if not config.has_network:
+        if config.start_from is not None:
+            raise ConfigError(
+                "a model without a network is not fine-tuned", "--from", "Leave it out, or keep its network"
+            )
+        return config, None, _clips(config, progress)
+    require_memory_for_network(config.model)
+    config, network = _start(config)
+    _require_memory_for_batch(config, 1)
+    clips = _clips(config, progress)
+    _require_memory_for_batch(config, len(clips[0]))
+    _warn_of_hours(config, len(clips[0]), progress)
+    return config, network, clips
+
+
+def _learn(
+    network: MaskedSkipUNet | None,
+    clips: tuple[Clips, Clips],
+    config: TrainConfig,
+    run: RunFolder,
+    progress: Progress,
+    *,
+    resume: bool = False,
+) -> None:
+    """Train the network where there is one, learn the cues, and calibrate on what is held back."""
+    if network is not None:
+        _fit(network, clips, config, run, progress, resume=resume)
+    else:
+        write_cues_only(run.model, _final_format(config), config.model.channels)
+    _learn_cues(clips, config, run, progress)
+    _calibrate(clips[1], config, run, progress)
+    if network is None:
+        write_json(run.progress, {"epochs_done": 0, "finished": True})
+
+
+def _learn_cues(clips: tuple[Clips, Clips], config: TrainConfig, run: RunFolder, progress: Progress) -> None:
+    if not (run.model / CUES_NAME).exists():
+        learn_model_cues(run.path, clips[0].videos, clips[1].videos, config, progress)
 
 
 def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
@@ -89,19 +134,24 @@ def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
 
 def _resume(run: RunFolder, config: TrainConfig, progress: Progress) -> None:
     finished = run.is_finished()
-    if finished and (not config.data.holdback or calibration_of(run.path) is not None):
+    has_cues = set(config.cues) == {RECONSTRUCTION} or (run.model / CUES_NAME).exists()
+    if finished and has_cues and (not config.data.holdback or calibration_of(run.path) is not None):
         progress.note(f"{run.path} is trained already")
         return
     _require_accelerator(config)
-    if finished:
-        _calibrate(_clips(config, progress)[1], config, run, progress)
+    if finished or not config.has_network:
+        clips = _clips(config, progress)
+        if not config.has_network:
+            _learn(None, clips, config, run, progress)
+            return
+        _learn_cues(clips, config, run, progress)
+        _calibrate(clips[1], config, run, progress)
         return
     started = run.last_state.exists()
     progress.note(f"going on with {run.path}" if started else f"no epoch of {run.path} was finished: starting again")
     network = initial_network(config) if started else _start(config)[1]
     clips = _clips(config, progress)
-    _fit(network, clips, config, run, progress, resume=started)
-    _calibrate(clips[1], config, run, progress)
+    _learn(network, clips, config, run, progress, resume=started)
 
 
 def has_test_footage(run: RunFolder) -> bool:
@@ -186,17 +236,22 @@ def _fit(
         what=f"{config.training.epochs} checkpoints and a state to resume from",
         cure="Make room, name another folder with --runs, or use a smaller --model.latent_dim",
     )
-    input_format = config.input_format
-    if input_format.fps is None:
-        input_format = replace(input_format, footage_fps=common_rate(training_sources(config.data, input_format)[1]))
-    network.input_format = input_format
+    network.input_format = _final_format(config)
     fit(network, *clips, config.training, run, seed=config.seed, progress=progress, resume=resume)
+
+
+def _final_format(config: TrainConfig) -> InputFormat:
+    """The input format that the model keeps: with the rate of its footage, where that is one."""
+    input_format = config.input_format
+    if input_format.fps is not None:
+        return input_format
+    return replace(input_format, footage_fps=common_rate(training_sources(config.data, input_format)[1]))
 
 
 def _calibrate(holdback: Clips, config: TrainConfig, run: RunFolder, progress: Progress) -> None:
     if len(holdback):
         device = "cpu" if config.training.accelerator == "cpu" else "auto"
-        calibrate_on_holdback(run.path, holdback, config.input_format, device, progress)
+        calibrate_on_holdback(run.path, holdback, device, progress)
 
 
 def _warn_of_hours(config: TrainConfig, clips: int, progress: Progress) -> None:

@@ -7,20 +7,26 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.frame_score import FrameScore
-from maskedskipunet.scoring.sized_frame import SizedFrame
+from maskedskipunet.detection.reading import CueReading
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class CueScore:
     """What one cue says of one frame.
 
-    score: raw, higher is more anomalous; None where the cue cannot judge the frame. map: float32 (H, W), at the
-    network's size; None where there is none.
+    score: higher is more anomalous; None where the cue cannot judge the frame. map: float32 (H, W), at the network's
+    size; None where there is none. places: (P,), what it says of each place of its grid, in the units of its score,
+    where a map is made of that. reading: what a reason can be told from.
     """
 
     score: float | None
-    map: NDArray[np.float32] | None = None
+    map: Floats | None = None
+    places: Floats | None = None
+    reading: CueReading | None = None
 
 
 class CueRun(Protocol):
@@ -66,7 +72,7 @@ Fuse = Callable[[FrameScore, Mapping[str, CueScore]], FrameScore]
 
 
 def keep_network_score(frame: FrameScore, cues: Mapping[str, CueScore]) -> FrameScore:
-    """Keep the network's score and map, and add the raw score of each cue."""
+    """Keep the network's score and map, and add the score of each cue."""
     return replace(frame, cues={name: cue.score for name, cue in cues.items() if cue.score is not None})
 
 

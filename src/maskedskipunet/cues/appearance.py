@@ -1,0 +1,88 @@
+"""Appearance: how far what stands at a place is from everything normal that was ever seen there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from maskedskipunet.cues.grid import PlaceGrid
+from maskedskipunet.cues.memory import Memory
+
+Pixels = NDArray[np.uint8]
+
+PATCH = 8  # pixels a side that a window is reduced to
+COMPONENTS = 24  # numbers that describe a window
+MEMORY_BYTES = 64_000_000  # of exemplars, as they lie in memory
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """Turns windows of a picture into a few numbers each: the principal components of its pixels at that place.
+
+    mean: (P, D) and axes: (P, D, K) of windows reduced to PATCH x PATCH pixels, D = C * PATCH * PATCH.
+    """
+
+    grid: PlaceGrid
+    mean: Tensor
+    axes: Tensor
+
+    @classmethod
+    @torch.inference_mode()
+    def fit(cls, frames: Pixels, grid: PlaceGrid) -> "Descriptor":
+        """From a sample of normal frames, uint8 (N, C, H, W), that covers all hours."""
+        patches = torch.cat([_patches(part, grid) for part in _parts(frames)])  # (N, P, D)
+        mean = patches.mean(0)
+        centred = (patches - mean).transpose(0, 1)  # (P, N, D)
+        covariance = centred.transpose(1, 2) @ centred
+        _, vectors = torch.linalg.eigh(covariance)  # rising: the last are the largest
+        return cls(grid, mean, vectors[:, :, -COMPONENTS:].flip(2).contiguous())
+
+    @property
+    def size(self) -> int:
+        """Numbers that describe a window."""
+        return int(self.axes.shape[2])
+
+    @torch.inference_mode()
+    def __call__(self, frames: Pixels) -> Tensor:
+        """Describe frames, uint8 (N, C, H, W) -> (P, N, K)."""
+        parts = [
+            torch.bmm((_patches(part, self.grid) - self.mean).transpose(0, 1), self.axes) for part in _parts(frames)
+        ]
+        return torch.cat(parts, 1) if parts else torch.zeros(len(self.mean), 0, self.size)
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The tensors that hold it, for storing."""
+        return {"appearance.mean": self.mean, "appearance.axes": self.axes}
+
+    @classmethod
+    def from_arrays(cls, grid: PlaceGrid, arrays: Mapping[str, Any]) -> "Descriptor":
+        """The inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+        mean, axes = (torch.as_tensor(arrays[f"appearance.{name}"]) for name in ("mean", "axes"))
+        if axes.ndim != 3 or mean.shape != axes.shape[:2] or len(mean) != grid.count:
+            raise ValueError("the appearance of another grid")
+        if not (torch.isfinite(mean).all() and torch.isfinite(axes).all()):
+            raise ValueError("the appearance holds values that are no numbers")
+        return cls(grid, mean, axes)
+
+
+def new_memory(descriptor: Descriptor, radius: Tensor | None = None) -> Memory:
+    """An empty memory for what a descriptor gives, as large as MEMORY_BYTES allows."""
+    places = descriptor.grid.count
+    return Memory(places, descriptor.size, max(64, MEMORY_BYTES // (4 * places * descriptor.size)), radius)
+
+
+def _parts(frames: Pixels, together: int = 256) -> Sequence[Pixels]:
+    return [frames[first : first + together] for first in range(0, len(frames), together)]
+
+
+def _patches(frames: Pixels, grid: PlaceGrid) -> Tensor:
+    """Windows reduced to PATCH x PATCH pixels: uint8 (N, C, H, W) -> (N, P, D), values in [0, 1]."""
+    images = torch.from_numpy(np.array(frames)).float() / 255  # a copy: stored frames are read-only
+    shrink = grid.window_px // PATCH
+    small = F.avg_pool2d(images, shrink)
+    return F.unfold(small, PATCH, stride=grid.stride_px // shrink).transpose(1, 2)

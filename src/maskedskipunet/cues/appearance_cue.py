@@ -1,0 +1,126 @@
+"""The appearance cue: what stands where nothing like it ever stood, for a moment or for a minute."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.cues.appearance import Descriptor
+from maskedskipunet.cues.cue import CueScore
+from maskedskipunet.cues.memory import Memory
+from maskedskipunet.cues.tails import Tails
+from maskedskipunet.data.sized_frame import SizedFrame
+from maskedskipunet.detection.reading import APPEARANCE, CueReading, Moment
+
+Floats = NDArray[np.float32]
+
+STRANGEST = 3  # places whose mean is a frame's surprise: things are seen by several windows, noise by one
+LASTING_S = 60.0  # over which lasting strangeness is judged
+LOOKS = 30  # at each place in that time
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How strange distances are. places: tails by place. frames: tails of the mean of a frame's STRANGEST places."""
+
+    places: Tails
+    frames: Tails
+
+    def scores(self, distances: Floats) -> tuple[float, Floats]:
+        """Surprise of a frame and of each of its places, in the frame's units: (P,) -> number, (P,)."""
+        places = self.places.surprise(distances)
+        both = np.append(places, mean_of_strangest(places))
+        scores = self.frames.surprise(both[:, None])[:, 0]
+        return float(scores[-1]), scores[:-1]
+
+
+@dataclass(frozen=True)
+class AppearanceCue:
+    """Judges frames by the nearest normal moment at each place.
+
+    now: of a moment. lasting: of the median over LASTING_S; None where normal footage was too short. moments: of each
+    number in the memory, its video and time.
+    """
+
+    descriptor: Descriptor
+    memory: Memory
+    now: Judge
+    lasting: Judge | None
+    moments: Sequence[Moment]
+
+    name = APPEARANCE
+    late_frames = 0
+    wants_images = False
+
+    def start_run(self) -> "AppearanceRun":
+        """Begin with a new unbroken run of frames."""
+        return AppearanceRun(self)
+
+    def judge(self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64]) -> CueScore:
+        """What one frame's distances, (P,), and their medians over the last minute say of it."""
+        score, places = self.now.scores(distances)
+        lasting_s = None
+        if lasting is not None and self.lasting is not None:
+            long_score, long_places = self.lasting.scores(lasting)
+            if long_score > score:
+                score, lasting_s = long_score, LASTING_S
+            places = np.maximum(places, long_places)
+        strangest = int(places.argmax())
+        number = int(self.memory.moments[strangest, nearest[strangest]]) if self.memory.counts[strangest] else -1
+        moment = self.moments[number] if 0 <= number < len(self.moments) else None
+        box = self.descriptor.grid.share_box(strangest)
+        return CueScore(score, places=places, reading=CueReading(score, box, nearest=moment, lasting_s=lasting_s))
+
+
+class LastingMeter:
+    """Medians of each place's distance over the last minute of an unbroken run; its memory is bounded."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, Floats]] = deque()
+        self._median: Floats | None = None
+
+    def add(self, time_s: float, distances: Floats) -> Floats | None:
+        """Take the next frame's distances, (P,), and return the medians; None before a minute has passed."""
+        if self._looks and time_s < self._looks[-1][0]:
+            self._looks.clear()  # the clock went back: what was seen before is of another time
+        if not self._looks or time_s - self._looks[-1][0] >= LASTING_S / LOOKS:
+            self._looks.append((time_s, distances))
+            while time_s - self._looks[0][0] > LASTING_S:
+                self._looks.popleft()
+            is_whole = time_s - self._looks[0][0] >= LASTING_S * (1 - 2 / LOOKS) and len(self._looks) > LOOKS // 2
+            self._median = np.median([seen for _, seen in self._looks], axis=0) if is_whole else None
+        return self._median
+
+
+class AppearanceRun:
+    """Follows one unbroken run of frames of one source."""
+
+    def __init__(self, cue: AppearanceCue) -> None:
+        self._cue = cue
+        self._lasting = LastingMeter()
+
+    def add(self, frames: Sequence[SizedFrame]) -> list[CueScore]:
+        """Take the next frames and return their scores."""
+        seen = [sized.pixels for sized in frames if sized.pixels is not None]
+        if not seen:
+            return [CueScore(None)] * len(frames)
+        distances, nearest = self._cue.memory.nearest(self._cue.descriptor(np.stack(seen)))
+        rows = iter(zip(distances.T.numpy(), nearest.T.numpy(), strict=True))
+        return [CueScore(None) if sized.pixels is None else self._judge(sized, *next(rows)) for sized in frames]
+
+    def _judge(self, sized: SizedFrame, distances: Floats, nearest: NDArray[np.int64]) -> CueScore:
+        lasting = self._lasting.add(sized.frame.time_s, distances)
+        return self._cue.judge(distances, lasting, nearest)
+
+    def finish(self) -> list[CueScore]:
+        """Nothing is left over: a frame is judged when it comes."""
+        return []
+
+
+def mean_of_strangest(places: Floats) -> Floats:
+    """Mean of the STRANGEST highest values, (..., P) -> (...)."""
+    count = min(STRANGEST, places.shape[-1])
+    found: Floats = np.partition(places, -count, axis=-1)[..., -count:].mean(axis=-1)
+    return found

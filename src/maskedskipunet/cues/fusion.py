@@ -1,0 +1,91 @@
+"""Fusion: one score and one map of what the network and the cues say of a frame."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.cues.cue import CueScore
+from maskedskipunet.cues.grid import PlaceGrid
+from maskedskipunet.cues.tails import Tails
+from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.detection.reading import RECONSTRUCTION, CueReading
+
+Floats = NDArray[np.float32]
+
+NORM = 4.0  # of the cues' surprises: the strangest cue leads, others that agree add a little
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Makes one score of the cues' surprises: their NORM-norm.
+
+    grid: of the cues' places. reconstruction: tails of the network's own frame scores; None for a model without a
+    network. The fused score is in the units of a surprise: about -log10 of the share of normal frames as strange.
+    """
+
+    grid: PlaceGrid
+    reconstruction: Tails | None
+
+    def __call__(self, frame: FrameScore, cues: Mapping[str, CueScore]) -> FrameScore:
+        """Fuse what is known of one frame; it keeps no score where the network has none."""
+        if self.reconstruction is not None and frame.score is None:
+            return frame
+        judged = {name: cue for name, cue in cues.items() if cue.score is not None}
+        scores = {name: float(cue.score) for name, cue in judged.items() if cue.score is not None}
+        readings = {name: cue.reading for name, cue in judged.items() if cue.reading is not None}
+        surprises = dict(scores)
+        if self.reconstruction is not None and frame.score is not None:
+            surprise = float(self.reconstruction.surprise(np.array([frame.score], np.float32))[0])
+            surprises[RECONSTRUCTION], scores[RECONSTRUCTION] = surprise, frame.score
+            readings[RECONSTRUCTION] = CueReading(surprise, self._reconstruction_box(frame.map))
+        if not surprises:
+            return frame
+        fused = float(_norm(np.array([*surprises.values()], np.float32)))
+        return replace(frame, score=fused, map=self._map(frame, judged), cues=scores, readings=readings)
+
+    def _map(self, frame: FrameScore, judged: Mapping[str, CueScore]) -> Floats | None:
+        if self.reconstruction is not None and frame.map is None:
+            return None  # maps are not wanted
+        layers = [
+            self.grid.to_map(cue.places.reshape(self.grid.shape)) for cue in judged.values() if cue.places is not None
+        ]
+        if self.reconstruction is not None and frame.map is not None:
+            layers.append(self._reconstruction_layer(frame.map))
+        return _norm(np.stack(layers)) if layers else None
+
+    def _reconstruction_layer(self, errors: Floats) -> Floats:
+        """Surprise of the network's errors, averaged over patches as its frame score is, (H, W)."""
+        assert self.reconstruction is not None
+        patches = _patch_grid(self.grid)
+        places = patches.mean_of(errors)
+        return patches.to_map(self.reconstruction.surprise(places.reshape(-1, 1)).reshape(patches.shape))
+
+    def _reconstruction_box(self, errors: Floats | None) -> tuple[float, float, float, float] | None:
+        if errors is None:
+            return None
+        patches = _patch_grid(self.grid)
+        return patches.share_box(int(patches.mean_of(errors).argmax()))
+
+
+def shares(readings: Mapping[str, CueReading]) -> dict[str, float]:
+    """How much each cue has in a fused score, adding up to 1; the largest first.
+
+    >>> shares({"movement": CueReading(1.0), "appearance": CueReading(3.0)})
+    {'appearance': 0.988, 'movement': 0.012}
+    """
+    powers = {name: reading.surprise**NORM for name, reading in readings.items()}
+    whole = sum(powers.values()) or 1.0
+    return {name: round(powers[name] / whole, 3) for name in sorted(powers, key=lambda name: -powers[name])}
+
+
+def _patch_grid(grid: PlaceGrid) -> PlaceGrid:
+    """The grid of the published frame score: patches of 16 px."""
+    return PlaceGrid(grid.height_px, grid.width_px, 16)
+
+
+def _norm(surprises: Floats) -> Floats:
+    """The NORM-norm over the first axis."""
+    found: Floats = (np.maximum(surprises, 0) ** NORM).sum(axis=0) ** (1 / NORM)
+    return found

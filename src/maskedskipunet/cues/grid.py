@@ -1,0 +1,82 @@
+"""The places of a picture: square windows, half overlapping, that normal footage is compared with one by one."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+SMALL_PX = 128  # pictures whose shorter side is no longer get windows of 16 px, larger ones of 32
+
+
+@dataclass(frozen=True)
+class PlaceGrid:
+    """Windows that cover a picture of multiples of 16 px.
+
+    height_px, width_px: of the picture. window_px: side of a window; the next begins half a window further.
+    """
+
+    height_px: int
+    width_px: int
+    window_px: int
+
+    @classmethod
+    def of_size(cls, height_px: int, width_px: int) -> "PlaceGrid":
+        """The grid of a picture of this size.
+
+        >>> PlaceGrid.of_size(64, 128).shape, PlaceGrid.of_size(256, 256).shape
+        ((7, 15), (15, 15))
+        """
+        return cls(height_px, width_px, 16 if min(height_px, width_px) <= SMALL_PX else 32)
+
+    @property
+    def stride_px(self) -> int:
+        """Pixels from one window to the next."""
+        return self.window_px // 2
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of windows."""
+        rows, columns = ((size - self.window_px) // self.stride_px + 1 for size in (self.height_px, self.width_px))
+        return max(1, rows), max(1, columns)
+
+    @property
+    def count(self) -> int:
+        """Number of windows."""
+        rows, columns = self.shape
+        return rows * columns
+
+    def pooled(self, images: Tensor, scale: int = 1) -> Tensor:
+        """Mean of each window: (N, C, H / scale, W / scale) -> (N, C, rows, columns)."""
+        return F.avg_pool2d(images, self.window_px // scale, self.stride_px // scale)
+
+    def mean_of(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Mean of each window: (H, W) -> (rows, columns)."""
+        found: NDArray[np.float32] = self.pooled(torch.from_numpy(picture)[None, None])[0, 0].numpy()
+        return found
+
+    def to_map(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Values of places, (rows, columns), as a picture, (H, W), that passes smoothly from window to window."""
+        down, across = self._weights
+        return (down @ values @ across.T).astype(np.float32, copy=False)
+
+    @cached_property
+    def _weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        rows, columns = self.shape
+        return self._interpolation(self.height_px, rows), self._interpolation(self.width_px, columns)
+
+    def _interpolation(self, size_px: int, count: int) -> NDArray[np.float32]:
+        """Weights of the windows' values at each pixel, (size_px, count): linear between the windows' centres."""
+        position = (np.arange(size_px) + 0.5 - self.window_px / 2) / self.stride_px
+        distance = np.abs(position.clip(0, count - 1)[:, None] - np.arange(count))
+        return (1 - distance).clip(0).astype(np.float32)
+
+    def share_box(self, place: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of a window, in shares of the picture, by its number in row-major order."""
+        row, column = divmod(place, self.shape[1])
+        left, top = column * self.stride_px, row * self.stride_px
+        right, bottom = left + self.window_px, top + self.window_px
+        return left / self.width_px, top / self.height_px, right / self.width_px, bottom / self.height_px

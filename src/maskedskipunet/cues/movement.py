@@ -1,0 +1,166 @@
+"""Movement: how fast and which way things move at each place, by dense optical flow between sampled frames."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import log10
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from maskedskipunet.cues.grid import PlaceGrid
+from maskedskipunet.cues.tails import RAREST, Tails
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+HALF = 2  # flow is kept at half the picture's size
+DIRECTIONS = 4  # right, down, left, up
+MOVES_PX = 0.25  # per frame: less is noise of the camera and of compression
+MOVING_SHARE = 0.05  # of a window: less is a speck
+FLOOR_PX = 0.05  # added to speeds before their logarithm
+ROW_SAMPLES = 200  # moving windows that a row's own speeds count as much as all rows' together
+PLACE_SAMPLES = 50  # frames that a place's own share of movement counts as much as its row's
+
+
+class MovementMeter:
+    """Speeds of one unbroken run of frames. Frames go in in order; each comes out one frame later, the last at the end.
+
+    A frame's speeds are those of the flow from the frame before it and to the frame after it, averaged.
+    """
+
+    def __init__(self, grid: PlaceGrid) -> None:
+        self._grid = grid
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._last: Pixels | None = None
+        self._before: Floats | None = None
+
+    def add(self, frame: Pixels) -> Floats | None:
+        """Take the next frame, uint8 (C, H, W), and return the speeds of the frame before it, (directions, P)."""
+        last, self._last = self._last, _grey(frame)
+        if last is None:
+            return None
+        flow = _halved(np.asarray(self._flow.calc(last, self._last, None), np.float32))  # type: ignore[call-overload]
+        before, self._before = self._before, flow
+        return self._speeds(flow if before is None else (before + flow) * np.float32(0.5))
+
+    def finish(self) -> Floats | None:
+        """Return the speeds of the last frame; None where the run had one frame alone."""
+        before, self._before, self._last = self._before, None, None
+        return None if before is None else self._speeds(before)
+
+    def _speeds(self, flow: Floats) -> Floats:
+        """Speed of what moves in each window and direction, px a frame: (2, H/2, W/2) -> (directions, P).
+
+        The mean over a window counts each pixel by its squared speed, so that a small fast thing is not lost in a
+        large slow one; windows of which hardly anything moves fade out.
+        """
+        across, down = torch.from_numpy(np.ascontiguousarray(flow))
+        parts = torch.stack([across, down, -across, -down]).clamp(min=0)[:, None]  # (directions, 1, H/2, W/2)
+        moving = (torch.hypot(across, down) > MOVES_PX).float()[None, None]
+        weight = parts**2 + 1e-6
+        pool = self._grid.pooled
+        speed = pool(parts * weight, HALF) / pool(weight, HALF)  # (directions, 1, rows, columns)
+        speed *= (pool(moving, HALF) / MOVING_SHARE).clamp(max=1)
+        return np.asarray(speed.reshape(DIRECTIONS, -1).numpy(), np.float32)
+
+
+def run_speeds(frames: Iterable[Pixels], grid: PlaceGrid) -> Iterator[Floats]:
+    """Speeds of each frame of an unbroken run, (directions, P); nothing for a run of one frame."""
+    meter = MovementMeter(grid)
+    for frame in frames:
+        found = meter.add(frame)
+        if found is not None:
+            yield found
+    found = meter.finish()
+    if found is not None:
+        yield found
+
+
+@dataclass(frozen=True)
+class NormalMovement:
+    """What moves where in normal footage.
+
+    moves: (directions, P), the share of normal frames in which something moves that way at that place. speeds: tails of
+    the logarithm of the speeds of what moves, by direction and row of places.
+    """
+
+    grid: PlaceGrid
+    moves: Floats
+    speeds: Tails
+
+    @classmethod
+    def fit(cls, speeds: Floats, grid: PlaceGrid) -> "NormalMovement":
+        """From the speeds of normal frames, (N, directions, P)."""
+        rows, columns = grid.shape
+        by_row = speeds.reshape(len(speeds), DIRECTIONS, rows, columns)
+        moving = by_row > MOVES_PX
+        row_share = moving.mean(axis=(0, 3), keepdims=True)
+        share = (moving.sum(axis=0, keepdims=True) + PLACE_SAMPLES * row_share) / (len(speeds) + PLACE_SAMPLES)
+        share = np.maximum(share[0], 1 / (len(speeds) + PLACE_SAMPLES))
+        logs = np.where(moving, np.log(by_row + FLOOR_PX), np.nan)
+        every = Tails.fit(_some(logs).reshape(-1, 1))
+        knots, scale = np.empty((len(every.knots), DIRECTIONS, rows)), np.empty((DIRECTIONS, rows))
+        for direction in range(DIRECTIONS):
+            for row in range(rows):
+                found = _some(logs[:, direction, row])
+                own = Tails.fit(found.reshape(-1, 1)) if len(found) else every
+                weight = len(found) / (len(found) + ROW_SAMPLES)
+                knots[:, direction, row] = (weight * own.knots + (1 - weight) * every.knots)[:, 0]
+                scale[direction, row] = weight * own.scale[0] + (1 - weight) * every.scale[0]
+        tails = Tails(*(_by_place(part, columns) for part in (knots, scale)))
+        return cls(grid, share.reshape(DIRECTIONS, -1).astype(np.float32), tails)
+
+    def surprise(self, speeds: Floats) -> Floats:
+        """How rare speeds are, (..., directions, P) -> (..., P): of the strangest direction at each place.
+
+        That something moves there at all, and that what moves there is as fast: the two shares multiply.
+        """
+        flat = speeds.reshape(*speeds.shape[:-2], -1)
+        fast = self.speeds.surprise(np.log(flat + FLOOR_PX)) + log10(0.5)  # 0 up to the median speed
+        found = np.where(flat > MOVES_PX, fast - np.log10(self.moves.reshape(-1)), 0.0)
+        strangest = found.reshape(speeds.shape).max(axis=-2)
+        return np.asarray(np.minimum(strangest, RAREST), np.float32)
+
+    def speed_ratio(self, speeds: Floats, place: int) -> float:
+        """How many times as fast as 99 % of what passes there, of one frame's speeds, (directions, P), at a place."""
+        usual = np.exp(self.speeds.knots[-1].reshape(DIRECTIONS, -1)[:, place]) - FLOOR_PX
+        return float((speeds[:, place] / np.maximum(usual, MOVES_PX)).max())
+
+    def arrays(self) -> dict[str, Floats]:
+        """The arrays that hold it, for storing."""
+        return {"movement.moves": self.moves, **self.speeds.arrays("movement.speeds")}
+
+    @classmethod
+    def from_arrays(cls, grid: PlaceGrid, arrays: Mapping[str, Floats]) -> "NormalMovement":
+        """The inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+        moves, speeds = arrays["movement.moves"], Tails.from_arrays("movement.speeds", arrays)
+        if moves.shape != (DIRECTIONS, grid.count) or speeds.scale.shape != (DIRECTIONS * grid.count,):
+            raise ValueError("movement of another grid")
+        return cls(grid, moves, speeds)
+
+
+def _grey(frame: Pixels) -> Pixels:
+    """Brightness of a frame: uint8 (C, H, W) -> (H, W)."""
+    if len(frame) == 1:
+        return np.ascontiguousarray(frame[0])
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame.transpose(1, 2, 0)), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _halved(flow: Floats) -> Floats:
+    """Flow at half the picture's size: (H, W, 2) -> (2, H/2, W/2), still in pixels of the picture."""
+    size = flow.shape[1] // HALF, flow.shape[0] // HALF
+    return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_AREA), np.float32).transpose(2, 0, 1)
+
+
+def _some(values: Floats) -> Floats:
+    """The values that are numbers; where there is none, one that says that nothing moves."""
+    found = values[~np.isnan(values)]
+    return found if len(found) else np.full(1, np.log(MOVES_PX), np.float32)
+
+
+def _by_place(values: NDArray[np.float64], columns: int) -> Floats:
+    """Values of rows, (..., directions, rows), for each of their places, (..., directions * P)."""
+    repeated = np.repeat(values[..., None], columns, axis=-1)
+    return repeated.reshape(*values.shape[:-2], -1).astype(np.float32)

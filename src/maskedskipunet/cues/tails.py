@@ -1,0 +1,77 @@
+"""From a measure to how rare it is among normal footage: tail probabilities, smooth beyond what was seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+LEVELS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+"""Shares of normal values at which the tail is tabulated; beyond the last it is continued by an exponential."""
+RAREST = 12.0  # surprise is cut here: one in 10^12 says no more than that nothing like it was seen
+LEAST_SCALE = 1e-4  # of an exponential, so that values that never vary do not make any noise infinitely rare
+
+
+@dataclass(frozen=True)
+class Tails:
+    """How rare values are among normal ones, for each of P places.
+
+    knots: (K, P), rising: the values that shares LEVELS of normal values reach. scale: (P,), mean excess over the last
+    knot, by which the tail goes on.
+    The surprise of a value is -log10 of the share of normal values at least as high: 0.3 at the median, 2 where one in
+    a hundred is as high, 3 for one in a thousand.
+    """
+
+    knots: Floats
+    scale: Floats
+
+    @classmethod
+    def fit(cls, values: Floats, *, shrink: float = 0.5) -> "Tails":
+        """The tails of normal values. values: (N, P), NaN where a place had none. shrink: by how much the scale of a
+        place is drawn to the mean of all places, 0 to 1; single places see too few rare moments to stand alone.
+        """
+        if not len(values):
+            raise ValueError("no normal value")
+        knots = _quantiles(values)
+        scale = _mean_excess(values, knots[-1])
+        common = float(np.mean(scale))
+        return cls(knots, np.maximum((1 - shrink) * scale + shrink * common, LEAST_SCALE).astype(np.float32))
+
+    def surprise(self, values: Floats) -> Floats:
+        """Surprise of values, (..., P) -> (..., P), between -log10 of the first share and RAREST."""
+        levels = -np.log10(np.array(LEVELS, np.float32))
+        widths = np.maximum(np.diff(self.knots, axis=0), 1e-9)  # (K - 1, P)
+        found = np.full(np.shape(values), levels[0], np.float32)
+        for knot, width, rise in zip(self.knots, widths, np.diff(levels), strict=False):
+            found += np.clip((values - knot) / width, 0, 1) * rise
+        found += np.maximum(values - self.knots[-1], 0) / (self.scale * log(10))
+        return np.minimum(found, RAREST)
+
+    def arrays(self, name: str) -> dict[str, NDArray[np.float32]]:
+        """The arrays that hold it, for storing."""
+        return {f"{name}.knots": self.knots, f"{name}.scale": self.scale}
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Mapping[str, NDArray[np.float32]]) -> "Tails":
+        """The inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+        knots, scale = arrays[f"{name}.knots"], arrays[f"{name}.scale"]
+        if knots.shape != (len(LEVELS), *scale.shape) or not (np.isfinite(knots).all() and (scale > 0).all()):
+            raise ValueError(f"{name} holds no tails")
+        return cls(knots, scale)
+
+
+def _quantiles(values: Floats) -> Floats:
+    """(N, P) -> (K, P), the values that shares LEVELS reach; NaN values are left out."""
+    quantile = np.nanquantile if np.isnan(values).any() else np.quantile
+    knots: Floats = quantile(values.astype(np.float32), 1 - np.array(LEVELS), axis=0).astype(np.float32)
+    return knots
+
+
+def _mean_excess(values: Floats, threshold: Floats) -> Floats:
+    excess = np.clip(np.nan_to_num(values, nan=-np.inf) - threshold, 0, None)
+    count = np.maximum((excess > 0).sum(axis=0), 1)
+    scale: Floats = (excess.sum(axis=0, dtype=np.float64) / count).astype(np.float32)
+    return scale

@@ -1,0 +1,51 @@
+"""What one cue says of one frame, in numbers that a reason can be told from."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+RECONSTRUCTION, MOVEMENT, APPEARANCE = "reconstruction", "movement", "appearance"
+CUES = (RECONSTRUCTION, MOVEMENT, APPEARANCE)
+"""What a frame may be judged by, in the order of tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment of footage. video: its name. time_s: seconds from its beginning."""
+
+    video: str
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CueReading:
+    """How strange one cue finds a frame, and where.
+
+    surprise: -log10 of the share of normal frames that are as strange to this cue; 3 is one in a thousand.
+    box: left, top, right and bottom of the strangest place, shares of the picture's width and height; None where the
+    cue does not say. speed_ratio: of movement, how many times as fast as 99 % of what passes there. nearest: of
+    appearance, the normal moment that looks most alike there. lasting_s: of appearance, for how long it has looked
+    strange, where that is what is strange.
+    """
+
+    surprise: float
+    box: tuple[float, float, float, float] | None = None
+    speed_ratio: float | None = None
+    nearest: Moment | None = None
+    lasting_s: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without what the cue does not say."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "CueReading":
+        """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
+        box, nearest = values.get("box"), values.get("nearest")
+        return cls(
+            **{
+                **values,
+                "box": None if box is None else tuple(map(float, box)),
+                "nearest": None if nearest is None else Moment(str(nearest["video"]), float(nearest["time_s"])),
+            }
+        )

@@ -1,0 +1,69 @@
+"""Learn a model's cues from the footage that it is trained on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.cues.grid import PlaceGrid
+from maskedskipunet.cues.learning import NormalVideo, learn_cues, split_for_tails, with_reconstruction
+from maskedskipunet.data.store import StoredVideo
+from maskedskipunet.detection.reading import RECONSTRUCTION
+from maskedskipunet.input_format import InputFormat
+from maskedskipunet.model.pretrained import model_folder
+from maskedskipunet.progress import Progress
+from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.training.config import TrainConfig
+from maskedskipunet.workflows.calibration import stored_frames
+
+
+def learn_model_cues(
+    model: Path,
+    training: Sequence[StoredVideo],
+    held_back: Sequence[StoredVideo],
+    config: TrainConfig,
+    progress: Progress,
+) -> None:
+    """Learn the cues that a run asks for and write `cues.safetensors` beside its network.
+
+    model: a run or a model folder. held_back: videos that the network was not trained on; where there are none, part of
+    the training footage tells how rare departures are. A run of the network alone gets no such file.
+    """
+    names = [cue for cue in config.cues if cue != RECONSTRUCTION]
+    if not names:
+        return
+    input_format = config.input_format
+    grid = PlaceGrid.of_size(input_format.height_px, input_format.width_px)
+    videos, held = ([_normal(video, input_format) for video in some] for some in (training, held_back))
+    looks = len(names) * sum(len(video.frames) for video in (*videos, *held))
+    with progress.stage("learning movement and appearance", looks) as advance:
+        learned = learn_cues(videos, held, grid, names, advance)
+    if config.has_network:
+        scores = _network_scores(model, held or split_for_tails(videos)[1], config, progress)
+        learned = with_reconstruction(learned, scores)
+    learned.write(model_folder(model))
+
+
+def _normal(video: StoredVideo, input_format: InputFormat) -> NormalVideo:
+    rate = input_format.sampled_fps or input_format.image_fps
+    times = np.arange(len(video.frames)) / rate if video.time_s is None else video.time_s
+    return NormalVideo(video.name, video.frames, times, video.good, video.ignored)
+
+
+def _network_scores(
+    model: Path, videos: Sequence[NormalVideo], config: TrainConfig, progress: Progress
+) -> NDArray[np.float32]:
+    """The network's own scores of normal frames, (N,)."""
+    device = "cpu" if config.training.accelerator == "cpu" else "auto"
+    scorer = load_scorer(model, device, calibrated=False)
+    found = []
+    with progress.stage("learning reconstruction", sum(len(video.frames) for video in videos)) as advance:
+        for video in videos:
+            stored = StoredVideo(
+                video.name, video.frames, np.arange(len(video.frames)), video.good, time_s=video.time_s
+            )
+            for scored in scorer.score(stored_frames(stored), ignored=video.ignored):
+                found.append(np.nan if scored.score is None else scored.score)
+                advance(1)
+    return np.array(found, np.float32)
