@@ -100,6 +100,15 @@ def _print(metrics: dict[str, Any]) -> None:
             ),
         ],
     )
+    if cues := metrics.get("cues"):
+        console.print_table(
+            "The same for each cue alone; the scores above are all of them fused",
+            ("cue", "micro AUC", "macro AUC"),
+            [
+                (cue, console.figure(found["micro_auc"]), console.figure(found["macro_auc_two_class_videos"]))
+                for cue, found in cues.items()
+            ],
+        )
     _print_thresholds(metrics["calibration"])
     if alarms := metrics.get("alarms"):
         rate = alarms["false_alarms_per_hour"]

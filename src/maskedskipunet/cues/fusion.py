@@ -10,16 +10,15 @@ from maskedskipunet.cues.cue import CueScore
 from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.tails import Tails
 from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.detection.fusing import fused
 from maskedskipunet.detection.reading import RECONSTRUCTION, CueReading
 
 Floats = NDArray[np.float32]
 
-NORM = 4.0  # of the cues' surprises: the strangest cue leads, others that agree add a little
-
 
 @dataclass(frozen=True)
 class Fusion:
-    """Makes one score of the cues' surprises: their NORM-norm.
+    """Makes one score of the cues' surprises: see `fused`.
 
     grid: of the cues' places. reconstruction: tails of the network's own frame scores; None for a model without a
     network. The fused score is in the units of a surprise: about -log10 of the share of normal frames as strange.
@@ -42,8 +41,8 @@ class Fusion:
             readings[RECONSTRUCTION] = CueReading(surprise, self._reconstruction_box(frame.map))
         if not surprises:
             return frame
-        fused = float(_norm(np.array([*surprises.values()], np.float32)))
-        return replace(frame, score=fused, map=self._map(frame, judged), cues=scores, readings=readings)
+        score = float(fused([np.float32(surprise) for surprise in surprises.values()]))
+        return replace(frame, score=score, map=self._map(frame, judged), cues=scores, readings=readings)
 
     def _map(self, frame: FrameScore, judged: Mapping[str, CueScore]) -> Floats | None:
         if self.reconstruction is not None and frame.map is None:
@@ -53,7 +52,7 @@ class Fusion:
         ]
         if self.reconstruction is not None and frame.map is not None:
             layers.append(self._reconstruction_layer(frame.map))
-        return _norm(np.stack(layers)) if layers else None
+        return fused(layers) if layers else None
 
     def _reconstruction_layer(self, errors: Floats) -> Floats:
         """Surprise of the network's errors, averaged over patches as its frame score is, (H, W)."""
@@ -69,23 +68,6 @@ class Fusion:
         return patches.share_box(int(patches.mean_of(errors).argmax()))
 
 
-def shares(readings: Mapping[str, CueReading]) -> dict[str, float]:
-    """How much each cue has in a fused score, adding up to 1; the largest first.
-
-    >>> shares({"movement": CueReading(1.0), "appearance": CueReading(3.0)})
-    {'appearance': 0.988, 'movement': 0.012}
-    """
-    powers = {name: reading.surprise**NORM for name, reading in readings.items()}
-    whole = sum(powers.values()) or 1.0
-    return {name: round(powers[name] / whole, 3) for name in sorted(powers, key=lambda name: -powers[name])}
-
-
 def _patch_grid(grid: PlaceGrid) -> PlaceGrid:
     """The grid of the published frame score: patches of 16 px."""
     return PlaceGrid(grid.height_px, grid.width_px, 16)
-
-
-def _norm(surprises: Floats) -> Floats:
-    """The NORM-norm over the first axis."""
-    found: Floats = (np.maximum(surprises, 0) ** NORM).sum(axis=0) ** (1 / NORM)
-    return found

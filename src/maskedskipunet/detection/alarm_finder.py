@@ -99,7 +99,7 @@ class AlarmFinder:
         """
         rule, change = self._in_force.see(frame.time_s, frame.score, frame.map, time_of_day_s=time_of_day_s)
         boxes = partial(_boxes, frame.map, rule.release, height_px, width_px)
-        updates = self._events.add(frame.index, frame.time_s, frame.score, boxes, rule)
+        updates = self._events.add(frame.index, frame.time_s, frame.score, boxes, rule, frame.readings)
         return FrameAlarms(rule, tuple(updates), change)
 
     def finish(self) -> list[EventUpdate]:

@@ -4,16 +4,19 @@ A rule turns scores into events. `EventStream` is fed one frame at a time and kn
 `find_events` gives for whole arrays exactly the events that the stream gives.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import isfinite, isnan
+from types import MappingProxyType
 from typing import Literal
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.detection.fusing import EventReason
+from maskedskipunet.detection.reading import CueReading
 from maskedskipunet.errors import ConfigError, ShapeError
 
 RELEASE_SHARE = 0.8  # of the way from what is usual up to the threshold: where an event ends
@@ -87,7 +90,8 @@ class Event:
     was set back meanwhile, as if it had gone on. start_frame, end_frame, peak_frame: numbers of frames in the source.
     top_score: the highest. mean_score: over the frames above the release level. boxes: (x, y, width, height) in
     pixels of the source, where the frame of the highest score is anomalous. normal_share: the share of normal frames
-    that score as high as top_score, None where nothing is known of them.
+    that score as high as top_score, None where nothing is known of them. reason: which cue raised it and why; None for
+    a model of its network alone.
     """
 
     id: str
@@ -102,6 +106,7 @@ class Event:
     mean_score: float
     boxes: tuple[Box, ...]
     normal_share: float | None = None
+    reason: EventReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +162,12 @@ class EventStream:
         score: float | None,
         boxes: Callable[[], tuple[Box, ...]] = no_boxes,
         rule: EventRule | None = None,
+        readings: Mapping[str, CueReading] = MappingProxyType({}),
     ) -> list[EventUpdate]:
         """The next frame, and what is to be told because of it.
 
         score: None where the frame has none. boxes: where the frame is anomalous; only asked at an event's highest.
+        readings: what the cues say of the frame.
         rule: whose threshold and release level hold for this frame, in place of the stream's; how long things last is
         the stream's to say.
         """
@@ -175,8 +182,11 @@ class EventStream:
             if score < levels.threshold or now < self._quiet_until:
                 return told
             self._open = _Open(now, self._clock.shift, index, score, boxes())
+            self._open.readings = readings
         elif not self._open.goes_on(now, index, score, boxes, levels):
             return told
+        elif self._open.peak_frame == index:
+            self._open.readings = readings
         return told + self._tell(self._open)
 
     def finish(self) -> list[EventUpdate]:
@@ -216,6 +226,7 @@ class EventStream:
             event.total / event.frames,
             event.boxes,
             None if self._share is None else self._share(event.top),
+            EventReason.of(event.readings),
         )
 
 
@@ -400,6 +411,7 @@ class _Open:
         self.top = self.total = score
         self.frames = 1
         self.boxes = boxes
+        self.readings: Mapping[str, CueReading] = {}
         self.told = now
         self._above = True
         self._earlier_s = 0.0

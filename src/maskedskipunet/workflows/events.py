@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import Event, EventRule
 from maskedskipunet.runs import write_csv, write_json
+from maskedskipunet.view.reasons import describe_reason
 
 FORMAT_VERSION = 1
 EVENT_FILES = ("events.json", "events.csv")
@@ -25,15 +27,24 @@ def write_events(
     told = {
         "format": FORMAT_VERSION,
         "rule": asdict(rule),
-        "events": [asdict(event) for event in events],
+        "events": [plain_event(event) for event in events],
         "drift": [asdict(change) for change in drift],
     }
     write_json(as_json, told)
     names = [field.name for field in fields(Event)]
     rows = []
     for event in events:
-        values = asdict(event)
+        values = asdict(event) | {"reason": None if event.reason is None else describe_reason(event.reason)}
         values["boxes"] = ";".join(" ".join(map(str, box)) for box in event.boxes)
         rows.append([values[name] for name in names])
     write_csv(as_csv, names, rows)
     return as_json, as_csv
+
+
+def plain_event(event: Event) -> dict[str, Any]:
+    """An event as plain values; its reason with the sentence that tells it, where it has one."""
+    values = asdict(event)
+    if event.reason is None:
+        del values["reason"]
+        return values
+    return values | {"reason": {"sentence": describe_reason(event.reason), **event.reason.to_dict()}}

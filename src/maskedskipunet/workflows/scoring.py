@@ -1,11 +1,11 @@
 """Score one video: the steps that `score`, `test` and `demo` share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from maskedskipunet.detection.day import levels_of_day
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import Event, EventRule
 from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.detection.reading import CUES
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
@@ -44,7 +45,8 @@ class ScoredVideo:
     labels: uint8 (N,), None where there is no ground truth. rule: of the model's alarms, at the time of day of the
     first frame, and its threshold; events: those of this video by it; all None where the model has none. thresholds:
     (N,), of each frame, where parts of the day have their own; else None. drift: where normal itself changed, or
-    changed back.
+    changed back. cues: (N,) scores by each cue's name, NaN where it has none; of the reconstruction the network's own,
+    of the others their surprise; empty for a model of its network alone.
     """
 
     name: str
@@ -57,6 +59,11 @@ class ScoredVideo:
     thresholds: NDArray[np.float64] | None = None
     drift: tuple[DriftChange, ...] = ()
     rule: EventRule | None = None
+    cues: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def labelled_by(self, cue: str) -> LabelledScores:
+        """The scores of one cue, with the labels."""
+        return LabelledScores(self.name, self.cues[cue], self.labels)
 
     @property
     def labelled(self) -> LabelledScores:
@@ -183,7 +190,7 @@ class VideoScoring:
             self._spool.add(len(self._found), scored)
         if self._alarms is not None:
             self._alarms.add(scored)
-        self._found.append(replace(scored, map=None, reconstruction=None))
+        self._found.append(replace(scored, map=None, reconstruction=None, readings={}))
         self._advance(1)
 
     def add_all(self, batch_size: int | None = None) -> None:
@@ -238,7 +245,7 @@ class VideoScoring:
 def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
     """Write `scores.parquet`: video, frame, time (seconds), score (null where there is none), label (likewise).
 
-    Where the model has a threshold, it stands in a column `threshold`.
+    Where the model has a threshold, it stands in a column `threshold`; where it has several cues, each has a column.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -261,9 +268,27 @@ def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
             "label": pa.array([label for video in videos for label in labels(video)], pa.int8()),
         }
         | thresholds
+        | _cue_columns(videos)
     )
     with whole_file(path) as part:
         pq.write_table(table, part)
+
+
+def _cue_columns(videos: Sequence[ScoredVideo]) -> dict[str, Any]:
+    import pyarrow as pa
+
+    names = [cue for cue in CUES if any(cue in video.cues for video in videos)]
+    missing = [np.full(len(video.index), np.nan) for video in videos]
+    columns = {
+        cue: np.concatenate([video.cues.get(cue, empty) for video, empty in zip(videos, missing, strict=True)])
+        for cue in names
+    }
+    return {cue: pa.array(values, pa.float64(), from_pandas=True) for cue, values in columns.items()}
+
+
+def _cue_scores(found: Sequence[FrameScore]) -> dict[str, NDArray[np.float64]]:
+    names = [cue for cue in CUES if any(cue in scored.cues for scored in found)]
+    return {cue: np.array([scored.cues.get(cue, np.nan) for scored in found]) for cue in names}
 
 
 def _gather(name: str, found: Sequence[FrameScore], labels: NDArray[np.uint8] | None, where: str) -> ScoredVideo:
@@ -278,6 +303,7 @@ def _gather(name: str, found: Sequence[FrameScore], labels: NDArray[np.uint8] | 
         np.array([scored.time_s for scored in found]),
         np.array([np.nan if scored.score is None else scored.score for scored in found]),
         None if labels is None else labels[index],
+        cues=_cue_scores(found),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.layouts import label_set
 from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.reading import CUES
 from maskedskipunet.evaluation.alarms import LabelledAlarms, alarm_figures, at_threshold
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.evaluation.maps import maps_bytes
@@ -100,6 +101,7 @@ def test(
             "label_set": label_set(video.item for video in found),
             "scene": data.scene,
             **frame_metrics([video.labelled for video in scored]),
+            **_by_cue(scored),
         }
         write_scores(folder.scores, scored)
     write_json(folder.metrics, metrics)
@@ -173,6 +175,13 @@ def alarms_of(calibration: Calibration | None, scored: Sequence[ScoredVideo]) ->
         if video.labels is not None and video.events is not None
     ]
     return {"alarms": {"threshold": calibration.alarm.rule.threshold, **alarm_figures(videos)}}
+
+
+def _by_cue(scored: Sequence[ScoredVideo]) -> dict[str, Any]:
+    """The figures of each cue by itself; nothing for a model of its network alone."""
+    names = [cue for cue in CUES if all(cue in video.cues for video in scored)]
+    found = {cue: frame_metrics([video.labelled_by(cue) for video in scored]) for cue in names}
+    return {"cues": found} if found else {}
 
 
 def describe(path: Path, scorer: Scorer) -> dict[str, Any]:

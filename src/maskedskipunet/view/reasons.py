@@ -1,0 +1,46 @@
+"""Why an event was raised, in words."""
+
+from datetime import timedelta
+
+from maskedskipunet.detection.fusing import EventReason
+from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, CueReading, Moment
+
+FASTER = 1.2  # times as fast as what passes there: from here on it is the speed that is strange
+
+
+def describe_reason(reason: EventReason) -> str:
+    """One sentence, without a full stop.
+
+    >>> movement = CueReading(4.0, speed_ratio=3.14)
+    >>> describe_reason(EventReason("movement", {"movement": 1.0}, {"movement": movement}))
+    'moves 3.1 times as fast as 99 % of what passes here'
+    """
+    reading = reason.reading
+    if reason.cue == MOVEMENT:
+        return _movement(reading)
+    if reason.cue == APPEARANCE:
+        return _appearance(reading)
+    return "the picture between its neighbours cannot be rebuilt here"
+
+
+def _movement(reading: CueReading) -> str:
+    if reading.speed_ratio is not None and reading.speed_ratio >= FASTER:
+        return f"moves {reading.speed_ratio:.1f} times as fast as 99 % of what passes here"
+    return "moves where, or in a direction in which, hardly anything moves"
+
+
+def _appearance(reading: CueReading) -> str:
+    if reading.lasting_s is not None:
+        seen = f"has looked unlike anything normal here for {reading.lasting_s:.0f} s"
+    else:
+        seen = "never looked like this here"
+    return seen if reading.nearest is None else f"{seen}; nearest normal moment: {describe_moment(reading.nearest)}"
+
+
+def describe_moment(moment: Moment) -> str:
+    """A moment of a video in words.
+
+    >>> describe_moment(Moment("monday", 3801.5))
+    'monday at 1:03:21'
+    """
+    return f"{moment.video} at {timedelta(seconds=int(moment.time_s))}"
