@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from maskedskipunet.cues.appearance import Descriptor, new_memory
-from maskedskipunet.cues.appearance_cue import AppearanceCue, Judge, LastingMeter, mean_of_strangest
+from maskedskipunet.cues.appearance_cue import LASTING_S, AppearanceCue, Judge, LastingMeter, mean_of_strangest
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.memory import noise_radius
@@ -28,8 +28,9 @@ BURST = 64  # neighbouring frames of one burst
 MOST_MOMENTS = 100_000  # frames that the memory looks at; of longer footage every n-th
 SAMPLE = 2_000  # frames that the components are found from
 TOGETHER = 512  # frames described at once
-TAIL_PART = 4  # every n-th part of the training footage tells how rare departures are
-PARTS = 8  # that a video is cut into where there are few videos
+FEW_VIDEOS = 4  # fewer are cut into parts, so that both halves of the footage cover all of its time
+PARTS = 8  # that a video is cut into then
+FEWEST_LASTING = 60  # minutes that tell how rare it is what lasts for one
 
 
 @dataclass(frozen=True)
@@ -62,30 +63,26 @@ class NormalVideo:
             yield self.part(slice(int(first), int(end)))
 
 
-def learn_cues(
-    training: Sequence[NormalVideo],
-    held_back: Sequence[NormalVideo],
-    grid: PlaceGrid,
-    names: Sequence[str],
-    advance: Advance,
-) -> CueModel:
+def learn_cues(videos: Sequence[NormalVideo], grid: PlaceGrid, names: Sequence[str], advance: Advance) -> CueModel:
     """Learn the cues that are named from normal footage; the network's own tails are added by `with_reconstruction`.
 
-    held_back: normal footage that tells how rare departures are; where there is none, a quarter of the training
-    footage does and is learned afterwards. advance: called with 1 for each frame that is looked at.
+    How rare a departure is can only be told by footage that was not learned. So each half of the footage is held
+    against what was learned from the other, and then the whole is learned. advance: called with 1 for each frame that
+    is looked at, see `looks`.
     Raises CalibrationError where the footage is too short.
     """
-    learned, tails = (training, held_back) if held_back else split_for_tails(training)
-    if not any(video.good.any() for video in learned) or not any(video.good.any() for video in tails):
+    halves = split_in_halves(videos)
+    if not all(any(video.good.any() for video in half) for half in halves):
         raise CalibrationError("too little footage to learn what is normal", "training", "Use a minute or more")
-    movement = appearance = None
-    if MOVEMENT in names:
-        movement = _learn_movement(learned, tails, grid, advance)
-    if APPEARANCE in names:
-        appearance = _learn_appearance(learned, tails, grid, advance)
-        if not held_back:
-            remember(appearance, tails, advance)
+    movement = _learn_movement(halves, grid, advance) if MOVEMENT in names else None
+    appearance = _learn_appearance(halves, grid, advance) if APPEARANCE in names else None
     return CueModel(grid, None, movement, appearance)
+
+
+def looks(videos: Sequence[NormalVideo], names: Sequence[str]) -> int:
+    """How many frames `learn_cues` looks at, some of them several times."""
+    frames = sum(len(video.frames) for video in videos)
+    return frames * ((MOVEMENT in names) + 3 * (APPEARANCE in names))
 
 
 def with_reconstruction(model: CueModel, scores: Floats) -> CueModel:
@@ -93,36 +90,29 @@ def with_reconstruction(model: CueModel, scores: Floats) -> CueModel:
     return replace(model, reconstruction=Tails.fit(scores[~np.isnan(scores)].astype(np.float32)[:, None]))
 
 
-def split_for_tails(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], list[NormalVideo]]:
-    """Every fourth part of normal footage, and the rest: (rest, fourths).
-
-    A part is a video; where there are few, an eighth of one.
-    """
+def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], list[NormalVideo]]:
+    """Normal footage in two halves that both cover all of its time: every second video, or eighth of one."""
     parts = list(videos)
-    if len(videos) < PARTS:
+    if len(videos) < FEW_VIDEOS:
         parts = [
             video.part(slice(first, first + step))
             for video in videos
             for step in [max(1, ceil(len(video.frames) / PARTS))]
             for first in range(0, len(video.frames), step)
         ]
-    every = range(len(parts))
-    return (
-        [parts[number] for number in every if number % TAIL_PART != TAIL_PART - 1],
-        [parts[number] for number in every if number % TAIL_PART == TAIL_PART - 1],
-    )
+    return parts[::2], parts[1::2]
 
 
-def _learn_movement(
-    learned: Sequence[NormalVideo], tails: Sequence[NormalVideo], grid: PlaceGrid, advance: Advance
-) -> MovementCue | None:
-    speeds = _speeds(learned, grid, advance)
-    if not len(speeds):
+Halves = tuple[list[NormalVideo], list[NormalVideo]]
+
+
+def _learn_movement(halves: Halves, grid: PlaceGrid, advance: Advance) -> MovementCue | None:
+    speeds = [_speeds(half, grid, advance) for half in halves]
+    if not all(len(found) for found in speeds):
         return None
-    normal = NormalMovement.fit(speeds, grid)
-    held = _speeds(tails, grid, advance)
-    highest = normal.surprise(held if len(held) else speeds).max(axis=1)
-    return MovementCue(normal, Tails.fit(highest[:, None]))
+    learned = [NormalMovement.fit(found, grid) for found in speeds]
+    highest = [learned[number].surprise(found).max(axis=1) for number, found in zip((1, 0), speeds, strict=True)]
+    return MovementCue(NormalMovement.fit(np.concatenate(speeds), grid), Tails.fit(np.concatenate(highest)[:, None]))
 
 
 def _speeds(videos: Sequence[NormalVideo], grid: PlaceGrid, advance: Advance) -> Floats:
@@ -141,16 +131,28 @@ def _speeds(videos: Sequence[NormalVideo], grid: PlaceGrid, advance: Advance) ->
     return np.stack(found).astype(np.float32) if found else np.empty((0, 0, grid.count), np.float32)
 
 
-def _learn_appearance(
-    learned: Sequence[NormalVideo], tails: Sequence[NormalVideo], grid: PlaceGrid, advance: Advance
-) -> AppearanceCue:
-    descriptor = Descriptor.fit(_sample(learned), grid)
-    memory = new_memory(descriptor, noise_radius(descriptor(_neighbours(learned))))
+def _learn_appearance(halves: Halves, grid: PlaceGrid, advance: Advance) -> AppearanceCue:
+    videos = [video for half in halves for video in half]
+    descriptor = Descriptor.fit(_sample(videos), grid)
+    radius = noise_radius(descriptor(_neighbours(videos)))
     empty = Judge(*[Tails.fit(np.zeros((1, count), np.float32)) for count in (grid.count, 1)])
-    cue = AppearanceCue(descriptor, memory, empty, None, [])
-    remember(cue, learned, advance)
-    now, lasting = measure(cue, tails, advance)
-    return replace(cue, now=_judge(now), lasting=_judge(lasting) if len(lasting) >= 2 else None)
+    cues = [AppearanceCue(descriptor, new_memory(descriptor, radius), empty, None, []) for _ in halves]
+    for cue, half in zip(cues, halves, strict=True):
+        remember(cue, half, advance)
+    found = [measure(cue, half, advance) for cue, half in zip(cues, reversed(halves), strict=True)]
+    now, lasting = (np.concatenate(both) for both in zip(*found, strict=True))
+    whole = cues[0]
+    remember(whole, halves[1], advance)
+    alike = max(1, round(LASTING_S * _rate(videos)))
+    is_enough = len(lasting) >= FEWEST_LASTING * alike
+    return replace(whole, now=_judge(now), lasting=_judge(lasting, alike) if is_enough else None)
+
+
+def _rate(videos: Sequence[NormalVideo]) -> float:
+    """Frames a second, by the usual step."""
+    steps = np.concatenate([np.diff(video.time_s) for video in videos])
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    return 1 / usual if usual > 0 else 1.0
 
 
 def remember(cue: AppearanceCue, videos: Sequence[NormalVideo], advance: Advance) -> None:
@@ -187,9 +189,9 @@ def measure(cue: AppearanceCue, videos: Sequence[NormalVideo], advance: Advance)
     )
 
 
-def _judge(distances: Floats) -> Judge:
-    places = Tails.fit(distances)
-    return Judge(places, Tails.fit(mean_of_strangest(places.surprise(distances))[:, None]))
+def _judge(distances: Floats, alike: int = 1) -> Judge:
+    places = Tails.fit(distances, alike=alike)
+    return Judge(places, Tails.fit(mean_of_strangest(places.surprise(distances))[:, None], alike=alike))
 
 
 def _sample(videos: Sequence[NormalVideo]) -> NDArray[np.uint8]:

@@ -109,7 +109,7 @@ class NormalMovement:
                 weight = len(found) / (len(found) + ROW_SAMPLES)
                 knots[:, direction, row] = (weight * own.knots + (1 - weight) * every.knots)[:, 0]
                 scale[direction, row] = weight * own.scale[0] + (1 - weight) * every.scale[0]
-        tails = Tails(*(_by_place(part, columns) for part in (knots, scale)))
+        tails = Tails(_by_place(knots, columns), _by_place(scale, columns))
         return cls(grid, share.reshape(DIRECTIONS, -1).astype(np.float32), tails)
 
     def surprise(self, speeds: Floats) -> Floats:

@@ -11,7 +11,7 @@ Floats = NDArray[np.float32]
 
 LEVELS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of normal values at which the tail is tabulated; beyond the last it is continued by an exponential."""
-RAREST = 12.0  # surprise is cut here: one in 10^12 says no more than that nothing like it was seen
+RAREST = 12.0  # surprise is cut here
 LEAST_SCALE = 1e-4  # of an exponential, so that values that never vary do not make any noise infinitely rare
 
 
@@ -20,25 +20,29 @@ class Tails:
     """How rare values are among normal ones, for each of P places.
 
     knots: (K, P), rising: the values that shares LEVELS of normal values reach. scale: (P,), mean excess over the last
-    knot, by which the tail goes on.
+    knot, by which the tail goes on. known: surprise up to which it was seen, log10 of the number of values that can be
+    taken for independent; what lies beyond is drawn in, because nothing there was ever counted.
     The surprise of a value is -log10 of the share of normal values at least as high: 0.3 at the median, 2 where one in
     a hundred is as high, 3 for one in a thousand.
     """
 
     knots: Floats
     scale: Floats
+    known: float = RAREST
 
     @classmethod
-    def fit(cls, values: Floats, *, shrink: float = 0.5) -> "Tails":
+    def fit(cls, values: Floats, *, shrink: float = 0.5, alike: int = 1) -> "Tails":
         """The tails of normal values. values: (N, P), NaN where a place had none. shrink: by how much the scale of a
         place is drawn to the mean of all places, 0 to 1; single places see too few rare moments to stand alone.
+        alike: how many values in a row say the same.
         """
         if not len(values):
             raise ValueError("no normal value")
         knots = _quantiles(values)
         scale = _mean_excess(values, knots[-1])
         common = float(np.mean(scale))
-        return cls(knots, np.maximum((1 - shrink) * scale + shrink * common, LEAST_SCALE).astype(np.float32))
+        scale = np.maximum((1 - shrink) * scale + shrink * common, LEAST_SCALE).astype(np.float32)
+        return cls(knots, scale, float(np.clip(np.log10(len(values) / alike), -np.log10(LEVELS[-1]), RAREST)))
 
     def surprise(self, values: Floats) -> Floats:
         """Surprise of values, (..., P) -> (..., P), between -log10 of the first share and RAREST."""
@@ -48,11 +52,14 @@ class Tails:
         for knot, width, rise in zip(self.knots, widths, np.diff(levels), strict=False):
             found += np.clip((values - knot) / width, 0, 1) * rise
         found += np.maximum(values - self.knots[-1], 0) / (self.scale * log(10))
-        return np.minimum(found, RAREST)
+        beyond = np.maximum(found - self.known, 0)
+        drawn_in = np.minimum(found, self.known) + np.log1p(beyond)
+        return np.asarray(np.minimum(drawn_in, RAREST), np.float32)
 
     def arrays(self, name: str) -> dict[str, NDArray[np.float32]]:
         """The arrays that hold it, for storing."""
-        return {f"{name}.knots": self.knots, f"{name}.scale": self.scale}
+        known = np.full(1, self.known, np.float32)
+        return {f"{name}.knots": self.knots, f"{name}.scale": self.scale, f"{name}.known": known}
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Mapping[str, NDArray[np.float32]]) -> "Tails":
@@ -60,7 +67,7 @@ class Tails:
         knots, scale = arrays[f"{name}.knots"], arrays[f"{name}.scale"]
         if knots.shape != (len(LEVELS), *scale.shape) or not (np.isfinite(knots).all() and (scale > 0).all()):
             raise ValueError(f"{name} holds no tails")
-        return cls(knots, scale)
+        return cls(knots, scale, float(arrays[f"{name}.known"][0]))
 
 
 def _quantiles(values: Floats) -> Floats:

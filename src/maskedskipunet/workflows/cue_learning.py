@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import NormalVideo, learn_cues, split_for_tails, with_reconstruction
+from maskedskipunet.cues.learning import NormalVideo, learn_cues, looks, with_reconstruction
 from maskedskipunet.data.store import StoredVideo
 from maskedskipunet.detection.reading import RECONSTRUCTION
 from maskedskipunet.input_format import InputFormat
@@ -27,8 +27,8 @@ def learn_model_cues(
 ) -> None:
     """Learn the cues that a run asks for and write `cues.safetensors` beside its network.
 
-    model: a run or a model folder. held_back: videos that the network was not trained on; where there are none, part of
-    the training footage tells how rare departures are. A run of the network alone gets no such file.
+    model: a run or a model folder. held_back: videos that the network was not trained on, whose scores tell how rare
+    its scores are; where there are none, those of the training footage do. A run of the network alone gets no file.
     """
     names = [cue for cue in config.cues if cue != RECONSTRUCTION]
     if not names:
@@ -36,11 +36,10 @@ def learn_model_cues(
     input_format = config.input_format
     grid = PlaceGrid.of_size(input_format.height_px, input_format.width_px)
     videos, held = ([_normal(video, input_format) for video in some] for some in (training, held_back))
-    looks = len(names) * sum(len(video.frames) for video in (*videos, *held))
-    with progress.stage("learning movement and appearance", looks) as advance:
-        learned = learn_cues(videos, held, grid, names, advance)
+    with progress.stage("learning movement and appearance", looks(videos, names)) as advance:
+        learned = learn_cues(videos, grid, names, advance)
     if config.has_network:
-        scores = _network_scores(model, held or split_for_tails(videos)[1], config, progress)
+        scores = _network_scores(model, held or videos, config, progress)
         learned = with_reconstruction(learned, scores)
     learned.write(model_folder(model))
 
