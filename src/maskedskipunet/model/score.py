@@ -11,13 +11,15 @@ from maskedskipunet.errors import ShapeError
 PATCH_PX = 16
 
 
-def reconstruction_loss(target: Tensor, reconstruction: Tensor) -> Tensor:
+def reconstruction_loss(target: Tensor, reconstruction: Tensor, weights: Tensor | None = None) -> Tensor:
     """What training makes small: the L2 norm over channels, averaged over batch and pixels.
 
-    target, reconstruction: (B, C, H, W), in [0, 1]. Returns a scalar. Raises ShapeError when shapes differ.
+    target, reconstruction: (B, C, H, W), in [0, 1]. weights: (B, H, W), how much each pixel counts; None: all alike, as
+    published. Returns a scalar. Raises ShapeError when shapes differ.
     """
     require_same_shape(target, reconstruction)
-    return _distance(target, reconstruction).mean()
+    distance = _distance(target, reconstruction)
+    return distance.mean() if weights is None else (distance * weights).mean()
 
 
 def score_map(target: Tensor, reconstruction: Tensor) -> Tensor:

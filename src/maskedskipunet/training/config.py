@@ -28,6 +28,8 @@ class TrainingConfig:
         precision: 32-true, or a reduced one where the machine is faster with it
         accelerator: auto takes a GPU where there is one
         max_minutes: stop after so many minutes, whole epochs or not (default: no limit)
+        restore: share of clips that anomalies are made into, which the network has to undo; published: 0
+        motion_weight: how much more what moves counts in the loss; published: 0
     """
 
     epochs: int = 10
@@ -37,8 +39,14 @@ class TrainingConfig:
     precision: Precision = "32-true"
     accelerator: Accelerator = "auto"
     max_minutes: float | None = None
+    restore: float = 0.0
+    motion_weight: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.restore <= 1:
+            raise ConfigError(f"a share of {self.restore:g}", "training.restore", "Use 0 to 1")
+        if not 0 <= self.motion_weight <= 100:
+            raise ConfigError(f"{self.motion_weight:g} times", "training.motion_weight", "Use 0 to 100")
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{getattr(self, name)}", f"training.{name}", "Use 1 or more")

@@ -30,6 +30,7 @@ from maskedskipunet.training.callbacks import (
 from maskedskipunet.training.config import TrainingConfig
 from maskedskipunet.training.data import ClipDataModule
 from maskedskipunet.training.module import TrainingModule
+from maskedskipunet.training.restoring import Disturbance
 
 LOG_EVERY_STEPS = 10
 
@@ -79,7 +80,13 @@ def fit(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-        module = TrainingModule(network, learning_rate=config.learning_rate, schedule=config.schedule)
+        module = TrainingModule(
+            network,
+            learning_rate=config.learning_rate,
+            schedule=config.schedule,
+            disturbance=Disturbance(config.restore, seed) if config.restore else None,
+            motion_weight=config.motion_weight,
+        )
         data = ClipDataModule(train, holdback, batch_size=config.batch_size, seed=seed)
         try:
             trainer.fit(module, data, ckpt_path=_state(run, module) if resume else None)

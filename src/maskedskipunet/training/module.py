@@ -12,6 +12,7 @@ from maskedskipunet.model.convolutions import SkipConvolution
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.score import reconstruction_loss
 from maskedskipunet.training.config import Schedule
+from maskedskipunet.training.restoring import Disturbance, motion_weights
 
 WARM_UP = 0.15  # of the steps: large first steps in a random direction cost more than they bring
 
@@ -19,14 +20,25 @@ WARM_UP = 0.15  # of the steps: large first steps in a random direction cost mor
 class TrainingModule(L.LightningModule):
     """Teaches a network to reconstruct the target frames of clips.
 
-    Batches are uint8 (B, T, C, H, W); they become [0, 1] on the device, so that a byte a pixel travels.
+    Batches are uint8 (B, T, C, H, W); they become [0, 1] on the device, so that a byte a pixel travels. disturbance:
+    makes anomalies into the clips that it trains on, which the network has to undo; motion_weight: by how much what
+    moves counts more in the loss; neither takes part in the loss on held-back clips.
     """
 
-    def __init__(self, network: MaskedSkipUNet, *, learning_rate: float, schedule: Schedule = "constant") -> None:
+    def __init__(
+        self,
+        network: MaskedSkipUNet,
+        *,
+        learning_rate: float,
+        schedule: Schedule = "constant",
+        disturbance: Disturbance | None = None,
+        motion_weight: float = 0.0,
+    ) -> None:
         super().__init__()
         self.network = network
         self.learning_rate = learning_rate
         self.schedule = schedule
+        self.disturbance, self.motion_weight = disturbance, motion_weight
 
     def on_fit_start(self) -> None:
         use_tiles(self.network, self.device.type == "cpu")
@@ -35,12 +47,16 @@ class TrainingModule(L.LightningModule):
         use_tiles(self.network, False)
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        loss = self._loss(batch)
+        clip, target = self._clip_and_target(batch)
+        shown = clip if self.disturbance is None else self.disturbance(clip, self.global_step)
+        weights = motion_weights(clip, self.motion_weight) if self.motion_weight else None
+        loss = reconstruction_loss(target, self.network(shown), weights)
         self.log("train_loss", loss, on_step=True, on_epoch=True, batch_size=len(batch))
         return loss
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        self.log("holdback_loss", self._loss(batch), batch_size=len(batch))
+        clip, target = self._clip_and_target(batch)
+        self.log("holdback_loss", reconstruction_loss(target, self.network(clip)), batch_size=len(batch))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         learned = [weight for weight in self.network.parameters() if weight.requires_grad]
@@ -50,10 +66,9 @@ class TrainingModule(L.LightningModule):
         rates = torch.optim.lr_scheduler.LambdaLR(optimizer, CosineRate(int(self.trainer.estimated_stepping_batches)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
-    def _loss(self, batch: Tensor) -> Tensor:
+    def _clip_and_target(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         clip = batch.transpose(1, 2).float() / 255  # (B, C, T, H, W)
-        target = clip[:, :, clip.shape[2] // 2]
-        return reconstruction_loss(target, self.network(clip))
+        return clip, clip[:, :, clip.shape[2] // 2]
 
 
 def use_tiles(network: MaskedSkipUNet, tiled: bool) -> None:
