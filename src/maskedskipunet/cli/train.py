@@ -60,6 +60,13 @@ def add_train_options(parser: Parser) -> None:
         in_recipe=True,
         help=f"Judge frames by these, separated by commas (default: {','.join(CUES)}).",
     )
+    parser.add(
+        "--smoothing_s",
+        type=float,
+        default=0.0,
+        in_recipe=True,
+        help="Smooth the fused score over so many seconds, by the median of the last ones.",
+    )
     parser.add("--name", type=str, in_recipe=True, help="Of the run folder (default: the next number).")
 
 
@@ -72,6 +79,7 @@ def train_config(options: Options) -> TrainConfig:
         runs=options.runs,
         name=options.name,
         cues=read_cues(options.cues),
+        smoothing_s=options.smoothing_s,
     )
 
 

@@ -25,6 +25,7 @@ from maskedskipunet.files import whole_file
 
 CUES_NAME = "cues.safetensors"
 FORMAT_VERSION = 1
+LONGEST_SMOOTHING_S = 600.0
 _HEADER_KEY = "maskedskipunet.cues"
 _CURE = "Train the model again, or take its earlier file back"
 
@@ -34,13 +35,14 @@ class CueModel:
     """The cues of a model and how they are fused.
 
     reconstruction: tails of the network's frame scores; None for a model without a network. movement, appearance:
-    None where the model goes without.
+    None where the model goes without. smoothing_s: the score is the median of the last so many seconds; 0: as it is.
     """
 
     grid: PlaceGrid
     reconstruction: Tails | None
     movement: MovementCue | None
     appearance: AppearanceCue | None
+    smoothing_s: float = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,6 +68,7 @@ class CueModel:
             "height_px": self.grid.height_px,
             "width_px": self.grid.width_px,
             "window_px": self.grid.window_px,
+            "smoothing_s": self.smoothing_s,
         }
         with whole_file(folder / CUES_NAME) as part:
             save_file(self._arrays(), part, metadata={_HEADER_KEY: json.dumps(described)})
@@ -116,7 +119,10 @@ class CueModel:
             lasting = _judge("lasting", arrays) if "lasting.places.knots" in arrays else None
             moments = _moments(arrays)
             appearance = AppearanceCue(descriptor, memory, _judge("now", arrays), lasting, moments)
-        return cls(grid, reconstruction, movement, appearance)
+        smoothing_s = float(described["smoothing_s"])
+        if not 0 <= smoothing_s <= LONGEST_SMOOTHING_S:
+            raise ValueError(f"scores smoothed over {smoothing_s} s")
+        return cls(grid, reconstruction, movement, appearance, smoothing_s)
 
 
 def _judge(name: str, arrays: Mapping[str, Any]) -> Judge:

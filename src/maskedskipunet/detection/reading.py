@@ -7,6 +7,8 @@ from typing import Any
 RECONSTRUCTION, MOVEMENT, APPEARANCE = "reconstruction", "movement", "appearance"
 CUES = (RECONSTRUCTION, MOVEMENT, APPEARANCE)
 """What a frame may be judged by, in the order of tables."""
+FUSED = "fused"
+"""The cues' common score of a frame before it is smoothed over time, where a model does that."""
 
 
 @dataclass(frozen=True, slots=True)

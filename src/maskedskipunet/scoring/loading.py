@@ -49,7 +49,7 @@ def _with_cues(scorer: Scorer, path: Path) -> Scorer:
         return scorer
     if (model.grid.height_px, model.grid.width_px) != scorer.size_px:
         raise WeightsError("the cues are of another picture size than the model", str(folder), "Train the model again")
-    return replace(scorer, cues=model.cues, fuse=model.fusion)
+    return replace(scorer, cues=model.cues, fuse=model.fusion, smoothing_s=model.smoothing_s)
 
 
 def _model_folder(path: Path) -> Path | None:

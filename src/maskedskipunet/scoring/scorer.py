@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.cues.cue import Cue, CueRun, CueScore, Fuse, keep_network_score, take_first_cue
+from maskedskipunet.cues.smoothing import CausalMedian
 from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
@@ -51,7 +52,8 @@ class Scorer:
     backend: the network, ready to score; None for a model of cues alone. input_format: what it looks at. calibration:
     what its scores mean; None where it was not calibrated. score_function: how reconstructions become scores. cues:
     what judges frames beside the network. fuse: how their scores become one; None keeps the network's. cue_channels: of
-    the frames that a model without a network looks at.
+    the frames that a model without a network looks at. smoothing_s: the fused score is the median of the last so many
+    seconds; 0: as it is.
     A scorer holds nothing of its sources, so that several threads may use one. Use `load_scorer` for a trained model.
     Raises ConfigError where there is neither a network nor a cue.
     """
@@ -63,6 +65,7 @@ class Scorer:
     cues: Sequence[Cue] = ()
     fuse: Fuse | None = None
     cue_channels: int = COLOUR
+    smoothing_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.backend is None and not self.cues:
@@ -171,7 +174,7 @@ class Scorer:
 
     def open_window(self) -> "SourceWindow":
         """Make what the scorer keeps of one source from turn to turn."""
-        return SourceWindow(self.geometry, self.cues)
+        return SourceWindow(self.geometry, self.cues, self.smoothing_s)
 
     def score_turn(self, arrivals: Sequence["Arrivals"], *, with_maps: bool) -> list[list[FrameScore]]:
         """Encode what came of several sources together, and score the clips that are due.
@@ -231,12 +234,13 @@ class SourceWindow:
     Its memory is bounded, however long the source is.
     """
 
-    def __init__(self, geometry: ClipGeometry, cues: Sequence[Cue] = ()) -> None:
+    def __init__(self, geometry: ClipGeometry, cues: Sequence[Cue] = (), smoothing_s: float = 0.0) -> None:
         self.clips = ClipWindow(geometry)
         self._cues = cues
         self._runs: dict[str, CueRun] = {}
         self._judged: dict[str, deque[CueScore]] = {cue.name: deque() for cue in cues}
         self._scored: deque[FrameScore] = deque()  # by the network, while a cue has not judged them
+        self._smoothing = CausalMedian(smoothing_s) if smoothing_s else None
 
     def judged(self, came: "Arrivals", scores: Iterable[FrameScore], fuse: Fuse) -> list[FrameScore]:
         """Let the cues judge what came, and return the frames whose scores are all known, in order.
@@ -255,7 +259,8 @@ class SourceWindow:
         found = []
         while self._scored and all(self._judged.values()):
             cues: Mapping[str, CueScore] = {name: waiting.popleft() for name, waiting in self._judged.items()}
-            found.append(fuse(self._scored.popleft(), cues))
+            fused = fuse(self._scored.popleft(), cues)
+            found.append(fused if self._smoothing is None else self._smoothing.add(fused))
         return found
 
 

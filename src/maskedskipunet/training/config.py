@@ -13,6 +13,7 @@ from maskedskipunet.model.config import NetworkConfig
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Schedule = Literal["constant", "cosine"]
 Accelerator = Literal["auto", "cpu", "gpu"]
+LONGEST_SMOOTHING_S = 600.0
 LARGEST_RATE = 1e37  # Adam's first step is ten times as large, and float32 ends at 3e38
 
 
@@ -65,7 +66,8 @@ class TrainConfig:
 
     seed: of the weights' random start and the order of clips. runs: folder of run folders. name: of this one
     (None: the next number). start_from: a trained model to go on from. cues: what a frame is judged by, of CUES; a
-    model without reconstruction has no network and is not trained, only shown the footage once.
+    model without reconstruction has no network and is not trained, only shown the footage once. smoothing_s: the fused
+    score is the median of the last so many seconds.
     """
 
     model: NetworkConfig = field(default_factory=NetworkConfig)
@@ -76,10 +78,13 @@ class TrainConfig:
     name: str | None = None
     start_from: Path | None = None
     cues: tuple[str, ...] = CUES
+    smoothing_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"{self.seed}", "seed", "Use 0 to 4294967295")
+        if not 0 <= self.smoothing_s <= LONGEST_SMOOTHING_S:
+            raise ConfigError(f"{self.smoothing_s:g} seconds", "smoothing_s", f"Use 0 to {LONGEST_SMOOTHING_S:g}")
         unknown = [cue for cue in self.cues if cue not in CUES]
         if unknown or not self.cues:
             fault = f"there is no cue {unknown[0]!r}" if unknown else "no cue is named"

@@ -1,6 +1,7 @@
 """Learn a model's cues from the footage that it is trained on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def learn_model_cues(
     if config.has_network:
         scores = _network_scores(model, held or videos, config, progress)
         learned = with_reconstruction(learned, scores)
-    learned.write(model_folder(model))
+    replace(learned, smoothing_s=config.smoothing_s).write(model_folder(model))
 
 
 def _normal(video: StoredVideo, input_format: InputFormat) -> NormalVideo:

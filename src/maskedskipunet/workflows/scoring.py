@@ -19,7 +19,7 @@ from maskedskipunet.detection.day import levels_of_day
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import Event, EventRule
 from maskedskipunet.detection.frame_score import FrameScore
-from maskedskipunet.detection.reading import CUES
+from maskedskipunet.detection.reading import CUES, FUSED
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
@@ -277,7 +277,7 @@ def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
 def _cue_columns(videos: Sequence[ScoredVideo]) -> dict[str, Any]:
     import pyarrow as pa
 
-    names = [cue for cue in CUES if any(cue in video.cues for video in videos)]
+    names = [cue for cue in (*CUES, FUSED) if any(cue in video.cues for video in videos)]
     missing = [np.full(len(video.index), np.nan) for video in videos]
     columns = {
         cue: np.concatenate([video.cues.get(cue, empty) for video, empty in zip(videos, missing, strict=True)])
@@ -287,7 +287,7 @@ def _cue_columns(videos: Sequence[ScoredVideo]) -> dict[str, Any]:
 
 
 def _cue_scores(found: Sequence[FrameScore]) -> dict[str, NDArray[np.float64]]:
-    names = [cue for cue in CUES if any(cue in scored.cues for scored in found)]
+    names = [cue for cue in (*CUES, FUSED) if any(cue in scored.cues for scored in found)]
     return {cue: np.array([scored.cues.get(cue, np.nan) for scored in found]) for cue in names}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.layouts import label_set
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.detection.reading import CUES
+from maskedskipunet.detection.reading import CUES, FUSED
 from maskedskipunet.evaluation.alarms import LabelledAlarms, alarm_figures, at_threshold
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.evaluation.maps import maps_bytes
@@ -179,7 +179,7 @@ def alarms_of(calibration: Calibration | None, scored: Sequence[ScoredVideo]) ->
 
 def _by_cue(scored: Sequence[ScoredVideo]) -> dict[str, Any]:
     """The figures of each cue by itself; nothing for a model of its network alone."""
-    names = [cue for cue in CUES if all(cue in video.cues for video in scored)]
+    names = [cue for cue in (*CUES, FUSED) if all(cue in video.cues for video in scored)]
     found = {cue: frame_metrics([video.labelled_by(cue) for video in scored]) for cue in names}
     return {"cues": found} if found else {}
 
