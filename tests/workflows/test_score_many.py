@@ -137,7 +137,7 @@ def test_what_was_finished_counts_no_more_once_video_settings_or_calibration_cha
     one = archive[:1]
 
     def done(**changes: Any) -> int:
-        return len(score_many(one, model, tmp_path / "out", **changes).done)
+        return len(score_many(one, model, tmp_path / "out", ScoreOptions(**changes)).done)
 
     assert [done(), done()] == [1, 0]
     assert [done(on_bad_frame="skip"), done(on_bad_frame="skip")] == [1, 0]
