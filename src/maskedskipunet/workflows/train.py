@@ -91,6 +91,7 @@ def _prepared(
     clips = _clips(config, progress)
     _require_memory_for_batch(config, len(clips[0]))
     _warn_of_hours(config, len(clips[0]), progress)
+    progress.note(clip_span(config))
     return config, network, clips
 
 
@@ -252,6 +253,16 @@ def _calibrate(holdback: Clips, config: TrainConfig, run: RunFolder, progress: P
     if len(holdback):
         device = "cpu" if config.training.accelerator == "cpu" else "auto"
         calibrate_on_holdback(run.path, holdback, device, progress)
+
+
+def clip_span(config: TrainConfig) -> str:
+    """What time a clip of the training footage spans, in a sentence."""
+    geometry = config.input_format.clip_geometry(config.model.frames)
+    source = training_sources(config.data, config.input_format)[1][0]
+    rate = source.fps or source.probe().frame_rate or source.image_fps
+    apart = "" if geometry.spacing == 1 else f", each {geometry.spacing} after the one before,"
+    span_s = geometry.span_s(float(rate) / source.stride)
+    return f"a clip of {geometry.length} frames{apart} spans {span_s:.2f} s"
 
 
 def _warn_of_hours(config: TrainConfig, clips: int, progress: Progress) -> None:

@@ -67,7 +67,7 @@ class WatchPlan:
             late += f" ({self.late_frames * self.stride / self.fps:.2f} s)"
         count = len(self.cameras)
         cameras = f"{count} camera{'' if count == 1 else 's'}"
-        return f"watching {cameras}, {taken}; a score comes {late} and the computing after its frame"
+        return f"watching {cameras}, {taken}; scores arrive {late} plus computing time later"
 
     def told_of_alarms(self) -> str:
         if self.threshold is None:
