@@ -32,12 +32,12 @@ from maskedskipunet.evaluation.bootstrap import RESAMPLES, blocks, draws, interv
 from maskedskipunet.evaluation.ranking import Ranking, area_under_roc
 from maskedskipunet.files import whole_file
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
-from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.model.score import PATCH_PX
 from maskedskipunet.progress import Silent
 from maskedskipunet.runs import RunFolder
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibration import stored_frames
 from maskedskipunet.workflows.footage import training_clips
@@ -89,7 +89,7 @@ def held_back_clips(run: RunFolder, data: Path | None) -> tuple[Clips, Clips, In
     train, holdback = training_clips(
         config.data,
         config.input_format,
-        clip_length=config.model.frames,
+        geometry=config.input_format.clip_geometry(config.model.frames),
         channels=config.model.channels,
         progress=Silent(),
     )
@@ -138,7 +138,7 @@ def video_maps(frames: NDArray[np.uint8], network: PreparedNetwork, how: InputFo
     """The maps of all frames that a clip is centred on. frames: (N, C, H, W). scales: of feature_scales."""
     video = StoredVideo("", frames, np.arange(len(frames)), np.ones(len(frames), bool))
     errors, features = [], []
-    for scored in score_frames(stored_frames(video), network, how, with_maps=True):
+    for scored in Scorer(network, how).score(stored_frames(video), with_maps=True):
         if scored.map is not None and scored.reconstruction is not None:
             errors.append(torch.from_numpy(scored.map))
             pair = np.stack([frames[scored.index], scored.reconstruction])

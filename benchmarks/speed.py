@@ -305,19 +305,21 @@ def score_as_we_do(latent: int, network: Any, images: Any) -> Work:
 
     from maskedskipunet.data.frames import Frame
     from maskedskipunet.inference.prepare import prepare
-    from maskedskipunet.inference.scorer import score_frames
     from maskedskipunet.machine import keep_memory
     from maskedskipunet.model.config import InputFormat
+    from maskedskipunet.scoring.scorer import Scorer
 
     keep_memory()
-    how, prepared = InputFormat(height_px=SIZE_PX, width_px=SIZE_PX), prepare(network, size_px=(SIZE_PX, SIZE_PX))
+    input_format = InputFormat(height_px=SIZE_PX, width_px=SIZE_PX)
+    prepared = prepare(network, size_px=(SIZE_PX, SIZE_PX))
+    scorer = Scorer(prepared, input_format)
     prepare_s = timed(lambda: prepared.stages(SIZE_PX, SIZE_PX))
 
     def endless() -> Iterator[Frame]:
         for index in count():
             yield Frame(index, index / 25, images[index % len(images)])
 
-    stream = score_frames(endless(), prepared, how)
+    stream = scorer.score(endless())
     next(stream)
 
     def run() -> float:
@@ -325,7 +327,7 @@ def score_as_we_do(latent: int, network: Any, images: Any) -> Work:
 
     def results() -> dict[str, Any]:
         frames = [Frame(index, index / 25, image) for index, image in enumerate(images[:6])]
-        scores = [frame.score for frame in score_frames(frames, prepared, how)][1:-1]
+        scores = [frame.score for frame in scorer.score(frames)][1:-1]
         return {"scores": torch.tensor(scores)}
 
     def facts() -> dict[str, Any]:

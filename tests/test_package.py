@@ -33,24 +33,27 @@ PUBLIC = [
 ]
 
 # Which parts of the package each part may import, besides itself. A part is a folder or a module of the root.
-ROOTS = {"errors", "files", "progress"}  # for everybody
+ROOTS = {"errors", "files", "input_format", "clip_geometry", "progress"}  # for everybody
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
+    "clip_geometry": {"errors"},
+    "input_format": {"clip_geometry", "errors"},
     "progress": set(),
     "plain_yaml": set(),
     "machine": set(),
     "runs": {"errors", "files", "machine", "plain_yaml"},
     "data": ROOTS,
     "model": ROOTS,
-    "inference": ROOTS | {"data", "detection", "model", "machine"},
+    "inference": ROOTS | {"data", "model", "machine"},
+    "scoring": ROOTS | {"data", "detection", "inference", "model"},
     "training": ROOTS | {"data", "model", "runs"},
     "evaluation": ROOTS | {"data"},
     "detection": ROOTS,
     "view": ROOTS | {"data", "evaluation", "detection"},
     "records": ROOTS | {"detection"},
-    "monitor": ROOTS | {"data", "inference", "detection", "view", "records"},
-    "archive": ROOTS | {"data", "inference", "detection"},
+    "monitor": ROOTS | {"data", "scoring", "detection", "view", "records"},
+    "archive": ROOTS | {"data", "scoring", "detection"},
 }
 MAY_IMPORT["workflows"] = {*MAY_IMPORT, "__version__"}
 MAY_IMPORT["web"] = ROOTS | {"records", "view", "workflows"}
@@ -66,7 +69,7 @@ HOMES = {
     "cv2": {"data"},
     "lightning": {"training"},
     "matplotlib": {"view"},
-    "numpy": {"data", "inference", "detection", "evaluation", "view", "monitor", "workflows", "cli"},
+    "numpy": {"data", "detection", "evaluation", "view", "scoring", "monitor", "workflows", "cli"},
     "paho": {"monitor"},
     "prometheus_client": {"monitor"},
     "pyarrow": {"evaluation", "records", "workflows"},
@@ -74,7 +77,7 @@ HOMES = {
     "safetensors": {"model"},
     "scipy": {"data", "evaluation", "detection"},
     "sqlalchemy": {"records"},
-    "torch": {"model", "inference", "training", "workflows"},
+    "torch": {"model", "inference", "scoring", "training", "workflows"},
     "yaml": {"plain_yaml", "runs", "workflows", "cli"},
 }
 

@@ -24,7 +24,19 @@ def test_a_data_set_is_told_video_by_video_and_in_sums(cli, footage):
         "",
         "train: 2 clips, 12 frames",
         "test: 2 clips, 12 frames, 2 of them anomalous",
+        "training looks at 3 frames at a time: 0.20 s from first to last",
     ]
+
+
+def test_what_time_a_clip_would_span_is_told_before_it_is_trained_on(cli, footage, place):
+    answer = cli("check", footage, "--spacing", 4, "--json", "report.json")
+    assert answer.out.splitlines()[-1] == (
+        "training looks at 3 frames at a time, each 4 after the one before: 0.80 s from first to last"
+    )
+    clip = json.loads((place / "report.json").read_text())["clip"]
+    assert clip == {"frames": 3, "spacing": 4, "frames_per_second": 10, "seconds": pytest.approx(0.8)}
+    refused = cli("check", footage, "--spacing", 0)
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
 
 
 def test_the_json_holds_what_the_table_shows(cli, footage, place):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.clips import Clips, clip_starts
 from maskedskipunet.data.ignoring import GREY
 from maskedskipunet.data.store import StoredVideo
@@ -22,7 +23,7 @@ videos = st.lists(st.lists(st.sampled_from([True, True, True, False]), max_size=
 @given(st.lists(st.booleans(), max_size=40), lengths)
 def test_clips_are_exactly_the_windows_without_a_bad_frame(good, length):
     expected = [start for start in range(len(good) - length + 1) if all(good[start : start + length])]
-    starts = clip_starts(np.array(good, bool), length)
+    starts = clip_starts(np.array(good, bool), ClipGeometry(length))
     assert starts.tolist() == expected
     assert starts.dtype == np.int64
 
@@ -30,9 +31,11 @@ def test_clips_are_exactly_the_windows_without_a_bad_frame(good, length):
 @given(videos, lengths, st.data())
 def test_a_batch_holds_the_clips_slices(goods, length, data):
     held = [stored(good, seed=seed) for seed, good in enumerate(goods)]
-    clips = Clips.of(held, length)
+    clips = Clips.of(held, ClipGeometry(length))
     windows = [
-        video.frames[start : start + length] for video in held for start in clip_starts(video.good, length).tolist()
+        video.frames[start : start + length]
+        for video in held
+        for start in clip_starts(video.good, ClipGeometry(length)).tolist()
     ]
     assert len(clips) == len(windows)
     if windows:
@@ -44,14 +47,14 @@ def test_a_batch_holds_the_clips_slices(goods, length, data):
 
 
 def test_no_clip_reaches_from_one_video_into_the_next():
-    clips = Clips.of([stored([True] * 4), stored([True] * 2), stored([True] * 3)], 3)
+    clips = Clips.of([stored([True] * 4), stored([True] * 2), stored([True] * 3)], ClipGeometry(3))
     assert clips.video.tolist() == [0, 0, 2]
     assert clips.start.tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("held", [[], [stored([])], [stored([True] * 2)], [stored([False] * 9)]])
 def test_footage_without_a_clip_gives_none(held):
-    assert len(Clips.of(held, 3)) == 0
+    assert len(Clips.of(held, ClipGeometry(3))) == 0
 
 
 def test_what_a_video_ignores_is_grey_in_its_clips_and_stays_in_the_store():
@@ -59,7 +62,7 @@ def test_what_a_video_ignores_is_grey_in_its_clips_and_stays_in_the_store():
     mask[1, 2:] = True
     plain, painted = stored([True] * 4), replace(stored([True] * 4, seed=1), ignored=mask)
     before = painted.frames.copy()
-    batch = Clips.of([plain, painted], 3).batch([0, 2])
+    batch = Clips.of([plain, painted], ClipGeometry(3)).batch([0, 2])
 
     assert np.array_equal(batch[0], plain.frames[:3])
     assert (batch[1][..., mask] == GREY).all()
@@ -70,5 +73,5 @@ def test_what_a_video_ignores_is_grey_in_its_clips_and_stays_in_the_store():
 def test_a_batch_is_a_copy_that_the_stored_frames_outlive():
     video = stored([True] * 5)
     before = video.frames.copy()
-    Clips.of([video], 3).batch([0, 1])[:] = 0
+    Clips.of([video], ClipGeometry(3)).batch([0, 1])[:] = 0
     assert np.array_equal(video.frames, before)

@@ -8,9 +8,9 @@ from maskedskipunet.evaluation.regions import (
     FrameRegions,
     RegionCounts,
     area_to_one,
-    map_boxes,
     mask_regions,
     overlaps,
+    region_boxes,
     thresholds,
 )
 
@@ -86,9 +86,9 @@ def test_masks_without_anomalies_hold_nothing() -> None:
 def test_detections_are_boxes_of_what_reaches_the_threshold() -> None:
     score_map = picture("9.... .5..7 ....7")
 
-    assert map_boxes(score_map, 5, 3, 5).tolist() == [[0, 0, 1, 1], [4, 1, 4, 2]]
-    assert map_boxes(score_map, 7, 3, 5).tolist() == [[0, 0, 0, 0], [4, 1, 4, 2]]
-    assert map_boxes(score_map, 10, 3, 5).tolist() == []
+    assert region_boxes(score_map, 5, 3, 5).tolist() == [[0, 0, 1, 1], [4, 1, 4, 2]]
+    assert region_boxes(score_map, 7, 3, 5).tolist() == [[0, 0, 0, 0], [4, 1, 4, 2]]
+    assert region_boxes(score_map, 10, 3, 5).tolist() == []
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 30), st.integers(1, 30), st.integers(0, 99))
@@ -102,7 +102,7 @@ def test_a_box_in_pixels_of_the_source_holds_just_what_shows_the_detection(
     rows, columns = np.nonzero(enlarged(score_map, height_px, width_px))
 
     expected = [[columns.min(), rows.min(), columns.max(), rows.max()]] if len(rows) else []
-    assert map_boxes(score_map, 7, height_px, width_px).tolist() == expected
+    assert region_boxes(score_map, 7, height_px, width_px).tolist() == expected
 
 
 def test_thresholds_fall_and_are_reached_by_growing_shares_of_pixels() -> None:

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.alarm_finder import AlarmCriteria
 from maskedskipunet.detection.day import DayAlarms, DayPart, PartAlarms
 from maskedskipunet.detection.drift import Blocks, DriftReference
 from maskedskipunet.detection.events import EventRule, EventStream
-from maskedskipunet.inference.window import FrameScore
-from maskedskipunet.monitor.alarms import AlarmFinder
+from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.monitor.alarms import CameraAlarms
 from maskedskipunet.monitor.news import Alarm, Drift, Scored, plain
 
 RULE = EventRule(threshold=0.5, release=0.4, shortest_s=0.2, merge_s=0.5, pause_s=0.0)
-SETTING = AlarmSetting(RULE, Budget(1, "hour"), 0.1, 8.0, 1, 0.0, 0.25, 24.0, 10.0, extrapolated=False)
+CRITERIA = AlarmCriteria(RULE)
 STEP_S, BEGAN_UNIX_S = 0.1, 1_772_355_600.0
 
 
@@ -27,7 +27,7 @@ def scored(number, score, score_map=None, *, speed=1.0, size_px=(64, 96)):
 
 
 def watch(scores, **how):
-    finder = AlarmFinder("door", "rtsp://10.0.0.5/live", SETTING, **how)
+    finder = CameraAlarms("door", "rtsp://10.0.0.5/live", CRITERIA, **how)
     alarms = [alarm for number, score in enumerate(scores) for alarm in finder.see(scored(number, score))]
     return [*alarms, *finder.end()]
 
@@ -46,7 +46,7 @@ def test_a_camera_has_the_events_of_its_scores_each_with_one_begin(scores):
 
 
 def test_an_event_of_a_file_that_is_played_faster_began_when_it_was_played():
-    finder = AlarmFinder("door", "v.mp4", SETTING, speed=4.0)
+    finder = CameraAlarms("door", "v.mp4", CRITERIA, speed=4.0)
     scores = [0.1] * 20 + [0.6] * 4
     (alarm,) = [one for number, score in enumerate(scores) for one in finder.see(scored(number, score, speed=4.0))]
     assert alarm.began_unix_s == pytest.approx(BEGAN_UNIX_S + 20 * STEP_S / 4)
@@ -57,13 +57,13 @@ def test_boxes_are_in_pixels_of_the_cameras_picture_and_left_out_for_a_damaged_o
     strange[8:24, 16:32] = 1
     alarms = []
     for size_px in ((64, 96), (0, 0)):
-        finder = AlarmFinder("door", "x", SETTING)
+        finder = CameraAlarms("door", "x", CRITERIA)
         alarms += [one for at in range(3) for one in finder.see(scored(at, 0.9, strange, size_px=size_px))]
     assert [alarm.update.event.boxes for alarm in alarms] == [((30, 14, 36, 36),), ()]
 
 
 def test_a_camera_that_is_lost_ends_its_event_and_may_have_another_afterwards():
-    finder = AlarmFinder("door", "x", SETTING)
+    finder = CameraAlarms("door", "x", CRITERIA)
     for number in range(5):
         told = [*finder.see(scored(number, 0.9))]
     (over,) = finder.end()
@@ -92,7 +92,7 @@ def scene(light, seed, minutes):
 
 
 def test_a_scene_that_looks_otherwise_for_long_is_told_once_and_is_no_alarm_any_more(reference):
-    finder = AlarmFinder("door", "x", SETTING, drift=reference)
+    finder = CameraAlarms("door", "x", replace(CRITERIA, drift=reference))
     told = []
     for at, errors in scene(3.0, 7, 60):
         errors[8:14, 2:10] *= 2
@@ -124,10 +124,9 @@ def far_east(monkeypatch):
 
 
 def test_an_event_that_runs_is_held_against_a_threshold_that_is_set_meanwhile():
-    finder = AlarmFinder("door", "x", SETTING)
+    finder = CameraAlarms("door", "x", CRITERIA)
     told = [one for at in range(10) for one in finder.see(scored(at, 0.6))]
-    higher = replace(SETTING, rule=RULE.at(0.9, usual=0.1))
-    finder.take_over(higher, normal_share=lambda score: 0.25)
+    finder.take_over(AlarmCriteria(RULE.at(0.9, usual=0.1), normal_share=lambda score: 0.25))
     assert finder.threshold == 0.9
     told += [one for at in range(10, 30) for one in finder.see(scored(at, 0.6))]
     assert [(one.update.phase, one.update.event.end_frame) for one in told if one.update.phase != "update"] == [
@@ -141,11 +140,11 @@ def test_an_event_that_runs_is_held_against_a_threshold_that_is_set_meanwhile():
 def test_by_night_another_threshold_may_hold_by_the_clock_on_the_wall(far_east):
     lower = replace(RULE, threshold=0.2, release=0.15)
     night = PartAlarms(DayPart("night", 20 * 3600, 6 * 3600), lower, 0.1, 8.0, 1)
-    setting = replace(SETTING, day=DayAlarms((night,)))
+    criteria = replace(CRITERIA, day=DayAlarms((night,)))
     noon_unix_s = 1_772_280_000.0 - 5.5 * 3600  # 12:00 there
     found = {}
     for name, later_s in (("noon", 0.0), ("night", 10 * 3600.0)):
-        finder = AlarmFinder("door", "x", setting)
+        finder = CameraAlarms("door", "x", criteria)
         frames = [scored(at, 0.3) for at in range(5)]
         told = [one for each in frames for one in finder.see(replace(each, unix_s=noon_unix_s + later_s))]
         found[name] = [one.update.phase for one in told]

@@ -17,7 +17,6 @@ from maskedskipunet.data.video import read_video
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule
-from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.clips import ClipConfig
@@ -30,7 +29,7 @@ from maskedskipunet.monitor.watching import WatchConfig
 from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.store import Records
-from maskedskipunet.workflows.scoring import load_scorer
+from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.workflows.watch import Recording, watch_cameras
 
 from .sinks.receivers import Receiver
@@ -48,8 +47,8 @@ def model(tmp_path_factory: pytest.TempPathFactory, how: InputFormat, footage: P
     bare = msu.create_model("masked_skips", latent_dim=8).eval()
     bare.input_format = how
     bare.save_pretrained(folder)
-    network, _ = load_scorer(folder, "cpu")
-    found = [one.score for one in score_frames(read_video(footage), network, how)]
+    scorer = load_scorer(folder, "cpu")
+    found = [one.score for one in scorer.score(read_video(footage))]
     scores = np.array([np.nan if score is None else score for score in found])
     usual, high = map(float, np.nanquantile(scores, [0.5, 0.67]))
     rule = EventRule(threshold=high, release=high, shortest_s=0.1, merge_s=0.15, pause_s=0.0, update_s=0.5)

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskedskipunet.monitor.pace import Pace, is_needed
+from maskedskipunet.clip_geometry import ClipGeometry
+from maskedskipunet.monitor.pace import Pace
 
 
 def simulate(
@@ -66,4 +67,4 @@ def test_frames_are_taken_again_when_the_machine_is_free_again() -> None:
 def test_a_frame_is_needed_if_a_clip_that_is_scored_holds_it(every: int, half: int, place: int) -> None:
     in_a_clip = any(target % every == 0 for target in range(place - half, place + half + 1))
 
-    assert is_needed(place, every, half) == in_a_clip
+    assert ClipGeometry(2 * half + 1).is_needed(place, every) == in_a_clip

@@ -7,8 +7,8 @@ from maskedskipunet.data.jpeg import from_jpeg, to_jpeg
 from maskedskipunet.data.video import read_video
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import Event, EventUpdate
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import DiskSpaceError, RecordsError
-from maskedskipunet.inference.window import FrameScore
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Health, Scored
 from maskedskipunet.monitor.recorder import MOST_FRAMES, Recorder, RecordingConfig

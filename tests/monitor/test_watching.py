@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,16 @@ from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import read_video
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.inference.ignoring import IgnoredParts
-from maskedskipunet.inference.scorer import score_frames
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.input_format import InputFormat
 from maskedskipunet.monitor.camera import CameraFrame, Patience
 from maskedskipunet.monitor.news import CameraState, Gap, Load, News, Scored, plain
 from maskedskipunet.monitor.reading import Arrived
 from maskedskipunet.monitor.watching import WatchConfig, WatchedCamera, watch
+from maskedskipunet.scoring.ignored import IgnoredRegions
+from maskedskipunet.scoring.scorer import Scorer
 
 PATIENCE = Patience(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2)
-SIZE_PX = (32, 48)  # of the network that all tests share
+FORMAT = InputFormat(height_px=32, width_px=48)  # of the network that all tests share
 NO_HURRY = WatchConfig(max_delay_s=300)
 
 
@@ -60,7 +61,7 @@ class Heard:
 
 @pytest.fixture(scope="module")
 def of_file(footage: Path, network: Any, how: Any) -> list[float | None]:
-    return [one.score for one in score_frames(read_video(footage), network, how)]
+    return [one.score for one in Scorer(network, how).score(read_video(footage))]
 
 
 def assert_same(found: list[float | None], expected: list[float | None]) -> None:
@@ -76,7 +77,7 @@ def test_cameras_of_several_kinds_share_the_network_and_get_the_scores_of_the_fi
     cameras = {"file": live(footage, speed=4), "stream": live(server.url)}
     # The last picture of a stream that goes on is known to be whole only when the next one begins.
     enough = heard.until(lambda: len(heard.of(Scored, "stream")) >= 38 and len(heard.of(Scored, "file")) == 40)
-    watch(cameras, network, SIZE_PX, heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+    watch(cameras, Scorer(network, FORMAT), heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
 
     assert_same(heard.scores("file"), of_file)
     assert_same(heard.scores("stream")[1:38], of_file[1:38])
@@ -94,12 +95,13 @@ def test_what_a_camera_ignores_gives_no_score_and_a_camera_that_ignores_all_stop
     heard = Heard()
     cameras = {"a": live(footage, speed=20), "blind": live(footage, speed=20)}
     # In percent only a part; in pixels of this camera's pictures, all there is.
-    ignored = {"a": ("0%,0%,100%,60%",), "blind": ("0,0,64,48",)}
+    shapes = {"a": ("0%,0%,100%,60%",), "blind": ("0,0,64,48",)}
+    ignored = {name: IgnoredRegions.of(replace(FORMAT, ignore=ignore)) for name, ignore in shapes.items()}
     config = WatchConfig(max_delay_s=300, with_maps=True)
-    watch(cameras, network, SIZE_PX, heard, ignored=ignored, config=config, patience=PATIENCE)
+    watch(cameras, Scorer(network, FORMAT), heard, ignored=ignored, config=config, patience=PATIENCE)
 
-    how = InputFormat(height_px=SIZE_PX[0], width_px=SIZE_PX[1], ignore=ignored["a"])
-    assert_same(heard.scores(), [one.score for one in score_frames(read_video(footage), network, how)])
+    how = replace(FORMAT, ignore=shapes["a"])
+    assert_same(heard.scores(), [one.score for one in Scorer(network, how).score(read_video(footage))])
     assert all((one.frame.map[:19] == 0).all() for one in heard.of(Scored) if one.frame.map is not None)
     assert heard.of(Scored, "blind") == []
     told = heard.of(CameraState, "blind")[-1]
@@ -124,7 +126,7 @@ def test_a_stream_cut_off_or_stalled_is_taken_up_again_with_a_gap_and_the_files_
             server.paused.clear()
 
     enough = heard.until(lambda: bool(heard.of(Gap)) and len(heard.of(Scored)) >= 50)
-    watch({"a": live(server.url)}, network, SIZE_PX, hear, config=NO_HURRY, patience=patience, wanted=enough)
+    watch({"a": live(server.url)}, Scorer(network, FORMAT), hear, config=NO_HURRY, patience=patience, wanted=enough)
 
     (gap,) = heard.of(Gap)
     assert gap.end_unix_s > gap.start_unix_s
@@ -157,7 +159,7 @@ def test_what_cannot_be_kept_up_with_is_skipped_evenly_and_counted_and_no_delay_
 
     heard = Heard()
     source = live(footage)  # four seconds of ten frames a second, of which some two a second can be scored
-    watch({"a": source}, Slow(), SIZE_PX, heard, config=WatchConfig(max_delay_s=1), patience=PATIENCE)  # type: ignore[arg-type]
+    watch({"a": source}, Scorer(Slow(), FORMAT), heard, config=WatchConfig(max_delay_s=1), patience=PATIENCE)  # type: ignore[arg-type]
 
     found, loads = heard.of(Scored), heard.of(Load)
     assert sum(load.skipped for load in loads) == sum(one.skipped for one in found) > 10
@@ -176,7 +178,7 @@ def test_a_file_that_breaks_off_is_not_played_again_and_another_goes_on(
     words.write_text("no video")
     heard = Heard()
     cameras = {"a": live(footage, speed=50), "b": live(words)}
-    watch(cameras, network, SIZE_PX, heard, config=NO_HURRY, patience=PATIENCE)
+    watch(cameras, Scorer(network, FORMAT), heard, config=NO_HURRY, patience=PATIENCE)
 
     assert len(heard.of(Scored)) == 40
     assert [one.condition for one in heard.of(CameraState, "b")] == ["connecting", "ended"]
@@ -208,7 +210,7 @@ def test_a_listener_that_fails_ends_the_watching_and_no_process_is_left(footage:
             raise ValueError("full")
 
     with pytest.raises(ValueError, match="full"):
-        watch({"a": live(footage)}, network, SIZE_PX, hear, config=NO_HURRY, patience=PATIENCE)
+        watch({"a": live(footage)}, Scorer(network, FORMAT), hear, config=NO_HURRY, patience=PATIENCE)
     assert not any(b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(os.getpid()))
 
 
@@ -270,7 +272,7 @@ def test_a_child_that_is_killed_is_told_as_lost_and_started_again(
                     os.kill(pid, signal.SIGKILL)
 
     enough = heard.until(lambda: bool(heard.of(Gap)))
-    watch({"a": live(server.url)}, network, SIZE_PX, hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+    watch({"a": live(server.url)}, Scorer(network, FORMAT), hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
 
     assert len(killed) == 1
     assert heard.of(Gap)[0].reason == "its process ended by signal 9"
@@ -284,7 +286,7 @@ def test_no_address_is_in_a_list_of_processes(rtsp: Callable[..., Any], footage:
         seen.extend(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(os.getpid()))
 
     enough = heard.until(lambda: bool(heard.of(Scored)))
-    watch({"a": live(server.url)}, network, SIZE_PX, hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+    watch({"a": live(server.url)}, Scorer(network, FORMAT), hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
 
     assert any(b"spawn_main" in line for line in seen)
     assert not any(b"hunter2" in line or b"rtsp" in line for line in seen)
@@ -296,18 +298,18 @@ def test_a_camera_that_is_away_does_not_hold_up_another(footage: Path, network: 
     heard = Heard()
     cameras = {"a": live(f"rtsp://127.0.0.1:{port}/x"), "b": live(footage, speed=4)}
     enough = heard.until(lambda: len(heard.of(Scored, "b")) == 40)
-    watch(cameras, network, SIZE_PX, heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+    watch(cameras, Scorer(network, FORMAT), heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
 
     assert not heard.of(Scored)
 
 
 def test_no_camera_at_all_is_refused(network: Any) -> None:
     with pytest.raises(ConfigError, match="no camera to watch"):
-        watch({}, network, SIZE_PX, lambda news: None)
+        watch({}, Scorer(network, FORMAT), lambda news: None)
 
 
-def test_a_turn_gets_past_frames_that_are_left_out_and_takes_as_many_others_as_pay() -> None:
-    one = WatchedCamera(Never(), clip_length=3, stagger=0, ignored=IgnoredParts((), *SIZE_PX))  # type: ignore[arg-type]
+def test_a_turn_gets_past_frames_that_are_left_out_and_takes_as_many_others_as_pay(network: Any) -> None:
+    one = WatchedCamera(Never(), Scorer(network, FORMAT), stagger=0, ignored=IgnoredRegions((), 32, 48))  # type: ignore[arg-type]
     pixels = np.zeros((3, 32, 48), np.uint8)
     for index in range(60):
         arrived = Arrived(index, index / 10, pixels, 0.0, 32, 48, None, time.monotonic(), 0)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.store import StoredVideo
 from maskedskipunet.runs import RunFolder
@@ -22,12 +23,12 @@ def moving_square(name: str, count: int, seed: int) -> StoredVideo:
 @pytest.fixture(scope="session")
 def train_clips() -> Clips:
     """Ten clips of three frames: two whole batches and one of two clips an epoch."""
-    return Clips.of([moving_square("a", 8, 1), moving_square("b", 6, 2)], 3)
+    return Clips.of([moving_square("a", 8, 1), moving_square("b", 6, 2)], ClipGeometry(3))
 
 
 @pytest.fixture(scope="session")
 def holdback_clips() -> Clips:
-    return Clips.of([moving_square("held", 5, 3)], 3)
+    return Clips.of([moving_square("held", 5, 3)], ClipGeometry(3))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.training.data import ClipDataModule, EpochShuffle
 
@@ -40,7 +41,7 @@ def test_another_seed_or_epoch_is_another_order(seed: int, other: int, epoch: in
 
 
 def test_batches_hold_the_clips_themselves_each_once(train_clips: Clips) -> None:
-    batches = list(ClipDataModule(train_clips, Clips.of([], 3), batch_size=4, seed=0).train_dataloader())
+    batches = list(ClipDataModule(train_clips, Clips.of([], ClipGeometry(3)), batch_size=4, seed=0).train_dataloader())
 
     assert [(batch.dtype, tuple(batch.shape)) for batch in batches] == [
         (torch.uint8, (size, 3, 3, 32, 32)) for size in (4, 4, 2)
@@ -56,11 +57,13 @@ def test_what_is_held_back_is_measured_in_order_and_without_it_nothing(
 
     assert not isinstance(loader, list)
     np.testing.assert_array_equal(np.concatenate([batch.numpy() for batch in loader]), holdback_clips.batch(range(3)))
-    assert ClipDataModule(train_clips, Clips.of([], 3), batch_size=2, seed=0).val_dataloader() == []
+    assert ClipDataModule(train_clips, Clips.of([], ClipGeometry(3)), batch_size=2, seed=0).val_dataloader() == []
 
 
 @pytest.mark.parametrize("number", [0, 5, 9])
 def test_one_clip_is_a_row_of_its_batch(train_clips: Clips, number: int) -> None:
-    dataset = ClipDataModule(train_clips, Clips.of([], 3), batch_size=4, seed=0).train_dataloader().dataset
+    dataset = (
+        ClipDataModule(train_clips, Clips.of([], ClipGeometry(3)), batch_size=4, seed=0).train_dataloader().dataset
+    )
 
     np.testing.assert_array_equal(dataset[number].numpy(), train_clips.batch([number])[0])

@@ -18,6 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.errors import DiskSpaceError, RunError, WeightsError
 from maskedskipunet.model.config import NetworkConfig
@@ -30,7 +31,7 @@ from maskedskipunet.training.config import TrainingConfig
 from maskedskipunet.training.fit import fit
 
 EPOCHS, STEPS = 3, 3  # of the clips in conftest.py, four a step
-NO_CLIPS = Clips.of([], 3)
+NO_CLIPS = Clips.of([], ClipGeometry(3))
 
 
 class Listener(Silent):

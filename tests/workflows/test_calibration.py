@@ -11,10 +11,10 @@ from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import CalibrationError
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.runs import RunFolder
+from maskedskipunet.scoring.loading import calibration_of, load_scorer
 from maskedskipunet.training.config import TrainConfig
-from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.score import score
-from maskedskipunet.workflows.scoring import load_scorer, score_video
+from maskedskipunet.workflows.scoring import score_video
 from maskedskipunet.workflows.test import test as run_test
 from maskedskipunet.workflows.train import resume, train
 
@@ -28,9 +28,9 @@ def calibrated(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_a_training_that_holds_videos_back_calibrates_its_model_on_them(calibrated: RunFolder, footage: Path) -> None:
     calibration = calibration_of(calibrated.path)
-    network, how = load_scorer(calibrated.path, "cpu")
-    assert how == InputFormat(height_px=32, width_px=48, footage_fps=10)
-    scored = score_video("b", Source(path=footage / "normal" / "b.mp4"), network, how)
+    scorer = load_scorer(calibrated.path, "cpu")
+    assert scorer.input_format == InputFormat(height_px=32, width_px=48, footage_fps=10)
+    scored = score_video("b", Source(path=footage / "normal" / "b.mp4"), scorer)
 
     assert calibration is not None
     assert (calibration.videos, calibration.frames) == (("b",), 6)
@@ -67,8 +67,8 @@ def test_grey_footage_calibrates_by_the_same_scores_as_are_found_later(
         runs=tmp_path,
     )
     run = train(grey)
-    network, how = load_scorer(run.path, "cpu")
-    scored = score_video("b", Source(path=footage / "normal" / "b.mp4"), network, how)
+    scorer = load_scorer(run.path, "cpu")
+    scored = score_video("b", Source(path=footage / "normal" / "b.mp4"), scorer)
 
     calibration = calibration_of(run.path)
     assert calibration is not None

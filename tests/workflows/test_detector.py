@@ -16,10 +16,11 @@ from PIL import Image as Picture
 import maskedskipunet as msu
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.video import read_video
+from maskedskipunet.detection.alarm_finder import AlarmCriteria
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import ConfigError, DataError, FrameError, MaskedSkipUNetError, ShapeError, WeightsError
 from maskedskipunet.runs import RunFolder
-from maskedskipunet.workflows.detector import Detector, load_detector, rule_of
+from maskedskipunet.workflows.detector import Detector, load_detector
 from maskedskipunet.workflows.score import score
 
 DOCS = Path(__file__).parents[2] / "docs" / "python.md"
@@ -98,7 +99,7 @@ def test_a_stream_tells_of_an_event_as_it_grows_and_kept_results_learn_of_it(ala
     assert calibration.alarm is not None
     rule = replace(calibration.alarm.rule, shortest_s=0.15)  # frames are a tenth of a second apart
     detector = load_detector(alarming)
-    detector._rule = rule
+    detector._criteria = AlarmCriteria(rule)
     kept, at_once = [], []
     for result in detector.predict(video, stream=True):
         kept.append(result)
@@ -115,18 +116,6 @@ def test_a_stream_tells_of_an_event_as_it_grows_and_kept_results_learn_of_it(ala
 
 
 def test_a_threshold_that_is_given_takes_the_place_of_the_models(alarming: Path, trained: RunFolder) -> None:
-    calibration = Calibration.read(alarming)
-    assert calibration is not None
-    assert calibration.alarm is not None
-
-    assert rule_of(calibration, None) == calibration.alarm.rule
-    assert rule_of(calibration, 9.0) == calibration.alarm.rule.at(9.0, calibration.alarm.usual)
-    bare = rule_of(None, 2.0)
-    assert bare is not None
-    assert (bare.threshold, bare.release) == (2.0, 2.0)
-    usual = rule_of(replace(calibration, alarm=None), 9.0)
-    assert usual is not None
-    assert calibration.threshold(0.5) < usual.release < 9.0
     assert load_detector(alarming, threshold=7.0).threshold == 7.0
     with pytest.raises(ConfigError, match="a threshold of nan"):
         load_detector(alarming, threshold=float("nan"))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.store import StoredVideo
 from maskedskipunet.workflows.fine_tuning import OWN_AT_LEAST, OWN_TIMES, REPEATED, mixed
@@ -12,7 +13,7 @@ def clips(*levels: tuple[int, int]) -> Clips:
         StoredVideo(str(level), np.full((count, 1, 2, 2), level, np.uint8), np.arange(count), np.ones(count, bool))
         for level, count in levels
     ]
-    return Clips.of(videos, 3)
+    return Clips.of(videos, ClipGeometry(3))
 
 
 @pytest.mark.parametrize(("own", "kept"), [(50, 48), (5000, OWN_AT_LEAST), (0, 0)])

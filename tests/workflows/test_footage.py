@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.store import StoredVideo
@@ -34,7 +35,7 @@ def clips_of(
     path: Path, how: InputFormat = HOW, *, clip_length: int = 3, channels: int = 3, **settings: object
 ) -> tuple[Clips, Clips]:
     config = DataConfig(path=path, height_px=32, width_px=32, **settings)  # type: ignore[arg-type]
-    return footage.training_clips(config, how, clip_length=clip_length, channels=channels, progress=Silent())
+    return footage.training_clips(config, how, geometry=ClipGeometry(clip_length), channels=channels, progress=Silent())
 
 
 def lengths(clips: Clips) -> list[int]:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.ignoring import GREY
 from maskedskipunet.data.sources import Source
@@ -20,15 +21,15 @@ from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Silent
 from maskedskipunet.runs import RunFolder
+from maskedskipunet.scoring.ignored import also_ignoring, in_percent
+from maskedskipunet.scoring.loading import calibration_of, load_scorer
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibrate import calibrate
-from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.footage import training_clips
 from maskedskipunet.workflows.gathering import NamedVideo
-from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
 from maskedskipunet.workflows.score import score
 from maskedskipunet.workflows.score_many import score_many
-from maskedskipunet.workflows.scoring import load_scorer, score_video
+from maskedskipunet.workflows.scoring import score_video
 from maskedskipunet.workflows.test import test as run_test
 from maskedskipunet.workflows.train import resume, train
 
@@ -98,8 +99,8 @@ def test_two_trainings_that_differ_in_the_ignored_part_alone_are_the_same(
 
 
 def test_a_model_keeps_what_it_ignores_in_percent_and_its_run_repeats_it(run: RunFolder) -> None:
-    assert load_scorer(run.path, "cpu")[1].ignore == (CLOCK_IN_PERCENT,)
-    assert load_scorer(run.epoch_weights(1), "cpu")[1].ignore == (CLOCK_IN_PERCENT,)
+    assert load_scorer(run.path, "cpu").input_format.ignore == (CLOCK_IN_PERCENT,)
+    assert load_scorer(run.epoch_weights(1), "cpu").input_format.ignore == (CLOCK_IN_PERCENT,)
     assert json.loads((run.model / "config.json").read_text())["input"]["ignore"] == [CLOCK_IN_PERCENT]
     again = TrainConfig.from_dict(run.read_config())
     assert again.data.ignore == again.input_format.ignore == (CLOCK_IN_PERCENT,)
@@ -114,7 +115,7 @@ def test_the_frames_of_the_store_serve_trainings_that_ignore_and_that_do_not(
 
     def batch(*ignore: str) -> NDArray[np.uint8]:
         how = replace(HOW, ignore=ignore)
-        return training_clips(data, how, clip_length=3, channels=3, progress=Silent())[0].batch([0, 1])
+        return training_clips(data, how, geometry=ClipGeometry(3), channels=3, progress=Silent())[0].batch([0, 1])
 
     plain = batch()
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.u8")}
@@ -133,8 +134,8 @@ def test_held_back_footage_is_calibrated_by_the_scores_that_are_found_later(
     config: TrainConfig, tmp_path: Path
 ) -> None:
     run = trained_on(config, tmp_path, 3, CLOCK, height_px=64, width_px=64)  # another size than the footage has
-    network, how = load_scorer(run.path, "cpu")
-    scored = score_video("b", Source(path=tmp_path / "normal" / "b"), network, how)
+    scorer = load_scorer(run.path, "cpu")
+    scored = score_video("b", Source(path=tmp_path / "normal" / "b"), scorer)
 
     calibration = calibration_of(run.path)
     assert calibration is not None
@@ -156,8 +157,8 @@ def test_fine_tuning_ignores_what_its_start_ignored_and_more(
     small = replace(config.training, epochs=1)
     tuned = train(replace(config, data=more, training=small, start_from=run.path, runs=tmp_path / "runs"))
 
-    assert load_scorer(tuned.path, "cpu")[1].ignore == (CLOCK_IN_PERCENT, "83.333333%,0%,16.666667%,25%")
-    assert load_scorer(tuned.path, "cpu")[1].height_px == 32
+    assert load_scorer(tuned.path, "cpu").input_format.ignore == (CLOCK_IN_PERCENT, "83.333333%,0%,16.666667%,25%")
+    assert load_scorer(tuned.path, "cpu").input_format.height_px == 32
 
 
 def test_no_score_hangs_on_what_the_model_or_who_scores_ignores(run: RunFolder, tmp_path: Path) -> None:
@@ -211,9 +212,9 @@ def test_what_calibration_ignores_is_kept_beside_what_was_there_and_used_from_th
     result = calibrate(model, normal, Budget(1000, "hour"), ignore=["24,16,24,16"])
 
     assert (folder / "config.1.json").read_bytes() == earlier
-    network, how = load_scorer(model, "cpu")
-    assert how.ignore == (CLOCK_IN_PERCENT, "50%,50%,50%,50%")
-    found = [score_video(video.name, Source(path=video.path), network, how).scores for video in normal]
+    scorer = load_scorer(model, "cpu")
+    assert scorer.input_format.ignore == (CLOCK_IN_PERCENT, "50%,50%,50%,50%")
+    found = [score_video(video.name, Source(path=video.path), scorer).scores for video in normal]
     highest = max(float(np.nanmax(scores)) for scores in found)
     assert result.calibration.levels[-1] == pytest.approx(highest, rel=1e-6)
     assert result.moments
@@ -223,9 +224,9 @@ def test_what_calibration_ignores_is_kept_beside_what_was_there_and_used_from_th
     assert not (folder / "config.2.json").exists()
 
     tested = run_test(model, config.data, tmp_path / "tested", with_videos=False)
-    network, how = load_scorer(model, "cpu")
+    scorer = load_scorer(model, "cpu")
     source = Source(path=config.data.footage / "test" / "01.mp4")
-    np.testing.assert_array_equal(tested.videos[0].scores, score_video("01", source, network, how).scores)
+    np.testing.assert_array_equal(tested.videos[0].scores, score_video("01", source, scorer).scores)
 
 
 def test_a_calibration_that_fails_leaves_the_models_description_as_it_was(
@@ -282,10 +283,10 @@ def test_pixels_of_footage_of_several_sizes_have_no_one_meaning(tmp_path: Path) 
 
     how = replace(HOW, ignore=(CLOCK,))
     with pytest.raises(ConfigError, match="pixels have no one meaning in frames of 24x16 and 48x32"):
-        for_keeping(how, sources, "data.ignore")
-    assert for_keeping(how, sources[:1], "data.ignore").ignore == (CLOCK_IN_PERCENT,)
+        in_percent(how, sources, "data.ignore")
+    assert in_percent(how, sources[:1], "data.ignore").ignore == (CLOCK_IN_PERCENT,)
     relative = replace(HOW, ignore=(CLOCK_IN_PERCENT,))
-    assert for_keeping(relative, sources, "data.ignore") == relative
+    assert in_percent(relative, sources, "data.ignore") == relative
 
 
 def test_a_training_that_cannot_ignore_what_it_is_told_makes_no_run(

@@ -5,6 +5,7 @@ import maskedskipunet as msu
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.inference.prepare import prepare
 from maskedskipunet.model.config import InputFormat
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.precision import precision_effect
 
 
@@ -23,9 +24,9 @@ def test_what_reduced_precision_changes_is_small_and_is_told(tmp_path):
     network = msu.create_model("masked_skips", latent_dim=8)
     network.save_pretrained(tmp_path / "model")
 
-    effect = precision_effect(
-        tmp_path / "model", prepare(network, "cpu", "bfloat16"), Footage(40), InputFormat(height_px=32, width_px=32)
-    )
+    scorer = Scorer(prepare(network, "cpu", "bfloat16"), InputFormat(height_px=32, width_px=32))
+
+    effect = precision_effect(tmp_path / "model", scorer, Footage(40))
 
     assert effect is not None
     assert effect.frames == 30  # the first 32, less one at each end
@@ -37,6 +38,6 @@ def test_what_reduced_precision_changes_is_small_and_is_told(tmp_path):
 def test_footage_without_a_score_has_no_effect_to_tell(tmp_path):
     network = msu.create_model("masked_skips", latent_dim=8)
     network.save_pretrained(tmp_path / "model")
-    how = InputFormat(height_px=32, width_px=32)
+    scorer = Scorer(prepare(network, "cpu", "bfloat16"), InputFormat(height_px=32, width_px=32))
 
-    assert precision_effect(tmp_path / "model", prepare(network, "cpu", "bfloat16"), Footage(2), how) is None
+    assert precision_effect(tmp_path / "model", scorer, Footage(2)) is None

@@ -15,7 +15,10 @@ from maskedskipunet.data.video import VideoWriter, read_video
 from maskedskipunet.errors import DataError
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.network import create_model
-from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
+from maskedskipunet.progress import Advance
+from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.scorer import Scorer
+from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, score_video, write_scores
 
 HOW = InputFormat(height_px=32, width_px=32)
 
@@ -23,10 +26,13 @@ HOW = InputFormat(height_px=32, width_px=32)
 class Blind:
     """Reconstructs black whatever it sees, so that a frame's score is its own brightness and no other's."""
 
-    frames_together = 4
+    batch_size, precision = 4, "float32"
 
     def __init__(self, clip_length: int = 3) -> None:
         self.clip_length, self.channels, self.device = clip_length, 3, torch.device("cpu")
+
+    def describe(self) -> dict[str, object]:
+        return {"variant": "blind"}
 
     def encode(self, frames: Tensor) -> list[Tensor]:
         return [frames]
@@ -44,8 +50,19 @@ def grey_images(folder: Path, levels: Sequence[int]) -> Source:
     return Source(path=folder)
 
 
-def scores_of(source: Source, clip_length: int = 3, how: InputFormat = HOW, **options: object) -> ScoredVideo:
-    return score_video("clip", source, Blind(clip_length), how, **options)  # type: ignore[arg-type]
+def scores_of(
+    source: Source,
+    clip_length: int = 3,
+    how: InputFormat = HOW,
+    *,
+    video: Path | None = None,
+    labels: NDArray[np.uint8] | None = None,
+    advance: Advance = lambda done: None,
+    batch_size: int | None = None,
+) -> ScoredVideo:
+    scorer = Scorer(Blind(clip_length), how)
+    outputs = VideoOutputs(comparison=video)
+    return score_video("clip", source, scorer, outputs, labels=labels, advance=advance, batch_size=batch_size)
 
 
 def brightness(levels: Sequence[int]) -> NDArray[np.float64]:
@@ -142,9 +159,9 @@ def test_a_model_brings_the_size_it_was_trained_at_or_the_published_one(tmp_path
     network.input_format = HOW
     network.save_pretrained(tmp_path / "trained")
 
-    assert load_scorer(tmp_path / "bare", "cpu")[1] == InputFormat(height_px=256, width_px=256)
-    prepared, how = load_scorer(tmp_path / "trained", "cpu")
-    assert (how, prepared.clip_length) == (HOW, 3)
+    assert load_scorer(tmp_path / "bare", "cpu").input_format == InputFormat(height_px=256, width_px=256)
+    scorer = load_scorer(tmp_path / "trained", "cpu")
+    assert (scorer.input_format, scorer.geometry.length) == (HOW, 3)
 
 
 # scores.parquet

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import DiskSpaceError
-from maskedskipunet.inference.scorer import FrameScore
 from maskedskipunet.workflows import spool as spool_module
 from maskedskipunet.workflows.spool import Spool
 

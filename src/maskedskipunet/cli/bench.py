@@ -8,7 +8,7 @@ from maskedskipunet.cli import console
 from maskedskipunet.cli.models import find_model
 from maskedskipunet.cli.parsing import Parser
 from maskedskipunet.cli.values import UsageError, read_value
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.input_format import InputFormat
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -25,14 +25,14 @@ def run(arguments: Sequence[str]) -> int:
     options = parser.parse(arguments)
     if options.model is not None and options.latents is not None:
         raise UsageError("--model and --latents", "bench", "Give one of them")
-    how = InputFormat(height_px=options.height_px, width_px=options.width_px)
+    input_format = InputFormat(height_px=options.height_px, width_px=options.width_px)
 
     from maskedskipunet.machine import cores, instruction_set, processor
     from maskedskipunet.workflows.bench import CAMERA_RATES, PRESETS, bench
 
     found = bench(
         PRESETS if options.latents is None else _numbers(options.latents),
-        how,
+        input_format,
         model=None if options.model is None else find_model(options.model),
         device=options.device,
         precision=options.precision,

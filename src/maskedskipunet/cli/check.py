@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import Parser
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.checking import Report, VideoRow, check
 from maskedskipunet.data.frames import OnBadFrame
+
+CLIP_LENGTH = 3  # frames, as published
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -16,12 +21,33 @@ def run(arguments: Sequence[str]) -> int:
         "--on-bad-frame", type=OnBadFrame, default="stop", help="As train would go on at a frame that cannot be read."
     )
     parser.add("--image-fps", type=float, default=10.0, help="Frames a second taken for folders of images.")
+    parser.add("--spacing", type=int, default=1, help="Say what time a clip spans with this --data.spacing.")
     parser.add_json()
     options = parser.parse(arguments)
+    geometry = ClipGeometry(CLIP_LENGTH, options.spacing)
     report = check(options.path, options.on_bad_frame, options.image_fps)
-    console.write_figures(options.json, report.to_dict())
+    span = _clip_span(report, geometry, options.image_fps)
+    console.write_figures(options.json, report.to_dict() | {"clip": span})
     _print(report)
+    if span is not None:
+        apart = "" if geometry.spacing == 1 else f", each {geometry.spacing} after the one before"
+        seconds = f"{span['seconds']:.2f} s from first to last"
+        console.say(f"training looks at {geometry.length} frames at a time{apart}: {seconds}")
     return 1 if report.failed else 0
+
+
+def _clip_span(report: Report, geometry: ClipGeometry, image_fps: float) -> dict[str, Any] | None:
+    """How long a clip is in seconds, at the median rate of the training videos; None where there is no video."""
+    rates = [row.frame_rate or image_fps for row in report.train or report.test]
+    if not rates:
+        return None
+    rate = median(rates)
+    return {
+        "frames": geometry.length,
+        "spacing": geometry.spacing,
+        "frames_per_second": rate,
+        "seconds": geometry.span_s(rate),
+    }
 
 
 def _print(report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Clips: every window of T neighbouring good frames, as views of stored videos."""
+"""Clips: every T good frames that lie as far apart as they should, as views of stored videos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,40 +6,45 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.ignoring import painted
 from maskedskipunet.data.store import StoredVideo
 
 
-def clip_starts(good: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
-    """Where clips of `length` frames begin that hold no bad frame.
+def clip_starts(good: NDArray[np.bool_], geometry: ClipGeometry) -> NDArray[np.int64]:
+    """The first frames of all clips that hold no bad frame.
 
-    >>> clip_starts(np.array([True, True, False, True, True, True]), 2).tolist()
-    [0, 3, 4]
+    >>> clip_starts(np.array([True, True, True, False, True, True, True, True]), ClipGeometry(3)).tolist()
+    [0, 4, 5]
+    >>> clip_starts(np.array([True, True, True, False, True, True, True, True]), ClipGeometry(3, spacing=2)).tolist()
+    [0, 2]
     """
-    if len(good) < length:
+    if len(good) < geometry.span:
         return np.empty(0, np.int64)
-    windows = np.lib.stride_tricks.sliding_window_view(good, length)
-    return np.flatnonzero(windows.all(axis=1))
+    windows = np.lib.stride_tricks.sliding_window_view(good, geometry.span)
+    return np.flatnonzero(windows[:, :: geometry.spacing].all(axis=1))
 
 
 @dataclass(frozen=True)
 class Clips:
     """All clips of some videos, counted through.
 
-    length: T. videos: whose frames they are. video, start: (N,), each clip's video and first frame.
+    geometry: which frames make a clip. videos: whose frames they are. video, start: (N,), each clip's video and first
+    frame.
     """
 
-    length: int
+    geometry: ClipGeometry
     videos: Sequence[StoredVideo]
     video: NDArray[np.int64]
     start: NDArray[np.int64]
 
     @classmethod
-    def of(cls, videos: Sequence[StoredVideo], length: int) -> "Clips":
-        starts = [clip_starts(video.good, length) for video in videos]
-        number = [np.full(len(start), at, np.int64) for at, start in enumerate(starts)]
+    def of(cls, videos: Sequence[StoredVideo], geometry: ClipGeometry) -> "Clips":
+        """Every clip of the videos, in order."""
+        starts = [clip_starts(video.good, geometry) for video in videos]
+        number = [np.full(len(start), index, np.int64) for index, start in enumerate(starts)]
         empty = [np.empty(0, np.int64)]
-        return cls(length, videos, np.concatenate(number or empty), np.concatenate(starts or empty))
+        return cls(geometry, videos, np.concatenate(number or empty), np.concatenate(starts or empty))
 
     def __len__(self) -> int:
         return len(self.start)
@@ -50,5 +55,5 @@ class Clips:
 
     def _clip(self, number: int) -> NDArray[np.uint8]:
         video, start = self.videos[self.video[number]], self.start[number]
-        frames = video.frames[start : start + self.length]
+        frames = video.frames[start : start + self.geometry.span : self.geometry.spacing]
         return frames if video.ignored is None else painted(frames, video.ignored)

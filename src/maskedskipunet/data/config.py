@@ -1,13 +1,13 @@
 """Which footage, and how it is looked at."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.input_format import SIZE_STEP, InputFormat
 
-SIZE_STEP = 16
 SMALLEST_PX = 32  # below it the deepest level has a single pixel, which batch statistics cannot be taken of
 
 
@@ -22,6 +22,7 @@ class DataConfig:
         width_px: width that frames are resized to, a multiple of 16
         fps: resample videos to this many frames a second (default: as they are)
         stride: keep every stride-th frame
+        spacing: frames of a clip lie this many kept frames apart; published: 1
         image_fps: frames a second taken for folders of images, which state no rate
         max_frames: at most so many training frames in all, from the start of each video (default: all)
         holdback: share of the training videos kept from training, to measure the loss on
@@ -37,6 +38,7 @@ class DataConfig:
     width_px: int = 256
     fps: float | None = None
     stride: int = 1
+    spacing: int = 1
     image_fps: float = 10.0
     max_frames: int | None = None
     holdback: float = 0.0
@@ -58,6 +60,8 @@ class DataConfig:
             raise ConfigError(f"{self.fps} frames a second", "data.fps", "Use a rate above 0")
         if self.stride < 1:
             raise ConfigError(f"every {self.stride}-th frame", "data.stride", "Use 1 or more")
+        if self.spacing < 1:
+            raise ConfigError(f"frames of a clip that lie {self.spacing} apart", "data.spacing", "Use 1 or more")
         if not 0 < self.image_fps < float("inf"):
             raise ConfigError(f"{self.image_fps} frames a second", "data.image_fps", "Use a rate above 0")
         if self.max_frames is not None and self.max_frames < 1:
@@ -71,8 +75,20 @@ class DataConfig:
             raise ConfigError(f"{self.on_bad_frame!r}", "data.on_bad_frame", "Use skip or stop")
 
     @property
+    def input_format(self) -> InputFormat:
+        """What a network that is trained on it will be used to looking at."""
+        return InputFormat(**{name: getattr(self, name) for name in _INPUT_FIELDS})
+
+    def seen_as(self, input_format: InputFormat) -> "DataConfig":
+        """The same footage, looked at in another format; `footage_fps` is the footage's own and has no place here."""
+        return replace(self, **{name: getattr(input_format, name) for name in _INPUT_FIELDS})
+
+    @property
     def footage(self) -> Path:
         """The path, which a command cannot do without."""
         if self.path is None:
             raise ConfigError("no footage is named", "data", "Name it with --data PATH")
         return self.path
+
+
+_INPUT_FIELDS = tuple({field.name for field in fields(DataConfig)} & {field.name for field in fields(InputFormat)})

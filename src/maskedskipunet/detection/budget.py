@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.detection.day import DayAlarms, rule_of_day
+from maskedskipunet.detection.day import DayAlarms, levels_of_day, rule_of_day
 from maskedskipunet.detection.events import EventRule, Levels, find_spans, stream_clock
 from maskedskipunet.errors import CalibrationError, ConfigError
 
@@ -103,12 +103,7 @@ class AlarmSetting:
 
     def levels_at(self, times_of_day_s: Floats) -> Levels:
         """The thresholds and release levels at times of day, (N,), NaN where one is not known."""
-        levels = Levels.of(self.rule, len(times_of_day_s))
-        for each in () if self.day is None else self.day.parts:
-            if each.rule is not None:
-                there = each.part.holds(times_of_day_s)
-                levels.threshold[there], levels.release[there] = each.rule.threshold, each.rule.release
-        return levels
+        return levels_of_day(self.rule, self.day, times_of_day_s)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `day` only where there are parts of the day, for earlier versions do not know it."""

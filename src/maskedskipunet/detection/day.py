@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.events import EventRule, Levels
 from maskedskipunet.errors import ConfigError
 
 DAY_S = 86400
@@ -92,6 +92,16 @@ def rule_of_day(common: EventRule, day: DayAlarms | None, time_of_day_s: float |
     """The rule at a time of day, in seconds since midnight; the common one where no other holds, or it is not known."""
     own = None if day is None or time_of_day_s is None else day.rule_at(time_of_day_s)
     return own or common
+
+
+def levels_of_day(common: EventRule, day: DayAlarms | None, times_of_day_s: NDArray[np.float64]) -> Levels:
+    """The thresholds and release levels at times of day, (N,), NaN where one is not known."""
+    levels = Levels.of(common, len(times_of_day_s))
+    for part in () if day is None else day.parts:
+        if part.rule is not None:
+            there = part.part.holds(times_of_day_s)
+            levels.threshold[there], levels.release[there] = part.rule.threshold, part.rule.release
+    return levels
 
 
 def time_of_day_s(unix_s: float) -> float:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from maskedskipunet.machine import give_back_memory
 from maskedskipunet.model.network import MaskedSkipUNet
 
 Precision = Literal["float32", "bfloat16"]
-FRAMES_TOGETHER, WIDE = 8, 256  # latent_dim; on two cores half as many are no slower from there on
+BATCH_SIZE, WIDE = 8, 256  # latent_dim; on two cores half as many frames are no slower from there on
 ROOM_BYTES = 3_000_000_000  # for transforms of kernels, which take up to ten times the kernels' room
 
 
@@ -47,9 +47,21 @@ class PreparedNetwork:
         self._stages: dict[tuple[int, int], Stages] = {}
 
     @property
-    def frames_together(self) -> int:
+    def batch_size(self) -> int:
         """How many frames at once are worth their memory: wide networks fill the machine with few."""
-        return FRAMES_TOGETHER if self.config.latent_dim < WIDE else FRAMES_TOGETHER // 2
+        return BATCH_SIZE if self.config.latent_dim < WIDE else BATCH_SIZE // 2
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values that say which network it is, as `metrics.json` holds them."""
+        return {
+            "variant": self.config.variant,
+            "latent_dim": self.config.latent_dim,
+            "clip_length": self.config.frames,
+            "channels": self.config.channels,
+            "masked_weights": self.config.masked_weights,
+            "parameters": self.parameters,
+            "precision": self.precision,
+        }
 
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> list[Tensor]:

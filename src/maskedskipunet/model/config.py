@@ -1,23 +1,22 @@
 """What a network is: its settings, and the table of published variants."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from math import inf
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.input_format import InputFormat as InputFormat  # its earlier home, for those who import it here
 
 SkipKind = Literal["none", "zero", "identity", "convolution", "masked"]
 """What joins the decoder at a level: nothing, zeros, the target frame's features, or a convolution of the
 features of all T frames, whose kernel may be masked."""
 
-LEVELS = 4
+LEVELS = 4  # each halves height and width: SIZE_STEP is 2**LEVELS
 SKIP_KERNELS = (17, 11, 7, 3)  # level 1 (finest) to 4
 SKIP_MASKS = (7, 5, 3, 1)
 BLOCK_KERNELS = (3, 5, 7)
 BLOCK_MASKS = (1, 3, 5)
-SIZE_STEP = 2**LEVELS  # heights and widths are multiples of it
 DEFAULT_CLIP_LENGTH = 3
 
 
@@ -110,48 +109,3 @@ class NetworkConfig:
     def level_channels(self) -> tuple[int, int, int, int]:
         """Channels of level 1 (finest) to 4."""
         return self.latent_dim // 8, self.latent_dim // 4, self.latent_dim // 2, self.latent_dim
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputFormat:
-    """What a trained network is used to looking at, stored with it and applied whenever it scores.
-
-    height_px, width_px: every frame is resized to it. fps: videos are resampled to this many frames a second
-    (None: as they are). stride: then every stride-th frame is kept. image_fps: the rate taken for folders of images,
-    which state none. footage_fps: the rate of videos that were trained on as they are, at which cameras are looked at;
-    None where it is not one, or not known. ignore: shapes of frames that it does not look at (`detection.regions` reads
-    them); in a stored model they are in percent, so that they hold for frames of any size.
-    """
-
-    height_px: int = 256
-    width_px: int = 256
-    fps: float | None = None
-    stride: int = 1
-    image_fps: float = 10.0
-    footage_fps: float | None = None
-    ignore: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("height_px", "width_px"):
-            size = getattr(self, name)
-            if not isinstance(size, int) or size < SIZE_STEP or size % SIZE_STEP:
-                raise ConfigError(f"{size!r} is not a multiple of {SIZE_STEP}", f"input.{name}", "Use 256, say")
-        for name in ("fps", "image_fps", "footage_fps"):
-            rate = getattr(self, name)
-            if not (name != "image_fps" and rate is None) and not (isinstance(rate, int | float) and 0 < rate < inf):
-                raise ConfigError(f"{rate!r} frames a second", f"input.{name}", "Use a rate above 0")
-        if not isinstance(self.stride, int) or self.stride < 1:
-            raise ConfigError(f"every {self.stride!r}-th frame", "input.stride", "Use 1 or more")
-        if not (isinstance(self.ignore, tuple) and all(isinstance(shape, str) for shape in self.ignore)):
-            raise ConfigError(f"{self.ignore!r} are no shapes", "input.ignore", "Use a list of texts")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `config.json` holds them; additions only where they say something, for earlier versions."""
-        values = asdict(self) | {"ignore": list(self.ignore)}
-        return {name: value for name, value in values.items() if name not in ("ignore", "footage_fps") or value}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "InputFormat":
-        """The inverse of to_dict. Raises TypeError or ConfigError for anything else."""
-        ignore = values.get("ignore", [])
-        return cls(**{**values, "ignore": tuple(ignore) if isinstance(ignore, list) else ignore})

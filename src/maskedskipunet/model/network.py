@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from maskedskipunet.errors import ShapeError
+from maskedskipunet.input_format import SIZE_STEP, InputFormat
 from maskedskipunet.model.blocks import BlockKind, DecoderBlock, EncoderBlock
 from maskedskipunet.model.config import (
-    SIZE_STEP,
     SKIP_KERNELS,
     SKIP_MASKS,
     VARIANTS,
-    InputFormat,
     NetworkConfig,
     SkipKind,
 )

@@ -6,7 +6,8 @@ from textwrap import shorten
 import torch
 
 from maskedskipunet.errors import WeightsError
-from maskedskipunet.model.config import InputFormat, NetworkConfig
+from maskedskipunet.input_format import InputFormat
+from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.published import load_published_weights, published_config
 from maskedskipunet.model.storage import CONFIG_NAME, read_model_folder, read_weights

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from maskedskipunet.errors import ConfigError, WeightsError
 from maskedskipunet.files import keep_earlier, read_text, whole_file
-from maskedskipunet.model.config import InputFormat, NetworkConfig
+from maskedskipunet.input_format import InputFormat
+from maskedskipunet.model.config import NetworkConfig
 
 CONFIG_NAME = "config.json"
 LARGEST_BYTES = 1_000_000  # of a description

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import EventUpdate
-from maskedskipunet.inference.window import FrameScore
+from maskedskipunet.detection.frame_score import FrameScore
 
 Condition = Literal["connecting", "running", "lost", "ended"]
 Fault = Literal["frozen", "dark", "defocused", "moved", "night"]

@@ -44,13 +44,3 @@ class Pace:
     def _change(self, every: int, now_s: float) -> None:
         self.every = every
         self._since_s, self._busy_s = now_s, 0.0
-
-
-def is_needed(place: int, every: int, half: int) -> bool:
-    """Whether a frame belongs to a clip whose target's place is a multiple of `every`; half: (T-1)/2.
-
-    >>> [place for place in range(9) if is_needed(place, 4, 1)]
-    [0, 1, 3, 4, 5, 7, 8]
-    """
-    past = place % every
-    return min(past, every - past) <= half

@@ -20,8 +20,8 @@ from maskedskipunet.data.jpeg import to_jpeg
 from maskedskipunet.data.resizing import network_frame, resize_image
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.errors import MaskedSkipUNetError
-from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.monitor.channel import send
+from maskedskipunet.scoring.ignored import IgnoredRegions
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 PARENT_LOOK_S = 1.0
@@ -33,8 +33,8 @@ class Reading:
     """What a camera's process is to do.
 
     height_px, width_px, channels: frames as the network sees them. max_wait_s: frames that could not be sent within
-    it make room for newer ones. pictures: whether to send the whole picture too, as JPEG. ignored: shapes that are not
-    looked at; a picture of which they leave nothing is a fault, found here, where it stops no other camera.
+    it make room for newer ones. pictures: whether to send the whole picture too, as JPEG. ignored: what is not looked
+    at; a picture of which it leaves nothing is a fault, found here, where it stops no other camera.
     """
 
     source: LiveSource
@@ -43,7 +43,7 @@ class Reading:
     channels: int
     max_wait_s: float
     pictures: bool = False
-    ignored: tuple[str, ...] = ()
+    ignored: IgnoredRegions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,11 @@ def read_camera(reading: Reading, pipe: Connection, parent: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the camera is told goodbye
     _die_with(parent)
     outbox = Outbox(pipe.fileno(), reading.max_wait_s)
-    ignored = IgnoredParts(reading.ignored, reading.height_px, reading.width_px)
     last: Message
     try:
         for frame in reading.source.frames():
-            if frame.image is not None:
-                ignored.mask(*frame.image.shape[:2])
+            if frame.image is not None and reading.ignored is not None:
+                reading.ignored.mask(*frame.image.shape[:2])
             outbox.put(_arrived(frame, reading))
         last = Finished()
     except MaskedSkipUNetError as error:

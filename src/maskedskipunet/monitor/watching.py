@@ -8,19 +8,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 
-import numpy as np
-
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.streams import LiveSource
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.inference.ignoring import IgnoredParts
-from maskedskipunet.inference.prepare import PreparedNetwork
-from maskedskipunet.inference.window import Arrivals, ClipWindow, FrameScore, SizedFrame, score_arrivals
 from maskedskipunet.monitor.camera import Camera, CameraFrame, CameraNews, Patience, ReaderProcess, unix_s
 from maskedskipunet.monitor.health import HealthMonitor
 from maskedskipunet.monitor.news import CameraState, Health, Listener, Load, News, Scored
-from maskedskipunet.monitor.pace import Pace, is_needed
+from maskedskipunet.monitor.pace import Pace
 from maskedskipunet.monitor.reading import Arrived, Reading
+from maskedskipunet.scoring.ignored import IgnoredRegions
+from maskedskipunet.scoring.scorer import Arrivals, Scorer
+from maskedskipunet.scoring.sized_frame import SizedFrame
 
 LOOK_S = 0.1  # how long nothing may happen before it is looked whether watching is still wanted
 GATHER_S = 0.1  # how long frames wait for others at most: a turn costs nearly the same for one frame as for several
@@ -50,11 +49,10 @@ class WatchConfig:
 
 def watch(
     cameras: Mapping[str, LiveSource],
-    network: PreparedNetwork,
-    size_px: tuple[int, int],
+    scorer: Scorer,
     listener: Listener,
     *,
-    ignored: Mapping[str, Sequence[str]] | None = None,
+    ignored: Mapping[str, IgnoredRegions] | None = None,
     config: WatchConfig | None = None,
     patience: Patience | None = None,
     wanted: Callable[[], bool] = lambda: True,
@@ -62,23 +60,22 @@ def watch(
 ) -> None:
     """Watch cameras until none is left (files end, cameras do not) or watching is not wanted any more.
 
-    cameras: by name, sampled at the rate that the network was trained at. size_px: height and width of frames as the
-    network sees them. listener: is told everything, in this thread; what it raises ends the
-    watching. wanted: asked LOOK_S apart at most, but for the time that computing takes. turned: called whenever all
-    that had arrived was dealt with, so that a watchdog sees progress and not merely life. ignored: shapes that are not
-    looked at, by camera.
+    cameras: by name, sampled at the rate that the network was trained at. listener: is told everything, in this
+    thread; what it raises ends the watching. wanted: asked LOOK_S apart at most, but for the time that computing
+    takes. turned: called whenever all that had arrived was dealt with, so that a watchdog sees progress and not merely
+    life. ignored: what is not looked at, by camera, instead of what the scorer ignores.
     However it ends, no process is left.
     """
     config, patience = config or WatchConfig(), patience or Patience()
     if not cameras:
         raise ConfigError("there is no camera to watch", "cameras", "Name one or more")
-    _warm_up(network, size_px)
+    scorer.warm_up()
     watched = []
-    for place, (name, source) in enumerate(cameras.items()):
-        shapes = tuple((ignored or {}).get(name, ()))
-        camera = _camera(name, source, network, size_px, shapes, config, patience)
-        watched.append(WatchedCamera(camera, network.clip_length, place, IgnoredParts(shapes, *size_px)))
-    scorer = TogetherScorer(network, config, listener)
+    for number, (name, source) in enumerate(cameras.items()):
+        regions = (ignored or {}).get(name, scorer.ignored)
+        camera = _camera(name, source, scorer, regions, config, patience)
+        watched.append(WatchedCamera(camera, scorer, number, regions))
+    turns = TurnScorer(scorer, config, listener)
     reported_s = time.monotonic()
     try:
         while wanted() and not all(one.is_done for one in watched):
@@ -86,18 +83,18 @@ def watch(
                 _wait(watched, LOOK_S)
             for one in watched:
                 one.look(listener)
-            if (gather_s := scorer.gathers_s(watched)) > 0:
+            if (gather_s := turns.gathers_s(watched)) > 0:
                 _wait(watched, gather_s)
                 continue
-            scorer.turn(watched)
+            turns.turn(watched)
             turned()
             if time.monotonic() - reported_s >= config.report_s:
                 reported_s = time.monotonic()
-                scorer.report(watched)
+                turns.report(watched)
         for one in watched:
             one.break_off()
-        scorer.turn(watched)
-        scorer.report(watched)
+        turns.turn(watched)
+        turns.report(watched)
     finally:
         for one in watched:
             one.camera.ask_to_end()
@@ -121,12 +118,12 @@ class WatchedCamera:
     frames is not looked at.
     """
 
-    def __init__(self, camera: Camera, clip_length: int, stagger: int, ignored: IgnoredParts) -> None:
+    def __init__(self, camera: Camera, scorer: Scorer, stagger: int, ignored: IgnoredRegions) -> None:
         self.camera = camera
-        self.window = ClipWindow(clip_length)
+        self.window = scorer.open_window()
         self.waiting: deque[CameraNews | None] = deque()  # None: nothing more is to be scored
         self.pending: deque[tuple[Arrived, bool]] = deque()  # given to the window: the frame, and whether it is skipped
-        self._half, self._place, self._ignored = clip_length // 2, stagger, ignored
+        self._geometry, self._position, self._ignored = scorer.geometry, stagger, ignored
         self._health = HealthMonitor()
         self._delays_s: list[float] = []
         self._frames = self._scored = self._skipped = self._dropped_before = 0
@@ -183,9 +180,9 @@ class WatchedCamera:
 
     def _sized(self, arrived: Arrived, every: int, latest_s: float) -> SizedFrame:
         late = arrived.arrived_s < latest_s
-        is_target = not late and self._place % every == 0
-        needed = not late and is_needed(self._place, every, self._half)
-        self._place += 1
+        is_target = not late and self._position % every == 0
+        needed = not late and self._geometry.is_needed(self._position, every)
+        self._position += 1
         self.pending.append((arrived, not is_target))
         frame = Frame(arrived.index, arrived.time_s, None)
         if arrived.pixels is None or not needed:
@@ -235,11 +232,11 @@ class WatchedCamera:
         return load
 
 
-class TogetherScorer:
+class TurnScorer:
     """Scores what waits at several cameras, a batch a turn."""
 
-    def __init__(self, network: PreparedNetwork, config: WatchConfig, listener: Listener) -> None:
-        self._network, self._config, self._listener = network, config, listener
+    def __init__(self, scorer: Scorer, config: WatchConfig, listener: Listener) -> None:
+        self._scorer, self._config, self._listener = scorer, config, listener
         self._pace = Pace(config.max_delay_s)
         self._busy_s = 0.0  # by the last turn
         self._took_s = 0.0  # the last turn that had frames
@@ -248,7 +245,7 @@ class TogetherScorer:
         """How long to wait for more frames before the next turn: no longer than the last one took."""
         waiting = [each for one in watched for each in one.waiting]
         are_frames = all(isinstance(each, CameraFrame) for each in waiting)  # news does not wait
-        if not waiting or not are_frames or len(waiting) >= self._network.frames_together:
+        if not waiting or not are_frames or len(waiting) >= self._scorer.batch_size:
             return 0.0
         now_s = time.monotonic()
         return min(GATHER_S, self._took_s) - max(one.oldest_s(now_s) for one in watched)
@@ -261,14 +258,14 @@ class TogetherScorer:
         if not busy:
             self._busy_s = 0.0
             return
-        most = max(1, self._network.frames_together // len(busy))
+        most = max(1, self._scorer.batch_size // len(busy))
         taken = [one.take(most, self._pace.every, began_s - self._config.max_delay_s) for one in busy]
         arrivals: list[Arrivals] = []
         told: list[tuple[WatchedCamera, Sequence[News]]] = []
         for one, some in zip(busy, taken, strict=True):  # news stands between what came before it and what came after
             arrivals += [Arrivals(one.window, [], some.broken), Arrivals(one.window, some.frames)]
             told += [(one, some.news), (one, ())]
-        scores = score_arrivals(arrivals, self._network, with_maps=self._config.with_maps)
+        scores = self._scorer.score_turn(arrivals, with_maps=self._config.with_maps)
         for (one, after), found in zip(told, scores, strict=True):
             one.tell(found, self._listener)
             for news in after:
@@ -283,29 +280,21 @@ class TogetherScorer:
 def _camera(
     name: str,
     source: LiveSource,
-    network: PreparedNetwork,
-    size_px: tuple[int, int],
-    ignored: tuple[str, ...],
+    scorer: Scorer,
+    ignored: IgnoredRegions,
     config: WatchConfig,
     patience: Patience,
 ) -> Camera:
     reading = Reading(
         source=source,
-        height_px=size_px[0],
-        width_px=size_px[1],
-        channels=network.channels,
+        height_px=scorer.size_px[0],
+        width_px=scorer.size_px[1],
+        channels=scorer.channels,
         ignored=ignored,
         max_wait_s=config.max_delay_s,
         pictures=config.pictures,
     )
     return Camera(name, partial(ReaderProcess, name, reading), patience, once=source.address.kind == "file")
-
-
-def _warm_up(network: PreparedNetwork, size_px: tuple[int, int]) -> None:
-    """Find the fastest form of the network's parts before frames come, for it takes seconds."""
-    blank = np.zeros((network.channels, *size_px), np.uint8)
-    frames = [SizedFrame(Frame(at, 0.0, None), blank) for at in range(network.clip_length)]
-    score_arrivals([Arrivals(ClipWindow(network.clip_length), frames)], network, with_maps=False)
 
 
 def _wait(watched: Sequence[WatchedCamera], most_s: float) -> None:

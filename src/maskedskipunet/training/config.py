@@ -6,7 +6,8 @@ from typing import Any, Literal, get_args
 
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.errors import ConfigError, RunError
-from maskedskipunet.model.config import InputFormat, NetworkConfig
+from maskedskipunet.input_format import InputFormat
+from maskedskipunet.model.config import NetworkConfig
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Schedule = Literal["constant", "cosine"]
@@ -72,14 +73,7 @@ class TrainConfig:
     @property
     def input_format(self) -> InputFormat:
         """What the network will be used to looking at."""
-        return InputFormat(
-            height_px=self.data.height_px,
-            width_px=self.data.width_px,
-            fps=self.data.fps,
-            stride=self.data.stride,
-            image_fps=self.data.image_fps,
-            ignore=self.data.ignore,
-        )
+        return self.data.input_format
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `config.yaml` holds them."""

@@ -11,12 +11,14 @@ from statistics import quantiles
 import numpy as np
 
 from maskedskipunet.data.frames import Frame
-from maskedskipunet.inference.prepare import Precision, PreparedNetwork, prepare
-from maskedskipunet.inference.scorer import score_frames
-from maskedskipunet.model.config import InputFormat, NetworkConfig
+from maskedskipunet.inference.prepare import Precision, prepare
+from maskedskipunet.input_format import InputFormat
+from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.progress import Progress, Silent
+from maskedskipunet.scoring.backend import Backend
+from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.training.config import TrainConfig
-from maskedskipunet.workflows.scoring import load_scorer
 from maskedskipunet.workflows.train import initial_network
 
 PRESETS = (16, 32, 64, 128, 512)  # latent_dim
@@ -50,7 +52,7 @@ class Speed:
 
 def bench(
     latent_dims: Sequence[int] = PRESETS,
-    how: InputFormat | None = None,
+    input_format: InputFormat | None = None,
     *,
     model: Path | None = None,
     device: str = "auto",
@@ -59,42 +61,45 @@ def bench(
 ) -> list[Speed]:
     """Measure networks of some sizes with random weights, or one trained model.
 
-    how: the size of frames (None: as published). model: measured in place of latent_dims, at the size it was trained
-    at. Speed does not depend on what weights and frames hold. Raises ConfigError for a network that cannot be.
+    input_format: the size of frames (None: as published). model: measured instead of latent_dims, at the size it was
+    trained at. Speed does not depend on what weights and frames hold. Raises ConfigError for a network that cannot be.
     """
-    how = how or InputFormat()
+    input_format = input_format or InputFormat()
     if model is not None:
-        prepared, how = load_scorer(model, device, precision)
-        networks = iter([(model.resolve().name, prepared)])
+        scorers = iter([(model.resolve().name, load_scorer(model, device, precision, calibrated=False))])
         total = 1
     else:
         configs = [NetworkConfig(latent_dim=latent) for latent in latent_dims]  # refused before the first is measured
-        networks = ((f"latent {config.latent_dim}", _random(config, device, precision)) for config in configs)
+        scorers = (
+            (f"latent {config.latent_dim}", Scorer(_random(config, device, precision), input_format))
+            for config in configs
+        )
         total = len(configs)
     found = []
     with (progress or Silent()).stage("measuring", total, "networks") as advance:
-        for name, prepared in networks:
-            found.append(_measure(name, prepared, how))
+        for name, scorer in scorers:
+            found.append(_measure(name, scorer))
             advance(1)
     return found
 
 
-def _random(config: NetworkConfig, device: str, precision: Precision) -> PreparedNetwork:
+def _random(config: NetworkConfig, device: str, precision: Precision) -> Backend:
     return prepare(initial_network(TrainConfig(model=config)), device, precision)
 
 
-def _measure(name: str, network: PreparedNetwork, how: InputFormat) -> Speed:
+def _measure(name: str, scorer: Scorer) -> Speed:
     began_s = time.perf_counter()
-    _seconds_a_frame(network, how, network.clip_length, frames=1)  # finds the fastest form of each part
+    _seconds_a_frame(scorer, scorer.geometry.length, frames=1)  # finds the fastest form of each part
     prepare_s = time.perf_counter() - began_s
-    together = network.frames_together
-    in_files = _seconds_a_frame(network, how, together, frames=2 * together)
-    single = _seconds_a_frame(network, how, 1, frames=FEWEST_FRAMES)
+    batch_size, (height_px, width_px) = scorer.batch_size, scorer.size_px
+    in_files = _seconds_a_frame(scorer, batch_size, frames=2 * batch_size)
+    single = _seconds_a_frame(scorer, 1, frames=FEWEST_FRAMES)
+    latent_dim = 0 if scorer.backend is None else scorer.backend.describe().get("latent_dim", 0)
     return Speed(
         name,
-        network.config.latent_dim,
-        how.height_px,
-        how.width_px,
+        latent_dim,
+        height_px,
+        width_px,
         prepare_s,
         files_fps=len(in_files) / sum(in_files),
         camera_fps=len(single) / sum(single),
@@ -102,16 +107,18 @@ def _measure(name: str, network: PreparedNetwork, how: InputFormat) -> Speed:
     )
 
 
-def _seconds_a_frame(network: PreparedNetwork, how: InputFormat, together: int, *, frames: int) -> list[float]:
+def _seconds_a_frame(scorer: Scorer, batch_size: int, *, frames: int) -> list[float]:
     """Seconds between scores, of `frames` or more, once scores come; for some seconds."""
     seconds: list[float] = []
-    with closing(score_frames(_noise(how), network, how, batch_size=together)) as scores:
+    with closing(scorer.score(_noise(*scorer.size_px), batch_size=batch_size)) as scores:
         while next(scores).score is None:
             pass
-        for _ in range(2 * together - 1):  # what is slower the first time, and to the end of a batch
+        for _ in range(2 * batch_size - 1):  # what is slower the first time, and to the end of a batch
             next(scores)
         began_s = last_s = time.perf_counter()
-        while len(seconds) < frames or (last_s - began_s < MEASURED_S and len(seconds) > 1) or len(seconds) % together:
+        while (
+            len(seconds) < frames or (last_s - began_s < MEASURED_S and len(seconds) > 1) or len(seconds) % batch_size
+        ):
             next(scores)
             now_s = time.perf_counter()
             seconds.append(now_s - last_s)
@@ -119,7 +126,7 @@ def _seconds_a_frame(network: PreparedNetwork, how: InputFormat, together: int, 
     return seconds
 
 
-def _noise(how: InputFormat) -> Iterator[Frame]:
-    drawn = np.random.default_rng(0).integers(0, 256, (DRAWN_FRAMES, how.height_px, how.width_px, 3), np.uint8)
+def _noise(height_px: int, width_px: int) -> Iterator[Frame]:
+    drawn = np.random.default_rng(0).integers(0, 256, (DRAWN_FRAMES, height_px, width_px, 3), np.uint8)
     for index in count():
         yield Frame(index, index / 25, drawn[index % DRAWN_FRAMES])

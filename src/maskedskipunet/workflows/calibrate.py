@@ -19,21 +19,18 @@ from maskedskipunet.detection.drift import Block, Blocks, DriftReference
 from maskedskipunet.detection.events import EventRule
 from maskedskipunet.errors import CalibrationError, ConfigError, RunError
 from maskedskipunet.files import require_writable, whole_file
-from maskedskipunet.inference.ignoring import IgnoredParts
-from maskedskipunet.inference.prepare import PreparedNetwork
-from maskedskipunet.inference.scorer import score_frames
-from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.model.storage import rewrite_input_format
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
+from maskedskipunet.scoring.ignored import also_ignoring, in_percent
+from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.comparison import film_strip
 from maskedskipunet.view.heatmap import dimmed, overlay
 from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo
-from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
-from maskedskipunet.workflows.scoring import load_scorer
 
 MOMENTS = 12
 APART_S = 30.0  # between moments of one video, and how much of it one names
@@ -139,14 +136,15 @@ def calibrate(
         raise CalibrationError("all footage is excluded", "exclude", "Leave some in")
     starts_s = require_start_times(kept, starts) if parts else [None] * len(kept)
     _warn_of_training_footage(folder, kept, progress)
-    network, how = load_scorer(model, device)
-    sources = [source_of(video.path, how, on_bad_frame) for video in kept]
-    before, how = how, for_keeping(also_ignoring(how, ignore, "ignore"), sources, "ignore")
+    scorer = load_scorer(model, device, calibrated=False)
+    before = scorer.input_format
+    sources = [source_of(video.path, before, on_bad_frame) for video in kept]
+    scorer = replace(scorer, input_format=in_percent(also_ignoring(before, ignore, "ignore"), sources, "ignore"))
     scored = []
     with progress.stage("calibrating", sum(source.expected_frames() for source in sources)) as advance:
         for video, source in zip(kept, sources, strict=True):
             found, blocks, gathering = [], list[Block](), Blocks()
-            for frame in score_frames(source.frames(), network, how, with_maps=True):
+            for frame in scorer.score(source.frames(), with_maps=True):
                 excluded = any(stretch.holds(video.name, frame.time_s) for stretch in stretches)
                 score = None if excluded else frame.score
                 if block := gathering.add(frame.time_s, score, frame.map):
@@ -171,10 +169,10 @@ def calibrate(
     )
     if calibration.drift is None:
         progress.note("too little footage to tell later whether normal itself has changed: that takes two hours")
-    moments = _draw_moments(scored, network, how, pictures)
+    moments = _draw_moments(scored, scorer, pictures)
     earlier = keep_earlier(folder)
-    if how != before:
-        rewrite_input_format(folder, how)
+    if scorer.input_format != before:
+        rewrite_input_format(folder, scorer.input_format)
     calibration.write(folder)
     if folder.name == "model":  # so that a network that goes on from this one can be held against the same
         videos_used = {video.name: str(video.path.resolve()) for video in kept}
@@ -231,9 +229,7 @@ def _warn_of_training_footage(folder: Path, videos: Sequence[NamedVideo], progre
             return
 
 
-def _draw_moments(
-    scored: Sequence[_Scored], network: PreparedNetwork, how: InputFormat, folder: Path
-) -> tuple[Moment, ...]:
+def _draw_moments(scored: Sequence[_Scored], scorer: Scorer, folder: Path) -> tuple[Moment, ...]:
     chosen = highest_moments(scored, MOMENTS)
     if folder.is_dir():
         for old in folder.glob("*@*-*.png"):
@@ -242,7 +238,7 @@ def _draw_moments(
     for number in sorted({number for number, _ in chosen}):
         video = scored[number]
         places = sorted(at for other, at in chosen if other == number)
-        for at, picture in _pictures(video.source, places, network, how):
+        for at, picture in _pictures(video.source, places, scorer):
             time_s = float(video.time_s[at])
             start, end = max(0, int(time_s - APART_S / 2)), int(time_s + APART_S / 2) + 1
             name = f"{video.name}@{start}-{end}"
@@ -253,23 +249,20 @@ def _draw_moments(
     return tuple(moments[place] for place in chosen if place in moments)
 
 
-def _pictures(
-    source: Source, places: Sequence[int], network: PreparedNetwork, how: InputFormat
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _pictures(source: Source, places: Sequence[int], scorer: Scorer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Each place's frame beside its errors: read once more, up to the last of them."""
-    half = network.clip_length // 2
-    ignored = IgnoredParts(how.ignore, how.height_px, how.width_px)
+    half_span = scorer.geometry.half_span
     wanted = {at: list[Frame]() for at in places}
     for position, frame in enumerate(source.frames()):
         for at in places:
-            if abs(position - at) <= half:
+            if abs(position - at) <= half_span:
                 wanted[at].append(frame)
-        if position >= places[-1] + half:
+        if position >= places[-1] + half_span:
             break
     for at, frames in wanted.items():
-        for scored in score_frames(frames, network, how, with_maps=True):
+        for scored in scorer.score(frames, with_maps=True):
             image = next(frame.image for frame in frames if frame.index == scored.index)
             if scored.map is not None and image is not None:
-                shown = dimmed(image, ignored.source_mask(*image.shape[:2]))
+                shown = dimmed(image, scorer.ignored.source_mask(*image.shape[:2]))
                 glowing = overlay(shown, scored.map, max(float(scored.map.max()), 1e-6))
                 yield at, film_strip([shown, glowing], width_px=PICTURE_WIDTH_PX)

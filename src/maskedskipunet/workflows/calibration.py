@@ -9,45 +9,36 @@ from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.store import StoredVideo
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.errors import WeightsError
 from maskedskipunet.inference.prepare import prepare
-from maskedskipunet.inference.scorer import score_frames
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.pretrained import load_model, model_folder
 from maskedskipunet.progress import Progress
+from maskedskipunet.scoring.scorer import Scorer
 
 
-def calibrate_on_holdback(model: Path, holdback: Clips, how: InputFormat, device: str, progress: Progress) -> None:
+def calibrate_on_holdback(
+    model: Path, holdback: Clips, input_format: InputFormat, device: str, progress: Progress
+) -> None:
     """Score the frames of held-back videos and write the model's `calibration.json` from them.
 
     model: a run or a model folder.
     """
     folder = model_folder(model)
-    network = prepare(load_model(folder), device, size_px=(how.height_px, how.width_px))
+    network = prepare(load_model(folder), device, size_px=(input_format.height_px, input_format.width_px))
+    scorer = Scorer(network, input_format)
     scores = {}
     with progress.stage("calibrating", sum(len(video.frames) for video in holdback.videos)) as advance:
         for video in holdback.videos:
             found = []
-            for scored in score_frames(stored_frames(video), network, how, ignored=video.ignored):
+            for scored in scorer.score(stored_frames(video), ignored=video.ignored):
                 found.append(np.nan if scored.score is None else scored.score)
                 advance(1)
             scores[video.name] = np.array(found)
     Calibration.of(scores).write(folder)
 
 
-def calibration_of(model: Path) -> Calibration | None:
-    """What a model's scores mean; None where it was not calibrated, as weights alone never are.
-
-    Raises CalibrationError for a damaged calibration.
-    """
-    try:
-        return Calibration.read(model_folder(model))
-    except WeightsError:
-        return None
-
-
 def stored_frames(video: StoredVideo) -> Iterator[Frame]:
-    """The frames of a stored video as a source would give them. Times are places: the store keeps none."""
-    for at, (pixels, good) in enumerate(zip(video.frames, video.good, strict=True)):
+    """The frames of a stored video as a source would give them. Times are positions: the store keeps none."""
+    for position, (pixels, good) in enumerate(zip(video.frames, video.good, strict=True)):
         image = np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))
-        yield Frame(int(video.index[at]), float(at), image if good else None)
+        yield Frame(int(video.index[position]), float(position), image if good else None)

@@ -9,7 +9,7 @@ import yaml
 
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.input_format import InputFormat
 from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.recorder import RecordingConfig
@@ -19,7 +19,7 @@ from maskedskipunet.monitor.watching import WatchConfig
 from maskedskipunet.plain_yaml import ValueLoader
 from maskedskipunet.records.pruning import Retention
 from maskedskipunet.runs import run_meant
-from maskedskipunet.workflows.ignored import also_ignoring
+from maskedskipunet.scoring.ignored import also_ignoring
 
 EXAMPLE = "Write `cameras: {door: rtsp://…}` into it"
 LARGEST = 1_000_000  # characters

@@ -6,24 +6,21 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal, overload
 
 from maskedskipunet.data.frames import Frame, OnBadFrame
 from maskedskipunet.data.start_times import start_of_day_s
-from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.alarm_finder import AlarmCriteria, AlarmFinder
 from maskedskipunet.detection.day import time_of_day_s
-from maskedskipunet.detection.events import EventRule, EventStream
-from maskedskipunet.detection.rule_in_force import RuleInForce
+from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.inference.prepare import Precision, PreparedNetwork
-from maskedskipunet.inference.scorer import FrameScore, score_frames
-from maskedskipunet.model.config import InputFormat
-from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.inference.prepare import Precision
+from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.feeds import Feed, Footage, feeds
 from maskedskipunet.workflows.result import Result, Story
-from maskedskipunet.workflows.scoring import event_boxes, load_scorer
 
 
 def load_detector(
@@ -37,35 +34,32 @@ def load_detector(
     settings that cannot be.
     """
     model = Path(model)
-    network, how = load_scorer(model, device, precision)
-    return Detector(network, how, calibration_of(model), threshold)
+    return Detector(load_scorer(model, device, precision), threshold)
 
 
 class Detector:
     """Looks at footage; use load_detector to make one.
 
-    clip_length: frames that a score looks at; the first score comes (clip_length - 1) / 2 frames late. threshold: of
-    events, None where the model has none.
+    clip_length: frames that a score looks at. late_frames: how many frames after its frame a score comes. threshold:
+    of events, None where the model has none.
     """
 
-    def __init__(
-        self,
-        network: PreparedNetwork,
-        how: InputFormat,
-        calibration: Calibration | None = None,
-        threshold: float | None = None,
-    ) -> None:
-        self._network, self._how, self._calibration = network, how, calibration
-        self._rule = rule_of(calibration, threshold)
+    def __init__(self, scorer: Scorer, threshold: float | None = None) -> None:
+        self._scorer, self._calibration = scorer, scorer.calibration
+        self._criteria = AlarmCriteria.of(self._calibration, threshold)
         self._has_warned = False
 
     @property
     def clip_length(self) -> int:
-        return self._network.clip_length
+        return self._scorer.geometry.length
+
+    @property
+    def late_frames(self) -> int:
+        return self._scorer.late_frames
 
     @property
     def threshold(self) -> float | None:
-        return None if self._rule is None else self._rule.threshold
+        return None if self._criteria is None else self._criteria.rule.threshold
 
     @overload
     def predict(
@@ -121,32 +115,34 @@ class Detector:
             raise ConfigError(f"{on_bad_frame!r}", "on_bad_frame", "Use 'stop' or 'skip'")
         if batch_size is not None and batch_size < 1:
             raise ConfigError(f"{batch_size} frames together", "batch_size", "Use 1 or more")
-        rule = self._rule if threshold is None else rule_of(self._calibration, threshold)
-        if rule is None and not self._has_warned:
+        criteria = self._criteria if threshold is None else AlarmCriteria.of(self._calibration, threshold)
+        if criteria is None and not self._has_warned:
             self._has_warned = True
             warnings.warn(
                 "the model has no threshold, so no frame is in an event: set one with `maskedskipunet calibrate`, "
                 "or give threshold=",
                 stacklevel=2,
             )
-        how = self._how if fps is None else replace(self._how, fps=fps)
-        sources = feeds(source, how, on_bad_frame, rate=fps)
+        input_format = self._scorer.input_format if fps is None else replace(self._scorer.input_format, fps=fps)
+        sources = feeds(source, input_format, on_bad_frame, rate=fps)
         if not stream and (live := next((one for one in sources if one.is_live), None)):
             raise ConfigError("a live source never ends", live.name, "Use stream=True")
-        results = self._results(sources, rule, batch_size)
+        results = self._results(sources, criteria, batch_size)
         return results if stream else list(results)
 
     def _results(
-        self, sources: Sequence[Feed], rule: EventRule | None, batch_size: int | None
+        self, sources: Sequence[Feed], criteria: AlarmCriteria | None, batch_size: int | None
     ) -> Generator[Result, None, None]:
         with ExitStack() as stack:
             for feed in sources:
                 stack.callback(_close, feed.frames)
             for feed in sources:
-                with closing(self._of_one(feed, rule, batch_size)) as results:
+                with closing(self._of_one(feed, criteria, batch_size)) as results:
                     yield from results
 
-    def _of_one(self, feed: Feed, rule: EventRule | None, batch_size: int | None) -> Generator[Result, None, None]:
+    def _of_one(
+        self, feed: Feed, criteria: AlarmCriteria | None, batch_size: int | None
+    ) -> Generator[Result, None, None]:
         waiting: deque[Frame] = deque()  # those without a score yet
 
         def passing() -> Iterator[Frame]:
@@ -154,18 +150,21 @@ class Detector:
                 waiting.append(frame)
                 yield frame
 
-        events = _EventsByFrame(feed, rule, self._calibration)
+        events = _EventTeller(feed, criteria)
         if batch_size is None and feed.is_live:
             batch_size = 1
-        scores = score_frames(passing(), self._network, self._how, batch_size=batch_size, with_maps=True)
+        scores = self._scorer.score(passing(), batch_size=batch_size, with_maps=True)
         with closing(scores):
             for scored in scores:
                 frame = waiting.popleft()
-                yield self._result(feed.name, frame, scored, rule, events.add(frame, scored))
+                yield self._result(feed.name, frame, scored, criteria, events.add(frame, scored))
         events.finish()
 
-    def _result(self, source: str, frame: Frame, scored: FrameScore, rule: EventRule | None, story: Story) -> Result:
+    def _result(
+        self, source: str, frame: Frame, scored: FrameScore, criteria: AlarmCriteria | None, story: Story
+    ) -> Result:
         known = self._calibration if scored.score is not None else None
+        rule = None if criteria is None else criteria.rule
         return Result(
             source=source,
             index=frame.index,
@@ -186,50 +185,28 @@ class Detector:
         return self._calibration.levels[-1] if self._calibration is not None else scored.score or 1.0
 
 
-def rule_of(calibration: Calibration | None, threshold: float | None) -> EventRule | None:
-    """What makes an event: as calibrated, at a threshold in place of that one, or by a threshold alone.
+class _EventTeller:
+    """Tells of each frame of a source which event it may belong to, as its scores come."""
 
-    None where there is neither.
-    """
-    alarm = None if calibration is None else calibration.alarm
-    if threshold is None:
-        return None if alarm is None else alarm.rule
-    if alarm is not None:
-        return alarm.rule.at(threshold, alarm.usual)
-    rule = EventRule(threshold=threshold, release=threshold)
-    return rule if calibration is None else rule.at(threshold, calibration.threshold(0.5))
-
-
-class _EventsByFrame:
-    """Finds a source's events as its scores come, and tells of each frame which it may belong to."""
-
-    def __init__(self, feed: Feed, rule: EventRule | None, calibration: Calibration | None) -> None:
+    def __init__(self, feed: Feed, criteria: AlarmCriteria | None) -> None:
         self._feed = feed
         self._story = Story()
-        self._stream = self._in_force = None
-        if rule is None:
-            return
-        alarm = None if calibration is None else calibration.alarm
-        # A threshold that was asked for holds all day.
-        self._day = alarm.day if alarm is not None and alarm.rule == rule else None
-        self._in_force = RuleInForce(rule, self._day, None if calibration is None else calibration.drift)
-        self._stream = EventStream(feed.name, rule, normal_share=None if calibration is None else calibration.share_of)
+        self._finder = None if criteria is None else AlarmFinder(feed.name, criteria)
         self._starts_s = None
-        if self._day is not None and feed.path is not None:
-            self._starts_s = start_of_day_s(feed.path, self._day.starts)
+        if criteria is not None and criteria.day is not None and feed.path is not None:
+            self._starts_s = start_of_day_s(feed.path, criteria.day.starts)
 
     def add(self, frame: Frame, scored: FrameScore) -> Story:
-        if self._stream is None or self._in_force is None:
+        if self._finder is None:
             return self._story
-        now_s = self._time_of_day_s(scored.time_s)
-        rule, _ = self._in_force.see(scored.time_s, scored.score, scored.map, time_of_day_s=now_s)
         height_px, width_px = (0, 0) if frame.image is None else frame.image.shape[:2]
-        boxes = partial(event_boxes, scored, rule, height_px, width_px)
-        for update in self._stream.add(scored.index, scored.time_s, scored.score, boxes, rule):
+        time_of_day_s = self._time_of_day_s(scored.time_s)
+        found = self._finder.add(scored, height_px=height_px, width_px=width_px, time_of_day_s=time_of_day_s)
+        for update in found.updates:
             if update.phase == "end":
                 self._story.event = update.event
                 self._story = Story()
-        if (running := self._stream.running) is not None:
+        if (running := self._finder.running) is not None:
             self._story.event = running
         return self._story
 
@@ -239,8 +216,8 @@ class _EventsByFrame:
         return None if self._starts_s is None else self._starts_s + time_s
 
     def finish(self) -> None:
-        if self._stream is not None:
-            for update in self._stream.finish():
+        if self._finder is not None:
+            for update in self._finder.finish():
                 self._story.event = update.event
 
 

@@ -19,16 +19,15 @@ from maskedskipunet.detection.events import EventRule
 from maskedskipunet.detection.raising import alarms, as_told, lasting_score, raised_over
 from maskedskipunet.errors import CalibrationError, DataError, RecordsError, RunError
 from maskedskipunet.files import require_writable, whole_file
-from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 from maskedskipunet.runs import RunFolder, write_json
+from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.workflows.calibrate import calibrate
 from maskedskipunet.workflows.fine_tuning import fine_tuned
 from maskedskipunet.workflows.gathering import NamedVideo
-from maskedskipunet.workflows.scoring import load_scorer
 
 FORMAT_VERSION = 1
 By = Literal["calibrate", "train"]
@@ -361,13 +360,13 @@ def _rule(calibration: Calibration, starts_s: float | None = None) -> EventRule:
 
 def _score_clips(paths: Sequence[Path], model: Path, device: str, progress: Progress) -> dict[str, NormalScores | None]:
     """Every frame of each clip: `watch` cuts them of the frames that it scores. By their events' ids."""
-    network, how = load_scorer(model, device)
+    scorer = load_scorer(model, device, calibrated=False)
     scored: dict[str, NormalScores | None] = {}
     with progress.stage("scoring clips", len(paths), "clips") as advance:
         for path in paths:
             found = []
             try:
-                for frame in score_frames(Source(path=path, on_bad_frame="skip").frames(), network, how):
+                for frame in scorer.score(Source(path=path, on_bad_frame="skip").frames()):
                     found.append((frame.time_s, np.nan if frame.score is None else frame.score))
             except DataError as error:
                 progress.note(str(error))

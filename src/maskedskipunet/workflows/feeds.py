@@ -15,7 +15,7 @@ from maskedskipunet.data.frames import Frame, Image, OnBadFrame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.errors import ConfigError, FrameError, ShapeError
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.input_format import InputFormat
 from maskedskipunet.progress import Silent
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo, address_name, find_sources, is_address
@@ -37,20 +37,20 @@ class Feed:
     path: Path | None = None
 
 
-def feeds(footage: Footage, how: InputFormat, on_bad_frame: OnBadFrame, *, rate: float | None) -> list[Feed]:
+def feeds(footage: Footage, input_format: InputFormat, on_bad_frame: OnBadFrame, *, rate: float | None) -> list[Feed]:
     """The sources that are meant, in order; nothing is opened yet but what must be looked at to tell them.
 
     footage: a path, pattern or address as find_sources takes it; `usb:0`, or 0 alone; frames, uint8 (H, W, 3), one
-    after another, None for one that is bad; or a list of several of these. how: which frames are kept of a source that
-    has a clock. rate: frames a second of those that have none, None: as `how` says.
+    after another, None for one that is bad; or a list of several of these. input_format: which frames are kept of a
+    source that has a clock. rate: frames a second of those that have none, None: as the input format says.
     Raises DataError for what does not exist, ConfigError for what is no source.
     """
     if isinstance(footage, np.ndarray) and footage.ndim != 4:
         raise ShapeError(f"an array of shape {footage.shape}", "source", "Give frames one after another, (N, H, W, 3)")
     if isinstance(footage, (list, tuple)) and not _are_frames(footage):
-        found = [feed for one in footage for feed in _feeds(one, how, on_bad_frame, rate, "frames")]
+        found = [feed for one in footage for feed in _feeds(one, input_format, on_bad_frame, rate, "frames")]
         return _told_apart(found)
-    return _feeds(footage, how, on_bad_frame, rate, "frames")
+    return _feeds(footage, input_format, on_bad_frame, rate, "frames")
 
 
 def _told_apart(found: Sequence[Feed]) -> list[Feed]:
@@ -70,36 +70,38 @@ def _are_frames(several: Sequence[Any]) -> bool:
     return all(one is None or (isinstance(one, np.ndarray) and one.ndim == 3) for one in several)
 
 
-def _feeds(footage: Any, how: InputFormat, on_bad_frame: OnBadFrame, rate: float | None, name: str) -> list[Feed]:
+def _feeds(
+    footage: Any, input_format: InputFormat, on_bad_frame: OnBadFrame, rate: float | None, name: str
+) -> list[Feed]:
     if isinstance(footage, int) and not isinstance(footage, bool):
         footage = f"usb:{footage}"
     if isinstance(footage, str | PathLike):
-        return _named(str(footage), how, on_bad_frame)
+        return _named(str(footage), input_format, on_bad_frame)
     if not isinstance(footage, Iterable):
         raise ConfigError(f"{type(footage).__name__} is no source", "source", "Name a video, an address or frames")
-    rate = rate or (how.fps or how.image_fps) / how.stride
+    rate = rate or (input_format.fps or input_format.image_fps) / input_format.stride
     return [Feed(name, _handed_over(footage, name, on_bad_frame, rate))]
 
 
-def _named(text: str, how: InputFormat, on_bad_frame: OnBadFrame) -> list[Feed]:
+def _named(text: str, input_format: InputFormat, on_bad_frame: OnBadFrame) -> list[Feed]:
     address = CameraAddress.parse(text)
     if address.kind == "usb":
-        return [_live(str(address), address, how)]
+        return [_live(str(address), address, input_format)]
     if address.kind == "file" and is_address(text):
         text = address.secret_url
     found = []
     for video in find_sources([text]):
         if isinstance(video, NamedVideo):
-            found.append(Feed(video.name, _of(source_of(video.path, how, on_bad_frame)), path=video.path))
+            found.append(Feed(video.name, _of(source_of(video.path, input_format, on_bad_frame)), path=video.path))
         elif video.address.scheme not in WEB_SCHEMES or _never_ends(video.address):
-            found.append(_live(address_name(video.address), video.address, how))
+            found.append(_live(address_name(video.address), video.address, input_format))
         else:
-            found.append(Feed(video.name, _fetched(video.name, video.address, how, on_bad_frame)))
+            found.append(Feed(video.name, _fetched(video.name, video.address, input_format, on_bad_frame)))
     return found
 
 
-def _live(name: str, address: CameraAddress, how: InputFormat) -> Feed:
-    return Feed(name, _of(LiveSource(address=address, fps=how.fps, stride=how.stride)), is_live=True)
+def _live(name: str, address: CameraAddress, input_format: InputFormat) -> Feed:
+    return Feed(name, _of(LiveSource(address=address, fps=input_format.fps, stride=input_format.stride)), is_live=True)
 
 
 def _of(source: Source | LiveSource) -> Iterator[Frame]:
@@ -112,9 +114,9 @@ def _never_ends(address: CameraAddress) -> bool:
         return download.is_live
 
 
-def _fetched(name: str, address: CameraAddress, how: InputFormat, on_bad_frame: OnBadFrame) -> Iterator[Frame]:
+def _fetched(name: str, address: CameraAddress, input_format: InputFormat, on_bad_frame: OnBadFrame) -> Iterator[Frame]:
     with fetched(name, address, Path(gettempdir()), Silent()) as path:
-        yield from source_of(path, how, on_bad_frame).frames()
+        yield from source_of(path, input_format, on_bad_frame).frames()
 
 
 def _handed_over(frames: Iterable[Image | None], name: str, on_bad_frame: OnBadFrame, rate: float) -> Iterator[Frame]:

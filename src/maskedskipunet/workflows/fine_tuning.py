@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.cache import cache_folder
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.sources import Source
@@ -43,23 +44,25 @@ def fine_tuned(
         max_minutes=None,
     )
     network = load_model(run.path)
-    how = network.input_format or config.input_format
-    data = replace(config.data, height_px=how.height_px, width_px=how.width_px)
+    input_format = network.input_format or config.input_format
+    data = replace(
+        config.data, height_px=input_format.height_px, width_px=input_format.width_px, spacing=input_format.spacing
+    )
     config = replace(
         config, model=network.config, data=data, training=training, start_from=run.path, runs=run.path.parent, name=None
     )
-    length = network.config.frames
+    geometry = input_format.clip_geometry(network.config.frames)
     stored = store_videos(
         [StoreRequest(name=path.stem, source=Source(path=path, on_bad_frame="skip")) for path in marked],
-        StoreFormat(height_px=how.height_px, width_px=how.width_px, channels=network.config.channels),
+        StoreFormat(height_px=input_format.height_px, width_px=input_format.width_px, channels=network.config.channels),
         cache_folder(data.cache),
         progress=progress,
     )
-    clips = Clips.of(stored, length)
+    clips = Clips.of(stored, geometry)
     if not len(clips):
-        fault = f"no {length} good frames follow one another in the clips"
+        fault = f"{geometry.shortage()} in the clips"
         raise DataError(fault, str(marked[0]), "Mark longer events")
-    own, holdback = _own_clips(config, length, progress)
+    own, holdback = _own_clips(config, geometry, progress)
     from maskedskipunet.training.fit import fit  # Lightning takes seconds to import; bad input is told before
 
     new = create_run(config.runs)
@@ -80,18 +83,18 @@ def mixed(own: Clips, marked: Clips) -> Clips:
     wanted = min(len(own), max(OWN_AT_LEAST, OWN_TIMES * REPEATED * len(marked)))
     kept = np.linspace(0, len(own) - 1, wanted).round().astype(np.int64) if wanted else np.empty(0, np.int64)
     return Clips(
-        marked.length,
+        marked.geometry,
         [*own.videos, *marked.videos],
         np.concatenate([own.video[kept], np.tile(marked.video + len(own.videos), REPEATED)]),
         np.concatenate([own.start[kept], np.tile(marked.start, REPEATED)]),
     )
 
 
-def _own_clips(config: TrainConfig, length: int, progress: Progress) -> tuple[Clips, Clips]:
+def _own_clips(config: TrainConfig, geometry: ClipGeometry, progress: Progress) -> tuple[Clips, Clips]:
     """What the run was trained on, and what it held back; nothing where that is gone."""
     try:
-        how, channels = config.input_format, config.model.channels
-        return training_clips(config.data, how, clip_length=length, channels=channels, progress=progress)
+        input_format, channels = config.input_format, config.model.channels
+        return training_clips(config.data, input_format, geometry=geometry, channels=channels, progress=progress)
     except (DataError, ConfigError) as error:
         progress.note(f"the run's own footage is not there any more, it may forget some of it: {error}")
-        return Clips.of([], length), Clips.of([], length)
+        return Clips.of([], geometry), Clips.of([], geometry)

@@ -8,6 +8,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.cache import cache_folder
 from maskedskipunet.data.campus_scenes import clips_of_scene
 from maskedskipunet.data.clips import Clips
@@ -19,9 +20,9 @@ from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import DataError
-from maskedskipunet.inference.ignoring import IgnoredParts
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.input_format import InputFormat
 from maskedskipunet.progress import Progress
+from maskedskipunet.scoring.ignored import IgnoredRegions
 
 
 @dataclass(frozen=True)
@@ -34,21 +35,27 @@ class LabelledVideo:
     labels: NDArray[np.uint8] | None
 
 
-def source_of(path: Path, how: InputFormat, on_bad_frame: OnBadFrame) -> Source:
+def source_of(path: Path, input_format: InputFormat, on_bad_frame: OnBadFrame) -> Source:
     """Where a video's frames come from, sampled as a network looks at them."""
-    return Source(path=path, fps=how.fps, stride=how.stride, image_fps=how.image_fps, on_bad_frame=on_bad_frame)
+    return Source(
+        path=path,
+        fps=input_format.fps,
+        stride=input_format.stride,
+        image_fps=input_format.image_fps,
+        on_bad_frame=on_bad_frame,
+    )
 
 
 def training_clips(
-    config: DataConfig, how: InputFormat, *, clip_length: int, channels: int, progress: Progress
+    config: DataConfig, input_format: InputFormat, *, geometry: ClipGeometry, channels: int, progress: Progress
 ) -> tuple[Clips, Clips]:
     """The clips to train on and those held back, all frames decoded into the store.
 
     Raises DataError when there is no footage to train on or too little of it, or none of the scene asked for.
     """
-    items, sources = training_sources(config, how)
+    items, sources = training_sources(config, input_format)
     for source in sources:
-        require_rate(source.probe(), how.fps, str(source.path))
+        require_rate(source.probe(), input_format.fps, str(source.path))
     requests = [
         StoreRequest(name=item.name, source=source, max_frames=share)
         for item, source, share in zip(items, sources, _shares(sources, config.max_frames), strict=True)
@@ -60,33 +67,33 @@ def training_clips(
         cache_folder(config.cache),
         progress=progress,
     )
-    ignored = IgnoredParts(how.ignore, how.height_px, how.width_px)
+    ignored = IgnoredRegions.of(input_format)
     infos = [request.source.probe() for request in requests]
     videos = [
         replace(video, ignored=ignored.mask(info.height_px, info.width_px))
         for video, info in zip(videos, infos, strict=True)
     ]
     kept, held_back = split_holdback(videos, config.holdback)
-    train, holdback = Clips.of(kept, clip_length), Clips.of(held_back, clip_length)
+    train, holdback = Clips.of(kept, geometry), Clips.of(held_back, geometry)
     if not len(train):
         longest = max((len(video.frames) for video in kept), default=0)
         raise DataError(
-            f"no {clip_length} good frames follow one another in the footage (its longest video gives {longest})",
+            f"{geometry.shortage()} in the footage (its longest video gives {longest})",
             str(config.footage),
-            "Name longer footage, or a smaller --data.stride",
+            f"Name longer footage, or a smaller --data.{'stride' if geometry.spacing == 1 else 'spacing'}",
         )
     if config.holdback and not len(holdback):
         raise DataError("what is held back holds no clip", str(config.footage), "Use a larger --data.holdback")
     return train, holdback
 
 
-def training_sources(config: DataConfig, how: InputFormat) -> tuple[Sequence[VideoItem], list[Source]]:
+def training_sources(config: DataConfig, input_format: InputFormat) -> tuple[Sequence[VideoItem], list[Source]]:
     """The videos to train on. Raises DataError where there are none, or none of the scene asked for."""
     dataset = recognise(config.footage)
     if not dataset.train:
         raise DataError("there is no normal footage to train on", str(config.footage), training_places(dataset))
     items = clips_of_scene(dataset.train, config.scene, config.footage)
-    return items, [source_of(item.path, how, config.on_bad_frame) for item in items]
+    return items, [source_of(item.path, input_format, config.on_bad_frame) for item in items]
 
 
 def common_rate(sources: Sequence[Source]) -> float | None:
@@ -118,7 +125,7 @@ def split_holdback(videos: Sequence[StoredVideo], share: float) -> tuple[list[St
     return kept, [videos[at] for at in sorted(held)]
 
 
-def test_videos(config: DataConfig, how: InputFormat) -> list[LabelledVideo]:
+def test_videos(config: DataConfig, input_format: InputFormat) -> list[LabelledVideo]:
     """The test videos of a data set, each probed and its labels held against its length before any is scored.
 
     Raises DataError when there are none, none of the scene asked for, or one cannot be read, LabelError when labels
@@ -129,7 +136,7 @@ def test_videos(config: DataConfig, how: InputFormat) -> list[LabelledVideo]:
         cure = "Put test videos under test/ or testing/, or score one video with `maskedskipunet score`"
         raise DataError("there are no test videos", str(config.footage), cure)
     items = clips_of_scene(dataset.test, config.scene, config.footage)
-    return [_test_video(item, source_of(item.path, how, config.on_bad_frame)) for item in items]
+    return [_test_video(item, source_of(item.path, input_format, config.on_bad_frame)) for item in items]
 
 
 def _test_video(item: VideoItem, source: Source) -> LabelledVideo:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,25 +12,25 @@ from numpy.typing import NDArray
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.evaluation.precision import PrecisionEffect, compare
-from maskedskipunet.inference.prepare import PreparedNetwork, prepare
-from maskedskipunet.inference.scorer import score_frames
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.inference.prepare import prepare
 from maskedskipunet.model.pretrained import load_model
+from maskedskipunet.scoring.scorer import Scorer
 
 FRAMES = 32
 
 
-def precision_effect(model: Path, reduced: PreparedNetwork, source: Source, how: InputFormat) -> PrecisionEffect | None:
+def precision_effect(model: Path, reduced: Scorer, source: Source) -> PrecisionEffect | None:
     """Score a video's first frames in float32 too, and compare; None where none of them has a score."""
-    exact = _scores(prepare(load_model(model), reduced.device), source, how)
-    rough = _scores(reduced, source, how)
+    assert reduced.backend is not None, "what was loaded with a precision has a network"
+    exact = _scores(replace(reduced, backend=prepare(load_model(model), reduced.backend.device)), source)
+    rough = _scores(reduced, source)
     scored = ~np.isnan(exact)
     if not scored.any():
         return None
-    return compare(reduced.precision, exact[scored], rough[scored])
+    return compare(reduced.backend.precision, exact[scored], rough[scored])
 
 
-def _scores(network: PreparedNetwork, source: Source, how: InputFormat) -> NDArray[np.float64]:
+def _scores(scorer: Scorer, source: Source) -> NDArray[np.float64]:
     frames: Iterator[Frame] = islice(source.frames(), FRAMES)
-    with closing(score_frames(frames, network, how)) as scores:
+    with closing(scorer.score(frames)) as scores:
         return np.array([np.nan if scored.score is None else scored.score for scored in scores])

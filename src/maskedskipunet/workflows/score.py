@@ -9,23 +9,23 @@ from maskedskipunet.data.frames import Frame, OnBadFrame
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.precision import PrecisionEffect
 from maskedskipunet.files import require_writable
-from maskedskipunet.inference.prepare import Precision, PreparedNetwork
-from maskedskipunet.inference.scorer import FrameScore, score_together
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.progress import Advance, Progress, Silent
+from maskedskipunet.scoring.ignored import also_ignoring
+from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.plots import plot_score_curve
-from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import RemoteVideo
-from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.remote import fetched, require_seconds
-from maskedskipunet.workflows.scoring import ScoredVideo, VideoScoring, load_scorer, write_scores
+from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, VideoScoring, write_scores
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,15 @@ def score(
     if len(dataset.train) != 1 or dataset.test:
         raise DataError("not one video", str(video), "Name one file or one folder of images")
     require_writable(out)
-    network, how = load_scorer(model, device, precision)
-    how = also_ignoring(how, ignore, "ignore")
+    scorer = load_scorer(model, device, precision)
+    scorer = replace(scorer, input_format=also_ignoring(scorer.input_format, ignore, "ignore"))
     item = dataset.train[0]
-    source = source_of(item.path, how, on_bad_frame)
-    effect = None if precision == "float32" else precision_effect(model, network, source, how)
-    calibration = calibration_of(model)
-    note_unknown_times(calibration, [source.path], progress)
-    job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, calibration=calibration)
+    source = source_of(item.path, scorer.input_format, on_bad_frame)
+    effect = None if precision == "float32" else precision_effect(model, scorer, source)
+    note_unknown_times(scorer.calibration, [source.path], progress)
+    job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, scorer=scorer)
     with progress.stage(job.title, job.steps) as advance:
-        return replace(job.run(network, how, advance), effect=effect)
+        return replace(job.run(advance), effect=effect)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +113,7 @@ class ScoreJob:
     source: Source
     out: Path
     with_video: bool
-    calibration: Calibration | None
+    scorer: Scorer
 
     @property
     def title(self) -> str:
@@ -135,37 +134,31 @@ class ScoreJob:
 
     @property
     def _has_threshold(self) -> bool:
-        return self.calibration is not None and self.calibration.alarm is not None
+        return self.scorer.calibration is not None and self.scorer.calibration.alarm is not None
 
-    def run(self, network: PreparedNetwork, how: InputFormat, advance: Advance) -> ScoreResult:
+    def run(self, advance: Advance) -> ScoreResult:
         """Score it and write everything."""
-        with self.begin(network, how, advance) as scoring:
-            scoring.add_all(network, how)
-            return self.finish(scoring, network)
+        with self.begin(advance) as scoring:
+            scoring.add_all()
+            return self.finish(scoring)
 
-    def begin(self, network: PreparedNetwork, how: InputFormat, advance: Advance) -> VideoScoring:
-        """What takes in the scores of its frames."""
-        return VideoScoring(
-            self.name,
-            self.source,
-            network,
-            how,
-            video=self.out / "comparison.mp4" if self.with_video else None,
-            calibration=self.calibration,
-            annotated=self._annotated_path,
-            advance=advance,
-        )
+    def begin(self, advance: Advance) -> VideoScoring:
+        """Make what takes in the scores of its frames."""
+        return VideoScoring(self.name, self.source, self.scorer, self._outputs, advance=advance)
 
     @property
-    def _annotated_path(self) -> Path | None:
-        return self.out / "annotated.mp4" if self.with_video and self._has_threshold else None
+    def _outputs(self) -> VideoOutputs:
+        return VideoOutputs(
+            comparison=self.out / "comparison.mp4" if self.with_video else None,
+            annotated=self.out / "annotated.mp4" if self.with_video and self._has_threshold else None,
+        )
 
-    def finish(self, scoring: VideoScoring, network: PreparedNetwork) -> ScoreResult:
+    def finish(self, scoring: VideoScoring) -> ScoreResult:
         """Write everything; nothing is written of a video in which no frame has a score."""
         scored = scoring.finish()
         if not scored.labelled.scored.any():
             raise DataError(
-                f"no {network.clip_length} good frames follow one another in it ({len(scored.scores)} frames)",
+                f"{self.scorer.geometry.shortage()} in it ({len(scored.scores)} frames)",
                 str(self.source.path),
                 "Name a longer video",
             )
@@ -180,17 +173,16 @@ class ScoreJob:
             scored,
             self.out / "scores.parquet",
             self.out / "scores.png",
-            self.out / "comparison.mp4" if self.with_video else None,
-            calibration=self.calibration,
+            self._outputs.comparison,
+            calibration=self.scorer.calibration,
             events_paths=events_paths,
-            annotated_path=self._annotated_path,
+            annotated_path=self._outputs.annotated,
         )
 
 
 def run_jobs(
     jobs: Iterable[ScoreJob],
-    network: PreparedNetwork,
-    how: InputFormat,
+    scorer: Scorer,
     *,
     together: int,
     with_maps: bool,
@@ -204,10 +196,10 @@ def run_jobs(
 
     def begin() -> Iterator[tuple[ScoreJob, Iterator[Frame]]]:
         for job in jobs:
-            begun[job.name] = job.begin(network, how, advance)
+            begun[job.name] = job.begin(advance)
             yield job, job.source.frames()
 
-    together_scores = score_together(begin(), network, how, at_once=together, with_maps=with_maps)
+    together_scores = scorer.score_sources(begin(), at_once=together, with_maps=with_maps)
     try:
         with closing(together_scores):
             for job, found in together_scores:
@@ -215,15 +207,15 @@ def run_jobs(
                     begun[job.name].add(found)
                 else:
                     with begun.pop(job.name) as scoring:
-                        result = found.error or _finished(job, scoring, network)
+                        result = found.error or _finished(job, scoring)
                     yield job, result
     finally:
         for scoring in begun.values():
             scoring.close()
 
 
-def _finished(job: ScoreJob, scoring: VideoScoring, network: PreparedNetwork) -> ScoreResult | DataError:
+def _finished(job: ScoreJob, scoring: VideoScoring) -> ScoreResult | DataError:
     try:
-        return job.finish(scoring, network)
+        return job.finish(scoring)
     except DataError as error:
         return error

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from maskedskipunet.data.downloads import Download, opened_download
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.images import image_files
 from maskedskipunet.data.sampling import require_rate
-from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.errors import (
     ConfigError,
@@ -25,19 +24,18 @@ from maskedskipunet.errors import (
     advice_when_interrupted,
 )
 from maskedskipunet.files import require_writable
-from maskedskipunet.inference.prepare import Precision, PreparedNetwork
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
-from maskedskipunet.workflows.calibration import calibration_of
+from maskedskipunet.scoring.ignored import also_ignoring
+from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
-from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreResult, run_jobs
-from maskedskipunet.workflows.scoring import load_scorer
 
 FINISHED_NAME = "finished.json"  # written last into a video's folder: all else in it is whole
 
@@ -115,15 +113,13 @@ def score_many(
     for video in remote:
         require_seconds(video.address, seconds)
     require_writable(out)
-    network, how = load_scorer(model, device, precision)
-    how = also_ignoring(how, ignore, "ignore")
-    calibration, progress = calibration_of(model), progress or Silent()
-    note_unknown_times(calibration, [video.path for video in local], progress)
+    scorer = load_scorer(model, device, precision)
+    scorer = replace(scorer, input_format=also_ignoring(scorer.input_format, ignore, "ignore"))
+    progress = progress or Silent()
+    note_unknown_times(scorer.calibration, [video.path for video in local], progress)
     archive = _Archive(
         out=out,
-        network=network,
-        how=how,
-        calibration=calibration,
+        scorer=scorer,
         with_video=with_video,
         on_bad_frame=on_bad_frame,
         together=together,
@@ -131,7 +127,7 @@ def score_many(
         settings={
             "version": __version__,
             "model": fingerprint(model),
-            "input": how.to_dict(),
+            "input": scorer.input_format.to_dict(),
             "precision": precision,
             "with_video": with_video,
             "on_bad_frame": on_bad_frame,
@@ -149,9 +145,7 @@ class _Archive:
     """Many videos, what they share, and what became of each so far. settings: what all results depend on."""
 
     out: Path
-    network: PreparedNetwork
-    how: InputFormat
-    calibration: Calibration | None
+    scorer: Scorer
     with_video: bool
     on_bad_frame: OnBadFrame
     together: int
@@ -208,14 +202,14 @@ class _Archive:
         return True
 
     def _job(self, name: str, path: Path) -> ScoreJob:
-        source = source_of(path, self.how, self.on_bad_frame)
+        source = source_of(path, self.scorer.input_format, self.on_bad_frame)
         require_rate(source.probe(), source.fps, str(path))
         return ScoreJob(
             name=name,
             source=source,
             out=self.out / name,
             with_video=self.with_video,
-            calibration=self.calibration,
+            scorer=self.scorer,
         )
 
     def _score(self, jobs: Sequence[tuple[ScoreJob, Settings]], address: CameraAddress | None = None) -> None:
@@ -227,8 +221,7 @@ class _Archive:
         with self.progress.stage(jobs[0][0].title, sum(job.steps for job, _ in jobs)) as advance:
             for job, found in run_jobs(
                 _unmarked(job for job, _ in jobs),
-                self.network,
-                self.how,
+                self.scorer,
                 together=self.together,
                 with_maps=with_maps,
                 advance=advance,

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,20 +14,18 @@ from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.start_times import start_of_day_s
-from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.detection.drift import DriftChange, without_new_normal
-from maskedskipunet.detection.events import Box, Event, EventRule, EventStream, map_boxes
-from maskedskipunet.detection.rule_in_force import RuleInForce
+from maskedskipunet.detection.alarm_finder import AlarmCriteria, VideoAlarms
+from maskedskipunet.detection.day import levels_of_day
+from maskedskipunet.detection.drift import DriftChange
+from maskedskipunet.detection.events import Event, EventRule
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
 from maskedskipunet.files import whole_file
-from maskedskipunet.inference.ignoring import IgnoredParts
-from maskedskipunet.inference.prepare import Precision, PreparedNetwork, prepare
-from maskedskipunet.inference.scorer import FrameScore, score_frames
-from maskedskipunet.model.config import InputFormat
-from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Advance
+from maskedskipunet.scoring.ignored import IgnoredRegions
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.annotated import AnnotatedRenderer, write_annotated
 from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
 from maskedskipunet.view.heatmap import dimmed
@@ -89,98 +86,94 @@ class ScoredVideo:
         return float(min(len(usual_s) / usual_s.sum(), FASTEST_FPS)) if usual_s.sum() > 0 else 1.0
 
 
-def load_scorer(path: Path, device: str, precision: Precision = "float32") -> tuple[PreparedNetwork, InputFormat]:
-    """A trained network ready to score, and what it looks at (the published size where it does not say)."""
-    network = load_model(path)
-    how = network.input_format or InputFormat()
-    IgnoredParts(how.ignore, how.height_px, how.width_px)  # a damaged description is told before anything is read
-    return prepare(network, device, precision, (how.height_px, how.width_px)), how
+@dataclass(frozen=True, kw_only=True)
+class VideoOutputs:
+    """What is written of one video besides its scores; None: not wanted.
+
+    comparison: path of the video of inputs beside reconstructions. annotated: path of the video with boxes, which takes
+    a threshold. maps: path of the file of score maps.
+    """
+
+    comparison: Path | None = None
+    annotated: Path | None = None
+    maps: Path | None = None
+
+    @property
+    def first_film(self) -> Path | None:
+        """The path of a video, if one is wanted."""
+        return self.comparison or self.annotated
 
 
 def score_video(
     name: str,
     source: Source,
-    network: PreparedNetwork,
-    how: InputFormat,
+    scorer: Scorer,
+    outputs: VideoOutputs | None = None,
     *,
     labels: NDArray[np.uint8] | None = None,
-    video: Path | None = None,
-    maps: Path | None = None,
-    calibration: Calibration | None = None,
-    annotated: Path | None = None,
     advance: Advance = lambda done: None,
     batch_size: int | None = None,
 ) -> ScoredVideo:
-    """Score a video, and where a path is named write its comparison video there, if any frame has a score.
+    """Score a video, and write what is wanted of it, if any frame has a score.
 
-    maps: where its score maps are written, if they are wanted.
-    labels: one a frame of the source. calibration: of the model; with a threshold, the video's events are found, and
-    where `annotated` names a path drawn into all its frames. advance: called with 1 for each frame scored, and for
-    each drawn.
+    labels: one a frame of the source. advance: called with 1 for each frame scored, and for each drawn. Where the
+    scorer's calibration has a threshold, the video's events are found.
     Raises DataError when the video cannot be read.
     """
-    with VideoScoring(
-        name,
-        source,
-        network,
-        how,
-        labels=labels,
-        video=video,
-        maps=maps,
-        calibration=calibration,
-        annotated=annotated,
-        advance=advance,
-    ) as scoring:
-        scoring.add_all(network, how, batch_size)
+    with VideoScoring(name, source, scorer, outputs, labels=labels, advance=advance) as scoring:
+        scoring.add_all(batch_size)
         return scoring.finish()
 
 
 class VideoScoring:
-    """What is kept of one video while its scores come, and what is made of it then. Use it in a `with` block.
+    """Keeps what is found of one video while its scores come, and then makes of it what is wanted.
 
-    The arguments are score_video's.
+    Use it in a `with` block. The arguments are those of score_video.
     """
 
     def __init__(
         self,
         name: str,
         source: Source,
-        network: PreparedNetwork,
-        how: InputFormat,
+        scorer: Scorer,
+        outputs: VideoOutputs | None = None,
         *,
         labels: NDArray[np.uint8] | None = None,
-        video: Path | None = None,
-        maps: Path | None = None,
-        calibration: Calibration | None = None,
-        annotated: Path | None = None,
         advance: Advance = lambda done: None,
     ) -> None:
         self.name, self.source = name, source
-        self._labels, self._video, self._annotated, self._advance = labels, video, annotated, advance
+        self._scorer, self._outputs = scorer, outputs or VideoOutputs()
+        self._labels, self._advance = labels, advance
         self._found: list[FrameScore] = []
         self._spool = None
         self._keep_map = None
-        self._ignored = IgnoredParts(how.ignore, how.height_px, how.width_px)
-        self._events = None if calibration is None or calibration.alarm is None else _Events(name, source, calibration)
+        height_px, width_px = scorer.size_px
+        self._criteria = AlarmCriteria.of(scorer.calibration)
+        self._starts_s, self._alarms = None, None
+        if self._criteria is not None:
+            day, info = self._criteria.day, source.probe()
+            self._starts_s = None if day is None else start_of_day_s(source.path, day.starts)
+            size_px = {"height_px": info.height_px, "width_px": info.width_px}
+            self._alarms = VideoAlarms(name, self._criteria, **size_px, starts_s=self._starts_s)
         with ExitStack() as stack:
-            if (drawn := video or annotated) is not None:
+            if (drawn := self._outputs.first_film) is not None:
                 self._spool = stack.enter_context(
                     Spool(
                         drawn.parent,
                         frames=source.expected_frames(),
-                        height_px=how.height_px,
-                        width_px=how.width_px,
-                        channels=network.channels,
+                        height_px=height_px,
+                        width_px=width_px,
+                        channels=scorer.channels,
                     )
                 )
-            if maps is not None:
-                self._keep_map = stack.enter_context(map_writer(maps, height_px=how.height_px, width_px=how.width_px))
+            if (maps := self._outputs.maps) is not None:
+                self._keep_map = stack.enter_context(map_writer(maps, height_px=height_px, width_px=width_px))
             self._stack = stack.pop_all()
 
     @property
     def with_maps(self) -> bool:
         """Whether score maps are wanted with the scores."""
-        return any(one is not None for one in (self._spool, self._keep_map, self._events))
+        return any(wanting is not None for wanting in (self._spool, self._keep_map, self._alarms))
 
     def add(self, scored: FrameScore) -> None:
         """The next frame's score."""
@@ -188,35 +181,46 @@ class VideoScoring:
             self._keep_map(scored.index, scored.map)
         if self._spool is not None:
             self._spool.add(len(self._found), scored)
-        if self._events is not None:
-            self._events.add(scored)
-        self._found.append(FrameScore(scored.index, scored.time_s, scored.score))
+        if self._alarms is not None:
+            self._alarms.add(scored)
+        self._found.append(replace(scored, map=None, reconstruction=None))
         self._advance(1)
 
-    def add_all(self, network: PreparedNetwork, how: InputFormat, batch_size: int | None = None) -> None:
+    def add_all(self, batch_size: int | None = None) -> None:
         """Score the whole video."""
         frames = self.source.frames()
-        with closing(score_frames(frames, network, how, batch_size=batch_size, with_maps=self.with_maps)) as scores:
+        with closing(self._scorer.score(frames, batch_size=batch_size, with_maps=self.with_maps)) as scores:
             for scored in scores:
                 self.add(scored)
 
     def finish(self) -> ScoredVideo:
         """The video has ended: its scores and events, and its films drawn, where any frame has a score."""
         result = _gather(self.name, self._found, self._labels, str(self.source.path))
-        if self._events is not None:
-            thresholds = self._events.thresholds(result.time_s)
-            rule, events = self._events.rule, self._events.all()
-            result = replace(result, rule=rule, threshold=rule.threshold, events=events, thresholds=thresholds)
-            result = replace(result, drift=tuple(self._events.changes))
-        drawn = self._video or self._annotated
+        if self._alarms is not None:
+            events, rule = self._alarms.finish(), self._alarms.rule
+            result = replace(
+                result,
+                rule=rule,
+                threshold=rule.threshold,
+                events=events,
+                thresholds=self._thresholds(result.time_s),
+                drift=tuple(self._alarms.changes),
+            )
+        drawn = self._outputs.first_film
         if self._spool is not None and drawn is not None and result.labelled.scored.any():
             drawn.parent.mkdir(parents=True, exist_ok=True)
-            if self._video is not None:
-                _draw(result, self.source, self._spool, self._video, self._advance)
-            if self._annotated is not None and self._events is not None:
-                level = self._events.rule.release
-                _annotate(result, self.source, self._spool, self._annotated, level, self._ignored, self._advance)
+            if self._outputs.comparison is not None:
+                _draw(result, self.source, self._spool, self._outputs.comparison, self._advance)
+            if self._outputs.annotated is not None and self._alarms is not None:
+                level, ignored = self._alarms.rule.release, self._scorer.ignored
+                _annotate(result, self.source, self._spool, self._outputs.annotated, level, ignored, self._advance)
         return result
+
+    def _thresholds(self, time_s: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """The threshold of each frame, by its time of day; None where there is but one."""
+        if self._criteria is None or self._starts_s is None:
+            return None
+        return levels_of_day(self._criteria.rule, self._criteria.day, self._starts_s + time_s).threshold
 
     def __enter__(self) -> Self:
         return self
@@ -229,47 +233,6 @@ class VideoScoring:
     def close(self) -> None:
         """What was kept aside on disk is gone."""
         self._stack.close()
-
-
-class _Events:
-    """The events of one video, found while it is scored: its maps are gone afterwards."""
-
-    def __init__(self, name: str, source: Source, calibration: Calibration) -> None:
-        assert calibration.alarm is not None
-        info = source.probe()
-        self._alarm = calibration.alarm
-        day = self._alarm.day
-        self._starts_s = None if day is None else start_of_day_s(source.path, day.starts)
-        self.rule = self._alarm.rule_at(self._starts_s)
-        self._height_px, self._width_px = info.height_px, info.width_px
-        self._stream = EventStream(name, self.rule, normal_share=calibration.share_of)
-        self._in_force = RuleInForce(self.rule, day, calibration.drift)
-        self.changes: list[DriftChange] = []
-        self._ended: list[Event] = []
-
-    def add(self, scored: FrameScore) -> None:
-        now_s = None if self._starts_s is None else self._starts_s + scored.time_s
-        rule, change = self._in_force.see(scored.time_s, scored.score, scored.map, time_of_day_s=now_s)
-        if change is not None:
-            self.changes.append(change)
-        boxes = partial(event_boxes, scored, rule, self._height_px, self._width_px)
-        told = self._stream.add(scored.index, scored.time_s, scored.score, boxes, rule)
-        self._ended += [update.event for update in told if update.phase == "end"]
-
-    def thresholds(self, time_s: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """Of each frame, by its time of day; None where there is but one."""
-        return None if self._starts_s is None else self._alarm.levels_at(self._starts_s + time_s).threshold
-
-    def all(self) -> tuple[Event, ...]:
-        events = [*self._ended, *(update.event for update in self._stream.finish())]
-        return tuple(without_new_normal(events, self.changes, self.rule))
-
-
-def event_boxes(scored: FrameScore, rule: EventRule, height_px: int, width_px: int) -> tuple[Box, ...]:
-    """Where a frame is anomalous, in pixels of its source, if its map is there."""
-    if scored.map is None:
-        return ()
-    return map_boxes(scored.map, rule.release, height_px=height_px, width_px=width_px)
 
 
 def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
@@ -348,7 +311,7 @@ def _annotate(
     spool: Spool,
     path: Path,
     box_level: float,
-    ignored: IgnoredParts,
+    ignored: IgnoredRegions,
     advance: Advance,
 ) -> None:
     """Draw into every frame of the source, those too that were not scored: they show what is known by then."""

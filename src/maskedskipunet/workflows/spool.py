@@ -13,8 +13,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.files import existing_folder, no_room_is_our_error, require_room
-from maskedskipunet.inference.scorer import FrameScore
 
 SHOWN_IN_FULL = 0.999  # the share of a video's pixels whose errors the colour scale covers
 _BINS = 4096

@@ -17,16 +17,17 @@ from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.evaluation.maps import maps_bytes
 from maskedskipunet.evaluation.precision import PrecisionEffect
 from maskedskipunet.files import readable_bytes, require_room, require_writable
-from maskedskipunet.inference.prepare import Precision, PreparedNetwork
-from maskedskipunet.model.config import InputFormat
+from maskedskipunet.inference.prepare import Precision
+from maskedskipunet.input_format import InputFormat
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
+from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
-from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.footage import test_videos
 from maskedskipunet.workflows.precision import precision_effect
-from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
+from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, score_video, write_scores
 
 OVERVIEW = "all"  # the plot of all videos
 NORMAL_SHARES = (0.05, 0.01, 0.001)  # of normal frames that thresholds may reach
@@ -64,17 +65,17 @@ def test(
     Raises MaskedSkipUNetError, before the first frame is scored, for what cannot be tested.
     """
     require_writable(out)
-    network, how = load_scorer(model, device, precision)
-    calibration = calibration_of(model)
-    found = test_videos(data, how)
-    effect = None if precision == "float32" else precision_effect(model, network, found[0].source, how)
+    scorer = load_scorer(model, device, precision)
+    calibration = scorer.calibration
+    found = test_videos(data, scorer.input_format)
+    effect = None if precision == "float32" else precision_effect(model, scorer, found[0].source)
     folder = RunFolder(out)
     scored = []
     expected = sum(video.source.expected_frames() for video in found)
     progress = progress or Silent()
     note_unknown_times(calibration, [video.source.path for video in found], progress)
     if with_maps:
-        _require_room_for_maps(folder, expected, how, progress)
+        _require_room_for_maps(folder, expected, scorer.input_format, progress)
     stage = ("testing and drawing", 2 * expected) if with_videos else ("testing", expected)
     with new_maps(folder) as maps, progress.stage(*stage) as advance:
         for video in found:
@@ -82,17 +83,17 @@ def test(
                 score_video(
                     video.item.name,
                     video.source,
-                    network,
-                    how,
+                    scorer,
+                    VideoOutputs(
+                        comparison=folder.videos / f"{video.item.name}.mp4" if with_videos else None,
+                        maps=maps / f"{video.item.name}.parquet" if with_maps else None,
+                    ),
                     labels=video.labels,
-                    video=folder.videos / f"{video.item.name}.mp4" if with_videos else None,
-                    maps=maps / f"{video.item.name}.parquet" if with_maps else None,
-                    calibration=calibration,
                     advance=advance,
                 )
             )
         metrics = {
-            **describe(model, network),
+            **describe(model, scorer),
             **({} if effect is None else {"precision_effect": effect.figures()}),
             "calibration": None if calibration is None else at_usual_thresholds(calibration, scored),
             **alarms_of(calibration, scored),
@@ -120,9 +121,9 @@ def new_maps(folder: RunFolder) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _require_room_for_maps(folder: RunFolder, frames: int, how: InputFormat, progress: Progress) -> None:
-    size = maps_bytes(frames, how.height_px, how.width_px)
-    what = f"keeping the score maps of {frames:,} frames of {how.width_px}x{how.height_px}"
+def _require_room_for_maps(folder: RunFolder, frames: int, input_format: InputFormat, progress: Progress) -> None:
+    size = maps_bytes(frames, input_format.height_px, input_format.width_px)
+    what = f"keeping the score maps of {frames:,} frames of {input_format.width_px}x{input_format.height_px}"
     require_room(folder.path, size, what=what, cure="Leave --maps out, or name another folder with --out")
     progress.note(f"{what} takes up to {readable_bytes(size)}")
 
@@ -174,16 +175,8 @@ def alarms_of(calibration: Calibration | None, scored: Sequence[ScoredVideo]) ->
     return {"alarms": {"threshold": calibration.alarm.rule.threshold, **alarm_figures(videos)}}
 
 
-def describe(path: Path, network: PreparedNetwork) -> dict[str, Any]:
+def describe(path: Path, scorer: Scorer) -> dict[str, Any]:
     """What was tested, without where it lies."""
-    config = network.config
-    return {
-        "model": path.resolve().name,
-        "variant": config.variant,
-        "latent_dim": config.latent_dim,
-        "clip_length": config.frames,
-        "channels": config.channels,
-        "masked_weights": config.masked_weights,
-        "parameters": network.parameters,
-        "precision": network.precision,
-    }
+    network = {} if scorer.backend is None else scorer.backend.describe()
+    spacing = {} if scorer.geometry.spacing == 1 else {"spacing": scorer.geometry.spacing}
+    return {"model": path.resolve().name, **network, **spacing}

@@ -12,7 +12,8 @@ from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError, advice_when_interrupted
 from maskedskipunet.files import require_room
-from maskedskipunet.model.config import SIZE_STEP, NetworkConfig
+from maskedskipunet.input_format import SIZE_STEP
+from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Progress, Silent
@@ -24,8 +25,10 @@ from maskedskipunet.runs import (
     require_free_name,
     write_json,
 )
+from maskedskipunet.scoring.ignored import also_ignoring, in_percent
+from maskedskipunet.scoring.loading import calibration_of
 from maskedskipunet.training.config import TrainConfig
-from maskedskipunet.workflows.calibration import calibrate_on_holdback, calibration_of
+from maskedskipunet.workflows.calibration import calibrate_on_holdback
 from maskedskipunet.workflows.estimate import (
     clip_flops,
     require_memory_for_batch,
@@ -33,7 +36,6 @@ from maskedskipunet.workflows.estimate import (
     training_hours,
 )
 from maskedskipunet.workflows.footage import common_rate, training_clips, training_sources
-from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
 
 SLOW_TRAINING_H = 2.0  # from here on a person should know before it starts
 BYTES_A_WEIGHT = 4
@@ -57,6 +59,7 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
     clips = _clips(config, progress)
     _require_memory_for_batch(config, len(clips[0]))
     _warn_of_hours(config, len(clips[0]), progress)
+    progress.note(clip_span(config))
     run = create_run(config.runs, config.name)
     try:
         run.write_config(config.to_dict())
@@ -120,9 +123,9 @@ def _with_ignored(config: TrainConfig) -> TrainConfig:
     if not config.data.ignore:
         return config
     plain = replace(config.input_format, ignore=())
-    how = also_ignoring(plain, config.data.ignore, "data.ignore")
-    how = for_keeping(how, training_sources(config.data, plain)[1], "data.ignore")
-    return replace(config, data=replace(config.data, ignore=how.ignore))
+    input_format = also_ignoring(plain, config.data.ignore, "data.ignore")
+    input_format = in_percent(input_format, training_sources(config.data, plain)[1], "data.ignore")
+    return replace(config, data=replace(config.data, ignore=input_format.ignore))
 
 
 def initial_network(config: TrainConfig) -> MaskedSkipUNet:
@@ -148,14 +151,7 @@ def _start(config: TrainConfig) -> tuple[TrainConfig, MaskedSkipUNet]:
     if seen is not None:  # what it never looked at, it need not look at now
         data = replace(data, ignore=tuple(dict.fromkeys((*seen.ignore, *data.ignore))))
     if seen is not None and replace(config.input_format, ignore=()) == TrainConfig().input_format:
-        data = replace(
-            data,
-            height_px=seen.height_px,
-            width_px=seen.width_px,
-            fps=seen.fps,
-            stride=seen.stride,
-            image_fps=seen.image_fps,
-        )
+        data = data.seen_as(replace(seen, ignore=data.ignore))
     config = replace(config, model=network.config, data=data, start_from=path)
     network.input_format = config.input_format
     return config, network.train()
@@ -165,7 +161,7 @@ def _clips(config: TrainConfig, progress: Progress) -> tuple[Clips, Clips]:
     return training_clips(
         config.data,
         config.input_format,
-        clip_length=config.model.frames,
+        geometry=config.input_format.clip_geometry(config.model.frames),
         channels=config.model.channels,
         progress=progress,
     )
@@ -191,10 +187,10 @@ def _fit(
         what=f"{config.training.epochs} checkpoints and a state to resume from",
         cure="Make room, name another folder with --runs, or use a smaller --model.latent_dim",
     )
-    how = config.input_format
-    if how.fps is None:
-        how = replace(how, footage_fps=common_rate(training_sources(config.data, how)[1]))
-    network.input_format = how
+    input_format = config.input_format
+    if input_format.fps is None:
+        input_format = replace(input_format, footage_fps=common_rate(training_sources(config.data, input_format)[1]))
+    network.input_format = input_format
     fit(network, *clips, config.training, run, seed=config.seed, progress=progress, resume=resume)
 
 
@@ -202,6 +198,16 @@ def _calibrate(holdback: Clips, config: TrainConfig, run: RunFolder, progress: P
     if len(holdback):
         device = "cpu" if config.training.accelerator == "cpu" else "auto"
         calibrate_on_holdback(run.path, holdback, config.input_format, device, progress)
+
+
+def clip_span(config: TrainConfig) -> str:
+    """What time a clip of the training footage spans, in a sentence."""
+    geometry = config.input_format.clip_geometry(config.model.frames)
+    source = training_sources(config.data, config.input_format)[1][0]
+    rate = source.fps or source.probe().frame_rate or source.image_fps
+    apart = "" if geometry.spacing == 1 else f", each {geometry.spacing} after the one before,"
+    span_s = geometry.span_s(float(rate) / source.stride)
+    return f"a clip of {geometry.length} frames{apart} spans {span_s:.2f} s"
 
 
 def _warn_of_hours(config: TrainConfig, clips: int, progress: Progress) -> None:

@@ -10,9 +10,10 @@ from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import probe_video
+from maskedskipunet.detection.alarm_finder import AlarmCriteria
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
 from maskedskipunet.inference.prepare import Precision
-from maskedskipunet.monitor.alarms import AlarmFinder
+from maskedskipunet.monitor.alarms import CameraAlarms
 from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.news import CameraState, Listener, Load, ModelChange, News, Scored
 from maskedskipunet.monitor.recorder import Recorder, RecordingConfig
@@ -23,10 +24,9 @@ from maskedskipunet.monitor.sinks.courier import Courier
 from maskedskipunet.monitor.sinks.metrics import MetricsSink
 from maskedskipunet.monitor.watching import WatchConfig, watch
 from maskedskipunet.records.store import Records
-from maskedskipunet.workflows.calibration import calibration_of
-from maskedskipunet.workflows.ignored import also_ignoring
+from maskedskipunet.scoring.ignored import IgnoredRegions, also_ignoring
+from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.workflows.model_changes import Changed, ModelChanges
-from maskedskipunet.workflows.scoring import load_scorer
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class WatchPlan:
-    """What will be done. late_frames: frames that come after one before it has its score, (T-1)/2.
+    """What will be done. late_frames: frames that come after one before it has its score.
 
     fps: the rate that frames are taken at; None where the model does not say which it was trained at. threshold: of
     alarms, and the budget that it keeps, in words; None where the model has none, and gives scores alone. left: what
@@ -67,7 +67,7 @@ class WatchPlan:
             late += f" ({self.late_frames * self.stride / self.fps:.2f} s)"
         count = len(self.cameras)
         cameras = f"{count} camera{'' if count == 1 else 's'}"
-        return f"watching {cameras}, {taken}; a score comes {late} and the computing after its frame"
+        return f"watching {cameras}, {taken}; scores arrive {late} plus computing time later"
 
     def told_of_alarms(self) -> str:
         if self.threshold is None:
@@ -104,15 +104,15 @@ def watch_cameras(
     """
     config, patience = config or WatchConfig(), patience or Patience()
     changes = ModelChanges(model)
-    network, how = load_scorer(model, device, precision)
-    calibration = calibration_of(model)
-    setting = None if calibration is None else calibration.alarm
+    scorer = load_scorer(model, device, precision)
+    input_format, calibration = scorer.input_format, scorer.calibration
+    criteria = AlarmCriteria.of(calibration)
     _require_all_there(cameras)
     sources = {
         name: LiveSource(
             address=address,
-            fps=_rate_of(address, fps or how.fps, how.footage_fps),
-            stride=how.stride,
+            fps=_rate_of(address, fps or input_format.fps, input_format.footage_fps),
+            stride=input_format.stride,
             open_s=patience.first_s,
             read_s=patience.stall_s,
             speed=speed,
@@ -120,21 +120,16 @@ def watch_cameras(
         for name, address in cameras.items()
     }
     ignored = {
-        name: also_ignoring(how, (ignore or {}).get(name, ()), f"cameras.{name}.ignore").ignore for name in cameras
+        name: IgnoredRegions.of(also_ignoring(input_format, (ignore or {}).get(name, ()), f"cameras.{name}.ignore"))
+        for name in cameras
     }
-    plan = WatchPlan(list(cameras), network.clip_length // 2, fps or how.fps or how.footage_fps, how.stride)
-    finders: dict[str, AlarmFinder] = {}
-    if calibration is not None and setting is not None:
-        plan = replace(plan, threshold=setting.rule.threshold, budget=str(setting.budget))
+    rate = fps or input_format.fps or input_format.footage_fps
+    plan = WatchPlan(list(cameras), scorer.late_frames, rate, input_format.stride)
+    finders: dict[str, CameraAlarms] = {}
+    if calibration is not None and calibration.alarm is not None and criteria is not None:
+        plan = replace(plan, threshold=criteria.rule.threshold, budget=str(calibration.alarm.budget))
         finders = {
-            name: AlarmFinder(
-                name,
-                str(address),
-                setting,
-                normal_share=calibration.share_of,
-                drift=calibration.drift,
-                speed=_speed(address, speed),
-            )
+            name: CameraAlarms(name, str(address), criteria, speed=_speed(address, speed))
             for name, address in cameras.items()
         }
         config = replace(config, with_maps=True, pictures=config.pictures or recording is not None)
@@ -165,8 +160,7 @@ def watch_cameras(
         opened.callback(service.stopping)
         watch(
             sources,
-            network,
-            (how.height_px, how.width_px),
+            scorer,
             listener,
             ignored=ignored,
             config=config,
@@ -179,7 +173,7 @@ def watch_cameras(
                 listener(alarm)
 
 
-def _alarms(news: News, finders: Mapping[str, AlarmFinder]) -> Iterator[News]:
+def _alarms(news: News, finders: Mapping[str, CameraAlarms]) -> Iterator[News]:
     """What follows for alarms from what was told."""
     match news:
         case Scored():
@@ -188,11 +182,11 @@ def _alarms(news: News, finders: Mapping[str, AlarmFinder]) -> Iterator[News]:
             yield from finders[news.camera].end()
 
 
-def _heed(changed: Changed, finders: Mapping[str, AlarmFinder]) -> ModelChange:
+def _heed(changed: Changed, finders: Mapping[str, CameraAlarms]) -> ModelChange:
     """Have all cameras go by a model's new calibration, and say so; or say why they do not."""
     before = next((finder.threshold for finder in finders.values()), None)
-    calibration = changed.calibration
-    if calibration is None or calibration.alarm is None:
+    calibration, criteria = changed.calibration, AlarmCriteria.of(changed.calibration)
+    if calibration is None or calibration.alarm is None or criteria is None:
         return ModelChange(before, False, time.time(), changed.reason)
     setting = calibration.alarm
     threshold = setting.rule.threshold
@@ -200,7 +194,7 @@ def _heed(changed: Changed, finders: Mapping[str, AlarmFinder]) -> ModelChange:
         told = f"the model has a threshold now, {threshold:.5f} for {setting.budget}: start watching again for alarms"
         return ModelChange(None, False, time.time(), told)
     for finder in finders.values():
-        finder.take_over(setting, normal_share=calibration.share_of, drift=calibration.drift)
+        finder.take_over(criteria)
     told = (
         f"the model was calibrated again: alarms from {threshold:.5f} on, for {setting.budget} (before, {before:.5f})"
     )

@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from maskedskipunet.detection.regions import MOST_EDGES, Region, covering_boxes, is_shape, region_mask
 from maskedskipunet.errors import ConfigError, DataError
+from maskedskipunet.scoring.shapes import MOST_EDGES, Region, covering_boxes, is_shape, region_mask
 
 HEIGHT, WIDTH = 30, 40
 sizes = st.integers(1, 60)

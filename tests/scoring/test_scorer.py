@@ -16,12 +16,13 @@ from torch import Tensor
 import maskedskipunet as msu
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import ConfigError, VideoError
 from maskedskipunet.inference import choosing
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
-from maskedskipunet.inference.scorer import Ended, FrameScore, score_frames, score_together
 from maskedskipunet.model.config import VARIANTS, InputFormat
 from maskedskipunet.model.network import MaskedSkipUNet
+from maskedskipunet.scoring.scorer import Ended, Scorer
 
 HOW = InputFormat(height_px=32, width_px=48)
 TOLERANCE = 1e-5  # what another order of adding leaves in single precision
@@ -95,7 +96,7 @@ def test_streaming_gives_what_the_plain_network_gives_frame_by_frame(variant: st
         expected = plain_scores(network, frames)
         assert len({score for score in expected if score is not None}) == 10 - clip_length  # all differ
 
-        assert_same([*score_frames(frames, prepare(network, "cpu"), HOW, batch_size=4)], expected)
+        assert_same([*Scorer(prepare(network, "cpu"), HOW).score(frames, batch_size=4)], expected)
 
 
 @pytest.mark.parametrize("form", ["Direct", "Tiled"])
@@ -108,7 +109,7 @@ def test_whichever_form_is_found_the_fastest_the_scores_are_the_plain_networks(
     frames = video(5)
     prepared = prepare(network, "cpu")
 
-    assert_same([*score_frames(frames, prepared, HOW)], plain_scores(network, frames))
+    assert_same([*Scorer(prepared, HOW).score(frames)], plain_scores(network, frames))
     if not network.mixes_frames:
         forms = prepared.stages(HOW.height_px, HOW.width_px).forms
         assert any(name.startswith("tiles") for name in forms.values()) == (form == "Tiled")
@@ -119,7 +120,7 @@ def test_scores_in_reduced_precision_are_near_the_full_ones(variant: str) -> Non
     network = trained(variant)
     frames = video(5)
 
-    scores = [*score_frames(frames, prepare(network, "cpu", "bfloat16"), HOW)]
+    scores = [*Scorer(prepare(network, "cpu", "bfloat16"), HOW).score(frames)]
 
     expected = plain_scores(network, frames)
     assert [score.score for score in scores] == [
@@ -132,7 +133,7 @@ def test_the_first_and_last_frames_have_no_score(clip_length: int) -> None:
     network = prepare(trained("conv3d_skips", clip_length=clip_length), "cpu")
     half = clip_length // 2
 
-    scores = [score.score is not None for score in score_frames(video(10), network, HOW, batch_size=3)]
+    scores = [score.score is not None for score in Scorer(network, HOW).score(video(10), batch_size=3)]
 
     assert scores == [False] * half + [True] * (10 - 2 * half) + [False] * half
 
@@ -158,7 +159,7 @@ def test_neither_batches_nor_bad_frames_elsewhere_change_a_score(
     plain, prepared = NETWORKS[clip_length]
     frames = video(length, bad=[*bad], seed=seed)
 
-    scores = [*score_frames(iter(frames), prepared, HOW, batch_size=batch_size)]
+    scores = [*Scorer(prepared, HOW).score(iter(frames), batch_size=batch_size)]
 
     assert [(score.index, score.time_s) for score in scores] == [(frame.index, frame.time_s) for frame in frames]
     assert_same(scores, plain_scores(plain, frames))
@@ -171,8 +172,8 @@ def test_a_bad_frame_leaves_holes_where_a_clip_would_span_it_and_nowhere_else(
 ) -> None:
     network, half, bad = prepare(trained("conv3d_skips", clip_length=clip_length), "cpu"), clip_length // 2, 6
 
-    whole = [*score_frames(video(13), network, HOW)]
-    scores = [*score_frames(video(13, bad=[bad]), network, HOW, batch_size=batch_size)]
+    whole = [*Scorer(network, HOW).score(video(13))]
+    scores = [*Scorer(network, HOW).score(video(13, bad=[bad]), batch_size=batch_size)]
 
     for position, (score, before) in enumerate(zip(scores, whole, strict=True)):
         assert (score.index, score.time_s) == (before.index, before.time_s)
@@ -185,7 +186,7 @@ def test_a_bad_frame_leaves_holes_where_a_clip_would_span_it_and_nowhere_else(
 def test_a_video_of_bad_frames_has_no_scores() -> None:
     network = prepare(trained("masked_skips"), "cpu")
 
-    scores = [*score_frames(video(5, bad=range(5)), network, HOW, batch_size=2, with_maps=True)]
+    scores = [*Scorer(network, HOW).score(video(5, bad=range(5)), batch_size=2, with_maps=True)]
 
     assert [(s.index, s.score, s.map, s.reconstruction) for s in scores] == [
         (2 * i + 4, None, None, None) for i in range(5)
@@ -200,7 +201,7 @@ def test_maps_and_reconstructions_are_those_of_the_plain_network(variant: str, c
     expected = rebuilt_one_by_one(network, frames)
     assert len(expected) >= 3
 
-    for position, score in enumerate(score_frames(frames, prepare(network, "cpu"), HOW, with_maps=True)):
+    for position, score in enumerate(Scorer(prepare(network, "cpu"), HOW).score(frames, with_maps=True)):
         if position not in expected:
             assert (score.score, score.map, score.reconstruction) == (None, None, None)
             continue
@@ -218,7 +219,7 @@ def test_maps_and_reconstructions_are_those_of_the_plain_network(variant: str, c
 def test_maps_are_left_out_unless_asked_for() -> None:
     network = prepare(trained("masked_skips"), "cpu")
 
-    scores = [*score_frames(video(5), network, HOW)]
+    scores = [*Scorer(network, HOW).score(video(5))]
 
     assert all(score.map is None and score.reconstruction is None for score in scores)
 
@@ -271,7 +272,7 @@ def test_each_frame_is_encoded_once_and_memory_does_not_grow_with_the_video(vari
     gc.collect()
     for length in (10, 26):
         watched, stream = Watched(network), Stream(length)
-        for _ in score_frames(stream, cast(PreparedNetwork, watched), HOW, batch_size=batch_size):
+        for _ in Scorer(cast(PreparedNetwork, watched), HOW).score(stream, batch_size=batch_size):
             # A batch's features live on as copies of the rows still needed, never as a whole.
             assert sum(reference() is not None for reference in watched.handed_out) == 0
         assert watched.encoded == length
@@ -291,7 +292,7 @@ def test_with_batches_of_one_each_score_comes_as_soon_as_its_clip_is_there(clip_
             assert come.acquire(timeout=60), "a score waited for a frame that its clip does not hold"
             yield frame
 
-    with closing(score_frames(camera(), network, HOW, batch_size=1)) as scores:
+    with closing(Scorer(network, HOW).score(camera(), batch_size=1)) as scores:
         for _ in range(half):
             come.release()
         for position in range(there):
@@ -304,7 +305,7 @@ def test_scoring_leaves_images_alone() -> None:
     frames = video(4)
     before = [frame.image.copy() for frame in frames if frame.image is not None]
 
-    [*score_frames(frames, prepare(trained("masked_skips"), "cpu"), HOW, with_maps=True)]
+    [*Scorer(prepare(trained("masked_skips"), "cpu"), HOW).score(frames, with_maps=True)]
 
     assert all(np.array_equal(frame.image, image) for frame, image in zip(frames, before, strict=True))
 
@@ -312,7 +313,7 @@ def test_scoring_leaves_images_alone() -> None:
 @pytest.mark.parametrize("batch_size", [0, -1])
 def test_batches_of_nothing_are_refused(batch_size: int) -> None:
     with pytest.raises(ConfigError, match=f"batch_size: {batch_size} frames together. Use 1 or more"):
-        next(score_frames(video(3), prepare(trained("unet"), "cpu"), HOW, batch_size=batch_size))
+        next(Scorer(prepare(trained("unet"), "cpu"), HOW).score(video(3), batch_size=batch_size))
 
 
 @settings(max_examples=12)
@@ -329,12 +330,12 @@ def test_which_videos_are_scored_together_changes_no_score(
     videos = [video(length, bad=bad, seed=seed) for seed, length in enumerate(lengths)]
 
     found: dict[int, list[FrameScore | Ended]] = {at: [] for at in range(len(videos))}
-    for at, score in score_together(enumerate(videos), network, HOW, at_once=at_once, batch_size=batch_size):
+    for at, score in Scorer(network, HOW).score_sources(enumerate(videos), at_once=at_once, batch_size=batch_size):
         found[at].append(score)
 
     for at, frames in enumerate(videos):
         *scores, last = found[at]
-        alone = [*score_frames(frames, network, HOW)]
+        alone = [*Scorer(network, HOW).score(frames)]
         assert last == Ended(None)
         assert [(one.index, one.time_s) for one in scores if isinstance(one, FrameScore)] == [
             (one.index, one.time_s) for one in alone
@@ -358,7 +359,7 @@ def test_a_video_that_breaks_off_is_told_and_those_beside_it_go_on() -> None:
 
     ended = {}
     scores = dict.fromkeys("abc", 0)
-    for name, found in score_together(videos(), network, HOW, at_once=2, batch_size=4):
+    for name, found in Scorer(network, HOW).score_sources(videos(), at_once=2, batch_size=4):
         if isinstance(found, Ended):
             ended[name] = found.error
             assert len(opened) < 3 or len(ended) > 0  # the third waits for a place
@@ -380,7 +381,7 @@ def test_no_thread_is_left_when_videos_are_left_half_scored() -> None:
         finally:
             closed.append(number)
 
-    with closing(score_together(((at, endless(at)) for at in range(5)), network, HOW, at_once=3)) as scores:
+    with closing(Scorer(network, HOW).score_sources(((at, endless(at)) for at in range(5)), at_once=3)) as scores:
         next(scores)
 
     assert sorted(closed) == [0, 1, 2]

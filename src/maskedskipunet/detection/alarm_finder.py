@@ -1,0 +1,146 @@
+"""Alarms of one source: its frame scores become events, by the rule in force, with boxes in its picture."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.day import DayAlarms, rule_of_day
+from maskedskipunet.detection.drift import DriftChange, DriftReference, without_new_normal
+from maskedskipunet.detection.events import Box, Event, EventRule, EventStream, EventUpdate, map_boxes
+from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.detection.rule_in_force import RuleInForce
+
+
+@dataclass(frozen=True)
+class AlarmCriteria:
+    """When scores are an alarm.
+
+    rule: holds where no other does. day: parts of the day with rules of their own. drift: what normal looked like when
+    the model was calibrated; while it looks otherwise, thresholds are raised. normal_share: how rare a score is among
+    normal frames.
+    """
+
+    rule: EventRule
+    day: DayAlarms | None = None
+    drift: DriftReference | None = None
+    normal_share: Callable[[float], float] | None = None
+
+    @classmethod
+    def of(cls, calibration: Calibration | None, threshold: float | None = None) -> "AlarmCriteria | None":
+        """The criteria of a calibration, at another threshold where one is named, or of a threshold alone.
+
+        A threshold that is named holds all day. None where there is no threshold at all.
+        """
+        rule = _rule(calibration, threshold)
+        if rule is None:
+            return None
+        if calibration is None:
+            return cls(rule)
+        alarm = calibration.alarm
+        day = alarm.day if alarm is not None and alarm.rule == rule else None
+        return cls(rule, day, calibration.drift, calibration.share_of)
+
+
+def _rule(calibration: Calibration | None, threshold: float | None) -> EventRule | None:
+    alarm = None if calibration is None else calibration.alarm
+    if threshold is None:
+        return None if alarm is None else alarm.rule
+    if alarm is not None:
+        return alarm.rule.at(threshold, alarm.usual)
+    rule = EventRule(threshold=threshold, release=threshold)
+    return rule if calibration is None else rule.at(threshold, calibration.threshold(0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class FrameAlarms:
+    """What follows from one frame. rule: that held for it. drift: None unless it begins or ends with the frame."""
+
+    rule: EventRule
+    updates: tuple[EventUpdate, ...]
+    drift: DriftChange | None
+
+
+class AlarmFinder:
+    """Finds the events of one source as its scores come, and sees when normal itself has changed.
+
+    source: its name, in events. Its memory does not grow.
+    """
+
+    def __init__(self, source: str, criteria: AlarmCriteria) -> None:
+        self._in_force = RuleInForce(criteria.rule, criteria.day, criteria.drift)
+        self._events = EventStream(source, criteria.rule, normal_share=criteria.normal_share)
+
+    @property
+    def threshold(self) -> float:
+        """The common threshold, whatever part of the day it is and whether it is raised."""
+        return self._in_force.common.threshold
+
+    @property
+    def running(self) -> Event | None:
+        """The event that goes on, as it is known now; None where there is none."""
+        return self._events.running
+
+    def take_over(self, criteria: AlarmCriteria) -> None:
+        """Go by other criteria from the next frame on; an event that runs is held against them too."""
+        self._in_force.take_over(criteria.rule, criteria.day, criteria.drift)
+        self._events.take_over(criteria.rule, criteria.normal_share)
+
+    def add(
+        self, frame: FrameScore, *, height_px: int = 0, width_px: int = 0, time_of_day_s: float | None = None
+    ) -> FrameAlarms:
+        """Take the next frame, and return what follows from it.
+
+        height_px, width_px: of the source's picture, in whose pixels boxes are; 0 where it is not known, for no boxes.
+        time_of_day_s: since midnight; None where it is not known, so that the common rule holds.
+        """
+        rule, change = self._in_force.see(frame.time_s, frame.score, frame.map, time_of_day_s=time_of_day_s)
+        boxes = partial(_boxes, frame.map, rule.release, height_px, width_px)
+        updates = self._events.add(frame.index, frame.time_s, frame.score, boxes, rule)
+        return FrameAlarms(rule, tuple(updates), change)
+
+    def finish(self) -> list[EventUpdate]:
+        """Nothing is seen of the source for now, or any more: return the end of the running event, if there is one."""
+        return self._events.finish()
+
+
+class VideoAlarms:
+    """Collects the alarms of a whole video while its scores come.
+
+    source: its name, in events. height_px, width_px: of its picture. starts_s: the time of day at its time 0, in
+    seconds since midnight; None where it is not known. rule: the one that holds at its
+    beginning. changes: where drift began or ended so far.
+    """
+
+    def __init__(
+        self, source: str, criteria: AlarmCriteria, *, height_px: int, width_px: int, starts_s: float | None = None
+    ) -> None:
+        self.changes: list[DriftChange] = []
+        self.rule = rule_of_day(criteria.rule, criteria.day, starts_s)
+        self._finder = AlarmFinder(source, criteria)
+        self._starts_s, self._height_px, self._width_px = starts_s, height_px, width_px
+        self._ended: list[Event] = []
+
+    def add(self, frame: FrameScore) -> None:
+        """Take the next frame."""
+        time_of_day_s = None if self._starts_s is None else self._starts_s + frame.time_s
+        size_px = {"height_px": self._height_px, "width_px": self._width_px}
+        found = self._finder.add(frame, **size_px, time_of_day_s=time_of_day_s)
+        self._ended += [update.event for update in found.updates if update.phase == "end"]
+        if found.drift is not None:
+            self.changes.append(found.drift)
+
+    def finish(self) -> tuple[Event, ...]:
+        """The video has ended: return its events; those of minutes that turned out to be drift are held against it."""
+        self._ended += [update.event for update in self._finder.finish()]
+        return tuple(without_new_normal(self._ended, self.changes, self.rule))
+
+
+def _boxes(score_map: NDArray[np.float32] | None, level: float, height_px: int, width_px: int) -> tuple[Box, ...]:
+    """Where a frame is anomalous, in pixels of its source; nothing where its map or the source's size is not known."""
+    if score_map is None or not height_px or not width_px:
+        return ()
+    return map_boxes(score_map, level, height_px=height_px, width_px=width_px)

@@ -1,0 +1,25 @@
+"""What is known of one frame once it was scored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class FrameScore:
+    """How anomalous one frame is.
+
+    index, time_s: of the frame. score: higher is more anomalous; None where no clip is centred on it: at the beginning
+    and the end, as far as half a clip reaches, and where a frame of its clip is bad. map: float32 (H, W), the score map
+    at the network's size, and reconstruction: uint8 (C, H, W), both None where not asked for or where there is no
+    score. cues: the raw score of each cue that judged the frame, by its name; empty where the network alone does.
+    """
+
+    index: int
+    time_s: float
+    score: float | None
+    map: NDArray[np.float32] | None = None
+    reconstruction: NDArray[np.uint8] | None = None
+    cues: Mapping[str, float] = field(default_factory=dict)

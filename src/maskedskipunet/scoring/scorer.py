@@ -1,0 +1,293 @@
+"""The one scorer: a file and a camera differ only in where their frames come from."""
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.clip_geometry import ClipGeometry
+from maskedskipunet.data.ahead import read_ahead
+from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.resizing import network_frame
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.errors import ConfigError, DataError
+from maskedskipunet.input_format import InputFormat
+from maskedskipunet.scoring.backend import Backend
+from maskedskipunet.scoring.cue import Cue, CueRun, CueScore, Fuse, keep_network_score, take_first_cue
+from maskedskipunet.scoring.ignored import IgnoredRegions
+from maskedskipunet.scoring.sized_frame import SizedFrame
+from maskedskipunet.scoring.window import (
+    PUBLISHED_SCORE,
+    ClipWindow,
+    DueClips,
+    ScoreFunction,
+    encode_frames,
+    score_clips,
+)
+
+K = TypeVar("K")
+BATCH_SIZE = 8  # frames a turn where there is no network that says how many pay
+COLOUR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A source gives no more frames. error: what it broke off with; None where that was its end."""
+
+    error: DataError | None
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """A model that turns frames into frame scores, of one source or of many side by side.
+
+    backend: the network, ready to score; None for a model of cues alone. input_format: what it looks at. calibration:
+    what its scores mean; None where it was not calibrated. score_function: how reconstructions become scores. cues:
+    what judges frames beside the network. fuse: how their scores become one; None keeps the network's.
+    A scorer holds nothing of its sources, so that several threads may use one. Use `load_scorer` for a trained model.
+    Raises ConfigError where there is neither a network nor a cue.
+    """
+
+    backend: Backend | None
+    input_format: InputFormat
+    calibration: Calibration | None = None
+    score_function: ScoreFunction = PUBLISHED_SCORE
+    cues: Sequence[Cue] = ()
+    fuse: Fuse | None = None
+
+    def __post_init__(self) -> None:
+        if self.backend is None and not self.cues:
+            raise ConfigError("a model without a network and without cues", "scorer", "Name one cue or more")
+
+    @cached_property
+    def geometry(self) -> ClipGeometry:
+        """Which frames make a clip."""
+        return self.input_format.clip_geometry(1 if self.backend is None else self.backend.clip_length)
+
+    @cached_property
+    def ignored(self) -> IgnoredRegions:
+        """What is not looked at. Raises ConfigError for what is no shape."""
+        return IgnoredRegions.of(self.input_format)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the frames that it looks at."""
+        return COLOUR if self.backend is None else self.backend.channels
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Height and width of the frames that it looks at."""
+        return self.input_format.height_px, self.input_format.width_px
+
+    @property
+    def batch_size(self) -> int:
+        """How many frames are worth scoring at once."""
+        return BATCH_SIZE if self.backend is None else self.backend.batch_size
+
+    @property
+    def late_frames(self) -> int:
+        """How many sampled frames after a frame its score waits for."""
+        return max(self.geometry.half_span, *(cue.late_frames for cue in self.cues), 0)
+
+    @property
+    def wants_images(self) -> bool:
+        """Whether a cue looks at the sources' own pictures."""
+        return any(cue.wants_images for cue in self.cues)
+
+    def score(
+        self,
+        frames: Iterable[Frame],
+        *,
+        batch_size: int | None = None,
+        with_maps: bool = False,
+        ignored: NDArray[np.bool_] | None = None,
+    ) -> Generator[FrameScore, None, None]:
+        """Score each frame of one source as it comes, encoding it once; memory does not depend on how many there are.
+
+        frames: already sampled as the input format says. batch_size: frames encoded together; None: as many as pay on
+        this network; 1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
+        with_maps: also give score maps and reconstructions. ignored: (H, W), in place of what the input format says is
+        ignored, for frames that have the network's size already. Yields one FrameScore a frame, in order.
+        Raises DataError where all of a frame is ignored.
+        """
+        together = self.score_sources([(None, frames)], batch_size=batch_size, with_maps=with_maps, ignored=ignored)
+        with closing(together):
+            for _, found in together:
+                if isinstance(found, FrameScore):
+                    yield found
+                elif found.error is not None:
+                    raise found.error
+
+    def score_sources(
+        self,
+        sources: Iterable[tuple[K, Iterable[Frame]]],
+        *,
+        at_once: int = 1,
+        batch_size: int | None = None,
+        with_maps: bool = False,
+        ignored: NDArray[np.bool_] | None = None,
+    ) -> Generator[tuple[K, FrameScore | Ended], None, None]:
+        """Score the frames of several sources, up to `at_once` of them side by side in one batch.
+
+        sources: each a key and its frames; the next is asked for when there is a place for it. batch_size: frames
+        encoded together, of all sources; see `score` for it and the rest. Yields keys with the FrameScores of each
+        source in order and, last, how it ended. Which sources are scored together changes scores by rounding alone.
+        """
+        batch_size = self.batch_size if batch_size is None else batch_size
+        if batch_size < 1:
+            raise ConfigError(f"{batch_size} frames together", "batch_size", "Use 1 or more")
+        if at_once < 1:
+            raise ConfigError(f"{at_once} videos together", "at_once", "Use 1 or more")
+        share = max(1, batch_size // at_once)
+        waiting = iter(sources)
+        running: list[_Running[K]] = []
+        try:
+            while True:
+                for key, frames in islice(waiting, at_once - len(running)):
+                    # Decoding and resizing run in a thread of their own, a share ahead of the network.
+                    stream = read_ahead(self._sized(frames, ignored), share)
+                    running.append(_Running(key, self.open_window(), stream))
+                if not running:
+                    return
+                # As many frames a turn when few sources are left, or the last long one would be slow.
+                arrivals = [source.take(max(1, batch_size // len(running))) for source in running]
+                for source, scores in zip(running, self.score_turn(arrivals, with_maps=with_maps), strict=True):
+                    yield from ((source.key, score) for score in scores)
+                    if source.ended is not None:
+                        yield source.key, source.ended
+                running = [source for source in running if source.ended is None]
+        finally:
+            for source in running:
+                source.stream.close()
+
+    def open_window(self) -> "SourceWindow":
+        """Make what the scorer keeps of one source from turn to turn."""
+        return SourceWindow(self.geometry, self.cues)
+
+    def score_turn(self, arrivals: Sequence["Arrivals"], *, with_maps: bool) -> list[list[FrameScore]]:
+        """Encode what came of several sources together, and score the clips that are due.
+
+        Returns for each Arrivals the scores that are known by now, each frame's exactly once, in order.
+        """
+        if self.backend is None:
+            found = [[FrameScore(*_numbers(sized), None) for sized in came.frames] for came in arrivals]
+        else:
+            found = self._network_scores(self.backend, arrivals, with_maps)
+        if not self.cues:
+            return found
+        fuse = self.fuse or (take_first_cue if self.backend is None else keep_network_score)
+        return [came.window.judged(came, scores, fuse) for came, scores in zip(arrivals, found, strict=True)]
+
+    def warm_up(self) -> None:
+        """Find the fastest form of the network's parts before frames come, for it takes seconds."""
+        blank = np.zeros((self.channels, *self.size_px), np.uint8)
+        frames = [SizedFrame(Frame(index, 0.0, None), blank) for index in range(self.geometry.span)]
+        self.score_turn([Arrivals(self.open_window(), frames)], with_maps=False)
+
+    def _network_scores(
+        self, backend: Backend, arrivals: Sequence["Arrivals"], with_maps: bool
+    ) -> list[list[FrameScore]]:
+        encoded = iter(encode_frames([sized for came in arrivals for sized in came.frames], backend))
+        due: list[tuple[int, DueClips]] = []
+        for number, came in enumerate(arrivals):
+            if came.broken:
+                due.append((number, came.window.clips.end()))
+            due.append((number, came.window.clips.add(list(islice(encoded, len(came.frames))))))
+        found: list[list[FrameScore]] = [[] for _ in arrivals]
+        scores = score_clips(
+            [clips for _, clips in due],
+            backend,
+            self.geometry,
+            with_maps=with_maps,
+            function=self.score_function,
+        )
+        for (number, _), part in zip(due, scores, strict=True):
+            found[number] += part
+        return found
+
+    def _sized(self, frames: Iterable[Frame], ignored: NDArray[np.bool_] | None) -> Iterator[SizedFrame]:
+        height_px, width_px = self.size_px
+        for frame in frames:
+            if frame.image is None:
+                yield SizedFrame(frame, None)
+                continue
+            pixels = network_frame(frame.image, height_px=height_px, width_px=width_px, channels=self.channels)
+            mask = self.ignored.mask(*frame.image.shape[:2]) if ignored is None else ignored
+            yield SizedFrame.ignoring(frame if self.wants_images else replace(frame, image=None), pixels, mask)
+
+
+class SourceWindow:
+    """What a scorer keeps of one source from turn to turn: encoded frames, and the runs of its cues.
+
+    Its memory is bounded, however long the source is.
+    """
+
+    def __init__(self, geometry: ClipGeometry, cues: Sequence[Cue] = ()) -> None:
+        self.clips = ClipWindow(geometry)
+        self._cues = cues
+        self._runs: dict[str, CueRun] = {}
+        self._judged: dict[str, deque[CueScore]] = {cue.name: deque() for cue in cues}
+        self._scored: deque[FrameScore] = deque()  # by the network, while a cue has not judged them
+
+    def judged(self, came: "Arrivals", scores: Iterable[FrameScore], fuse: Fuse) -> list[FrameScore]:
+        """Let the cues judge what came, and return the frames whose scores are all known, in order.
+
+        scores: the network's, that are known by now.
+        """
+        self._scored.extend(scores)
+        for cue in self._cues:
+            judged = self._judged[cue.name]
+            if came.broken and cue.name in self._runs:
+                judged.extend(self._runs.pop(cue.name).finish())
+            if came.frames:
+                if cue.name not in self._runs:
+                    self._runs[cue.name] = cue.start_run()
+                judged.extend(self._runs[cue.name].add(came.frames))
+        found = []
+        while self._scored and all(self._judged.values()):
+            cues: Mapping[str, CueScore] = {name: waiting.popleft() for name, waiting in self._judged.items()}
+            found.append(fuse(self._scored.popleft(), cues))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Neighbouring frames that came of one source, for its window.
+
+    broken: whether they are no neighbours of what came before, whose last clips are due then.
+    """
+
+    window: SourceWindow
+    frames: Sequence[SizedFrame]
+    broken: bool = False
+
+
+class _Running(Generic[K]):
+    """A source that is being scored. ended: how, once it has no more frames."""
+
+    def __init__(self, key: K, window: SourceWindow, stream: Generator[SizedFrame, None, None]) -> None:
+        self.key, self.stream = key, stream
+        self.ended: Ended | None = None
+        self._window = window
+
+    def take(self, most: int) -> Arrivals:
+        """Its next frames; where it has none, the end of those before."""
+        try:
+            frames = list(islice(self.stream, most))
+        except DataError as error:
+            self.ended = Ended(error)
+            return Arrivals(self._window, [])
+        if not frames:
+            self.ended = Ended(None)
+        return Arrivals(self._window, frames, broken=not frames)
+
+
+def _numbers(sized: SizedFrame) -> tuple[int, float]:
+    return sized.frame.index, sized.frame.time_s
