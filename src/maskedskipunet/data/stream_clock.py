@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from av.container import InputContainer
-from av.format import Flags
 
 T = TypeVar("T")
 
+NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS, of a format
 MOST_HELD = 4  # frames, at a stream's start
 JUMP_S = 2.0  # how much further than real time a stream's clock may move from one frame to the next
 LEAST_STEP_S = 1e-3
@@ -164,7 +164,7 @@ class Stamping:
         """Motion JPEG over HTTP states no times: FFmpeg counts its pictures and takes them for 25 a second."""
         name = container.format.name
         is_live = container.duration is None or name == "rtsp"
-        made_up = container.format.flags & Flags.no_timestamps.value or name.endswith("pipe")
+        made_up = container.format.flags & NO_TIMESTAMPS or name.endswith("pipe")
         base_s = float(container.streams.video[0].time_base or 1)
         return cls(None if is_live and made_up else base_s, is_live)
 

@@ -15,7 +15,7 @@ from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
 from maskedskipunet.data.labels import labels_for
 from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
-from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
+from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate, require_rates
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import DataError
@@ -47,8 +47,7 @@ def training_clips(
     Raises DataError when there is no footage to train on or too little of it, or none of the scene asked for.
     """
     items, sources = training_sources(config, how)
-    for source in sources:
-        require_rate(source.probe(), how.fps, str(source.path))
+    require_rates({str(source.path): source.probe() for source in sources}, how.fps, str(config.footage))
     requests = [
         StoreRequest(name=item.name, source=source, max_frames=share)
         for item, source, share in zip(items, sources, _shares(sources, config.max_frames), strict=True)

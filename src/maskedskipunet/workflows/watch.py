@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
+from maskedskipunet.data.sampling import has_fewer, require_rate
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import probe_video
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
@@ -268,5 +268,4 @@ def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | N
         return asked or footage_fps
     info = probe_video(address.path, "skip")
     require_rate(info, asked, str(address.path))
-    has_fewer = footage_fps is not None and (info.frame_rate or 0.0) < footage_fps * RATE_TOLERANCE
-    return asked or (None if has_fewer else footage_fps)
+    return asked or (None if footage_fps is not None and has_fewer(info, footage_fps) else footage_fps)
