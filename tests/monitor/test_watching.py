@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from maskedskipunet.cli.watch import told
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import read_video
@@ -20,8 +22,9 @@ from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.inference.scorer import score_frames
 from maskedskipunet.model.config import InputFormat
+from maskedskipunet.monitor import rate
 from maskedskipunet.monitor.camera import CameraFrame, Patience
-from maskedskipunet.monitor.news import CameraState, Gap, Load, News, Scored, plain
+from maskedskipunet.monitor.news import CameraState, Gap, Health, Load, News, Scored, plain
 from maskedskipunet.monitor.reading import Arrived
 from maskedskipunet.monitor.watching import WatchConfig, WatchedCamera, watch
 
@@ -107,6 +110,20 @@ def test_what_a_camera_ignores_gives_no_score_and_a_camera_that_ignores_all_stop
         "ended",
         "all of its frames of 64x48 is ignored, nothing is left to look at",
     )
+
+
+def test_a_camera_of_fewer_frames_a_second_than_the_model_was_trained_at_is_told_of_once(
+    footage: Path, network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate, "LOOK_S", 1.0)
+    heard = Heard()
+    cameras = {"a": live(footage, speed=20), "b": live(footage, speed=20)}
+    watch(cameras, network, SIZE_PX, heard, config=replace(NO_HURRY, expected_fps=25.0), patience=PATIENCE)
+
+    (slow,) = heard.of(Health, "a")
+    assert (slow.fault, slow.present) == ("slow", True)
+    assert told(slow).startswith("a: slow, it gives 10 frames a second and the model takes 25: a clip spans 2.5 times")
+    assert len(heard.of(Health, "b")) == 1
 
 
 @pytest.mark.parametrize("fault", ["cut_at", "pause_at"])
@@ -214,6 +231,7 @@ def test_a_listener_that_fails_ends_the_watching_and_no_process_is_left(footage:
 
 READS_ALONE = """
 import sys, time
+from maskedskipunet.cli.watch import told
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.monitor.camera import Camera, CameraFrame, Patience, ReaderProcess

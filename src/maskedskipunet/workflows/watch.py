@@ -28,6 +28,8 @@ from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.model_changes import Changed, ModelChanges
 from maskedskipunet.workflows.scoring import load_scorer
 
+FRAMES_MISSED = 3  # before a camera is taken for lost
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -102,9 +104,11 @@ def watch_cameras(
     Raises DataError for a file that cannot be read, WeightsError for a model that cannot, ConfigError for settings
     that do not fit, RecordsError for a records folder that cannot be used.
     """
-    config, patience = config or WatchConfig(), patience or Patience()
     changes = ModelChanges(model)
     network, how = load_scorer(model, device, precision)
+    model_fps = fps or how.fps or how.footage_fps
+    config = replace(config or WatchConfig(), expected_fps=model_fps)
+    patience = patience or Patience()
     calibration = calibration_of(model)
     setting = None if calibration is None else calibration.alarm
     _require_all_there(cameras)
@@ -122,7 +126,7 @@ def watch_cameras(
     ignored = {
         name: also_ignoring(how, (ignore or {}).get(name, ()), f"cameras.{name}.ignore").ignore for name in cameras
     }
-    plan = WatchPlan(list(cameras), network.clip_length // 2, fps or how.fps or how.footage_fps, how.stride)
+    plan = WatchPlan(list(cameras), network.clip_length // 2, model_fps, how.stride)
     finders: dict[str, AlarmFinder] = {}
     if calibration is not None and setting is not None:
         plan = replace(plan, threshold=setting.rule.threshold, budget=str(setting.budget))
@@ -170,7 +174,7 @@ def watch_cameras(
             listener,
             ignored=ignored,
             config=config,
-            patience=patience,
+            patience=_as_rare(patience, model_fps, how.stride),
             wanted=wanted,
             turned=turned,
         )
@@ -269,3 +273,9 @@ def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | N
     info = probe_video(address.path, "skip")
     require_rate(info, asked, str(address.path))
     return asked or (None if footage_fps is not None and has_fewer(info, footage_fps) else footage_fps)
+
+
+def _as_rare(patience: Patience, fps: float | None, stride: int) -> Patience:
+    """The patience for frames of which few are taken: a stall is what lasts longer than several of them are apart."""
+    apart_s = stride / fps if fps is not None else 0.0
+    return replace(patience, stall_s=max(patience.stall_s, FRAMES_MISSED * apart_s))
