@@ -1,11 +1,18 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskedskipunet.data.stream_clock import MOST_HELD, Stamped, Stamping, StreamClock, with_first_times
+from maskedskipunet.data.stream_clock import (
+    MOST_HELD,
+    Stamped,
+    Stamping,
+    StreamClock,
+    with_first_times,
+    with_judged_start,
+)
 
 Time = float | None
 
@@ -159,3 +166,24 @@ def test_what_is_served_whole_comes_as_fast_as_it_is_read_and_is_never_waited_fo
     assert not Stamping(0.5).stamped("a", 3, 10.0, 10.0001).waited
     assert not Stamping(0.5, is_live=False).stamped("a", 3, 10.0, 10.1).waited
     assert Stamping(None).stamped("a", 3, 10.0, 10.1).stated_s is None
+
+
+@pytest.mark.parametrize("pace", [0.5, 1.0, 2.0])
+def test_where_no_one_waits_the_first_frames_have_right_times_too(pace: float) -> None:
+    clock = StreamClock()
+    stamped = [Stamped(at, pace * at / 5, at / 5) for at in range(300)]
+    found = [clock.time_of(came) for came in with_judged_start(stamped, clock, 60)]
+
+    assert found == pytest.approx([at / 5 for at in range(300)])
+
+
+def test_a_short_recording_is_not_held_up_for_longer_than_it_is() -> None:
+    taken: list[int] = []
+
+    def stream() -> Iterator[Stamped[int]]:
+        for at in range(100):
+            taken.append(at)
+            yield Stamped(at, None, at / 5)
+
+    next(with_judged_start(stream(), StreamClock(), 1.0))
+    assert len(taken) == 6

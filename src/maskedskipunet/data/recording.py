@@ -10,7 +10,7 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from maskedskipunet.data.stream_clock import Stamped, Stamping, StreamClock, with_first_times
+from maskedskipunet.data.stream_clock import Stamped, Stamping, StreamClock, with_first_times, with_judged_start
 from maskedskipunet.data.streams import LiveSource, open_stream, stream_fault
 from maskedskipunet.errors import DiskSpaceError, VideoError
 from maskedskipunet.files import NO_ROOM
@@ -46,10 +46,10 @@ def record(
             with av.open(str(path), "w", format="matroska") as file:
                 copy = file.add_stream_from_template(incoming)
                 packets = _Packets(container.demux(incoming), Stamping.of(container))
-                for came in with_first_times(packets):
+                for came in with_judged_start(with_first_times(packets), clock, seconds):
                     packet, before_s = came.what, now_s
                     now_s = clock.time_of(came)
-                    if max(now_s, time.monotonic() - began_s) >= seconds:
+                    if max(now_s, came.arrived_s - began_s) >= seconds:
                         break
                     shown_later = 0 if packet.pts is None or packet.dts is None else packet.pts - packet.dts
                     later_s = max(0, shown_later) * float(packet.time_base or 1)

@@ -1,6 +1,6 @@
 """When a live frame was taken: the stream's own timestamps, as far as they can be."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +18,7 @@ WAIT_S = 2e-3  # what lay ready is had in less
 SPANS_S = (2.0, 8.0, 32.0)
 JITTER_S = 0.5  # of arrival, which no network spares
 DRIFT = 0.02  # of a span: more than the clock of any camera that works
+JUDGED_S = 5.0  # of a stream's start, in which a clock that is far off is found
 
 
 class StreamClock:
@@ -37,6 +38,13 @@ class StreamClock:
         self._last_s: float | None = None
         self._arrived_s = 0.0  # when the last frame came, as far as it is known
         self._stream_s = 0.0  # the sum of the stream's own steps
+
+    def judge(self, came: "Sequence[Stamped[Any]]") -> None:
+        """Judge the stream's pace by its first frames before any of them has its time."""
+        trial = StreamClock()
+        for one in came:
+            trial.time_of(one)
+        self._checks = trial._checks
 
     def time_of(self, came: "Stamped[Any]") -> float:
         """The time of what came."""
@@ -192,6 +200,21 @@ def with_first_times(stamped: Iterable[Stamped[T]]) -> Iterator[Stamped[T]]:
             yield from _first_filled(held, stated)
             held = None
     yield from held or ()
+
+
+def with_judged_start(stamped: Iterable[Stamped[T]], clock: StreamClock, most_s: float) -> Iterator[Stamped[T]]:
+    """The same, once their clock has judged the first ones: where no one waits for them, they need no wrong times.
+
+    most_s: how much is wanted at all.
+    """
+    coming, held = iter(stamped), []
+    for item in coming:
+        held.append(item)
+        if item.arrived_s - held[0].arrived_s >= min(JUDGED_S, most_s):
+            break
+    clock.judge(held)
+    yield from held
+    yield from coming
 
 
 def _first_filled(held: list[Stamped[T]], stated: list[int]) -> list[Stamped[T]]:
