@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -281,3 +282,18 @@ def trimmed_copy(source: Path, path: Path, lost_frames: int) -> None:
 def test_the_rate_of_footage_is_known_where_it_is_one(tmp_path, rates, common):
     videos = [write_video(tmp_path / f"{at}.mp4", 6, rate) for at, rate in enumerate(rates)]
     assert footage.common_rate([footage.source_of(video, HOW, "stop") for video in videos]) == common
+
+
+def test_videos_of_another_rate_than_in_training_are_noted_once(tmp_path: Path, listener: Any) -> None:
+    rates = {"a": 10, "b": 2, "c": 10.2, "d": 25}
+    videos = [write_video(tmp_path / f"{name}.mp4", 6, rate) for name, rate in rates.items()]
+    sources = [footage.source_of(video, HOW, "stop") for video in videos]
+    for how in (HOW, replace(HOW, fps=2.0), replace(HOW, fps=2.0, footage_fps=10.0)):
+        footage.note_other_rates(sources, how, listener)
+    assert listener.notes == []
+
+    footage.note_other_rates(sources, replace(HOW, footage_fps=10.0), listener)
+
+    (note,) = listener.notes
+    assert "2 of 4 videos" in note
+    assert "b.mp4 (2), d.mp4 (25)" in note

@@ -20,7 +20,7 @@ from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
-from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.gathering import RemoteVideo
 from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.precision import precision_effect
@@ -101,6 +101,7 @@ def score(
     effect = None if precision == "float32" else precision_effect(model, network, source, how)
     calibration = calibration_of(model)
     note_unknown_times(calibration, [source.path], progress)
+    note_other_rates([source], how, progress)
     job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, calibration=calibration)
     with progress.stage(job.title, job.steps) as advance:
         return replace(job.run(network, how, advance), effect=effect)

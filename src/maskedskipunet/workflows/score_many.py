@@ -32,7 +32,7 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.day_parts import note_unknown_times
-from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.ignored import also_ignoring
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
@@ -222,6 +222,7 @@ class _Archive:
         """address: where they were fetched from."""
         if not jobs:
             return
+        note_other_rates([job.source for job, _ in jobs], self.how, self.progress)
         settings = {job.name: its for job, its in jobs}
         with_maps = any(job.with_maps for job, _ in jobs)
         with self.progress.stage(jobs[0][0].title, sum(job.steps for job, _ in jobs)) as advance:

@@ -24,7 +24,7 @@ from maskedskipunet.runs import RunFolder, write_json
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.day_parts import note_unknown_times
-from maskedskipunet.workflows.footage import test_videos
+from maskedskipunet.workflows.footage import note_other_rates, test_videos
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
 
@@ -73,6 +73,7 @@ def test(
     expected = sum(video.source.expected_frames() for video in found)
     progress = progress or Silent()
     note_unknown_times(calibration, [video.source.path for video in found], progress)
+    note_other_rates([video.source for video in found], how, progress)
     if with_maps:
         _require_room_for_maps(folder, expected, how, progress)
     stage = ("testing and drawing", 2 * expected) if with_videos else ("testing", expected)
