@@ -1,6 +1,6 @@
 """Fewer frames a second: three frames at 5 and at 60 a second are different things to a network."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, floor
 from typing import Protocol, TypeVar
 
@@ -91,6 +91,11 @@ def require_rates(infos: Mapping[str, SourceInfo], fps: float | None, where: str
         where,
         f"Leave them out, or train with --data.fps {_floor(few[slowest[0]].frame_rate or 0.0)} or less",
     )
+
+
+def are_alike(rates: Sequence[float]) -> bool:
+    """Whether frames a second of several sources are one rate to a network."""
+    return not rates or min(rates) >= max(rates) * RATE_TOLERANCE
 
 
 def has_fewer(info: SourceInfo, fps: float) -> bool:

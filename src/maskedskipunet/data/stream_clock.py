@@ -19,6 +19,7 @@ SPANS_S = (2.0, 8.0, 32.0)
 JITTER_S = 0.5  # of arrival, which no network spares
 DRIFT = 0.02  # of a span: more than the clock of any camera that works
 JUDGED_S = 5.0  # of a stream's start, in which a clock that is far off is found
+MOST_JUDGED = 1000  # frames: a film from a server comes as fast as it can
 
 
 class StreamClock:
@@ -171,10 +172,11 @@ class Stamping:
     def of(cls, container: InputContainer) -> "Stamping":
         """Motion JPEG over HTTP states no times: FFmpeg counts its pictures and takes them for 25 a second."""
         name = container.format.name
-        is_live = container.duration is None or name == "rtsp"
-        made_up = container.format.flags & NO_TIMESTAMPS or name.endswith("pipe")
-        base_s = float(container.streams.video[0].time_base or 1)
-        return cls(None if is_live and made_up else base_s, is_live)
+        if container.format.flags & NO_TIMESTAMPS or name.endswith("pipe"):
+            return cls(None)
+        # Not by its length: a live fragmented MP4 states that of its first fragment, a transport stream none.
+        has_end = container.duration is not None if name == "hls" else container.size > 0
+        return cls(float(container.streams.video[0].time_base or 1), not has_end)
 
     def stamped(self, what: T, pts: int | None, asked_s: float, came_s: float) -> Stamped[T]:
         """What was asked for and came at these times by a clock here."""
@@ -210,7 +212,7 @@ def with_judged_start(stamped: Iterable[Stamped[T]], clock: StreamClock, most_s:
     coming, held = iter(stamped), []
     for item in coming:
         held.append(item)
-        if item.arrived_s - held[0].arrived_s >= min(JUDGED_S, most_s):
+        if item.arrived_s - held[0].arrived_s >= min(JUDGED_S, most_s) or len(held) == MOST_JUDGED:
             break
     clock.judge(held)
     yield from held

@@ -15,7 +15,7 @@ from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
 from maskedskipunet.data.labels import labels_for
 from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
-from maskedskipunet.data.sampling import NAMES_SHOWN, RATE_TOLERANCE, require_rate, require_rates
+from maskedskipunet.data.sampling import NAMES_SHOWN, are_alike, require_rate, require_rates
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import DataError
@@ -92,8 +92,7 @@ def common_rate(sources: Sequence[Source]) -> float | None:
     """The frames a second that videos have, if it is one for all of them; None where it is not, or not known."""
     rates = [source.probe().frame_rate for source in sources]
     known = [float(rate) for rate in rates if rate is not None]
-    is_one = len(known) == len(sources) > 0 and _are_alike(min(known), max(known))
-    return float(median(known)) if is_one else None
+    return float(median(known)) if len(known) == len(sources) > 0 and are_alike(known) else None
 
 
 def note_other_rates(sources: Sequence[Source], how: InputFormat, progress: Progress) -> None:
@@ -102,7 +101,7 @@ def note_other_rates(sources: Sequence[Source], how: InputFormat, progress: Prog
     if how.fps is not None or trained_fps is None:
         return
     rates = [(source.path.name, source.probe().frame_rate or trained_fps) for source in sources]
-    others = [f"{name} ({rate:.4g})" for name, rate in rates if not _are_alike(rate, trained_fps)]
+    others = [f"{name} ({rate:.4g})" for name, rate in rates if not are_alike([rate, trained_fps])]
     if others:
         more = f" and {len(others) - NAMES_SHOWN} more" if len(others) > NAMES_SHOWN else ""
         progress.note(
@@ -110,10 +109,6 @@ def note_other_rates(sources: Sequence[Source], how: InputFormat, progress: Prog
             f"the model was trained at: {', '.join(others[:NAMES_SHOWN])}{more}; their clips span another time, so "
             "their scores do not compare. Train with --data.fps to look at all videos at one rate"
         )
-
-
-def _are_alike(rate: float, other: float) -> bool:
-    return min(rate, other) >= max(rate, other) * RATE_TOLERANCE
 
 
 def training_places(dataset: Dataset) -> str:
