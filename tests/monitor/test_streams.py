@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from maskedskipunet.data import stream_clock
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.streams import LiveSource
@@ -56,6 +57,19 @@ def test_a_clock_that_jumps_back_leaves_times_rising(rtsp: Rtsp, footage: Path) 
     assert len(times_s) == 40
     assert all(later > earlier for earlier, later in pairwise(times_s))
     assert times_s[-1] - times_s[-2] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("pace", [0.5, 2.0])
+def test_a_stream_whose_stamps_go_at_another_pace_goes_by_arrival(
+    rtsp: Rtsp, footage: Path, pace: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_clock, "SPANS_S", (0.4,))  # so that it takes no 4 s
+    monkeypatch.setattr(stream_clock, "JITTER_S", 0.1)
+    server = rtsp(footage, footage, speed=2)
+    server.stamp = lambda _, time_s: pace * time_s / 2
+    times_s = [frame.time_s for frame in until_it_ends(server)]
+
+    assert times_s[75] - times_s[45] == pytest.approx(1.5, abs=0.1)
 
 
 def test_a_stream_that_stalls_without_closing_is_given_up_in_time(rtsp: Rtsp, footage: Path) -> None:

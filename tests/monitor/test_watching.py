@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from maskedskipunet.cli.watch import told
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import read_video
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.input_format import InputFormat
+from maskedskipunet.monitor import rate
 from maskedskipunet.monitor.camera import CameraFrame, Patience
-from maskedskipunet.monitor.news import CameraState, Gap, Load, News, Scored, plain
+from maskedskipunet.monitor.news import CameraState, Gap, Health, Load, News, Scored, plain
 from maskedskipunet.monitor.reading import Arrived
 from maskedskipunet.monitor.watching import WatchConfig, WatchedCamera, watch
 from maskedskipunet.scoring.ignored import IgnoredRegions
@@ -109,6 +111,20 @@ def test_what_a_camera_ignores_gives_no_score_and_a_camera_that_ignores_all_stop
         "ended",
         "all of its frames of 64x48 is ignored, nothing is left to look at",
     )
+
+
+def test_a_camera_of_fewer_frames_a_second_than_the_model_was_trained_at_is_told_of_once(
+    footage: Path, network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate, "LOOK_S", 1.0)
+    heard = Heard()
+    cameras = {"a": live(footage, speed=20), "b": live(footage, speed=20)}
+    watch(cameras, Scorer(network, FORMAT), heard, config=replace(NO_HURRY, expected_fps=25.0), patience=PATIENCE)
+
+    (slow,) = heard.of(Health, "a")
+    assert (slow.fault, slow.present) == ("slow", True)
+    assert told(slow).startswith("a: slow, it gives 10 frames a second and the model takes 25: a clip spans 2.5 times")
+    assert len(heard.of(Health, "b")) == 1
 
 
 @pytest.mark.parametrize("fault", ["cut_at", "pause_at"])

@@ -11,6 +11,7 @@ from maskedskipunet.data.labels import labels_for
 from maskedskipunet.data.layouts import Dataset, VideoItem, frame_masks, recognise
 from maskedskipunet.data.masks import has_masks, require_fit
 from maskedskipunet.data.official import official_size
+from maskedskipunet.data.sampling import are_alike
 from maskedskipunet.data.video import probe_video
 from maskedskipunet.data.volumes import read_volume
 from maskedskipunet.errors import DataError, LabelError
@@ -202,9 +203,10 @@ def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
 
 def _differences(rows: Sequence[VideoRow]) -> list[str]:
     sizes = _grouped(rows, lambda row: f"{row.width_px}x{row.height_px}")
-    rates = _grouped(
-        [row for row in rows if row.frame_rate is not None], lambda row: f"{row.frame_rate:.4g} frames a second"
-    )
+    known = [row for row in rows if row.frame_rate is not None]
+    rates = _grouped(known, lambda row: f"{row.frame_rate:.4g} frames a second")
+    if are_alike([row.frame_rate or 0.0 for row in known]):
+        rates = {}
     return [
         f"the videos differ in {what}: {'; '.join(f'{value} ({names})' for value, names in groups.items())}"
         for what, groups in (("size", sizes), ("rate", rates))

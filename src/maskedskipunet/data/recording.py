@@ -10,7 +10,7 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from maskedskipunet.data.stream_clock import Stamped, StreamClock, with_first_times
+from maskedskipunet.data.stream_clock import Stamped, Stamping, StreamClock, with_first_times, with_judged_start
 from maskedskipunet.data.streams import LiveSource, open_stream, stream_fault
 from maskedskipunet.errors import DiskSpaceError, VideoError
 from maskedskipunet.files import NO_ROOM
@@ -45,11 +45,11 @@ def record(
         try:
             with av.open(str(path), "w", format="matroska") as file:
                 copy = file.add_stream_from_template(incoming)
-                packets = _Packets(container.demux(incoming), float(incoming.time_base or 1))
-                for came in with_first_times(packets):
+                packets = _Packets(container.demux(incoming), Stamping.of(container))
+                for came in with_judged_start(with_first_times(packets), clock, seconds):
                     packet, before_s = came.what, now_s
-                    now_s = clock.time_s(came.stated_s, came.arrived_s)
-                    if max(now_s, time.monotonic() - began_s) >= seconds:
+                    now_s = clock.time_of(came)
+                    if max(now_s, came.arrived_s - began_s) >= seconds:
                         break
                     shown_later = 0 if packet.pts is None or packet.dts is None else packet.pts - packet.dts
                     later_s = max(0, shown_later) * float(packet.time_base or 1)
@@ -73,12 +73,13 @@ def record(
 class _Packets:
     """A stream's packets with the time each states, until it ends. fault: why it did."""
 
-    def __init__(self, packets: Iterator["Packet[VideoStream]"], time_base_s: float) -> None:
+    def __init__(self, packets: Iterator["Packet[VideoStream]"], stamping: Stamping) -> None:
         self.fault = "its end"
-        self._packets, self._time_base_s = packets, time_base_s
+        self._packets, self._stamping = packets, stamping
 
     def __iter__(self) -> Iterator[Stamped["Packet[VideoStream]"]]:
         while True:
+            asked_s = time.monotonic()
             try:
                 packet = next(self._packets, None)
             except (av.FFmpegError, OSError) as error:
@@ -87,4 +88,4 @@ class _Packets:
             if packet is None or not packet.size:
                 return
             stated = packet.pts if packet.dts is None else packet.dts
-            yield Stamped(packet, None if stated is None else stated * self._time_base_s, time.monotonic())
+            yield self._stamping.stamped(packet, stated, asked_s, time.monotonic())

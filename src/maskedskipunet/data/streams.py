@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sampling import require_rate, sample
-from maskedskipunet.data.stream_clock import Stamped, StreamClock, with_first_times
+from maskedskipunet.data.stream_clock import Stamped, Stamping, StreamClock, with_first_times
 from maskedskipunet.data.video import probe_video, read_video
 from maskedskipunet.errors import ConfigError, VideoError
 
@@ -83,7 +83,7 @@ def _converted(taken: _Picture) -> Frame:
 def _stream_pictures(source: LiveSource) -> Iterator[_Picture]:
     clock = StreamClock()
     for index, came in enumerate(with_first_times(_decoded(source))):
-        yield _Picture(index, clock.time_s(came.stated_s, came.arrived_s), came.what)
+        yield _Picture(index, clock.time_of(came), came.what)
 
 
 def _decoded(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
@@ -93,15 +93,17 @@ def _decoded(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
             raise VideoError("the stream holds no picture", str(source.address), "Name a stream with video in it")
         stream = container.streams.video[0]
         stream.thread_type = "SLICE"  # over frames, each of them would wait for the next ones
-        base_s = float(stream.time_base or 1)
+        stamping = Stamping.of(container)
         packets = container.demux(stream)
         begun = False
         while True:
             packet, fault = None, "its end"
+            asked_s = time.monotonic()
             try:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError) as error:
                 fault = stream_fault(error)
+            came_s = time.monotonic()
             if packet is None or not packet.size:  # the last one of a stream is empty
                 raise VideoError(f"the stream broke off ({fault})", str(source.address))
             try:
@@ -112,7 +114,7 @@ def _decoded(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
                 pts = packet.pts if picture is None else picture.pts
                 good = picture is not None and not picture.is_corrupt
                 begun = begun or good
-                yield Stamped(picture if good else None, None if pts is None else pts * base_s, time.monotonic())
+                yield stamping.stamped(picture if good else None, pts, asked_s, came_s)
 
 
 def open_stream(source: LiveSource) -> InputContainer:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -17,6 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
+from maskedskipunet.data.rates import usual_rate
 from maskedskipunet.errors import DiskSpaceError, VideoError
 from maskedskipunet.files import NO_ROOM, require_plain_file
 
@@ -79,14 +81,14 @@ def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
     """
     with opened(path) as (container, stream):
         intake = _Intake(path, container, stream)
-        count = sum(intake.take(packet) is not None for packet in _packets(container, stream, path))
-        count = count or intake.before_key
+        times_s = array("d", (sent.time_s for sent in map(intake.take, _packets(container, stream, path)) if sent))
+        count = len(times_s) or intake.before_key
         if not count:
             raise VideoError("the video holds no frame", str(path), "Leave it out")
         if on_bad_frame == "stop" and (early := intake.early_end()):
             raise early
         size = stream.codec_context.height, stream.codec_context.width
-        rate = _rate(stream)
+        rate = usual_rate(times_s, _rate(stream))
     height_px, width_px = reversed(size) if _quarter_turns_of(path) % 2 else size
     return SourceInfo(count, height_px, width_px, rate)
 

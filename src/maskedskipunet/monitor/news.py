@@ -9,7 +9,7 @@ from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.detection.frame_score import FrameScore
 
 Condition = Literal["connecting", "running", "lost", "ended"]
-Fault = Literal["frozen", "dark", "defocused", "moved", "night"]
+Fault = Literal["frozen", "dark", "defocused", "moved", "night", "slow"]
 
 
 @dataclass(frozen=True, slots=True)

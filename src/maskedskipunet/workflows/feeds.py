@@ -101,7 +101,8 @@ def _named(text: str, input_format: InputFormat, on_bad_frame: OnBadFrame) -> li
 
 
 def _live(name: str, address: CameraAddress, input_format: InputFormat) -> Feed:
-    return Feed(name, _of(LiveSource(address=address, fps=input_format.fps, stride=input_format.stride)), is_live=True)
+    fps = input_format.fps or input_format.footage_fps
+    return Feed(name, _of(LiveSource(address=address, fps=fps, stride=input_format.stride)), is_live=True)
 
 
 def _of(source: Source | LiveSource) -> Iterator[Frame]:

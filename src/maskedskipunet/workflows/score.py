@@ -21,7 +21,7 @@ from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
-from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.gathering import RemoteVideo
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.remote import fetched, require_seconds
@@ -100,6 +100,7 @@ def score(
     source = source_of(item.path, scorer.input_format, on_bad_frame)
     effect = None if precision == "float32" else precision_effect(model, scorer, source)
     note_unknown_times(scorer.calibration, [source.path], progress)
+    note_other_rates([source], scorer.input_format, progress)
     job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, scorer=scorer)
     with progress.stage(job.title, job.steps) as advance:
         return replace(job.run(advance), effect=effect)

@@ -32,7 +32,7 @@ from maskedskipunet.scoring.ignored import also_ignoring
 from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.day_parts import note_unknown_times
-from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreResult, run_jobs
@@ -216,6 +216,7 @@ class _Archive:
         """address: where they were fetched from."""
         if not jobs:
             return
+        note_other_rates([job.source for job, _ in jobs], self.scorer.input_format, self.progress)
         settings = {job.name: its for job, its in jobs}
         with_maps = any(job.with_maps for job, _ in jobs)
         with self.progress.stage(jobs[0][0].title, sum(job.steps for job, _ in jobs)) as advance:
