@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import av
 from av.container import OutputContainer
@@ -154,4 +154,4 @@ class _Jpegs:
 
 
 def _packet(data: bytes) -> "Packet[VideoStream]":
-    return Packet(data)
+    return cast("Packet[VideoStream]", Packet(data))

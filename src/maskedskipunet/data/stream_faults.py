@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import av
 
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.web import NOTHING_CAME
+from maskedskipunet.data.web import NOTHING_CAME, WEB_SCHEMES
 from maskedskipunet.data.web_login import Challenge, read_challenges
 from maskedskipunet.errors import LoginError, VideoError
 
@@ -47,8 +47,10 @@ def opening_error(error: Exception, address: CameraAddress) -> VideoError:
         fault = "it gives its pictures neither over TCP nor over UDP"
     elif address.scheme in ("rtsp", "rtsps") and isinstance(error, av.error.InvalidDataError):
         fault = "what answers there speaks no RTSP, or hangs up"
-    elif isinstance(error, av.error.InvalidDataError):
-        fault = "what it sends is no video that is known"
+    elif isinstance(error, av.error.InvalidDataError) or (number == errno.EIO and address.scheme in WEB_SCHEMES):
+        fault = "what it sends is no video that is known, or breaks off"
+    elif number == errno.EIO:
+        fault = "the connection breaks off"
     elif isinstance(error, av.error.EOFError):
         fault = "it hangs up without an answer"
     return VideoError(f"cannot open the stream ({fault})", where, _CHECK)
@@ -58,7 +60,8 @@ def stream_fault(error: Exception) -> str:
     """What went wrong in a few words, and without the address that the library's own text holds."""
     if isinstance(error, av.error.ExitError):  # what an interrupted wait ends in
         return NOTHING_CAME
-    return getattr(error, "strerror", None) or type(error).__name__
+    said = getattr(error, "strerror", None) or type(error).__name__
+    return said.removeprefix("Server returned ").partition(" (")[0]
 
 
 def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:

@@ -49,9 +49,11 @@ class LiveSource:
     def frames(self) -> Iterator[Frame]:
         """The kept frames as they arrive; their times begin at 0.
 
-        An image is None where a picture was damaged on its way, or rests on one that was. The images of a stream may change their size.
-        Raises VideoError when a source cannot be opened, ends or breaks off (a file's end is the iterator's), LoginError
-        when the user or the password is refused, and ConfigError for a file of fewer frames a second than asked for, or where OpenCV is wanted and not installed.
+        An image is None where a picture was damaged on its way, or rests on one that was. The images of a stream may
+        change their size.
+        Raises VideoError when a source cannot be opened, ends or breaks off (a file's end is the iterator's),
+        LoginError when the user or the password is refused, and ConfigError for a file of fewer frames a second than
+        asked for, or where OpenCV is wanted and not installed.
         """
         if self.address.kind == "file":
             return _at_its_pace(self._file(), self.speed)

@@ -326,7 +326,8 @@ def _with_seams(packets: Iterator["av.Packet[VideoStream]"]) -> Iterator[tuple["
     held: list[tuple[av.Packet[VideoStream], bool]] = []
     last_dts: int | None = None
     for packet in packets:
-        begins = packet.is_keyframe and None not in (packet.dts, last_dts) and packet.dts < last_dts
+        jumps_back = packet.dts is not None and last_dts is not None and packet.dts < last_dts
+        begins = packet.is_keyframe and jumps_back
         last_dts = packet.dts
         held = [(before, is_seam or begins) for before, is_seam in held]
         if len(held) == 2:

@@ -55,7 +55,7 @@ class _SecureConnection(_Connection, HTTPSConnection):
 
 class _Http(HTTPHandler):
     def http_open(self, req: Request) -> HTTPResponse:
-        return self.do_open(_Connection, req)  # type: ignore[arg-type]  # what is taken is a connection's class
+        return self.do_open(_Connection, req)
 
 
 class _Https(HTTPSHandler):
@@ -64,7 +64,7 @@ class _Https(HTTPSHandler):
         self._given = context
 
     def https_open(self, req: Request) -> HTTPResponse:
-        return self.do_open(_SecureConnection, req, context=self._given)  # type: ignore[arg-type]  # as above
+        return self.do_open(_SecureConnection, req, context=self._given)
 
 
 class WebAddress:
@@ -161,10 +161,11 @@ class WebAddress:
         # Cameras sign their certificates themselves, and old ones by means that are no longer trusted.
         self._is_checked = False
         self._opener = _opener(_lenient_context())
+        response = self._send(url, authorization)
         if (place := urlsplit(url).netloc) not in _told_of:
             _told_of.add(place)
             log.warning("%s: its certificate cannot be checked; the connection is encrypted all the same", self.address)
-        return self._send(url, authorization)
+        return response
 
 
 def _status(code: int) -> str:

@@ -129,6 +129,7 @@ class JpegSplitter:
     def __init__(self) -> None:
         self._waiting = bytearray()
         self._position = 0  # up to which a picture was followed
+        self._part = 0  # where its last part begins
         self._begun = self._in_scan = False
 
     @property
@@ -153,7 +154,8 @@ class JpegSplitter:
             del self._waiting[: max(0, len(self._waiting) - len(_START) + 1)]
             return False
         del self._waiting[:start]
-        self._position, self._begun, self._in_scan = 2, True, False
+        self._position = self._part = 2
+        self._begun, self._in_scan = True, False
         return True
 
     def _follow(self) -> bool | None:
@@ -170,7 +172,10 @@ class JpegSplitter:
             head = data[self._position : self._position + 4]
             if len(head) < 2:
                 return None
-            if head[0] != 0xFF or head[1] == 0xD8:
+            if head[0] != 0xFF:  # the part before broke off, and the next picture may have begun in it
+                self._position = self._part
+                return False
+            if head[1] == 0xD8:
                 return False
             if head[1] == 0xD9:
                 self._position += 2
@@ -183,7 +188,7 @@ class JpegSplitter:
             end = self._position + 2 + int.from_bytes(head[2:])
             if len(data) < end:
                 return None
-            self._position, self._in_scan = end, head[1] == 0xDA
+            self._part, self._position, self._in_scan = self._position, end, head[1] == 0xDA
 
 
 class JpegDecoder:

@@ -129,7 +129,7 @@ class WatchedCamera:
         self._half, self._place, self._ignored = clip_length // 2, stagger, ignored
         self._health = HealthMonitor()
         self._delays_s: list[float] = []
-        self._frames = self._scored = self._skipped = self._dropped_before = 0
+        self._frames = self._scored = self._skipped = self._damaged = self._dropped_before = 0
 
     @property
     def is_done(self) -> bool:
@@ -146,7 +146,9 @@ class WatchedCamera:
                 self.waiting.append(news)
 
     def _look_at(self, arrived: Arrived, listener: Listener) -> None:
-        if arrived.pixels is not None:
+        if arrived.pixels is None:
+            self._damaged += 1
+        else:
             for change in self._health.update(arrived.time_s, arrived.pixels, arrived.colour):
                 when_s = unix_s(arrived.arrived_s)
                 listener(Health(self.camera.name, change.fault, change.present, when_s, change.told))
@@ -228,9 +230,10 @@ class WatchedCamera:
             median(delays_s) if delays_s else None,
             max(delays_s, default=None),
             every,
+            self._damaged,
         )
         self._delays_s = []
-        self._frames = self._scored = self._skipped = 0
+        self._frames = self._scored = self._skipped = self._damaged = 0
         self._dropped_before = self.camera.dropped
         return load
 

@@ -100,7 +100,8 @@ def _named(text: str, how: InputFormat, on_bad_frame: OnBadFrame) -> list[Feed]:
 
 
 def _live(name: str, address: CameraAddress, how: InputFormat) -> Feed:
-    return Feed(name, _of(LiveSource(address=address, fps=how.fps, stride=how.stride)), is_live=True)
+    source = LiveSource(address=address, fps=how.fps, stride=how.stride, snapshot_fps=how.footage_fps)
+    return Feed(name, _of(source), is_live=True)
 
 
 def _of(source: Source | LiveSource) -> Iterator[Frame]:

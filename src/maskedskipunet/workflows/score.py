@@ -15,6 +15,7 @@ from maskedskipunet.files import require_writable
 from maskedskipunet.inference.prepare import Precision, PreparedNetwork
 from maskedskipunet.inference.scorer import FrameScore, score_together
 from maskedskipunet.model.config import InputFormat
+from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Advance, Progress, Silent
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.calibration import calibration_of
@@ -78,7 +79,9 @@ def score(
     if isinstance(video, RemoteVideo):
         require_seconds(video.address, seconds)
         require_writable(out)
-        with fetched(video.name, video.address, out, progress, seconds=seconds) as path:
+        how = load_model(model).input_format or InputFormat()
+        rate = how.fps or how.footage_fps
+        with fetched(video.name, video.address, out, progress, seconds=seconds, snapshot_fps=rate) as path:
             return score(
                 path,
                 model,
