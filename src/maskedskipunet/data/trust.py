@@ -1,6 +1,7 @@
 """Which decoded pictures can be trusted: what is lost on its way smears all that follow, until the next key frame."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from av.packet import Packet
@@ -76,3 +77,21 @@ class PictureTrust:
                 return
             self._sent[at].is_trusted = False
         self._damaged = True
+
+
+def with_seams(packets: Iterator["Packet[VideoStream]"]) -> Iterator[tuple["Packet[VideoStream]", bool]]:
+    """Packets, and whether another recording begins behind each or the next: a key frame whose clock has jumped back.
+
+    There MPEG-TS counts its parts anew, which makes it look as if something of the packets before it were missing.
+    """
+    held: list[tuple[Packet[VideoStream], bool]] = []
+    last_dts: int | None = None
+    for packet in packets:
+        jumps_back = packet.dts is not None and last_dts is not None and packet.dts < last_dts
+        begins = packet.is_keyframe and jumps_back
+        last_dts = packet.dts
+        held = [(before, is_seam or begins) for before, is_seam in held]
+        if len(held) == 2:
+            yield held.pop(0)
+        held.append((packet, False))
+    yield from held

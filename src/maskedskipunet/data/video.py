@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
-from maskedskipunet.data.trust import PictureTrust
+from maskedskipunet.data.trust import PictureTrust, with_seams
 from maskedskipunet.errors import DiskSpaceError, VideoError
 from maskedskipunet.files import NO_ROOM, require_plain_file
 
@@ -102,7 +102,7 @@ def read_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> Iterator[Frame]
     """
     with opened(path) as (container, stream):
         reader = _Reader(path, container, stream, on_bad_frame)
-        for packet, is_seam in _with_seams(_packets(container, stream, path)):
+        for packet, is_seam in with_seams(_packets(container, stream, path)):
             reader.send(packet, is_seam)
             try:
                 decoded = packet.decode()
@@ -316,24 +316,6 @@ def _packets(container: InputContainer, stream: VideoStream, path: Path) -> Iter
             str(path),
             "Copy it again or leave it out",
         ) from error
-
-
-def _with_seams(packets: Iterator["av.Packet[VideoStream]"]) -> Iterator[tuple["av.Packet[VideoStream]", bool]]:
-    """Packets, and whether another recording begins behind each or the next: a key frame whose clock has jumped back.
-
-    There MPEG-TS counts its parts anew, which makes it look as if something of the packets before it were missing.
-    """
-    held: list[tuple[av.Packet[VideoStream], bool]] = []
-    last_dts: int | None = None
-    for packet in packets:
-        jumps_back = packet.dts is not None and last_dts is not None and packet.dts < last_dts
-        begins = packet.is_keyframe and jumps_back
-        last_dts = packet.dts
-        held = [(before, is_seam or begins) for before, is_seam in held]
-        if len(held) == 2:
-            yield held.pop(0)
-        held.append((packet, False))
-    yield from held
 
 
 def _is_shown(packet: "av.Packet[VideoStream]", stream: VideoStream) -> bool:
