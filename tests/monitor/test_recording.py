@@ -73,6 +73,19 @@ def test_a_recording_is_as_long_as_asked_whatever_the_streams_clock_says(
     assert times_s[-1] == pytest.approx(2.0, abs=0.2)
 
 
+def test_what_came_damaged_is_a_bad_frame_in_the_recording(rtsp: Rtsp, footage: Path, tmp_path: Path) -> None:
+    server = rtsp(footage, speed=5)
+    server.loses = lambda at, place: at == 14
+    recorded = record(live(server), tmp_path / "r.mkv", 3.0)
+
+    frames = {round(frame.time_s * 10): frame.image for frame in read_video(tmp_path / "r.mkv", "skip")}
+    bad = {at for at, image in frames.items() if image is None}
+    assert {15, 16, 17, 18, 19} <= bad <= {13, 15, 16, 17, 18, 19}
+    assert recorded.damaged == len(bad)
+    with pytest.raises(VideoError, match="cannot be decoded"):
+        [*read_video(tmp_path / "r.mkv")]
+
+
 def test_a_stream_that_gives_nothing_is_told_without_its_secrets(rtsp: Rtsp, footage: Path, tmp_path: Path) -> None:
     server = rtsp(footage, login="me:hunter2")
     wrong = LiveSource(address=CameraAddress.parse(server.url.replace("hunter2", "hunter3")))

@@ -187,6 +187,34 @@ def test_what_cannot_be_kept_up_with_is_skipped_evenly_and_counted_and_no_delay_
         assert one.frame.score == pytest.approx(of_file[one.frame.index], rel=1e-5)
 
 
+def test_frames_that_came_damaged_are_counted_and_give_no_score(
+    rtsp: Callable[..., Any], footage: Path, network: Any, of_file: list[float | None]
+) -> None:
+    server, heard = rtsp(footage, speed=4), Heard()
+    server.loses = lambda at, place: at == 14
+    enough = heard.until(lambda: len(heard.of(Scored)) >= 37)
+    watch({"a": live(server.url)}, Scorer(network, FORMAT), heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+
+    scores = {round(one.frame.time_s * 10): one.frame.score for one in heard.of(Scored)}
+    assert all(scores.get(at) is None for at in range(14, 21))
+    assert_same([scores[at] for at in range(21, 36)], of_file[21:36])
+    assert sum(one.damaged for one in heard.of(Load)) in (5, 6)
+    assert "damaged on their way" in told(next(one for one in heard.of(Load) if one.damaged))
+
+
+def test_a_camera_that_refuses_the_login_is_asked_once_and_not_again_soon(
+    rtsp: Callable[..., Any], footage: Path, network: Any
+) -> None:
+    server, heard = rtsp(footage, login="me:hunter2"), Heard()
+    wrong = live(server.url.replace("hunter2", "hunter3"))
+    enough = heard.until(lambda: bool(heard.of(CameraState)) and heard.of(CameraState)[-1].condition == "lost")
+    watch({"a": wrong}, Scorer(network, FORMAT), heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+
+    lost = heard.of(CameraState)[-1]
+    assert (lost.reason, lost.again_s) == ("cannot open the stream (401 Unauthorized)", 600)
+    assert server.logins == 1
+
+
 def test_a_file_that_breaks_off_is_not_played_again_and_another_goes_on(
     footage: Path, network: Any, tmp_path: Path
 ) -> None:

@@ -138,7 +138,7 @@ class WatchedCamera:
         self._health = HealthMonitor()
         self._rate = RateMonitor(expected_fps)
         self._delays_s: list[float] = []
-        self._frames = self._scored = self._skipped = self._dropped_before = 0
+        self._frames = self._scored = self._skipped = self._damaged = self._dropped_before = 0
 
     @property
     def is_done(self) -> bool:
@@ -156,7 +156,9 @@ class WatchedCamera:
 
     def _look_at(self, arrived: Arrived, fresh: bool, listener: Listener) -> None:
         changes = [*self._rate.update(arrived, fresh)]
-        if arrived.pixels is not None:
+        if arrived.pixels is None:
+            self._damaged += 1
+        else:
             changes += self._health.update(arrived.time_s, arrived.pixels, arrived.colour)
         for change in changes:
             when_s = unix_s(arrived.arrived_s)
@@ -239,9 +241,10 @@ class WatchedCamera:
             median(delays_s) if delays_s else None,
             max(delays_s, default=None),
             every,
+            self._damaged,
         )
         self._delays_s = []
-        self._frames = self._scored = self._skipped = 0
+        self._frames = self._scored = self._skipped = self._damaged = 0
         self._dropped_before = self.camera.dropped
         return load
 

@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.downloads import WEB_SCHEMES, opened_download
+from maskedskipunet.data.downloads import opened_download
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.streams import LiveSource
+from maskedskipunet.data.web import WEB_SCHEMES
 from maskedskipunet.errors import ConfigError, FrameError, ShapeError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.progress import Silent

@@ -14,6 +14,8 @@ from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.precision import PrecisionEffect
 from maskedskipunet.files import require_writable
 from maskedskipunet.inference.prepare import Precision
+from maskedskipunet.input_format import InputFormat
+from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Advance, Progress, Silent
 from maskedskipunet.scoring.ignored import also_ignoring
 from maskedskipunet.scoring.loading import load_scorer
@@ -78,7 +80,9 @@ def score(
     if isinstance(video, RemoteVideo):
         require_seconds(video.address, seconds)
         require_writable(out)
-        with fetched(video.name, video.address, out, progress, seconds=seconds) as path:
+        input_format = load_model(model).input_format or InputFormat()
+        rate = input_format.fps or input_format.footage_fps
+        with fetched(video.name, video.address, out, progress, seconds=seconds, snapshot_fps=rate) as path:
             return score(
                 path,
                 model,

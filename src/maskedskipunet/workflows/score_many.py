@@ -191,7 +191,15 @@ class _Archive:
     def _score_fetched(
         self, video: RemoteVideo, settings: Settings, download: Download | None, seconds: float | None
     ) -> None:
-        copy = fetched(video.name, video.address, self.out, self.progress, seconds=seconds, download=download)
+        copy = fetched(
+            video.name,
+            video.address,
+            self.out,
+            self.progress,
+            seconds=seconds,
+            download=download,
+            snapshot_fps=self.scorer.input_format.fps or self.scorer.input_format.footage_fps,
+        )
         with copy as path:
             self._score([(self._job(video.name, path), settings)], video.address)
 
