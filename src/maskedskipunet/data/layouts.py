@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from maskedskipunet.data.images import image_files, is_image
+from maskedskipunet.data.images import frame_files, image_files, is_image
 from maskedskipunet.data.labels import (
     LABEL_KINDS,
     LabelKind,
@@ -18,6 +18,7 @@ from maskedskipunet.data.labels import (
     mat_ranges,
     ucsd_ranges,
 )
+from maskedskipunet.data.mask_images import mask_files
 from maskedskipunet.data.naming import is_hidden, natural_key, visible_children
 from maskedskipunet.data.video import VIDEO_SUFFIXES, probe_video
 from maskedskipunet.errors import DataError, LabelError
@@ -104,13 +105,9 @@ def recognise(path: Path) -> Dataset:
 def frame_masks(item: VideoItem) -> list[Path]:
     """The mask images of a clip, in the order of the numbers in their names; none where its masks are no folder.
 
-    Some folders say 001.bmp, some frame001.bmp, so a name's letters are not looked at.
     Raises DataError when the folder cannot be listed.
     """
-    if item.masks is None or item.masks.is_file():
-        return []
-    masks = [child for child in visible_children(item.masks) if child.suffix.lower() in (".bmp", ".png")]
-    return sorted(masks, key=_mask_number)
+    return [] if item.masks is None or item.masks.is_file() else mask_files(item.masks)
 
 
 def label_set(items: Iterable[VideoItem]) -> str | None:
@@ -131,11 +128,6 @@ def _label_set(video: Path, labels: LabelSource) -> str:
     if labels.path.parent == video.parent:
         return "labels beside the videos"
     return f"frame labels in {labels.path.parent.name}/"
-
-
-def _mask_number(mask: Path) -> tuple[float, tuple[object, ...]]:
-    numbers = re.findall(r"[0-9]+", mask.stem)
-    return float(numbers[-1]) if numbers else float("inf"), natural_key(mask.name)
 
 
 def _single_video(path: Path) -> Dataset:
@@ -440,7 +432,7 @@ def _stated_by_one(truth: Path, paths: Sequence[Path]) -> list[LabelSource]:
 
 
 def _frame_count(path: Path) -> int:
-    return len(image_files(path)) if path.is_dir() else probe_video(path, "skip").frame_count
+    return frame_files(path).count if path.is_dir() else probe_video(path, "skip").frame_count
 
 
 def _distinct_names(paths: Sequence[Path], root: Path) -> list[str]:

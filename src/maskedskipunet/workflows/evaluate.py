@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.data.campus_scenes import clips_of_scene
-from maskedskipunet.data.labels import labels_for
+from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import VideoItem, label_set, recognise
 from maskedskipunet.data.masks import read_masks
 from maskedskipunet.data.sources import Source
@@ -149,11 +149,11 @@ def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoIte
     items = clips_of_scene(dataset.test, scene, path)
     if all(item.labels is None for item in items):
         raise LabelError("no test video has labels", str(path), "Name them with --ground-truth")
-    frames = [Source(path=item.path, on_bad_frame="skip").probe().frame_count for item in items]
+    infos = [Source(path=item.path, on_bad_frame="skip").probe() for item in items]
     labels = [
-        None if item.labels is None else labels_for(item.labels, count)
-        for item, count in zip(items, frames, strict=True)
+        None if item.labels is None else labels_of(item.labels, info) for item, info in zip(items, infos, strict=True)
     ]
+    frames = [info.frame_count for info in infos]
     files = {item.labels.path for item in items if item.labels is not None}
     said_by = next(iter(files)).name if len(files) == 1 else f"{len(files)} label files"
     has = sum(label is not None for label in labels)

@@ -13,7 +13,7 @@ from maskedskipunet.data.campus_scenes import clips_of_scene
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
-from maskedskipunet.data.labels import labels_for
+from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
 from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
 from maskedskipunet.data.sources import Source
@@ -135,7 +135,7 @@ def test_videos(config: DataConfig, how: InputFormat) -> list[LabelledVideo]:
 def _test_video(item: VideoItem, source: Source) -> LabelledVideo:
     info = source.probe()
     require_rate(info, source.fps, str(source.path))
-    labels = None if item.labels is None else labels_for(item.labels, info.frame_count)
+    labels = None if item.labels is None else labels_of(item.labels, info)
     return LabelledVideo(item, source, info, labels)
 
 
