@@ -20,6 +20,8 @@ from maskedskipunet.data.labels import (
 )
 from maskedskipunet.data.mask_images import mask_files
 from maskedskipunet.data.naming import is_hidden, natural_key, visible_children
+from maskedskipunet.data.nearby_truth import find_nearby_truth
+from maskedskipunet.data.truth_names import is_truth_folder
 from maskedskipunet.data.video import VIDEO_SUFFIXES, probe_video
 from maskedskipunet.errors import DataError, LabelError
 
@@ -99,7 +101,7 @@ def recognise(path: Path) -> Dataset:
     dataset = _ucsd(path, children) or _avenue(path, children) or _frames(path, children) or _folder(path, children)
     if not dataset.train and not dataset.test:
         raise _nothing_found(path, children, ucsd, dataset.ignored)
-    return dataset
+    return _with_nearby_truth(dataset)
 
 
 def frame_masks(item: VideoItem) -> list[Path]:
@@ -153,6 +155,34 @@ def _nothing_found(path: Path, children: list[Path], ucsd: list[Path], ignored: 
     seen = f"; seen: {', '.join(ignored[:5])}" if ignored else ""
     cure = f"Name {ucsd[0]}" if ucsd else "Name the folder with the footage, or put normal videos under normal/"
     return DataError(f"nothing to learn from or to test; looked for {looked_for}{seen}", str(path), cure)
+
+
+# Ground truth under other names than those of a layout
+
+
+def _with_nearby_truth(dataset: Dataset) -> Dataset:
+    """The same with ground truth near test clips that have none, and notes of what is there and cannot be used."""
+    items = dataset.test
+    known = {path for item in items for path in (item.masks, item.labels.path if item.labels else None) if path}
+    found = find_nearby_truth(
+        [item.path for item in items],
+        dataset.root,
+        labelled=[item.path for item in items if item.labels],
+        masked=[item.path for item in items if item.masks],
+        used=known,
+    )
+    test = [
+        replace(item, labels=item.labels or found.labels.get(item.path), masks=item.masks or found.masks.get(item.path))
+        for item in items
+    ]
+    test = [
+        replace(item, labels=LabelSource(item.masks, "volume")) if item.masks and not item.labels else item
+        for item in test
+    ]
+    used = {place for path in found.used - known for place in (path, path.parent)}
+    told = {f"{path.relative_to(dataset.root)}{'/' if path.is_dir() else ''}" for path in used}
+    ignored = [note for note in dataset.ignored if note.partition(" (")[0] not in told]
+    return replace(dataset, test=tuple(test), ignored=(*ignored, *found.notes))
 
 
 # UCSD's own layout
@@ -538,9 +568,10 @@ def _named(paths: Iterable[Path], *names: str) -> list[Path]:
 
 
 def _without_masks(folders: Sequence[Path]) -> list[Path]:
-    """Leaves out UCSD's folders of masks, which are images but no footage."""
+    """Leaves out folders of masks and labels beside others, which may be images but are no footage."""
     masks = {_mask_name(folder) for folder in folders}
-    return [folder for folder in folders if folder.name.casefold() not in masks]
+    clips = [folder for folder in folders if folder.name.casefold() not in masks and not is_truth_folder(folder)]
+    return clips or list(folders)
 
 
 def _is_video(path: Path) -> bool:

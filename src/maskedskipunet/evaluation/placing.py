@@ -93,6 +93,20 @@ def match(found: Sequence[str], names: Sequence[str], where: str) -> tuple[list[
     ), "matched to clips in natural order of names"
 
 
+def scored_lengths(series: Series, placing: Placing) -> dict[str, int] | None:
+    """How long clips are at least, by scores that come clip by clip, in natural order; None where they do not say."""
+    last = -1 if placing.last is None else placing.last
+    if series.concatenated or last >= 0:
+        return None
+    clips = sorted(series.clips, key=lambda clip: natural_key(clip.name))
+    return {
+        clip.name: len(clip.values) + (placing.first or 0) - 1 - last
+        if clip.frames is None
+        else int(clip.frames[-1]) + 1
+        for clip in clips
+    }
+
+
 def clip_lengths(series: Series, total: int, placing: Placing) -> dict[str, int]:
     """How long each clip is, by scores that come clip by clip and cover the stated frames, `total` in all.
 

@@ -17,7 +17,7 @@ from maskedskipunet.errors import ConfigError, DataError, LabelError
 from maskedskipunet.evaluation.frames import LabelledScores
 from maskedskipunet.evaluation.maps import AveragedMaps, Maps, read_maps
 from maskedskipunet.evaluation.pixels import PixelCounts
-from maskedskipunet.evaluation.placing import Placing, clip_lengths, place
+from maskedskipunet.evaluation.placing import Placing, clip_lengths, place, scored_lengths
 from maskedskipunet.evaluation.protocols import frame_protocols
 from maskedskipunet.evaluation.readers import read_series
 from maskedskipunet.evaluation.regions import FrameRegions, RegionCounts, mask_regions, thresholds
@@ -63,10 +63,10 @@ def evaluate(
     placing = placing or Placing()
     if map_patch_px is not None and not 1 <= map_patch_px <= LARGEST_PATCH_PX:
         raise ConfigError(f"squares of {map_patch_px} pixels", "--map-patch", f"Use 1 to {LARGEST_PATCH_PX}, 16 say")
-    series = read_series(scores, "score")
+    series = read_series(scores)
     items: tuple[VideoItem, ...] = ()
     if ground_truth is not None:
-        truth = read_ground_truth(ground_truth, clips)
+        truth = read_ground_truth(ground_truth, clips, scored_lengths(series, placing))
         if not truth.borders and not series.concatenated:
             truth = truth.cut(clip_lengths(series, sum(truth.frames), placing), "the scores")
     elif data is not None:
