@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from maskedskipunet.data.campus_scenes import clips_of_scene
 from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import VideoItem, label_set, recognise
-from maskedskipunet.data.masks import read_masks
+from maskedskipunet.data.masks import frames_with_image, read_masks
 from maskedskipunet.data.sources import Source
 from maskedskipunet.errors import ConfigError, DataError, LabelError
 from maskedskipunet.evaluation.frames import LabelledScores
 from maskedskipunet.evaluation.maps import AveragedMaps, Maps, read_maps
 from maskedskipunet.evaluation.pixels import PixelCounts
-from maskedskipunet.evaluation.placing import Placing, clip_lengths, place, scored_lengths
+from maskedskipunet.evaluation.placing import Placing, clip_lengths, over_missing_frames, place, scored_lengths
 from maskedskipunet.evaluation.protocols import frame_protocols
 from maskedskipunet.evaluation.readers import read_series
 from maskedskipunet.evaluation.regions import FrameRegions, RegionCounts, mask_regions, thresholds
@@ -70,7 +70,8 @@ def evaluate(
         if not truth.borders and not series.concatenated:
             truth = truth.cut(clip_lengths(series, sum(truth.frames), placing), "the scores")
     elif data is not None:
-        truth, items = _of_data(data, scene)
+        truth, items, there = _of_data(data, scene)
+        series = over_missing_frames(series, truth.names, there)
     else:
         raise DataError("no ground truth is named", "evaluate", "Name --data or --ground-truth")
     placed = place(series, truth.names, truth.frames, placing, borders=truth.borders)
@@ -141,8 +142,8 @@ class _Walk:
             yield mask
 
 
-def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoItem, ...]]:
-    """The labels of a data set's test clips, their frames counted but not read."""
+def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoItem, ...], Sequence[NDArray[np.bool_]]]:
+    """The labels of a data set's test clips, their frames counted but not read, and which frames have an image."""
     dataset = recognise(path)
     if not dataset.test:
         raise DataError("there are no test videos", str(path), "Name a data set with test videos")
@@ -159,4 +160,5 @@ def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoIte
     has = sum(label is not None for label in labels)
     said_by += "" if has == len(labels) else f", for {has} of {len(labels)} clips"
     names = tuple(item.name for item in items)
-    return GroundTruth(names, tuple(labels), tuple(frames), said_by), items
+    there = [frames_with_image(info) for info in infos]
+    return GroundTruth(names, tuple(labels), tuple(frames), said_by), items, there
