@@ -11,7 +11,6 @@ from maskedskipunet.data.label_files import Labels
 from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
 from maskedskipunet.data.mask_notes import mask_notes
-from maskedskipunet.data.masks import has_masks
 from maskedskipunet.data.official import official_size
 from maskedskipunet.data.video import probe_video
 from maskedskipunet.errors import DataError
@@ -61,8 +60,8 @@ class Report:
     """What `check` found.
 
     label_set: which ground truth the test videos have, None where they have none. test_videos, masked: how many
-    there are, readable or not, and how many of them have pixel-level ground truth. oddities: one line each, for a
-    person to read. failed: videos that cannot be read or whose labels do not fit; each is among the oddities.
+    there are, readable or not, and how many of them have pixel-level ground truth that fits. oddities: one line each,
+    for a person to read. failed: videos that cannot be read or whose labels do not fit; each is among the oddities.
     """
 
     layout: str
@@ -102,6 +101,7 @@ class _Finding:
     row: VideoRow | None
     oddities: tuple[str, ...]
     failed: bool
+    has_masks: bool = False
 
 
 def check(path: Path, on_bad_frame: OnBadFrame = "stop", image_fps: float = 10.0) -> Report:
@@ -123,7 +123,7 @@ def check(path: Path, on_bad_frame: OnBadFrame = "stop", image_fps: float = 10.0
         dataset.root,
         dataset.label_set,
         len(dataset.test),
-        sum(map(has_masks, dataset.test)),
+        sum(finding.has_masks for finding in test),
         tuple(row for row in rows if row.split == "train"),
         tuple(row for row in rows if row.split == "test"),
         (
@@ -152,10 +152,11 @@ def _look_at(item: VideoItem, split: Split, on_bad_frame: OnBadFrame, image_fps:
     failed = bool(oddities)
     if info.frame_count < _SHORTEST_CLIP:
         oddities.append(f"{split}/{item.name} is short: {info.frame_count} frames, fewer than {_SHORTEST_CLIP}")
-    oddities += [f"{split}/{item.name} {note}" for note in mask_notes(item, info, labels)]
+    has_masks, notes = mask_notes(item, info, labels)
+    oddities += [f"{split}/{item.name} {note}" for note in notes]
     oddities += [f"{split}/{item.name}: {note}" for note in info.notes]
     anomalous = None if labels is None else int(labels.sum())
-    return _Finding(_row(item, split, info, image_fps, anomalous), tuple(oddities), failed)
+    return _Finding(_row(item, split, info, image_fps, anomalous), tuple(oddities), failed, has_masks)
 
 
 def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anomalous: int | None) -> VideoRow:

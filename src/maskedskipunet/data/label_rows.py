@@ -42,12 +42,16 @@ def read_rows(path: Path) -> list[Row]:
     if text.lstrip().startswith("["):
         cells = re.split(r"[\s,;]+", re.sub(r"[\[\]()]", " ", text).strip())
         return [Row(1, tuple(cells))]
-    lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines()]
-    while lines and not lines[-1].strip(",;"):
-        lines.pop()
-    first = next((line for line in lines if line), "")
+    stated = [
+        (number, re.sub(r"\s#.*", "", line).strip())
+        for number, line in enumerate(text.splitlines(), start=1)
+        if not line.lstrip().startswith("#")
+    ]
+    while stated and not stated[-1][1].strip(",;"):
+        stated.pop()
+    first = next((line for _, line in stated if line), "")
     mark = next((mark for mark in ";,\t" if mark in first), None)
-    return [Row(number, _cells(line, mark, path, number)) for number, line in enumerate(lines, start=1)]
+    return [Row(number, _cells(line, mark, path, number)) for number, line in stated]
 
 
 def read_label_text(path: Path) -> str:
@@ -70,7 +74,7 @@ def read_label_text(path: Path) -> str:
 def _cells(line: str, mark: str | None, path: Path, number: int) -> tuple[str, ...]:
     if mark is None:
         joined = re.sub(r"(?<=[0-9])\s*([-:])\s*(?=[0-9])", r"\1", line)  # a range may have blanks in it
-        cells = [cell for cell in re.split(r"[\s,;]+", joined) if cell]
+        cells = [cell.strip("\"'") for cell in re.split(r"[\s,;]+", joined) if cell]
     else:
         try:
             cells = [cell.strip() for row in csv.reader([line], delimiter=mark) for cell in row]

@@ -13,21 +13,21 @@ from maskedskipunet.errors import LabelError
 MOST_MASKS_READ = 400  # of a clip: some data sets have gigabytes of them
 
 
-def mask_notes(item: VideoItem, info: SourceInfo, labels: Labels | None) -> list[str]:
-    """What is odd about a clip's masks, a clause each that follows its name. labels: of its frames, where it has any.
+def mask_notes(item: VideoItem, info: SourceInfo, labels: Labels | None) -> tuple[bool, list[str]]:
+    """Whether a clip has masks that fit it, and what is odd about them, a clause each that follows its name.
 
-    Of a long clip some masks are looked at, spread evenly.
+    labels: of its frames, where it has any. Of a long clip some masks are looked at, spread evenly.
     """
     if item.masks is None:
-        return []
+        return False, []
     try:
         volume = read_volume(item.masks)
         if item.masks.is_dir() and len(volume) != info.frame_count and not info.missing:
-            return [f"has {len(volume)} masks for {info.frame_count} frames"]
+            return False, [f"has {len(volume)} masks for {info.frame_count} frames"]
         require_fit(volume, info)
-        return _of_pixels(item, volume, info, labels)
+        return True, _of_pixels(item, volume, info, labels)
     except LabelError as error:
-        return [f"has masks that do not fit: {error}"]
+        return False, [f"has masks that do not fit: {error}"]
 
 
 def _of_pixels(item: VideoItem, volume: Volume, info: SourceInfo, labels: Labels | None) -> list[str]:

@@ -5,12 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from maskedskipunet.data.images import read_image
+from maskedskipunet.data.mask_images import marked, mask_pixels
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.regions import Region, covering_boxes, is_shape, region_mask
-from maskedskipunet.errors import ConfigError, FrameError
+from maskedskipunet.errors import ConfigError, LabelError
 from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.model.config import InputFormat
 
@@ -59,8 +58,8 @@ def _regions(shape: str, where: str) -> list[Region]:
     if not path.is_file():
         raise ConfigError(f"{shape!r} is neither a shape nor a mask image that is there", where, cure)
     try:
-        mask: NDArray[np.bool_] = np.any(read_image(path), axis=2)
-    except FrameError as error:
+        mask = marked(mask_pixels(path), np.zeros(1))
+    except LabelError as error:
         raise ConfigError(f"{shape}: {error.what}", where, cure) from error
     if not mask.any():
         raise ConfigError(f"{shape} is all black, so that nothing would be ignored", where, cure)
