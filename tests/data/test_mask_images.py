@@ -119,7 +119,7 @@ def notes(root):
 
 def test_masks_that_mark_other_frames_than_the_labels_are_noted(tmp_path):
     clip_with_masks(tmp_path, [np.uint8(255) * mask for mask in (SQUARE, SQUARE, EMPTY, EMPTY)])
-    told = "they mark 1 frames that the labels call normal and leave out 1 that the labels call anomalous"
+    told = "they mark 1 that the labels call normal and leave out 1 that the labels call anomalous"
     assert notes(tmp_path) == [f"has masks that mark other frames than the labels: {told}"]
 
 

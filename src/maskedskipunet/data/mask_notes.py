@@ -41,9 +41,8 @@ def _of_pixels(item: VideoItem, volume: Volume, info: SourceInfo, labels: Labels
     if background.any():
         shown = ", ".join(map(str, background.tolist()))
         notes.append(f"has inverted masks: {shown} is taken for background, since it fills them")
-    if stated is not None:
-        notes += _differences(has_any, stated)
-    elif labels is None and not has_any.any():
+    notes += differences(has_any, stated)
+    if labels is None and not has_any.any():
         notes.append("has masks in which no pixel is marked")
     return notes
 
@@ -52,9 +51,12 @@ def _say_the_labels(item: VideoItem) -> bool:
     return item.labels is not None and item.labels.kind == "volume"
 
 
-def _differences(marked: Labels, stated: Labels) -> list[str]:
+def differences(marked: Labels, stated: Labels | None) -> list[str]:
+    """That masks mark other frames than the labels, a clause that follows a clip's name; none where they do not."""
+    if stated is None:
+        return []
     more, fewer = int((marked > stated).sum()), int((marked < stated).sum())
-    clauses = [f"mark {more:,} frames that the labels call normal"] if more else []
+    clauses = [f"mark {more:,} that the labels call normal"] if more else []
     clauses += [f"leave out {fewer:,} that the labels call anomalous"] if fewer else []
     of_some = f" (of {len(marked):,} looked at)" if clauses and len(marked) == MOST_MASKS_READ else ""
     return (

@@ -1,5 +1,6 @@
 """Ground truth near test clips, under the names that people give it: found and used, or told of."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,10 @@ from maskedskipunet.data.truth_names import (
 from maskedskipunet.errors import DataError, LabelError
 
 _KINDS: dict[str, LabelKind] = {".csv": "csv", ".tsv": "csv", ".txt": "txt", ".npy": "npy", ".npz": "npz"}
+_NOT_READ = "not read as ground truth"
 _FILES_NAMED = 3  # of one folder, in notes
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -53,6 +57,13 @@ def find_nearby_truth(
             search.found.labels[clip] = LabelSource(search.found.masks[clip], "volume")
     search.note_the_rest()
     return search.found
+
+
+def warn_of_unused_truth(notes: Iterable[str], where: Path) -> None:
+    """Tell on the log of ground truth that is there and not used, by the notes of what a data set ignores."""
+    for note in notes:
+        if _NOT_READ in note:
+            log.warning("%s: not used: %s", where, note)
 
 
 class _Search:
@@ -135,7 +146,7 @@ class _Search:
         expected = f"write {_stem(self.clips[0])}_labels.csv, .npy or .txt beside the clip"
         reason = "ground truth that is not used, the clips have theirs from elsewhere"
         if any(clip not in self.labelled and clip not in self.found.labels for clip in self.clips):
-            reason = f"not read as ground truth: {expected}"
+            reason = f"{_NOT_READ}: {expected}"
         self.found.notes += _notes(unused, self.root, reason)
 
     def _files_of_all(self) -> list[Path]:

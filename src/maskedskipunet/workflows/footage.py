@@ -15,6 +15,7 @@ from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
 from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
+from maskedskipunet.data.nearby_truth import warn_of_unused_truth
 from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
@@ -128,6 +129,7 @@ def test_videos(config: DataConfig, how: InputFormat) -> list[LabelledVideo]:
     if not dataset.test:
         cure = "Put test videos under test/ or testing/, or score one video with `maskedskipunet score`"
         raise DataError("there are no test videos", str(config.footage), cure)
+    warn_of_unused_truth(dataset.ignored, config.footage)
     items = clips_of_scene(dataset.test, config.scene, config.footage)
     return [_test_video(item, source_of(item.path, how, config.on_bad_frame)) for item in items]
 
