@@ -8,6 +8,7 @@ from maskedskipunet.data.checking import check
 from maskedskipunet.data.labels import labels_for
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.masks import read_masks
+from maskedskipunet.data.video import VideoWriter
 
 STATED = [0, 1, 1, 0]
 MASKS = np.zeros((4, 16, 32), np.uint8)
@@ -140,3 +141,25 @@ def test_ucsds_masks_say_the_labels_where_no_file_does(tmp_path):
     images(tmp_path / "Test" / "Test001", suffix=".tif")
     mask_images(tmp_path / "Test" / "Test001_gt", suffix=".bmp")
     assert found_labels(tmp_path) == [STATED]
+
+
+@pytest.mark.parametrize("place", ["test/a_gt", "test/masks/a", "masks/a", "test/mask/a_mask"])
+def test_folders_of_masks_beside_videos_are_masks_and_no_footage(tmp_path, place):
+    (tmp_path / "test").mkdir()
+    with VideoWriter(tmp_path / "test" / "a.mp4", height_px=16, width_px=32, frame_rate=5) as writer:
+        for _ in range(4):
+            writer.write(np.zeros((16, 32, 3), np.uint8))
+    mask_images(tmp_path / place, suffix=".tif")
+    dataset = recognise(tmp_path)
+    assert [item.name for item in dataset.test] == ["a"]
+    assert (found_labels(tmp_path), dataset.ignored) == ([STATED], ())
+
+
+def test_100_videos_with_labels_in_a_folder_are_each_looked_at_once(tmp_path):
+    (tmp_path / "test").mkdir()
+    (tmp_path / "labels").mkdir()
+    for number in range(100):
+        (tmp_path / "test" / f"{number}.mp4").touch()
+        (tmp_path / "labels" / f"{number}_gt.txt").touch()
+    sources = [item.labels for item in recognise(tmp_path).test]
+    assert [source.path.name for source in sources] == [f"{number}_gt.txt" for number in range(100)]

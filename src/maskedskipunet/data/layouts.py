@@ -386,14 +386,14 @@ def _folder(root: Path, children: list[Path]) -> Dataset:
 def _footage(folder: Path) -> list[Path]:
     """Videos and folders of images in a folder, one level deeper too; the folder itself if it is one of images."""
     children = _children(folder)
-    sub_folders = _without_masks(_folders(children))
+    sub_folders = _without_masks(_folders(children), list(filter(_is_video, children)))
     found: list[Path] = []
     for child in children:
         if _is_video(child) or (child in sub_folders and _is_image_folder(child)):
             found.append(child)
         elif child in sub_folders:
             inside = _children(child)
-            clips = _without_masks(_folders(inside))
+            clips = _without_masks(_folders(inside), list(filter(_is_video, inside)))
             found += [path for path in inside if _is_video(path) or (path in clips and _is_image_folder(path))]
     return found or ([folder] if _holds_images(folder) else [])
 
@@ -567,11 +567,10 @@ def _named(paths: Iterable[Path], *names: str) -> list[Path]:
     return [path for path in _folders(paths) if path.name.casefold() in names]
 
 
-def _without_masks(folders: Sequence[Path]) -> list[Path]:
-    """Leaves out folders of masks and labels beside others, which may be images but are no footage."""
-    masks = {_mask_name(folder) for folder in folders}
-    clips = [folder for folder in folders if folder.name.casefold() not in masks and not is_truth_folder(folder)]
-    return clips or list(folders)
+def _without_masks(folders: Sequence[Path], siblings: Sequence[Path] = ()) -> list[Path]:
+    """Leaves out folders of masks and labels, which may be images but are no footage. siblings: videos beside them."""
+    masks = {_mask_name(folder) for folder in folders} | {f"{path.stem}_gt".casefold() for path in siblings}
+    return [folder for folder in folders if folder.name.casefold() not in masks and not is_truth_folder(folder)]
 
 
 def _is_video(path: Path) -> bool:

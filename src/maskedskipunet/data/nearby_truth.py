@@ -13,7 +13,7 @@ from maskedskipunet.data.arrays import array_file
 from maskedskipunet.data.images import is_image
 from maskedskipunet.data.label_files import LABEL_SUFFIXES, read_label_file
 from maskedskipunet.data.labels import LabelKind, LabelSource
-from maskedskipunet.data.naming import natural_key, visible_children
+from maskedskipunet.data.naming import is_hidden, natural_key, visible_children
 from maskedskipunet.data.truth_names import (
     OTHER_SUFFIXES,
     is_truth_folder,
@@ -73,13 +73,16 @@ class _Search:
         self, clips: Sequence[Path], root: Path, labelled: set[Path], masked: set[Path], used: set[Path]
     ) -> None:
         self.clips, self.root, self.labelled, self.masked = clips, root, labelled, masked
+        self._clips = frozenset(clips)
         self.found = NearbyTruth(used=used)
-        self._children = cache(_children)
+        self._children, self._inside = cache(_children), cache(_all_but_images)
         parents = {clip.parent for clip in clips} if root not in clips else set()
         above = {folder for parent in parents for folder in (parent, parent.parent) if folder.is_relative_to(root)}
         self._around = sorted({root, *above} if parents else set(), key=str)
         inside = [child for folder in self._around for child in self._children(folder)]
-        self._truth_folders = [path for path in inside if path.is_dir() and path not in clips and is_truth_folder(path)]
+        self._truth_folders = [
+            path for path in inside if path.is_dir() and path not in self._clips and is_truth_folder(path)
+        ]
 
     def candidates(self) -> Iterable[tuple[Path, Path]]:
         """Clips and what may be ground truth of each, the likeliest first."""
@@ -93,11 +96,11 @@ class _Search:
         for parent, named in by_parent.items():
             for path in self._children(parent):
                 clip_name = names_truth_of(_stem(path), named)
-                if clip_name is not None and path not in self.clips:
+                if clip_name is not None and path not in self._clips:
                     yield named[clip_name], path
         for clip in self.clips:
             if clip.is_dir():
-                yield from ((clip, path) for path in self._children(clip) if _is_truth_in(path, clip))
+                yield from ((clip, path) for path in self._inside(clip) if _is_truth_in(path, clip))
         for folder in self._truth_folders:
             yield from self._in_truth_folder(folder)
 
@@ -142,7 +145,7 @@ class _Search:
         rest += self._files_of_all()
         rest += [path for folder in self._around for path in self._children(folder) if _may_be_truth(path, named)]
         used = {*self.found.used, *(path.parent for path in self.found.used)}
-        unused = [path for path in dict.fromkeys(rest) if path not in used and path not in self.clips]
+        unused = [path for path in dict.fromkeys(rest) if path not in used and path not in self._clips]
         expected = f"write {_stem(self.clips[0])}_labels.csv, .npy or .txt beside the clip"
         reason = "ground truth that is not used, the clips have theirs from elsewhere"
         if any(clip not in self.labelled and clip not in self.found.labels for clip in self.clips):
@@ -198,8 +201,6 @@ def _is_documented(path: Path) -> bool:
 
 def _is_truth_in(path: Path, clip: Path) -> bool:
     """Whether something in a folder of images is its ground truth."""
-    if is_image(path):
-        return False
     named = names_truth_of(_stem(path), (clip.name.casefold(),)) is not None
     return named or (is_truth_folder(path) if path.is_dir() else states_all_clips(path))
 
@@ -237,3 +238,12 @@ def _children(folder: Path) -> list[Path]:
         return visible_children(folder)
     except DataError:
         return []
+
+
+def _all_but_images(folder: Path) -> list[Path]:
+    """What lies in a folder of images besides them: there may be thousands of those, which need not be sorted."""
+    try:
+        others = [child for child in folder.iterdir() if not is_image(child) and not is_hidden(child)]
+    except OSError:
+        return []
+    return sorted(others, key=lambda child: natural_key(child.name))
