@@ -14,8 +14,9 @@ from maskedskipunet.data.campus_scenes import clips_of_scene
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
-from maskedskipunet.data.labels import labels_for
+from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
+from maskedskipunet.data.nearby_truth import warn_of_unused_truth
 from maskedskipunet.data.sampling import NAMES_SHOWN, are_alike, require_rate, require_rates
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
@@ -149,6 +150,7 @@ def test_videos(config: DataConfig, input_format: InputFormat) -> list[LabelledV
     if not dataset.test:
         cure = "Put test videos under test/ or testing/, or score one video with `maskedskipunet score`"
         raise DataError("there are no test videos", str(config.footage), cure)
+    warn_of_unused_truth(dataset.ignored, config.footage)
     items = clips_of_scene(dataset.test, config.scene, config.footage)
     return [_test_video(item, source_of(item.path, input_format, config.on_bad_frame)) for item in items]
 
@@ -156,7 +158,7 @@ def test_videos(config: DataConfig, input_format: InputFormat) -> list[LabelledV
 def _test_video(item: VideoItem, source: Source) -> LabelledVideo:
     info = source.probe()
     require_rate(info, source.fps, str(source.path))
-    labels = None if item.labels is None else labels_for(item.labels, info.frame_count)
+    labels = None if item.labels is None else labels_of(item.labels, info)
     return LabelledVideo(item, source, info, labels)
 
 
