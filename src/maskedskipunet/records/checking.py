@@ -14,7 +14,7 @@ from maskedskipunet.records.folder import RecordsFolder, day_of
 from maskedskipunet.records.outbox import QueueCount
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
-from maskedskipunet.records.watch_lock import WatchLock
+from maskedskipunet.records.watch_lock import WatchLock, is_watched
 from maskedskipunet.records.wholeness import is_whole_clip, is_whole_picture
 
 _PASSES = 4
@@ -43,12 +43,14 @@ class _Difference:
 class CheckReport:
     """What lies in a records folder and what is wrong with it.
 
-    finished: what a killed process had left half done; it was finished and is no fault. queues: by sink.
+    left_open: events that a killed watch left open; a repair, or the next watch, ends them. finished: what a killed
+    process had left half done; it was finished and is no fault. queues: by sink.
     """
 
     folder: Path
     events: int = 0
     open_events: int = 0
+    left_open: int = 0
     clips: int = 0
     file_bytes: int = 0
     queues: dict[str, QueueCount] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class CheckReport:
             "clean": self.is_clean,
             "events": self.events,
             "open_events": self.open_events,
+            "left_open": self.left_open,
             "clips": self.clips,
             "file_bytes": self.file_bytes,
             "deliveries": {sink: vars(count) for sink, count in self.queues.items()},
@@ -102,6 +105,8 @@ def check(path: Path, *, repair: bool = False) -> CheckReport:
                 break
             for difference in differences:
                 _settle(report, difference, repair)
+        if repair and (count := records.end_left_open()):
+            report.finished.append(f"ended {count} event{'' if count == 1 else 's'} that a killed watch had left open")
         _count(records, report)
     finally:
         records.close()
@@ -290,6 +295,7 @@ def _free_name(path: Path) -> Path:
 def _count(records: Records, report: CheckReport) -> None:
     events = records.events()
     report.events, report.open_events = len(events), sum(recorded.is_open for recorded in events)
+    report.left_open = 0 if is_watched(records.folder) else report.open_events
     report.clips = sum(recorded.has_clip for recorded in events)
     report.file_bytes = sum(path.stat().st_size for path in records.folder.events.glob("*/*") if path.is_file())
     with records.read() as session:

@@ -226,6 +226,7 @@ def _begin_recording(
         routes = [post.route for post in posts.values()]
         shown = {name: str(address) for name, address in cameras.items()}
         recorder = Recorder(records, shown, routes=routes, config=recording.config)
+        recorder.take_over()
         opened.enter_context(Courier(records, posts))
         unused.pop_all()
     opened.enter_context(recorder)
