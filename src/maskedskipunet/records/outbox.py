@@ -60,6 +60,14 @@ class QueueCount:
     dropped: int = 0
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """since_unix_s: when the oldest message that waits was put there. fault: what went wrong with the last try."""
+
+    since_unix_s: float
+    fault: str | None
+
+
 def enqueue(
     session: Session, recorded: RecordedEvent, routes: Sequence[Route], now_unix_s: float, *, by_age: bool = True
 ) -> None:
@@ -246,6 +254,16 @@ def counts(session: Session) -> dict[str, QueueCount]:
     for sink, status, count in session.execute(rows):
         found.setdefault(sink, {})[status] = count
     return {sink: QueueCount(**numbers) for sink, numbers in sorted(found.items())}
+
+
+def waiting(session: Session) -> dict[str, Waiting]:
+    """What waits for each sink for which something does."""
+    found: dict[str, Waiting] = {}
+    rows = select(DeliveryRow.sink, DeliveryRow.made_unix_s, DeliveryRow.fault)
+    for sink, made_unix_s, fault in session.execute(rows.where(DeliveryRow.status == "waiting")):
+        before = found.get(sink, Waiting(made_unix_s, None))
+        found[sink] = Waiting(min(before.since_unix_s, made_unix_s), fault or before.fault)
+    return dict(sorted(found.items()))
 
 
 def _drop(session: Session, which: Any, reason: str, now_unix_s: float) -> int:

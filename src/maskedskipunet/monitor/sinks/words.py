@@ -17,6 +17,7 @@ _CERTIFICATES = {  # by OpenSSL's number; source: openssl-verification-options(1
     62: "its certificate is for another name",
     64: "its certificate is for another address",
 }
+_NO_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 _NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
@@ -30,7 +31,7 @@ def reason_of(error: Exception) -> str:
         case ssl.SSLCertVerificationError():
             return _CERTIFICATES.get(error.verify_code, "its certificate cannot be verified")
         case ssl.SSLError():
-            return "it speaks no TLS there" if error.reason == "WRONG_VERSION_NUMBER" else "no TLS can be agreed on"
+            return "it speaks no TLS there" if getattr(error, "reason", "") in _NO_TLS else "no TLS can be agreed on"
         case RemoteDisconnected() | smtplib.SMTPServerDisconnected():
             return "it hung up without an answer"
         case BadStatusLine():
@@ -38,7 +39,7 @@ def reason_of(error: Exception) -> str:
         case HTTPException():
             return "its answer cannot be understood"
         case smtplib.SMTPNotSupportedError():
-            return "it does not offer what is asked for: STARTTLS, or a login"
+            return f"it offers no {'encryption (STARTTLS)' if 'STARTTLS' in str(error) else 'login'}"
         case TimeoutError():
             return "it does not answer in time"
         case ConnectionRefusedError():
