@@ -31,6 +31,7 @@ from maskedskipunet.records.routes import Route
 from maskedskipunet.records.rows import camera_row, event_row, fill, new_row, recorded_event
 from maskedskipunet.records.states import CameraCondition, State
 from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
+from maskedskipunet.records.turnstile import Turnstile
 from maskedskipunet.records.watch_lock import WatchLock
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Records:
     ) -> None:
         self.folder, self.clock = folder, clock
         self._engine, self._writing, self._lock = engine, writing(engine), lock
-        self._writer = threading.Lock()
+        self._writer, self._turnstile = threading.Lock(), Turnstile(folder.turn_lock)
         self._listeners: list[Callable[[], None]] = []
         self.guard: ClockGuard | None = None
         self.finished: list[str] = []
@@ -89,6 +90,7 @@ class Records:
 
     def close(self) -> None:
         self._lock.give_back()
+        self._turnstile.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -114,7 +116,8 @@ class Records:
         """A transaction that writes: all or nothing, and no other writes from its begin to its end."""
         with self._writer, database_faults(self.folder.database):
             with Session(self._writing) as session, session.begin():
-                session.connection()  # takes the writer's place now, and not with the first statement
+                with self._turnstile:
+                    session.connection()  # takes the writer's place now, and not with the first statement
                 jump = None if self.guard is None else self.guard.jump()
                 if jump is not None:
                     shift_times(session, jump)
