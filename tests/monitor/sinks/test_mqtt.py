@@ -154,7 +154,7 @@ def test_a_broker_that_is_killed_and_comes_back_loses_no_event_and_repeats_none_
     desk, broker, subscriber
 ):
     keys = desk.life("a")
-    with Courier(desk.records, {"hook": Post(desk.route, sink_at(broker, cameras=["door"]))}, backoff=QUICK):
+    with Courier(desk.records, {"hook": Post(desk.route, sink_at(broker, cameras=["door"], timeout_s=5.0))}, backoff=QUICK):
         until(lambda: len(set(subscriber.keys())) == 2)
         until(lambda: desk.count().waiting == 0)
         broker.kill()
@@ -278,6 +278,25 @@ def test_what_a_killed_watch_left_on_is_off_though_its_camera_is_gone_and_ends_a
         until(lambda: kept(broker).get(state) == "OFF")
         until(lambda: old not in kept(broker))
         assert kept(broker)["homeassistant/binary_sensor/maskedskipunet/door/config"]
+
+
+def test_a_sensor_is_taken_back_where_it_is_ours_and_left_where_it_is_anothers(desk, broker):
+    health, node = Route(sink="hook", states=FAULTS), "homeassistant/binary_sensor/maskedskipunet"
+    with Courier(desk.records, posts_at(broker, desk.records, ["door"], health), backoff=QUICK):
+        until(lambda: f"{node}-health/door/config" in kept(broker))
+    old, other = (json.dumps({"availability_topic": f"maskedskipunet/{which}"}) for which in ("availability", "other"))
+    desk.records.add_camera("hall", "")  # of an earlier watch into these records
+    desk.records.add_camera("yard", "")
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    for camera, config in (("hall", old), ("yard", other), ("cellar", old)):
+        client.publish(f"{node}/{camera}/config", config, 1, retain=True).wait_for_publish(20)
+    with Courier(desk.records, posts_at(broker, desk.records, ["door"], desk.route), backoff=QUICK):
+        until(lambda: {f"{node}/hall/config", f"{node}-health/door/config"}.isdisjoint(kept(broker)))
+        assert {f"{node}/{camera}/config" for camera in ("door", "yard", "cellar")} <= kept(broker).keys()
+    client.disconnect()
+    client.loop_stop()
 
 
 def test_a_sink_that_is_told_of_begins_alone_does_not_stay_on(desk, broker, subscriber):

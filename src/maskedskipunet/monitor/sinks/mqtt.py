@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
@@ -200,9 +200,9 @@ class MqttSink:
                 self._describe(client)
                 client.publish(self.topics.availability, ONLINE, AT_LEAST_ONCE, retain=True)
         elif payload and topic not in self._described:
-            owner = self._discovery.owner_of(payload)
-            is_former = owner == self.topics.shared_availability and topic in self._discovery.of([*self._former])
-            if owner == self.topics.availability or is_former:
+            could_be_ours = replace(self._discovery, health=True).of([*self._cameras, *self._former])
+            owners = self.topics.availability, self.topics.shared_availability  # the second: of an earlier version
+            if topic in could_be_ours and self._discovery.owner_of(payload) in owners:
                 client.publish(topic, "", AT_LEAST_ONCE, retain=True)  # removes the sensor
 
 
