@@ -3,7 +3,7 @@
 import pytest
 
 from maskedskipunet.records import outbox
-from maskedskipunet.records.clock import EARLIEST_UNIX_S, SETTLE_S, ClockGuard
+from maskedskipunet.records.clock import EARLIEST_UNIX_S, SETTLE_S, ClockGuard, last_trusted_unix_s
 from maskedskipunet.records.outbox import Delivery, QueueCount
 from maskedskipunet.records.pruning import Retention, prune
 from maskedskipunet.records.routes import Route
@@ -39,10 +39,11 @@ def machine(book):
 
 def boot(book, machine, *, stands_at: float | None = None) -> None:
     """A watch begins, its clock as it stands or at another time."""
-    heard = [one.heard_unix_s for one in book.records.camera_conditions().values() if one.heard_unix_s is not None]
+    with book.records.read() as session:
+        trusted = last_trusted_unix_s(session)
     if stands_at is not None:
         machine.wall.now_unix_s = stands_at
-    book.records.guard = ClockGuard(machine.wall, machine.steady, heard_unix_s=max(heard, default=None))
+    book.records.guard = ClockGuard(machine.wall, machine.steady, trusted_unix_s=trusted)
 
 
 def alarm(book, event_id="a"):
@@ -91,6 +92,9 @@ def test_a_clock_that_is_a_year_ahead_removes_nothing_and_one_that_goes_on_does(
     alarm(book, "b")
     assert counts(book) == QueueCount(waiting=4)
     machine.passes(100)
+    book.records.heard_of({"door": book.clock()})
+    boot(book, machine)  # starting once more makes no wrong clock right
+    assert prune(book.records, MONTH).removed == ()
     machine.wall.now_unix_s -= YEAR_S
     alarm(book, "c")
     assert counts(book) == QueueCount(waiting=6)

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 EARLIEST_UNIX_S = datetime(2020, 1, 1, tzinfo=UTC).timestamp()  # a clock that says less was never set
 JUMP_S = 60.0  # a clock that is kept in time moves by less
 LEAP_S = 86400.0  # what lies between two runs of a watch by more may be a wrong clock
-SETTLE_S = 86400.0  # how long a clock that was set goes on before anything is removed because of its age
+SETTLE_S = 43200.0  # how long a clock that was set goes on before anything is removed because of its age
 PUT_OFF_S = 3600.0  # how far ahead a time may lie that was written by the same clock
 
 
@@ -40,9 +40,9 @@ class ClockJump:
 class ClockGuard:
     """Says whether the wall clock can be trusted to tell how old something is, and when it was set.
 
-    It cannot while it stands before 2020, and for a day after it was set or after it went on by more than a day since
-    the last run of a watch: no age that it tells removes anything then. clock: the time now in seconds since 1970.
-    steady: seconds that only grow. heard_unix_s: when the last watch was alive, None where there was none.
+    It cannot while it stands before 2020, and for half a day after it was set or where it differs by more than a day
+    from when it was trusted last: no age that it tells removes anything then. clock: the time now in seconds since
+    1970. steady: seconds that only grow. trusted_unix_s: when a watch trusted it last, None where none did.
     """
 
     def __init__(
@@ -50,18 +50,18 @@ class ClockGuard:
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = steady_s,
         *,
-        heard_unix_s: float | None = None,
+        trusted_unix_s: float | None = None,
     ) -> None:
         self._clock, self._steady = clock, steady
         self._began_s = self._trusted_at_s = steady()
         self._offset_s = clock() - self._began_s
-        gap_s = 0.0 if heard_unix_s is None else clock() - heard_unix_s
+        gap_s = 0.0 if trusted_unix_s is None else clock() - trusted_unix_s
         if abs(gap_s) > LEAP_S:
             self._trusted_at_s += SETTLE_S
             direction = "after" if gap_s > 0 else "before"
             log.warning(
-                "the clock stands %.0f days %s the last watch: nothing is removed because of its age within a day, in "
-                "case the clock is wrong",
+                "the clock stands %.0f days %s the last watch: nothing is removed because of its age within half a "
+                "day, in case the clock is wrong",
                 abs(gap_s) / 86400,
                 direction,
             )
@@ -86,7 +86,7 @@ class ClockGuard:
         direction = "forward" if jump.by_s > 0 else "back"
         log.warning(
             "the clock was set %s by %.0f s: times that were written before are corrected, and nothing is removed "
-            "because of its age within a day",
+            "because of its age within half a day",
             direction,
             abs(jump.by_s),
         )
@@ -100,6 +100,7 @@ def shift_times(session: Session, jump: ClockJump) -> None:
     columns = (
         CameraRow.condition_unix_s,
         CameraRow.heard_unix_s,
+        CameraRow.trusted_unix_s,
         StateRow.began_unix_s,
         StateRow.ended_unix_s,
         DeliveryRow.made_unix_s,
@@ -126,10 +127,13 @@ def adopt_unknown_ages(session: Session, now_unix_s: float) -> None:
     session.execute(adopted.execution_options(synchronize_session=False))
 
 
-def last_heard_unix_s(session: Session) -> float | None:
-    """When a watch into these records was alive last, by the clock then; None where there was none."""
-    heard: float | None = session.scalar(select(func.max(CameraRow.heard_unix_s)))
-    if heard is not None:
-        return heard
+def last_trusted_unix_s(session: Session) -> float | None:
+    """When a watch into these records trusted the clock last; None where there was none.
+
+    Where only an earlier version wrote here, its newest event or message stands for that.
+    """
+    trusted: float | None = session.scalar(select(func.max(CameraRow.trusted_unix_s)))
+    if trusted is not None:
+        return trusted
     times = (session.scalar(select(func.max(column))) for column in (EventRow.updated_unix_s, DeliveryRow.made_unix_s))
     return max((time_s for time_s in times if time_s is not None), default=None)

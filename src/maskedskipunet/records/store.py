@@ -16,7 +16,7 @@ from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.errors import DiskSpaceError, MaskedSkipUNetError, RecordsError
 from maskedskipunet.files import whole_file
 from maskedskipunet.records import outbox, states
-from maskedskipunet.records.clock import ClockGuard, adopt_unknown_ages, last_heard_unix_s, shift_times
+from maskedskipunet.records.clock import ClockGuard, adopt_unknown_ages, last_trusted_unix_s, shift_times
 from maskedskipunet.records.database import database_faults, open_database, writing
 from maskedskipunet.records.folder import RecordsFolder
 from maskedskipunet.records.recorded import (
@@ -79,7 +79,7 @@ class Records:
             records.finished = records._finish_left_behind(half_written=is_alone)
             if watching:
                 with records.read() as session:
-                    records.guard = ClockGuard(clock, heard_unix_s=last_heard_unix_s(session))
+                    records.guard = ClockGuard(clock, trusted_unix_s=last_trusted_unix_s(session))
             else:
                 lock.give_back()
         except BaseException:
@@ -218,8 +218,11 @@ class Records:
     def heard_of(self, cameras: Mapping[str, float]) -> None:
         """Keep when a frame of each of these cameras came last, in seconds since 1970."""
         with self.write() as session:
+            is_trusted = self.is_clock_trusted
             for name, unix_s in cameras.items():
-                camera_row(session, name).heard_unix_s = unix_s
+                row = camera_row(session, name)
+                row.heard_unix_s = unix_s
+                row.trusted_unix_s = self.clock() if is_trusted else row.trusted_unix_s
 
     def camera_conditions(self) -> dict[str, CameraCondition]:
         """How each camera is, as the watch knew it last."""

@@ -27,7 +27,8 @@ class CameraRow(Table):
     """A camera. source: its address without credentials.
 
     condition: its connection as the watch knew it last (connecting, running, lost, ended), empty where none was heard
-    of; condition_unix_s: since when. heard_unix_s: when a frame of it arrived last, as written twice a minute.
+    of; condition_unix_s: since when. heard_unix_s: when a frame of it arrived last, as written twice a minute;
+    trusted_unix_s: when that was written last by a clock that could be trusted.
     """
 
     __tablename__ = "cameras"
@@ -38,6 +39,7 @@ class CameraRow(Table):
     condition: Mapped[str] = mapped_column(default="")
     condition_unix_s: Mapped[float | None]
     heard_unix_s: Mapped[float | None]
+    trusted_unix_s: Mapped[float | None]
 
 
 class EventRow(Table):

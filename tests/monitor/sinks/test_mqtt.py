@@ -154,7 +154,9 @@ def test_a_broker_that_is_killed_and_comes_back_loses_no_event_and_repeats_none_
     desk, broker, subscriber
 ):
     keys = desk.life("a")
-    with Courier(desk.records, {"hook": Post(desk.route, sink_at(broker, cameras=["door"], timeout_s=5.0))}, backoff=QUICK):
+    with Courier(
+        desk.records, {"hook": Post(desk.route, sink_at(broker, cameras=["door"], timeout_s=5.0))}, backoff=QUICK
+    ):
         until(lambda: len(set(subscriber.keys())) == 2)
         until(lambda: desk.count().waiting == 0)
         broker.kill()

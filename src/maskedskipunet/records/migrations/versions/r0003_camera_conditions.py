@@ -11,5 +11,6 @@ def upgrade() -> None:
     op.add_column("cameras", sa.Column("condition", sa.String, nullable=False, server_default=""))
     op.add_column("cameras", sa.Column("condition_unix_s", sa.Float, nullable=True))
     op.add_column("cameras", sa.Column("heard_unix_s", sa.Float, nullable=True))
+    op.add_column("cameras", sa.Column("trusted_unix_s", sa.Float, nullable=True))
     op.add_column("events", sa.Column("aged_from_unix_s", sa.Float, nullable=True))
     op.add_column("states", sa.Column("reference", sa.String, nullable=True))
