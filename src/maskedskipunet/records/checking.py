@@ -43,8 +43,8 @@ class _Difference:
 class CheckReport:
     """What lies in a records folder and what is wrong with it.
 
-    left_open: events that a killed watch left open; a repair, or the next watch, ends them. finished: what a killed
-    process had left half done; it was finished and is no fault. queues: by sink.
+    left_open: events that a killed watch left open; the next watch ends them. finished: what a killed process had
+    left half done; it was finished and is no fault. queues: by sink.
     """
 
     folder: Path
@@ -105,9 +105,7 @@ def check(path: Path, *, repair: bool = False) -> CheckReport:
                 break
             for difference in differences:
                 _settle(report, difference, repair)
-        if repair and (count := records.end_left_open()):
-            report.finished.append(f"ended {count} event{'' if count == 1 else 's'} that a killed watch had left open")
-        _count(records, report)
+        _count(records, report, is_watched=not repair and is_watched(records.folder))
     finally:
         records.close()
     return report
@@ -292,10 +290,10 @@ def _free_name(path: Path) -> Path:
     return free
 
 
-def _count(records: Records, report: CheckReport) -> None:
+def _count(records: Records, report: CheckReport, *, is_watched: bool) -> None:
     events = records.events()
     report.events, report.open_events = len(events), sum(recorded.is_open for recorded in events)
-    report.left_open = 0 if is_watched(records.folder) else report.open_events
+    report.left_open = 0 if is_watched else report.open_events
     report.clips = sum(recorded.has_clip for recorded in events)
     report.file_bytes = sum(path.stat().st_size for path in records.folder.events.glob("*/*") if path.is_file())
     with records.read() as session:
