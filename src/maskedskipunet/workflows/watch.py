@@ -73,7 +73,8 @@ class WatchPlan:
 
     def told_of_alarms(self) -> str:
         if self.threshold is None:
-            return "no alarms, only scores: a threshold is set by `maskedskipunet calibrate NORMAL… --model RUN`"
+            also = "" if self.records is None else f"; what is wrong with cameras is recorded in {self.records}"
+            return f"no alarms, only scores: a threshold is set by `maskedskipunet calibrate NORMAL… --model RUN`{also}"
         into = "recorded nowhere" if self.records is None else f"recorded in {self.records}"
         return f"alarms from the threshold {self.threshold:.5f} on, for {self.budget}; {into}"
 
@@ -139,7 +140,7 @@ def watch_cameras(
     service = ServiceManager()
     is_ready = False
     with ExitStack() as opened:
-        if recording is not None and finders:
+        if recording is not None and (finders or recording.sinks):  # cameras fail without a threshold too
             keepers, left = _begin_recording(recording, cameras, opened)
             plan, listeners = replace(plan, records=recording.folder, left=left), [*keepers, *listeners]
         planned(plan)
@@ -223,6 +224,7 @@ def _begin_recording(
         routes = [post.route for post in posts.values()]
         shown = {name: str(address) for name, address in cameras.items()}
         recorder = Recorder(records, shown, routes=routes, config=recording.config)
+        recorder.take_over()
         opened.enter_context(Courier(records, posts))
         unused.pop_all()
     opened.enter_context(recorder)
