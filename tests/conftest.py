@@ -1,15 +1,26 @@
 """What all tests share: where real footage lies, the rule that it must not be skipped where it is, and miniatures."""
 
+import base64
+import hashlib
+import io
 import os
+import re
 import resource
+import shutil
+import ssl
+import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from PIL import Image as Picture
 
 # Before torch is imported: small networks gain nothing from threads, and threads that wait for each other on
 # cores shared with other work make a test take fifty times as long.
@@ -192,3 +203,130 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
     for test in _skipped_on_real_data:
         terminalreporter.write_line(f"real footage is there, but this test was skipped: {test}", red=True)
+
+
+def camera_jpeg(level: int) -> bytes:
+    """A picture of one colour, with a small picture of itself in its head, as many cameras send them."""
+    data = io.BytesIO()
+    thumbnail = io.BytesIO()
+    Picture.new("RGB", (16, 12), (level,) * 3).save(thumbnail, "jpeg")
+    exif = b"Exif\0\0" + thumbnail.getvalue()
+    Picture.new("RGB", (48, 32), (level,) * 3).save(data, "jpeg", exif=exif)
+    return data.getvalue()
+
+
+class WebCamera:
+    """A camera on loopback that speaks HTTP, and does what tests set.
+
+    levels: brightness of its pictures, one after another. parts: how a picture of a stream is wrapped. login:
+    USER:PASSWORD. asks: how it asks for it. answers: statuses in place of pictures, one a request. requests: paths that
+    were asked for. refused: how often a login was wrong.
+    """
+
+    def __init__(self) -> None:
+        self.levels = [20 * level for level in range(10)]
+        self.part: Callable[[bytes], bytes] = lambda data: b"--cut\r\nContent-Type: image/jpeg\r\n\r\n" + data + b"\r\n"
+        self.content_type = "multipart/x-mixed-replace; boundary=cut"
+        self.single_type = "image/jpeg"
+        self.login = ""
+        self.asks: list[str] = []
+        self.answers: list[int] = []
+        self.pause_s = 0.02
+        self.requests: list[str] = []
+        self.refused = 0
+        self.port = 0
+        self.scheme = "http"
+
+    @staticmethod
+    def jpeg(level: int) -> bytes:
+        """One of its pictures."""
+        return camera_jpeg(level)
+
+    def url(self, path: str, login: str = "") -> str:
+        return f"{self.scheme}://{login + '@' if login else ''}127.0.0.1:{self.port}{path}"
+
+    def is_let_in(self, given: str | None, path: str) -> bool:
+        if not self.login or given is None:
+            return not self.login
+        if given.startswith("Basic"):
+            return given == f"Basic {base64.b64encode(self.login.encode()).decode()}"
+        fields = dict(re.findall(r'(\w+)="?([^",]*)"?', given))
+        name = "sha256" if fields.get("algorithm") == "SHA-256" else "md5"
+
+        def hashed(text: str) -> str:
+            return hashlib.new(name, text.encode()).hexdigest()
+
+        user, _, password = self.login.partition(":")
+        first, second = hashed(f"{user}:cam:{password}"), hashed(f"GET:{path}")
+        middle = f"{fields['nonce']}:{fields['nc']}:{fields['cnonce']}:auth" if "qop" in fields else fields["nonce"]
+        return fields["uri"] == path and fields["response"] == hashed(f"{first}:{middle}:{second}")
+
+    @contextmanager
+    def serve(self, certificate: Path | None = None) -> Iterator["WebCamera"]:
+        camera = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                with suppress(OSError):  # who asked has seen enough
+                    camera._answer(self)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            server.daemon_threads = True
+            self.port = server.server_port
+            if certificate is not None:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(certificate)
+                server.socket = context.wrap_socket(server.socket, server_side=True)
+                self.scheme = "https"
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+            yield self
+            server.shutdown()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.requests.append(request.path)
+        given = request.headers.get("Authorization")
+        if not self.is_let_in(given, request.path):
+            self.refused += given is not None
+            request.send_response(401)
+            for way in self.asks:
+                request.send_header("WWW-Authenticate", way)
+            request.end_headers()
+        elif self.answers and (status := self.answers.pop(0)) != 200:
+            request.send_error(status)
+        elif request.path.startswith("/snapshot"):
+            data = self.jpeg(self.levels[len(self.requests) % len(self.levels)])
+            request.send_response(200)
+            request.send_header("Content-Type", self.single_type)
+            request.send_header("Content-Length", str(len(data)))
+            request.end_headers()
+            request.wfile.write(data)
+        else:
+            request.send_response(200)
+            request.send_header("Content-Type", self.content_type)
+            request.end_headers()
+            for level in self.levels:
+                request.wfile.write(self.part(self.jpeg(level)))
+                time.sleep(self.pause_s)
+
+
+@pytest.fixture
+def http_camera() -> Iterator[WebCamera]:
+    with WebCamera().serve() as camera:
+        yield camera
+
+
+@pytest.fixture
+def https_camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebCamera]:
+    """One that signs its certificate itself."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key, certificate = folder / "key.pem", folder / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera"]
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl, which makes the certificate, is not here")
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    certificate.write_text(key.read_text() + certificate.read_text())
+    with WebCamera().serve(certificate) as camera:
+        yield camera

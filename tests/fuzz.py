@@ -195,7 +195,7 @@ def see_volume(path: Path) -> object:
 def see_scores(path: Path) -> object:
     from maskedskipunet.evaluation.readers import read_series
 
-    return read_series(path, "score")
+    return read_series(path)
 
 
 def see_calibration(path: Path) -> object:

@@ -5,6 +5,7 @@ MaskedSkipUNetError
 ├── ShapeError          an array or tensor of the wrong shape
 ├── DataError           a folder or file that is not usable footage
 │   ├── VideoError      a video that cannot be opened, decoded or written
+│   │   └── LoginError  a server refuses the user and password, or asks for them
 │   ├── FrameError      one image or frame that cannot be used
 │   └── LabelError      ground truth that does not fit its footage
 ├── WeightsError        weights that are not this network's
@@ -66,6 +67,10 @@ class DataError(MaskedSkipUNetError):
 
 class VideoError(DataError):
     """A video that cannot be opened, decoded or written."""
+
+
+class LoginError(VideoError):
+    """A server refuses the user and password, or asks for them: asking again soon can lock the account."""
 
 
 class FrameError(DataError):

@@ -66,12 +66,17 @@ def require_plain_file(path: Path) -> None:
 
 def read_text(path: Path, *, most_bytes: int, encoding: str = "utf-8", errors: str = "strict") -> str:
     """The text of a plain file. Raises OSError, for a larger one too, and UnicodeDecodeError."""
+    return read_content(path, most_bytes=most_bytes).decode(encoding, errors)
+
+
+def read_content(path: Path, *, most_bytes: int) -> bytes:
+    """The bytes of a plain file. Raises OSError, for a larger one too."""
     require_plain_file(path)
     with path.open("rb") as file:
         content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"larger than {readable_bytes(most_bytes)}", str(path))
-    return content.decode(encoding, errors)
+    return content
 
 
 def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> None:

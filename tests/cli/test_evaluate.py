@@ -350,8 +350,8 @@ def test_maps_that_test_kept_are_found_beside_the_scores(cli, run, ucsd):
         ("all.npy --data bare", "bare: no test video has labels. Name them with --ground-truth."),
         ("all.npy --data few", "few/test/b_labels.csv: found 1 labels, expected 10, one a frame."),
         ("all.npy --ground-truth nosuch", "nosuch: no such file or folder. Name a run, or a file of labels."),
-        ("all.npy --ground-truth all.npy", "all.npy: label 0 (from 0) is "),
-        ("all.npy --ground-truth table.csv", "table.csv: found the columns video, frame, score, none is label."),
+        ("all.npy --ground-truth all.npy", "all.npy, entry 0: found "),
+        ("all.npy --ground-truth table.csv", "table.csv, line 1: found 'video,frame,score', expected 0"),
         ("late.npy --ground-truth labels.npy", "late.npy: found 24 scores and 30 labels, and clips whose borders"),
         (
             "late.npy --data data",

@@ -48,6 +48,18 @@ def test_clean_records_are_checked_with_0_and_faults_with_1_until_they_are_mende
     assert cli("records", "check", folder).out.endswith("clean\n")
 
 
+def test_an_event_that_a_killed_watch_left_open_is_said(cli, folder):
+    with Records.open(folder) as records:
+        event = Event("e9", "rtsp://h/x", 1, 2, 1.5, 5, 10, 7, 0.5, 0.4, (), None)
+        records.record(EventUpdate("new", event), camera="door", began_unix_s=BEGAN_UNIX_S)
+    answer = cli("records", "check", folder)
+    assert answer.code == 0
+    assert "1 event left open by a watch that was killed: the next watch ends them and tells the sinks" in answer.out
+    with Records.open(folder, watching=True) as records:
+        records.end_left_open()
+    assert "left open" not in cli("records", "check", folder).out
+
+
 def test_events_are_exported_in_each_form_by_time_and_camera(cli, folder, place):
     assert cli("records", "export", folder).out == f"3 events in {folder}/events.csv\n"
     with (folder / "events.csv").open(newline="") as file:

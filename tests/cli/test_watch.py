@@ -96,6 +96,25 @@ def test_a_file_of_cameras_names_the_model_too(cli, run, make, place):
     assert sorted(scored) == ["a"] * 6 + ["b"] * 6
 
 
+def test_a_covered_lens_is_told_to_a_sink_though_the_model_has_no_threshold(cli, run, place):
+    with VideoWriter(place / "v.mp4", height_px=32, width_px=48, frame_rate=10) as writer:
+        for _ in range(100):
+            writer.write(np.zeros((32, 48, 3), np.uint8))
+    (place / "cameras.yaml").write_text(
+        f"model: {run}\ncameras: {{door: v.mp4}}\nmax_delay_s: 300\n"
+        "sinks: {nas: {type: folder, path: nas, states: all, states_after_s: 0}}\n"
+    )
+    answer = cli("watch", "--config", "cameras.yaml", "--speed", 20)
+    assert answer.code == 0
+    assert "what is wrong with cameras is recorded in records" in answer.err
+    (told,) = [json.loads(path.read_text()) for path in (place / "nas").iterdir()]
+    assert (told["kind"], told["state"], told["camera"], told["phase"]) == ("state", "dark", "door", "new")
+    assert "contrast 0.0 of 255" in told["detail"]
+    status = cli("status")
+    assert status.code == 1
+    assert "dark since" in status.out
+
+
 def test_a_file_that_breaks_off_makes_it_done_in_part(cli, run, make, place, monkeypatch):
     monkeypatch.setattr("maskedskipunet.workflows.watch._rate_of", lambda *asked: None)  # it breaks later
     (place / "words.mp4").write_text("no video")

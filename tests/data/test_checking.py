@@ -94,6 +94,11 @@ def test_rates_that_differ_are_an_oddity(footage):
     )
 
 
+def test_rates_that_hardly_differ_are_no_oddity(footage):
+    save_video(footage / "normal" / "z.mp4", frame_rate=4.9)
+    assert check(footage).oddities == ()
+
+
 def test_long_lists_of_names_are_cut(tmp_path):
     for number in range(1, 6):
         save_images(tmp_path / f"{number}")

@@ -90,6 +90,14 @@ def server() -> Iterator[str]:
                 self.send_response(302)
                 self.send_header("Location", "/whole")
                 self.end_headers()
+            elif path == "moved_inside":
+                self.send_response(301)
+                self.send_header("Location", f"http://127.0.0.1:{web.server_port}/only_for_me")
+                self.end_headers()
+            elif path == "moved_round":
+                self.send_response(302)
+                self.send_header("Location", "/moved_round")
+                self.end_headers()
             elif path == "moved_away":  # to another host, so that a login must not follow
                 self.send_response(302)
                 self.send_header("Location", f"http://localhost:{web.server_port}/only_for_me")
@@ -116,7 +124,7 @@ def fetch(url: str, path: Path) -> list[int]:
     return done
 
 
-@pytest.mark.parametrize("path", ["whole", "of_no_stated_length", "only_for_me", "moved"])
+@pytest.mark.parametrize("path", ["whole", "of_no_stated_length", "only_for_me", "moved", "moved_inside"])
 def test_a_file_comes_whole_whether_or_not_its_length_is_stated(server: str, tmp_path: Path, path: str) -> None:
     done = fetch(f"{server}/{path}?key={SECRET}", tmp_path / "a.mp4")
 
@@ -137,6 +145,7 @@ def test_a_server_tells_size_and_version_before_anything_is_read(server: str) ->
         ("broken_off", r"the download broke off after 300 kB of 1.0 MB"),
         ("nosuch", r"cannot fetch it \(404 Not Found\)"),
         ("moved_away", r"cannot fetch it \(401 Unauthorized\)"),
+        ("moved_round", r"cannot fetch it \(it leads on and on to other addresses\)"),
         ("leads_to_a_file", r"cannot fetch it \(302 Found\)"),
         ("playlist", "it is a playlist, no video file"),
     ],

@@ -1,5 +1,7 @@
 import logging
+from fractions import Fraction
 
+import av
 import numpy as np
 import PIL.Image
 import pytest
@@ -56,6 +58,40 @@ def test_of_sixteen_bits_the_upper_eight_are_kept(tmp_path, suffix):
     deep = np.array([[0, 257, 128 * 257, 65535]], dtype=np.uint16)
     PIL.Image.fromarray(deep).save(tmp_path / f"1{suffix}")
     assert read_image(tmp_path / f"1{suffix}")[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+@pytest.mark.parametrize("largest", [255, 4095, 65535])
+def test_of_16_bits_a_folder_uses_those_that_its_images_fill(tmp_path, largest):
+    for number, share in enumerate((0.25, 1.0), start=1):
+        deep = np.array([[0, int(largest * share)]], np.uint16)
+        PIL.Image.fromarray(deep).save(tmp_path / f"{number}.png")
+    frames = list(read_images(tmp_path, "stop", 10))
+    assert [int(frame.image.max()) for frame in frames] == [63, 255]
+    bits = largest.bit_length()
+    assert probe_images(tmp_path).notes == (
+        () if bits == 16 else (f"the 16-bit images use {bits} bits, which are taken",)
+    )
+
+
+def test_numbers_beyond_the_bits_in_use_are_white(tmp_path):
+    for number in range(100):
+        value = 40_000 if number == 1 else 4000  # of many images some are looked at, and this one is not
+        PIL.Image.fromarray(np.full((2, 2), value, np.uint16)).save(tmp_path / f"{number}.png")
+    assert [int(frame.image.max()) for frame in read_images(tmp_path, "stop", 10)][:3] == [250, 255, 250]
+
+
+def test_a_black_folder_of_16_bits_needs_no_word(tmp_path):
+    PIL.Image.fromarray(np.zeros((2, 2), np.uint16)).save(tmp_path / "1.png")
+    assert probe_images(tmp_path).notes == ()
+
+
+def test_of_16_bit_colours_those_bits_are_used_that_are_filled(tmp_path):
+    deep = np.full((4, 4, 3), (4095, 2048, 16), np.uint16)
+    codec = av.CodecContext.create("png", "w")
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = 4, 4, "rgb48be", Fraction(1)
+    frame = av.VideoFrame.from_ndarray(deep, format="rgb48le").reformat(format="rgb48be")
+    (tmp_path / "1.png").write_bytes(b"".join(map(bytes, [*codec.encode(frame), *codec.encode(None)])))
+    assert next(read_images(tmp_path, "stop", 10)).image[0, 0].tolist() == [255, 128, 1]
 
 
 def test_transparency_is_laid_on_black(tmp_path):

@@ -562,7 +562,10 @@ def test_two_label_files_of_one_video_are_refused(tmp_path):
 
 def test_labels_of_no_video_are_noted(tmp_path):
     touch(*(tmp_path / "test" / name for name in ["a.mp4", "b_labels.csv", "a_labels.md"]))
-    assert recognise(tmp_path).ignored == ("test/b_labels.csv (labels of no test video)",)
+    assert recognise(tmp_path).ignored == (
+        "test/b_labels.csv (labels of no test video)",
+        "test/a_labels.md (not read as ground truth: write a_labels.csv, .npy or .txt beside the clip)",
+    )
 
 
 def test_videos_of_one_stem_keep_names_apart_and_share_no_labels(tmp_path):

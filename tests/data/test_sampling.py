@@ -109,7 +109,9 @@ def test_a_rate_that_is_not_stated_lets_every_frame_be_expected():
     assert sampled_count(SourceInfo(10, 1, 1, None), fps=5, stride=3) == 4
 
 
-@pytest.mark.parametrize(("rate", "fps"), [(25.0, None), (25.0, 25.0), (24.9, 25.0), (None, 60.0), (25.0, 5.0)])
+@pytest.mark.parametrize(
+    ("rate", "fps"), [(25.0, None), (25.0, 25.0), (24.9, 25.0), (4.9, 5.0), (4.5, 5.0), (None, 60.0), (25.0, 5.0)]
+)
 def test_a_source_with_enough_frames_a_second_is_taken(rate, fps):
     require_rate(SourceInfo(10, 1, 1, rate), fps, "a.mp4")
 

@@ -4,6 +4,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_a_setting_that_cannot_be_is_refused(video: Path, name: str, value: floa
 
 
 class MotionJpeg(BaseHTTPRequestHandler):
-    """Ten pictures, each lighter than the last, as web cameras send them."""
+    """Ten pictures, each lighter than the last, as web cameras send them: at /video/STEP, so many seconds apart."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -69,7 +70,7 @@ class MotionJpeg(BaseHTTPRequestHandler):
             Picture.new("RGB", (48, 32), (20 * level,) * 3).save(data, "jpeg")
             self.wfile.write(b"--cut\r\nContent-Type: image/jpeg\r\n")
             self.wfile.write(f"Content-Length: {len(data.getvalue())}\r\n\r\n".encode() + data.getvalue() + b"\r\n")
-            time.sleep(0.02)
+            time.sleep(float(self.path.partition("?")[0].rpartition("/")[2]))
 
     def log_message(self, *_: object) -> None:
         return
@@ -79,7 +80,7 @@ class MotionJpeg(BaseHTTPRequestHandler):
 def web_camera() -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), MotionJpeg) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield f"http://me:hunter2@127.0.0.1:{server.server_port}/video?token=hunter2"
+        yield f"http://me:hunter2@127.0.0.1:{server.server_port}/video/0.02?token=hunter2"
         server.shutdown()
 
 
@@ -92,6 +93,47 @@ def test_motion_jpeg_over_http_is_read_until_it_breaks_off(web_camera: str) -> N
     assert len(levels) >= 8
     assert levels == sorted(levels)
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("step_s", [0.01, 0.25])
+def test_motion_jpeg_over_http_has_the_times_at_which_its_pictures_come(web_camera: str, step_s: float) -> None:
+    frames, came_s = [], []
+    with suppress(VideoError):
+        for frame in source(web_camera.replace("/0.02", f"/{step_s}")).frames():
+            frames.append(frame)
+            came_s.append(time.monotonic())
+
+    assert len(frames) >= 8
+    assert frames[-1].time_s - frames[1].time_s == pytest.approx(came_s[-1] - came_s[1], abs=0.05)
+
+
+def test_no_picture_of_a_slow_motion_jpeg_camera_is_left_out(web_camera: str) -> None:
+    kept: list[Frame] = []
+    with suppress(VideoError):
+        kept.extend(source(web_camera.replace("/0.02", "/0.2"), fps=5).frames())
+    assert len(kept) >= 7
+
+
+def test_a_film_on_a_server_keeps_its_times_however_fast_it_is_sent(video: Path) -> None:
+    class Film(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            data = video.read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Film) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        times_s: list[float] = []
+        with suppress(VideoError):
+            times_s.extend(frame.time_s for frame in source(f"http://127.0.0.1:{server.server_port}/v.mp4").frames())
+        server.shutdown()
+    assert times_s == pytest.approx([at / 10 for at in range(len(times_s))])
+    assert len(times_s) >= 7
 
 
 def test_an_address_where_no_one_answers_is_an_error_without_its_secrets() -> None:

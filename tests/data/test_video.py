@@ -262,6 +262,13 @@ def test_times_of_a_variable_frame_rate_come_from_the_stream(tmp_path, film, suf
     assert [frame.time_s for frame in read_video(path)] == pytest.approx([ms / 1000 for ms in pts_ms], abs=1e-3)
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "ts"])
+def test_the_rate_of_a_recording_with_pauses_is_that_of_its_bursts_in_every_container(tmp_path, film, suffix):
+    pts_ms = [20_000 * burst + 100 * number for burst in range(4) for number in range(8)]
+    path = film(frames=len(pts_ms), pts_ms=pts_ms, b_frames=0).write(tmp_path / f"a.{suffix}")
+    assert probe_video(path).frame_rate == pytest.approx(10)
+
+
 @settings(max_examples=12)
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=20), st.integers(0, 3), st.sampled_from(["mkv", "mp4"]))
 def test_any_times_come_back_in_order(tmp_path_factory, film, number_of, gaps_ms, b_frames, suffix):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskedskipunet.errors import ConfigError, DataError
-from maskedskipunet.evaluation.placing import Placing, clip_lengths, place
+from maskedskipunet.evaluation.placing import Placing, clip_lengths, over_missing_frames, place
 from maskedskipunet.evaluation.readers import Clip, Series
 
 NAN = float("nan")
@@ -243,3 +243,16 @@ def test_scores_that_do_not_say_how_long_clips_are_are_refused(made: Series, pla
         clip_lengths(made, 5, placing)
 
     assert str(refusal.value).startswith(told)
+
+
+def test_scores_with_one_for_each_image_are_placed_at_the_frames_that_have_one() -> None:
+    there = [np.array([True, False, True]), np.array([True, True])]
+    in_a_row = Series(Path("a.npy"), (Clip("a", np.array([1.0, 2, 3, 4])),), concatenated=True)
+    clips = Series(Path("a"), (Clip("y", np.array([3.0, 4])), Clip("x", np.array([1.0, 2]))))
+
+    np.testing.assert_array_equal(
+        over_missing_frames(in_a_row, ["x", "y"], there).clips[0].values, [1, np.nan, 2, 3, 4]
+    )
+    spread = over_missing_frames(clips, ["x", "y"], there)
+    np.testing.assert_array_equal(spread.clips[1].values, [1, np.nan, 2])
+    assert over_missing_frames(in_a_row, ["x", "y"], [np.ones(3, bool), np.ones(2, bool)]) is in_a_row

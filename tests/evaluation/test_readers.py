@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from maskedskipunet.errors import DataError
-from maskedskipunet.evaluation.readers import read_series
+from maskedskipunet.evaluation.readers import read_label_table, read_series
 
 NAN = float("nan")
 
@@ -31,7 +31,7 @@ def parquet(path: Path, **columns: object) -> Path:
 
 
 def read(path: Path, column: str = "score") -> tuple[bool, dict[str, list[float]], dict[str, list[int] | None]]:
-    series = read_series(path, column)  # type: ignore[arg-type]
+    series = read_series(path) if column == "score" else read_label_table(path)
     return (
         series.concatenated,
         {clip.name: clip.values.tolist() for clip in series.clips},
@@ -92,9 +92,9 @@ def test_missing_scores_are_no_scores(place: Path) -> None:
     parquet(place / "a.parquet", video=["v"], frame=[0], score=pa.array([None], pa.float64()))
 
     for name in ("a.npy", "a.csv"):
-        np.testing.assert_array_equal(read_series(place / name, "score").clips[0].values, [NAN, 1])
+        np.testing.assert_array_equal(read_series(place / name).clips[0].values, [NAN, 1])
     for name in ("b.csv", "a.parquet"):
-        assert np.isnan(read_series(place / name, "score").clips[0].values).all()
+        assert np.isnan(read_series(place / name).clips[0].values).all()
 
 
 def test_a_folder_holds_a_file_a_clip_in_natural_order(place: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_folder_with_the_scores_of_a_test_is_read_as_those(place: Path) -> Non
     np.save("other.npy", [1.0])
 
     assert read(place) == (False, {"v": [0.5]}, {"v": [0]})
-    assert read(place, "label") == (False, {"v": [1]}, {"v": [0]})
+    assert read(place / "scores.parquet", "label") == (False, {"v": [1]}, {"v": [0]})
 
 
 def test_an_archive_holds_an_array_a_clip_or_one_for_all(place: Path) -> None:
@@ -221,14 +221,16 @@ def test_what_is_no_scores_is_refused_in_one_line(place: Path, name: str, told: 
     write_refused(place)
 
     with pytest.raises(DataError) as refusal:
-        read_series(Path(name), "score")
+        read_series(Path(name))
 
     assert str(refusal.value).startswith(told)
     assert not (place / "sprung").exists()
 
 
 def test_a_label_is_0_or_1(place: Path) -> None:
-    np.save("labels.npy", [0.0, 0.5])
+    parquet(place / "labels.parquet", video=["v", "v"], frame=[0, 1], label=[0.0, 0.5])
 
-    with pytest.raises(DataError, match=r"labels\.npy: label 1 \(from 0\) is 0\.5, expected 0 or 1\. Give one 0 or 1"):
-        read_series(Path("labels.npy"), "label")
+    with pytest.raises(
+        DataError, match=r"labels\.parquet: label 1 \(from 0\) is 0\.5, expected 0 or 1\. Give one 0 or"
+    ):
+        read_label_table(Path("labels.parquet"))

@@ -106,3 +106,44 @@ def test_ground_truth_that_does_not_fit_is_refused(
         read_ground_truth(Path(path), lengths)
 
     assert str(refusal.value).startswith(told)
+
+
+# Ranges in files that name clips, and lengths from the scores
+
+
+def test_ranges_of_one_clip_need_its_length(place: Path) -> None:
+    (place / "gt.txt").write_text("1-2\n")
+
+    assert labels_of(read_ground_truth(Path("gt.txt"), [4])) == {"1": [0, 1, 1, 0]}
+    assert labels_of(read_ground_truth(Path("gt.txt"), None, {"a": 4})) == {"a": [0, 1, 1, 0]}
+    with pytest.raises(DataError, match=r"gt\.txt: the ground truth states ranges, not how long the clips are\. State"):
+        read_ground_truth(Path("gt.txt"))
+
+
+def test_a_table_of_ranges_goes_by_the_names_of_the_scores_and_a_clip_without_is_normal(place: Path) -> None:
+    (place / "gt.csv").write_text("video,start,end\nb,0,0\nb,2,2\n")
+
+    truth = read_ground_truth(Path("gt.csv"), None, {"a": 2, "b": 3})
+
+    assert labels_of(truth) == {"a": [0, 0], "b": [1, 0, 1]}
+    assert truth.said_by == "gt.csv, clips by the scores"
+
+
+def test_a_folder_may_hold_ranges_and_labels_as_people_write_them(place: Path) -> None:
+    (place / "gt").mkdir()
+    (place / "gt" / "a_gt.txt").write_text("1-1\n")
+    (place / "gt" / "b_label.csv").write_bytes("0;255;255\n".encode("utf-16"))
+    (place / "gt" / "c.txt").write_text("True\nFalse\n")
+
+    truth = read_ground_truth(Path("gt"), None, {"a": 2, "b": 3, "c": 2})
+
+    assert labels_of(truth) == {"a": [0, 1], "b": [0, 1, 1], "c": [1, 0]}
+    assert labels_of(read_ground_truth(Path("gt"), [2, 3, 2])) == {"1": [0, 1], "2": [0, 1, 1], "3": [1, 0]}
+    with pytest.raises(DataError, match=r"gt, clip 2: found 3 labels, expected 4"):
+        read_ground_truth(Path("gt"), [2, 4, 2])
+
+
+def test_ucsds_file_takes_lengths_from_scores_that_come_clip_by_clip(place: Path) -> None:
+    (place / "gt.m").write_text(UCSD)
+
+    assert labels_of(read_ground_truth(Path("gt.m"), None, {"y": 5, "x": 3})) == {"x": [0, 1, 1], "y": [1, 0, 0, 1, 0]}

@@ -44,10 +44,10 @@ def pictures(count: int, *, height_px: int = 48, width_px: int = 64, seed: int =
     return frames
 
 
-def write_h264(path: Path, frames: Sequence[Image], *, rate: int = RATE) -> Path:
-    """As a camera encodes: no frame waits for a later one; a key frame every ten."""
+def write_h264(path: Path, frames: Sequence[Image], *, rate: int = RATE, key_every: int = 10) -> Path:
+    """As a camera encodes: no frame waits for a later one."""
     with av.open(str(path), "w") as container:
-        options = {"crf": "18", "preset": "veryfast", "tune": "zerolatency", "g": "10", "bf": "0"}
+        options = {"crf": "18", "preset": "veryfast", "tune": "zerolatency", "g": str(key_every), "bf": "0"}
         stream = container.add_stream("libx264", rate=rate, options=options)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
@@ -81,14 +81,20 @@ def access_units(path: Path) -> list[AccessUnit]:
 
 
 class RtspServer:
-    """A camera on loopback: OPTIONS, DESCRIBE, SETUP and PLAY over TCP, H.264 in interleaved RTP (RFC 2326, 6184).
+    """A camera on loopback: OPTIONS, DESCRIBE, SETUP and PLAY, H.264 in RTP over TCP or UDP (RFC 2326, 6184).
 
     Each viewer sees the footage from its start, at its own pace times `speed`.
     paused: stalls without closing. away: takes no viewer. stamp: which time a picture claims. login: USER:PASSWORD.
+    refused: what it answers where TCP is asked for. loses: which RTP packets never leave, by picture and by packet of
+    it. asks: what it says to who gives no login, or another. logins: how often one was given.
     """
 
-    def __init__(self, units: Sequence[AccessUnit], *, speed: float = 1.0, login: str = "") -> None:
-        self.units, self.speed, self.login = list(units), speed, login
+    def __init__(self, units: Sequence[AccessUnit], *, speed: float = 1.0, login: str = "", refused: str = "") -> None:
+        self.units, self.speed, self.login, self.refused = list(units), speed, login, refused
+        self.loses: Callable[[int, int], bool] = lambda picture, packet: False
+        self.asks = ('Basic realm="camera"',)
+        self.logins = 0
+        self._udp_ports: dict[socket.socket, int] = {}
         self.stamp: Callable[[int, float], float] = lambda at, time_s: time_s
         self.paused = threading.Event()
         self.pause_at: int | None = None
@@ -144,7 +150,7 @@ class RtspServer:
                         name, _, value = header.partition(":")
                         headers[name.lower()] = value.strip()
                     with writing:
-                        viewer.sendall(self._answer(method, headers))
+                        viewer.sendall(self._answer(method, headers, viewer))
                     if method == "PLAY":
                         self.plays += 1
                         threading.Thread(target=self._play, args=(viewer, writing), daemon=True).start()
@@ -155,13 +161,14 @@ class RtspServer:
         finally:
             self._open.discard(viewer)
 
-    def _answer(self, method: str, headers: dict[str, str]) -> bytes:
+    def _answer(self, method: str, headers: dict[str, str], viewer: socket.socket) -> bytes:
         lines, body = [f"CSeq: {headers.get('cseq', '0')}"], ""
         status = "200 OK"
         asked = base64.b64encode(self.login.encode()).decode()
         if self.login and method != "OPTIONS" and headers.get("authorization") != f"Basic {asked}":
             status = "401 Unauthorized"
-            lines.append('WWW-Authenticate: Basic realm="camera"')
+            self.logins += "authorization" in headers
+            lines += [f"WWW-Authenticate: {way}" for way in self.asks]
         elif method == "OPTIONS":
             lines.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER")
         elif method == "DESCRIBE":
@@ -183,6 +190,12 @@ class RtspServer:
                 ]
             )
             lines += ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]
+        elif method == "SETUP" and self.refused and "TCP" in headers["transport"]:
+            status = self.refused
+        elif method == "SETUP" and "client_port" in headers["transport"]:
+            port = headers["transport"].partition("client_port=")[2].partition("-")[0]
+            self._udp_ports[viewer] = int(port)
+            lines += ["Session: 1;timeout=60", f"Transport: RTP/AVP;unicast;client_port={port}-{int(port) + 1}"]
         elif method == "SETUP":
             lines += ["Session: 1;timeout=60", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"]
         else:
@@ -202,16 +215,24 @@ class RtspServer:
                 if at == self.cut_at:
                     viewer.shutdown(socket.SHUT_RDWR)
                     return
-                for packet in _rtp(unit.units, self.stamp(at, unit.time_s), number):
+                for place, packet in enumerate(_rtp(unit.units, self.stamp(at, unit.time_s), number)):
                     number += 1
-                    with writing:
-                        viewer.sendall(struct.pack("!cBH", b"$", 0, len(packet)) + packet)
+                    if not self.loses(at, place):
+                        self._send(packet, viewer, writing)
                 self.sent += 1
             while self.hold_at_end and not self._ending.is_set() and viewer.fileno() >= 0:
                 time.sleep(0.01)
             viewer.shutdown(socket.SHUT_RDWR)
         except OSError:
             return
+
+    def _send(self, packet: bytes, viewer: socket.socket, writing: threading.Lock) -> None:
+        if (port := self._udp_ports.get(viewer)) is not None:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(packet, ("127.0.0.1", port))
+            return
+        with writing:
+            viewer.sendall(struct.pack("!cBH", b"$", 0, len(packet)) + packet)
 
 
 def _rtp(units: Sequence[bytes], time_s: float, number: int) -> Iterator[bytes]:

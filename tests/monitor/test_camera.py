@@ -37,10 +37,10 @@ class Reader:
 class Stage:
     """A camera, the readers it started, and its time."""
 
-    def __init__(self, chance: float = 0.0) -> None:
+    def __init__(self, chance: float = 0.0, patience: Patience = PATIENCE) -> None:
         self.now_s = 1000.0
         self.readers: list[Reader] = []
-        self.camera = Camera("door", self._start, PATIENCE, clock=lambda: self.now_s, chance=lambda: chance)
+        self.camera = Camera("door", self._start, patience, clock=lambda: self.now_s, chance=lambda: chance)
 
     def _start(self) -> Reader:
         self.readers.append(Reader())
@@ -157,6 +157,51 @@ def test_a_camera_that_comes_for_a_moment_only_is_still_tried_later_each_time() 
     assert waits == [1, 2, 4, 8]
 
 
+@pytest.mark.parametrize("session_s", [3, 15, 55])
+def test_a_camera_that_ends_each_session_and_is_back_at_once_is_asked_at_once_each_time(session_s: int) -> None:
+    stage, waits = Stage(patience=Patience()), []
+    for _ in range(8):
+        stage.running()
+        for second in range(1, session_s + 1):
+            stage.after(1, stage.frame(second, float(second)))
+        (lost,) = stage.after(0.1, Failed("the stream broke off"))
+        waits.append(lost.again_s)
+        stage.now_s += lost.again_s
+
+    assert waits == [1] * 8
+
+
+def test_a_camera_that_was_away_for_long_is_asked_at_once_after_its_first_good_session() -> None:
+    stage = Stage(patience=Patience())
+    for _ in range(10):
+        stage.after(0)
+        (lost,) = stage.after(0.1, Failed("away"))
+        stage.now_s += lost.again_s
+    assert lost.again_s == 60
+    stage.running()
+    for second in range(1, 16):
+        stage.after(1, stage.frame(second, float(second)))
+    (lost,) = stage.after(0.1, Failed("the stream broke off"))
+
+    assert lost.again_s == 1
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_a_camera_that_refuses_the_login_is_asked_again_much_later(chance: float) -> None:
+    stage, waits = Stage(chance, Patience()), []
+    for _ in range(3):
+        stage.after(0)
+        (lost,) = stage.after(0.1, Failed("401 Unauthorized", refused=True))
+        waits.append(lost.again_s)
+        assert stage.after(lost.again_s - 1) == []
+        stage.now_s += 1
+
+    assert waits == [600] * 3
+    stage.after(0)
+    (lost,) = stage.after(0.1, Failed("away"))
+    assert lost.again_s <= 60
+
+
 @given(st.floats(0, 1), st.integers(1, 200))
 def test_chance_shortens_a_wait_by_half_at_most(chance: float, losses: int) -> None:
     stage = Stage(chance)
@@ -206,7 +251,7 @@ def test_frames_lost_on_the_way_and_another_size_make_the_next_no_neighbour() ->
     assert stage.camera.dropped == 3
 
 
-@pytest.mark.parametrize("name", ["first_s", "stall_s", "again_s", "longest_s", "good_s"])
+@pytest.mark.parametrize("name", ["first_s", "stall_s", "again_s", "longest_s", "good_s", "refused_s"])
 def test_waiting_for_no_time_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         Patience(**{name: 0})

@@ -199,3 +199,61 @@ def test_records_that_cannot_be_opened_are_an_error_before_anything_is_watched(t
     (tmp_path / "records").write_text("a file")
     with pytest.raises(RecordsError):
         Records.open(tmp_path / "records", watching=True)
+
+
+def messages(records, sink="hook"):
+    with records.read() as session:
+        rows = session.query(outbox.DeliveryRow).filter_by(sink=sink).order_by(outbox.DeliveryRow.id)
+        return [row.message for row in rows]
+
+
+def test_what_a_killed_watch_left_of_a_camera_that_is_no_longer_there_is_over_and_told(records):
+    routes = [Route(sink="hook", states=("all",), states_after_s=0)]
+    records.record(alarm("new").update, camera="old door", began_unix_s=BEGAN_UNIX_S, routes=routes)
+    records.begin_state("old door", "dark", "contrast 2", routes=routes)
+    with recorder(records, routes=routes):
+        pass
+    assert [event.phase for event in records.events()] == ["end"]
+    told = [(one["kind"], one["camera"], one["phase"]) for one in messages(records)]
+    assert sorted(told) == sorted(
+        [(kind, "old door", phase) for kind in ("event", "state") for phase in ("new", "end")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "kind"),
+    [
+        (CameraState("door", "lost", 1.0, "no frame for 10.0 s", 1.0), CameraState("door", "running", 2.0), "lost"),
+        (Health("door", "dark", True, 1.0, "contrast 2"), Health("door", "dark", False, 2.0, "contrast 90"), "dark"),
+        (Health("door", "moved", True, 1.0, "agree by 0.1"), Health("door", "moved", False, 2.0, ""), "moved"),
+        (
+            Drift("door", DriftChange("begin", 900.0, 300.0, 2.0, 1.0, 0.3, 0.2, 0.1), 7.0),
+            Drift("door", DriftChange("end", 1900.0, 1300.0, 0.5, 1.0, 0.1, 0.2, 0.0), 8.0),
+            "drift",
+        ),
+    ],
+)
+def test_whatever_is_wrong_with_a_camera_is_told_to_the_sinks_that_take_it(records, begin, end, kind):
+    takes, does_not = Route(sink="hook", states=(kind,), states_after_s=0), Route(sink="other")
+    with recorder(records, routes=[takes, does_not]) as tell:
+        tell(begin)
+        tell(end)
+    begun, over = messages(records)
+    assert (begun["kind"], begun["state"], begun["camera"], begun["phase"]) == ("state", kind, "door", "new")
+    assert (over["id"], over["phase"]) == (begun["id"], "end")
+    assert begun["detail"]
+    assert messages(records, "other") == []
+
+
+def test_how_cameras_are_and_when_they_were_heard_of_is_kept(records):
+    with recorder(records) as tell:
+        for camera, condition in (("door", "connecting"), ("yard", "connecting"), ("door", "running")):
+            tell(CameraState(camera, condition, 1.0))
+        tell(scored(3))
+        tell(CameraState("yard", "lost", 1.0, "refused", 1.0))
+    found = records.camera_conditions()
+    assert {name: one.condition for name, one in found.items()} == {"door": "running", "yard": "lost"}
+    assert found["door"].heard_unix_s == BEGAN_UNIX_S + 3 / RATE
+    assert found["yard"].heard_unix_s is None
+    with recorder(records):
+        assert {one.condition for one in records.camera_conditions().values()} == {""}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from maskedskipunet.data import stream_clock
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.recording import record
 from maskedskipunet.data.streams import LiveSource
@@ -54,6 +55,35 @@ def test_a_clock_that_jumps_back_leaves_the_recordings_times_rising(rtsp: Rtsp, 
     times_s = [frame.time_s for frame in read_video(tmp_path / "r.mkv")]
     assert len(times_s) > 15
     assert all(later > earlier for earlier, later in pairwise(times_s))
+
+
+@pytest.mark.parametrize("pace", [0.5, 2.0])
+def test_a_recording_is_as_long_as_asked_whatever_the_streams_clock_says(
+    rtsp: Rtsp, footage: Path, tmp_path: Path, pace: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_clock, "SPANS_S", (0.4,))  # so that it takes no 4 s
+    monkeypatch.setattr(stream_clock, "JITTER_S", 0.1)
+    server = rtsp(footage, footage, speed=2)
+    server.stamp = lambda _, time_s: pace * time_s / 2
+    recorded = record(live(server), tmp_path / "r.mkv", 2.0)
+
+    times_s = [frame.time_s for frame in read_video(tmp_path / "r.mkv")]
+    assert recorded.seconds == pytest.approx(2.0, abs=0.1)
+    assert 36 <= len(times_s) <= 50  # some come at once while the stream is opened
+    assert times_s[-1] == pytest.approx(2.0, abs=0.2)
+
+
+def test_what_came_damaged_is_a_bad_frame_in_the_recording(rtsp: Rtsp, footage: Path, tmp_path: Path) -> None:
+    server = rtsp(footage, speed=5)
+    server.loses = lambda at, place: at == 14
+    recorded = record(live(server), tmp_path / "r.mkv", 3.0)
+
+    frames = {round(frame.time_s * 10): frame.image for frame in read_video(tmp_path / "r.mkv", "skip")}
+    bad = {at for at, image in frames.items() if image is None}
+    assert {15, 16, 17, 18, 19} <= bad <= {13, 15, 16, 17, 18, 19}
+    assert recorded.damaged == len(bad)
+    with pytest.raises(VideoError, match="cannot be decoded"):
+        [*read_video(tmp_path / "r.mkv")]
 
 
 def test_a_stream_that_gives_nothing_is_told_without_its_secrets(rtsp: Rtsp, footage: Path, tmp_path: Path) -> None:

@@ -75,3 +75,15 @@ def test_predict_gives_a_cameras_results_as_they_come_and_hangs_up_when_closed(
     ]
     assert {result.source for result in seen} == {f"127_0_0_1_{server.port}_live"}
     make.wait_until(lambda: not server._open)
+
+
+def test_predict_looks_at_a_camera_as_often_as_the_footage_that_was_trained_on(
+    rtsp: Rtsp, footage: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network = msu.create_model("masked_skips", latent_dim=8)
+    network.input_format = InputFormat(height_px=32, width_px=48, footage_fps=5)
+    network.save_pretrained(tmp_path / "model")
+    server = rtsp(footage, speed=2)
+    with closing(load_detector(tmp_path / "model", threshold=1.0).predict(server.url, stream=True)) as results:
+        assert [result.index for result in islice(results, 5)] == [0, 2, 4, 6, 8]

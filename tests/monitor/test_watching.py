@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from maskedskipunet.cli.watch import told
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import read_video
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.input_format import InputFormat
+from maskedskipunet.monitor import rate
 from maskedskipunet.monitor.camera import CameraFrame, Patience
-from maskedskipunet.monitor.news import CameraState, Gap, Load, News, Scored, plain
+from maskedskipunet.monitor.news import CameraState, Gap, Health, Load, News, Scored, plain
 from maskedskipunet.monitor.reading import Arrived
 from maskedskipunet.monitor.watching import WatchConfig, WatchedCamera, watch
 from maskedskipunet.scoring.ignored import IgnoredRegions
@@ -111,6 +113,20 @@ def test_what_a_camera_ignores_gives_no_score_and_a_camera_that_ignores_all_stop
     )
 
 
+def test_a_camera_of_fewer_frames_a_second_than_the_model_was_trained_at_is_told_of_once(
+    footage: Path, network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate, "LOOK_S", 1.0)
+    heard = Heard()
+    cameras = {"a": live(footage, speed=20), "b": live(footage, speed=20)}
+    watch(cameras, Scorer(network, FORMAT), heard, config=replace(NO_HURRY, expected_fps=25.0), patience=PATIENCE)
+
+    (slow,) = heard.of(Health, "a")
+    assert (slow.fault, slow.present) == ("slow", True)
+    assert told(slow).startswith("a: slow, it gives 10 frames a second and the model takes 25: a clip spans 2.5 times")
+    assert len(heard.of(Health, "b")) == 1
+
+
 @pytest.mark.parametrize("fault", ["cut_at", "pause_at"])
 def test_a_stream_cut_off_or_stalled_is_taken_up_again_with_a_gap_and_the_files_scores(
     fault: str, rtsp: Callable[..., Any], footage: Path, network: Any, of_file: list[float | None]
@@ -169,6 +185,34 @@ def test_what_cannot_be_kept_up_with_is_skipped_evenly_and_counted_and_no_delay_
     assert scored
     for one in scored:
         assert one.frame.score == pytest.approx(of_file[one.frame.index], rel=1e-5)
+
+
+def test_frames_that_came_damaged_are_counted_and_give_no_score(
+    rtsp: Callable[..., Any], footage: Path, network: Any, of_file: list[float | None]
+) -> None:
+    server, heard = rtsp(footage, speed=4), Heard()
+    server.loses = lambda at, place: at == 14
+    enough = heard.until(lambda: len(heard.of(Scored)) >= 37)
+    watch({"a": live(server.url)}, Scorer(network, FORMAT), heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+
+    scores = {round(one.frame.time_s * 10): one.frame.score for one in heard.of(Scored)}
+    assert all(scores.get(at) is None for at in range(14, 21))
+    assert_same([scores[at] for at in range(21, 36)], of_file[21:36])
+    assert sum(one.damaged for one in heard.of(Load)) in (5, 6)
+    assert "damaged on their way" in told(next(one for one in heard.of(Load) if one.damaged))
+
+
+def test_a_camera_that_refuses_the_login_is_asked_once_and_not_again_soon(
+    rtsp: Callable[..., Any], footage: Path, network: Any
+) -> None:
+    server, heard = rtsp(footage, login="me:hunter2"), Heard()
+    wrong = live(server.url.replace("hunter2", "hunter3"))
+    enough = heard.until(lambda: bool(heard.of(CameraState)) and heard.of(CameraState)[-1].condition == "lost")
+    watch({"a": wrong}, Scorer(network, FORMAT), heard, config=NO_HURRY, patience=PATIENCE, wanted=enough)
+
+    lost = heard.of(CameraState)[-1]
+    assert (lost.reason, lost.again_s) == ("cannot open the stream (401 Unauthorized)", 600)
+    assert server.logins == 1
 
 
 def test_a_file_that_breaks_off_is_not_played_again_and_another_goes_on(

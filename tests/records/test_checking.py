@@ -249,3 +249,14 @@ def test_a_check_while_another_writes_finds_no_fault(filled):
         writer.join()
     assert failed == []
     assert [report.faults for report in reports] == [[]] * 3
+
+
+def test_an_event_that_a_killed_watch_left_open_is_said_until_the_next_watch_ends_it(book):
+    book.tell("new", "a")
+    for repair in (False, True):
+        report = check(book.folder, repair=repair)
+        assert (report.is_clean, report.open_events, report.left_open) == (True, 1, 1)
+    with Records.open(book.folder, watching=True) as watch:
+        assert check(book.folder).left_open == 0  # someone watches: it may well go on
+        watch.end_left_open()
+    assert check(book.folder).left_open == 0

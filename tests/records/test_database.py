@@ -11,9 +11,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from maskedskipunet.errors import DiskSpaceError, RecordsError
-from maskedskipunet.records import database
+from maskedskipunet.records import database, outbox
 from maskedskipunet.records.database import DamagedError, open_database
 from maskedskipunet.records.folder import RecordsFolder
+from maskedskipunet.records.routes import Route
+from maskedskipunet.records.states import CameraCondition
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.tables import Table
 
@@ -66,6 +68,35 @@ def test_an_older_database_is_upgraded_and_keeps_what_it_holds(folder):
     assert opened(folder)[1] == []
     with Records.open(folder.path) as records:
         assert records.cameras() == {"door": "rtsp://10.0.0.5"}
+
+
+def test_records_of_the_version_before_are_upgraded_with_their_states_and_what_waits(folder):
+    made_by(folder, "0002")
+    with sqlite3.connect(folder.database) as connection:
+        connection.execute("INSERT INTO cameras (name, source) VALUES ('door', 'rtsp://10.0.0.5')")
+        connection.execute("INSERT INTO states (camera_id, kind, detail, began_unix_s) VALUES (1, 'lost', 'x', 1.7e9)")
+        connection.execute(
+            "INSERT INTO deliveries (sink, event_id, phase, sequence, message, status, attempts, made_unix_s, "
+            "due_unix_s) VALUES ('hook', 'a', 'new', 0, '{\"camera\": \"door\"}', 'waiting', 0, 1.7e9, 1.7e9)"
+        )
+    connection.close()
+    assert opened(folder)[1] == []
+    with Records.open(folder.path, watching=True) as records:
+        records.end_left_states([Route(sink="hook", states=("all",))])
+        assert [state.ended_unix_s is None for state in records.states()] == [False]
+        assert records.camera_conditions() == {"door": CameraCondition("", None, None)}
+        with records.read() as session:
+            found = outbox.next_delivery(session, "hook", 1.7e9 + 1)
+    assert isinstance(found, outbox.Delivery)
+    assert (found.key, found.kind) == ("a:new:0", "event")
+
+
+def test_a_transaction_that_writes_has_the_writers_place_from_its_begin(folder):
+    with Records.open(folder.path) as records, records.write():
+        other = sqlite3.connect(folder.database, isolation_level=None, timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
 
 
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(folder, monkeypatch, tmp_path):

@@ -171,10 +171,50 @@ def test_what_is_done_is_forgotten_after_a_while_and_what_waits_is_not(queue):
     assert q.count() == QueueCount(waiting=1)
 
 
+def tell_state(q, phase, kind="dark", reference="state-1"):
+    message = {"phase": phase, "sequence": int(phase == "end"), "state": kind, "camera": "door"}
+    outbox.enqueue_state(q.session, reference, message, [q.route], q.now)
+
+
+def test_a_state_is_told_to_who_takes_it_once_it_has_lasted_and_its_end_too(queue):
+    q = queue(states=("dark", "lost"), states_after_s=10)
+    for kind in ("dark", "moved"):
+        tell_state(q, "new", kind, f"state-{kind}")
+    assert (q.take(), q.next()) == (None, q.now + 10)
+    q.now += 10
+    assert q.all() == ["state-dark:new:0"]
+    q.now += 100
+    for kind in ("dark", "moved"):
+        tell_state(q, "end", kind, f"state-{kind}")
+    assert q.all() == ["state-dark:end:1"]
+
+
+def test_a_state_that_is_over_at_once_is_not_told_at_all(queue):
+    q = queue(states=("all",), states_after_s=10)
+    tell_state(q, "new")
+    q.now += 9
+    tell_state(q, "end")
+    q.now += 100
+    assert (q.all(), q.count()) == ([], QueueCount())
+
+
+def test_states_and_events_do_not_use_up_one_anothers_hour(queue):
+    q = queue(states=("all",), states_after_s=0, events_per_hour=2)
+    for number in range(4):
+        for phase in ("new", "end"):
+            tell_state(q, phase, reference=f"state-{number}")
+    for event_id in "abc":
+        q.tell("new", event_id)
+    assert q.count() == QueueCount(waiting=6, dropped=3)
+    assert q.all() == ["state-0:new:0", "state-0:end:1", "state-1:new:0", "state-1:end:1", "a:new:0", "b:new:0"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"sink": ""},
+        {"states_after_s": -1},
+        {"states_after_s": 3600},
         {"phases": ()},
         {"phases": ("over",)},
         {"update_every_s": -1},

@@ -101,6 +101,8 @@ def test_events_that_a_killed_process_left_open_are_ended_as_they_were_known(boo
     ended = book.records.event("a")
     assert (ended.phase, ended.event.top_score) == ("end", 0.7)
     assert book.records.event("b").is_open
+    assert book.records.end_left_open() == 1
+    assert not book.records.event("b").is_open
 
 
 def test_a_disk_too_full_for_files_keeps_the_event_and_its_file_comes_later(

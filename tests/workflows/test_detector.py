@@ -280,6 +280,19 @@ def test_a_camera_is_asked_for_by_its_number(detector: Detector, monkeypatch: py
     assert opened == ["usb:1", "usb:2"]
 
 
+@pytest.mark.parametrize("path", ["/video", "/snapshot.jpg"])
+def test_a_camera_over_http_is_opened_as_watching_opens_it(https_camera: Any, detector: Detector, path: str) -> None:
+    https_camera.login, https_camera.asks = "me:hunter2", ['Digest realm="cam", nonce="1", qop="auth"']
+    https_camera.levels, https_camera.pause_s = [*range(0, 250, 2)], 0.05
+    url = https_camera.url(path, "me:hunter2")
+    with pytest.raises(ConfigError, match=r"a live source never ends\. Use stream=True"):
+        detector.predict(url)
+
+    results = detector.predict(url, stream=True)
+    assert [next(results).score is None for _ in range(4)] == [True, False, False, False]
+    assert https_camera.refused == 0
+
+
 def test_the_documented_examples_run(
     alarming: Path, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -150,6 +151,24 @@ def test_a_rate_that_a_training_video_does_not_have_is_refused_before_any_is_dec
     assert list(own_cache.rglob("*")) == []
 
 
+def test_a_training_video_of_nearly_the_rate_is_taken_with_the_others(tmp_path: Path) -> None:
+    for name, rate in (("a", 5), ("b", 4.9), ("c", 10)):
+        write_video(tmp_path / "train" / f"{name}.mp4", 10, frame_rate=rate)
+
+    train, _ = clips_of(tmp_path, replace(HOW, fps=5.0))
+
+    assert lengths(train) == [10, 10, 5]
+
+
+def test_all_training_videos_of_too_few_frames_a_second_are_told_at_once(tmp_path: Path) -> None:
+    for name, rate in (("a", 5), ("b", 4), ("c", 2.5), ("d", 3), ("e", 3.3)):
+        write_video(tmp_path / "train" / f"{name}.mp4", 5, frame_rate=rate)
+
+    fault = "4 of 5 videos have fewer frames a second than the 5 asked for"
+    with pytest.raises(ConfigError, match=fault + r": .*c\.mp4 \(2\.5\), .* and 1 more.*--data\.fps 2\.5 or less"):
+        clips_of(tmp_path, replace(HOW, fps=5.0))
+
+
 # Held back
 
 
@@ -258,7 +277,24 @@ def trimmed_copy(source: Path, path: Path, lost_frames: int) -> None:
             copy.mux(packet)
 
 
-@pytest.mark.parametrize(("rates", "common"), [((10, 10), 10.0), ((10,), 10.0), ((10, 25), None)])
+@pytest.mark.parametrize(
+    ("rates", "common"), [((10, 10), 10.0), ((10,), 10.0), ((10, 25), None), ((5, 5, 4.9), 5.0), ((5, 2), None)]
+)
 def test_the_rate_of_footage_is_known_where_it_is_one(tmp_path, rates, common):
     videos = [write_video(tmp_path / f"{at}.mp4", 6, rate) for at, rate in enumerate(rates)]
     assert footage.common_rate([footage.source_of(video, HOW, "stop") for video in videos]) == common
+
+
+def test_videos_of_another_rate_than_in_training_are_noted_once(tmp_path: Path, listener: Any) -> None:
+    rates = {"a": 10, "b": 2, "c": 10.2, "d": 25}
+    videos = [write_video(tmp_path / f"{name}.mp4", 6, rate) for name, rate in rates.items()]
+    sources = [footage.source_of(video, HOW, "stop") for video in videos]
+    for how in (HOW, replace(HOW, fps=2.0), replace(HOW, fps=2.0, footage_fps=10.0)):
+        footage.note_other_rates(sources, how, listener)
+    assert listener.notes == []
+
+    footage.note_other_rates(sources, replace(HOW, footage_fps=10.0), listener)
+
+    (note,) = listener.notes
+    assert "2 of 4 videos" in note
+    assert "b.mp4 (2), d.mp4 (25)" in note

@@ -318,6 +318,19 @@ def test_one_video_of_a_server_may_be_scored_alone(trained: RunFolder, footage: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
+def test_a_camera_of_single_pictures_is_scored_for_some_seconds_at_the_models_rate(
+    trained: RunFolder, tmp_path: Path, http_camera: Any
+) -> None:
+    http_camera.login, http_camera.asks = "me:hunter2", ['Digest realm="cam", nonce="1", algorithm=SHA-256']
+    videos = find_sources([http_camera.url("/snapshot.jpg", "me:hunter2")])
+    failed = score_many(videos, trained.path, tmp_path / "out").failed
+    assert "it is a camera, whose pictures never end. Say with --seconds how much" in failed[0][1]
+
+    (done,) = score_many(videos, trained.path, tmp_path / "out", seconds=1.5).done
+    assert 10 <= done.frames <= 15  # 10 a second, as the model was trained, as far as the machine keeps up
+    assert http_camera.refused == 0
+
+
 def test_of_a_stream_it_must_be_said_how_much(trained: RunFolder, tmp_path: Path) -> None:
     videos = find_sources(["rtsp://me:hunter2@127.0.0.1:1/live"])
     with pytest.raises(ConfigError, match=r"rtsp://127.0.0.1:1/live: a stream never ends.*--seconds"):

@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, str] = {
     "score": "score one video or many with a trained model",
     "calibrate": "set a model's alarm threshold by a budget, from normal footage",
     "watch": "watch live cameras: events, alarms, clips",
+    "status": "tell which cameras are alive, since when, and what waits",
+    "sinks": "send a test message to each receiver of alarms",
     "feedback": "say what recorded events were, and adapt a model to it",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train and test the published variants into one table",

@@ -65,6 +65,9 @@ def _check(options: Options) -> int:
         console.say(f"left half done by a process that was killed: {line}")
     for fault in report.faults:
         console.say(f"{fault.where}: {fault.what}" + (f"; {fault.mended}" if fault.mended else ""))
+    if report.left_open:
+        left = console.counted(report.left_open, "event")
+        console.say(f"{left} left open by a watch that was killed: the next watch ends them and tells the sinks")
     for sink, count in report.queues.items():
         console.say(f"sink {sink}: {count.waiting:,} waiting, {count.delivered:,} delivered, {count.dropped:,} dropped")
     told = f"{console.counted(report.events, 'event')}, {console.counted(report.clips, 'clip')}"

@@ -147,6 +147,7 @@ def told(news: "News") -> str:
             if news.delay_median_s is not None:
                 delay = f"delay {news.delay_median_s:.2f} s, {news.delay_most_s:.2f} s at most"
             counts = f"{console.counted(news.frames, 'frame')}, {news.skipped:,} skipped, {news.dropped:,} dropped"
+            counts += f", {news.damaged:,} damaged on their way" if news.damaged else ""
             return f"{news.camera}: {counts}; {delay}" + (f"; 1 of {news.every} scored" if news.every > 1 else "")
     return ""
 

@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
 from maskedskipunet.data.images import probe_images, require_rate
-from maskedskipunet.data.labels import labels_for
-from maskedskipunet.data.layouts import Dataset, VideoItem, frame_masks, recognise
-from maskedskipunet.data.masks import has_masks, require_fit
+from maskedskipunet.data.label_files import Labels
+from maskedskipunet.data.labels import labels_of
+from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
+from maskedskipunet.data.mask_notes import mask_notes
 from maskedskipunet.data.official import official_size
+from maskedskipunet.data.sampling import are_alike
 from maskedskipunet.data.video import probe_video
-from maskedskipunet.data.volumes import read_volume
-from maskedskipunet.errors import DataError, LabelError
+from maskedskipunet.errors import DataError
 
 Split = Literal["train", "test"]
 
@@ -60,8 +61,8 @@ class Report:
     """What `check` found.
 
     label_set: which ground truth the test videos have, None where they have none. test_videos, masked: how many
-    there are, readable or not, and how many of them have pixel-level ground truth. oddities: one line each, for a
-    person to read. failed: videos that cannot be read or whose labels do not fit; each is among the oddities.
+    there are, readable or not, and how many of them have pixel-level ground truth that fits. oddities: one line each,
+    for a person to read. failed: videos that cannot be read or whose labels do not fit; each is among the oddities.
     """
 
     layout: str
@@ -101,6 +102,7 @@ class _Finding:
     row: VideoRow | None
     oddities: tuple[str, ...]
     failed: bool
+    has_masks: bool = False
 
 
 def check(path: Path, on_bad_frame: OnBadFrame = "stop", image_fps: float = 10.0) -> Report:
@@ -122,7 +124,7 @@ def check(path: Path, on_bad_frame: OnBadFrame = "stop", image_fps: float = 10.0
         dataset.root,
         dataset.label_set,
         len(dataset.test),
-        sum(map(has_masks, dataset.test)),
+        sum(finding.has_masks for finding in test),
         tuple(row for row in rows if row.split == "train"),
         tuple(row for row in rows if row.split == "test"),
         (
@@ -142,17 +144,20 @@ def _look_at(item: VideoItem, split: Split, on_bad_frame: OnBadFrame, image_fps:
     except DataError as error:
         return _Finding(None, (f"{split}/{item.name} cannot be read: {error}",), failed=True)
     oddities = []
-    anomalous = None
+    labels: Labels | None = None
     if item.labels:
         try:
-            anomalous = int(labels_for(item.labels, info.frame_count).sum())
+            labels = labels_of(item.labels, info)
         except DataError as error:
             oddities.append(f"{split}/{item.name} has labels that do not fit: {error}")
     failed = bool(oddities)
     if info.frame_count < _SHORTEST_CLIP:
         oddities.append(f"{split}/{item.name} is short: {info.frame_count} frames, fewer than {_SHORTEST_CLIP}")
-    oddities += _mask_oddity(item, split, info)
-    return _Finding(_row(item, split, info, image_fps, anomalous), tuple(oddities), failed)
+    has_masks, notes = mask_notes(item, info, labels)
+    oddities += [f"{split}/{item.name} {note}" for note in notes]
+    oddities += [f"{split}/{item.name}: {note}" for note in info.notes]
+    anomalous = None if labels is None else int(labels.sum())
+    return _Finding(_row(item, split, info, image_fps, anomalous), tuple(oddities), failed, has_masks)
 
 
 def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anomalous: int | None) -> VideoRow:
@@ -168,19 +173,6 @@ def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anom
         duration_s=info.frame_count / (rate or image_fps),
         anomalous_frames=anomalous,
     )
-
-
-def _mask_oddity(item: VideoItem, split: Split, info: SourceInfo) -> list[str]:
-    if item.masks is None:
-        return []
-    if item.masks.is_dir():
-        found, wanted = len(frame_masks(item)), info.frame_count
-        return [f"{split}/{item.name} has {found} masks for {wanted} frames"] if found != wanted else []
-    try:
-        require_fit(read_volume(item.masks), info)
-    except LabelError as error:
-        return [f"{split}/{item.name} has masks that do not fit: {error}"]
-    return []
 
 
 def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
@@ -202,9 +194,10 @@ def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
 
 def _differences(rows: Sequence[VideoRow]) -> list[str]:
     sizes = _grouped(rows, lambda row: f"{row.width_px}x{row.height_px}")
-    rates = _grouped(
-        [row for row in rows if row.frame_rate is not None], lambda row: f"{row.frame_rate:.4g} frames a second"
-    )
+    known = [row for row in rows if row.frame_rate is not None]
+    rates = _grouped(known, lambda row: f"{row.frame_rate:.4g} frames a second")
+    if are_alike([row.frame_rate or 0.0 for row in known]):
+        rates = {}
     return [
         f"the videos differ in {what}: {'; '.join(f'{value} ({names})' for value, names in groups.items())}"
         for what, groups in (("size", sizes), ("rate", rates))

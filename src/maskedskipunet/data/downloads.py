@@ -1,26 +1,14 @@
 """Video files from web servers, fetched whole: what is read twice is sent once, and no server need give parts of it."""
 
-import base64
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse, responses
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
-from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-    UnknownHandler,
-)
 
 from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.web import WebAddress, web_fault
+from maskedskipunet.data.web_cameras import pictures_of
 from maskedskipunet.errors import VideoError
 from maskedskipunet.files import readable_bytes, require_room, whole_file
 from maskedskipunet.progress import Advance
@@ -28,9 +16,7 @@ from maskedskipunet.progress import Advance
 PATIENCE_S = 20.0  # for a server's answer, and each further part
 PART_BYTES = 1 << 18
 MOST_UNSTATED_BYTES = 8_000_000_000  # of a server that does not say how much there is: it may never end
-WEB_SCHEMES = ("http", "https")
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
-_LEFT_AS_IS = "/?#[]@!$&'()*+,;=%:~"
 
 
 @dataclass(frozen=True)
@@ -38,7 +24,7 @@ class Download:
     """What a server has begun to send.
 
     size_bytes: None where it does not say. version: what changes when the file does, as far as the server says.
-    is_live: whether it is a camera's pictures, one after another without end.
+    is_live: whether it is a camera's pictures: one after another without end, or one of now, to be asked for again.
     """
 
     address: CameraAddress
@@ -76,7 +62,7 @@ class Download:
             try:
                 data = self.response.read(PART_BYTES)
             except (OSError, HTTPException) as error:
-                fault = _told(error)
+                fault = web_fault(error)
                 break
             if not data:
                 return
@@ -93,55 +79,9 @@ def opened_download(address: CameraAddress) -> Iterator[Download]:
 
     Raises VideoError, which holds no secret of the address, when the server does not give it.
     """
-    response, fault = _asked(address)
-    if response is None:  # raised out here: the library's own errors hold the address, and no traceback shall show it
-        raise VideoError(f"cannot fetch it ({fault})", str(address), "Check the address, user and password")
-    with closing(response):
+    web = WebAddress(address, open_s=PATIENCE_S, read_s=PATIENCE_S, fault="cannot fetch it")
+    with closing(web.open()) as response:
         size = response.headers.get("Content-Length", "")
         version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
-        kind = response.headers.get_content_maintype()
-        yield Download(address, int(size) if size.isdecimal() else None, version, kind == "multipart", response)
-
-
-def _asked(address: CameraAddress) -> tuple[HTTPResponse | None, str]:
-    parts = urlsplit(address.secret_url)
-    login, _, host = parts.netloc.rpartition("@")
-    try:
-        bare = urlunsplit((parts.scheme, host, quote(parts.path or "/", _LEFT_AS_IS), parts.query, ""))
-        request = Request(bare, headers={"User-Agent": "maskedskipunet"})
-        if login:  # not sent on to where the server may lead
-            encoded = base64.b64encode(unquote(login).encode()).decode()
-            request.add_unredirected_header("Authorization", f"Basic {encoded}")
-        return _opener().open(request, timeout=PATIENCE_S), ""
-    except (OSError, HTTPException, ValueError) as error:
-        return None, _told(error)
-
-
-def _opener() -> OpenerDirector:
-    """For the web alone: a server may lead to another, but to no file of ours."""
-    opener = OpenerDirector()
-    for handler in (
-        ProxyHandler,
-        HTTPHandler,
-        HTTPSHandler,
-        HTTPRedirectHandler,
-        HTTPDefaultErrorHandler,
-        HTTPErrorProcessor,
-        UnknownHandler,
-    ):
-        opener.add_handler(handler())
-    return opener
-
-
-def _told(error: Exception) -> str:
-    """In a few words, and without the address."""
-    if isinstance(error, HTTPError):
-        error.close()
-        return f"{error.code} {responses.get(error.code, '')}".strip()  # its own words may hold where it leads
-    if isinstance(error, URLError) and isinstance(error.reason, Exception):
-        error = error.reason
-    if isinstance(error, TimeoutError):
-        return "nothing came for too long"
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return type(error).__name__
+        is_live = pictures_of(response) is not None
+        yield Download(address, int(size) if size.isdecimal() else None, version, is_live, response)

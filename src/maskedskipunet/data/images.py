@@ -1,13 +1,15 @@
 """Folders of images as a source of frames, by Pillow."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 
+from maskedskipunet.data.deep_images import FULL_BITS, deep_values, eight_bits, is_deep, used_bits
+from maskedskipunet.data.frame_files import FrameFiles, number_frames
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
 from maskedskipunet.data.naming import visible_children
 from maskedskipunet.errors import ConfigError, DataError, FrameError
@@ -17,6 +19,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".
 # Told by content, not by name; closed, so that no file reaches Pillow's riskier readers (EPS runs Ghostscript).
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 _SKIP = "go on with --on-bad-frame skip"
+_IMAGES_MEASURED = 32  # to find which of 16 bits a folder's images use
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +38,28 @@ def image_files(folder: Path) -> list[Path]:
     return [child for child in visible_children(folder) if is_image(child) and not child.is_dir()]
 
 
-def read_image(path: Path) -> Image:
+def frame_files(folder: Path) -> FrameFiles:
+    """The images directly in a folder, each with its frame (see `number_frames`).
+
+    Raises DataError when the folder cannot be listed or holds no images.
+    """
+    files = image_files(folder)
+    if not files:
+        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise DataError(f"the folder holds no images ({kinds})", str(folder), "Put images into it or leave it out")
+    return number_frames(files)
+
+
+def read_image(path: Path, bits: int = FULL_BITS) -> Image:
     """One image as uint8 (H, W, 3), RGB, its pixels in the order stored.
 
-    Grey is repeated in the three channels; of 16 bits the upper 8 are kept; transparency is laid on black.
+    Grey is repeated in the three channels; transparency is laid on black. bits: how many of an image's 16 are in use,
+    the upper 8 of which are kept.
     Raises FrameError when the file is empty, cut off, no image, too large to be a frame, or of a
     kind without a known range (32-bit numbers).
     """
-    with _opened(path) as picture:
-        return _rgb(picture, path)
+    with opened_image(path) as picture:
+        return _rgb(picture, path, bits)
 
 
 def probe_images(folder: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
@@ -53,30 +69,37 @@ def probe_images(folder: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
     Raises DataError when there are no images (with `skip`: no good one), and with `stop` FrameError
     for the first that cannot be opened or has another size than the first.
     """
-    files = _some_image_files(folder)
+    found = frame_files(folder)
     if on_bad_frame == "skip":
-        height_px, width_px = _first_good_size(folder, files)
-        return SourceInfo(len(files), height_px, width_px, None)
-    first = _stored_size(files[0])
-    for file in files[1:]:
-        _require_size(file, _stored_size(file), first, files[0])
-    return SourceInfo(len(files), first[0], first[1], None)
+        size = _first_good_size(folder, found.files)
+    else:
+        size = _stored_size(found.files[0])
+        for file in found.files[1:]:
+            _require_size(file, _stored_size(file), size, found.files[0])
+    bits = _bits_in_use(found.files)
+    notes = found.notes if bits == FULL_BITS else (*found.notes, f"the 16-bit images use {bits} bits, which are taken")
+    return SourceInfo(found.count, size[0], size[1], None, found.missing, found.unplaced, notes)
 
 
 def read_images(folder: Path, on_bad_frame: OnBadFrame, image_fps: float) -> Iterator[Frame]:
     """The images of a folder as frames of a video, image_fps of them a second.
 
     An image that is bad or of another size than the first good one is an error, or with `skip` a
-    Frame whose image is None.
+    Frame whose image is None, as one is that is missing by the numbers in the names.
     Raises DataError when there are no images, FrameError for a bad one, ConfigError for a rate that
     is not above 0.
     """
     require_rate(image_fps)
+    found = frame_files(folder)
+    bits = _bits_in_use(found.files)
     first: tuple[Path, tuple[int, int]] | None = None
-    for index, file in enumerate(_some_image_files(folder)):
+    next_index = 0
+    for index, file in zip(found.indices, found.files, strict=True):
+        yield from (Frame(missing, missing / image_fps, None) for missing in range(next_index, index))
+        next_index = index + 1
         image: Image | None
         try:
-            image = read_image(file)
+            image = read_image(file, bits)
             size = image.shape[0], image.shape[1]
             first = first or (file, size)
             _require_size(file, size, first[1], first[0])
@@ -94,15 +117,21 @@ def require_rate(image_fps: float) -> None:
         raise ConfigError(f"images cannot be shown at {image_fps} frames a second", "image_fps", "Use a rate above 0")
 
 
-def _some_image_files(folder: Path) -> list[Path]:
-    files = image_files(folder)
-    if not files:
-        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise DataError(f"the folder holds no images ({kinds})", str(folder), "Put images into it or leave it out")
-    return files
+def _bits_in_use(files: Sequence[Path]) -> int:
+    """How many bits of 16-bit images hold numbers, one answer for a whole folder: else a video would flicker.
+
+    Looks at some of the images, spread evenly; 16 for images of 8 bits.
+    """
+    largest = None
+    for number in np.unique(np.linspace(0, len(files) - 1, _IMAGES_MEASURED, dtype=int)):
+        with suppress(FrameError), opened_image(files[number]) as picture:  # a bad one is told of when it is read
+            if not is_deep(picture):
+                return FULL_BITS
+            largest = max(largest or 0, int(deep_values(files[number], picture).max()))
+    return used_bits(largest) if largest else FULL_BITS
 
 
-def _first_good_size(folder: Path, files: list[Path]) -> tuple[int, int]:
+def _first_good_size(folder: Path, files: Sequence[Path]) -> tuple[int, int]:
     """Decodes where headers would do, so that it settles on the same image as read_images."""
     for file in files:
         try:
@@ -114,7 +143,7 @@ def _first_good_size(folder: Path, files: list[Path]) -> tuple[int, int]:
 
 
 def _stored_size(path: Path) -> tuple[int, int]:
-    with _opened(path) as picture:
+    with opened_image(path) as picture:
         return picture.height, picture.width
 
 
@@ -128,7 +157,7 @@ def _require_size(path: Path, size: tuple[int, int], first: tuple[int, int], fir
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[PIL.Image.Image]:
+def opened_image(path: Path) -> Iterator[PIL.Image.Image]:
     """An image with its header read; whatever goes wrong while it is open is a FrameError."""
     try:
         if path.stat().st_size == 0:
@@ -152,10 +181,12 @@ def _bad_image(path: Path, reason: str) -> FrameError:
     return FrameError(f"cannot read the image ({reason})", str(path), f"Copy it again, or {_SKIP}")
 
 
-def _rgb(picture: PIL.Image.Image, path: Path) -> Image:
+def _rgb(picture: PIL.Image.Image, path: Path, bits: int) -> Image:
     if picture.mode.startswith("I;16"):
-        grey = (np.asarray(picture) >> 8).astype(np.uint8)
+        grey = eight_bits(deep_values(path, picture), bits)
         return np.repeat(grey[:, :, None], 3, axis=2)
+    if bits != FULL_BITS and is_deep(picture):
+        return eight_bits(deep_values(path, picture)[..., :3], bits)
     if picture.mode in ("I", "F"):  # stretching each image to its own extremes would make a video flicker
         raise FrameError("the image holds 32-bit numbers, whose range is unknown", str(path), "Save it with 8 bits")
     if picture.has_transparency_data:

@@ -1,33 +1,29 @@
 """Ground truth: which frames of a video are anomalous, from the files data sets state it in."""
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.data.arrays import array_file
+from maskedskipunet.data.frames import SourceInfo
+from maskedskipunet.data.label_files import ONE_A_FRAME, Labels, Span, StatedLabels, read_label_file
+from maskedskipunet.data.label_rows import read_label_text
 from maskedskipunet.data.matlab import mat_variable
 from maskedskipunet.data.volumes import read_volume
 from maskedskipunet.errors import LabelError
-from maskedskipunet.files import read_text
-
-Labels = NDArray[np.uint8]  # (frames,), 0 normal, 1 anomalous
 
 Ranges = tuple[tuple[int, int], ...]
 """(first, last) anomalous frame, counted from 0 and both included, whatever the file counts from."""
 
-LabelKind = Literal["ucsd", "mat", "csv", "npy", "txt", "volume"]
+LabelKind = Literal["ucsd", "mat", "csv", "npy", "txt", "npz", "volume"]
 
 LABEL_KINDS: dict[str, LabelKind] = {".csv": "csv", ".npy": "npy", ".txt": "txt"}
 """Suffix of a label file that lies beside its video, to its kind."""
 
-LARGEST_BYTES = 100_000_000  # of a text of labels: a frame a line, for weeks
-_ONE_A_FRAME = "Give one 0 or 1 for each frame"
 _COUNTED_FROM_ONE = ("ucsd", "mat")
 _STATEMENT = re.compile(
     r"""\s* TestVideoFile \s* (?:
@@ -43,45 +39,97 @@ _STATEMENT = re.compile(
 class LabelSource:
     """Where a video's labels come from; they are read and checked once its frames are counted.
 
-    path: the file. kind: how it is written; `volume` is masks, a frame with any pixel of which is anomalous.
-    ranges: the video's anomalous frames where the file states several videos and was read already, else None.
-    clip: which of the file's videos, from 1.
+    path: the file, of masks a folder too. kind: how it is written; `volume` is masks, a frame with any pixel of which
+    is anomalous. ranges: the video's anomalous frames where the file states several videos and was read already, else
+    None. clip: which of the file's videos, from 1. video: its name in a file that names several.
     """
 
     path: Path
     kind: LabelKind
     ranges: Ranges | None = None
     clip: int | None = None
+    video: str | None = None
 
 
-class _Span(NamedTuple):
-    place: str
-    start: int
-    end: int
+def labels_of(source: LabelSource, info: SourceInfo) -> Labels:
+    """The labels of a video: uint8, one a frame, those without an image too. Raises LabelError, as labels_for does.
+
+    One label for each image that is there, or for each frame with those that are missing, both fit. Ranges need
+    frames that can be told by their numbers.
+    """
+    return labels_for(source, info.frame_count, info.missing, info.unplaced)
 
 
-def labels_for(source: LabelSource, frame_count: int) -> Labels:
+def labels_for(
+    source: LabelSource, frame_count: int, missing: Sequence[tuple[int, int]] = (), unplaced: str = ""
+) -> Labels:
     """The labels of a video of frame_count frames: uint8 (frame_count,), 0 normal, 1 anomalous.
 
+    missing, unplaced: of the video's SourceInfo.
     Raises LabelError when the file cannot be read or does not fit the video: a range beyond its end
     or back to front, another number of labels than frames, a value that is neither 0 nor 1.
     """
-    if source.ranges is not None or source.kind in _COUNTED_FROM_ONE:
+    if source.kind == "volume":
+        return placed_labels(read_volume(source.path).labels(), frame_count, missing, source.path)
+    counted_from = int(source.kind in _COUNTED_FROM_ONE)
+    if source.ranges is not None or counted_from:
         place = f"clip {source.clip}" if source.clip else ""
-        spans = [_Span(place, start, end) for start, end in _ranges_of_clip(source)]
-    elif source.kind == "npy":
-        return _of_length(_npy_labels(source.path), frame_count, source.path)
-    elif source.kind == "volume":
-        return _of_length(read_volume(source.path).labels(), frame_count, source.path)
-    elif source.kind == "csv":
-        rows = _csv_rows(source.path)
-        header = [cell.lower() for cell in rows[0][1]]
-        if not {"start", "end"} <= set(header):
-            return _of_length(_csv_labels(rows, header, source.path), frame_count, source.path)
-        spans = _csv_spans(rows[1:], header, source.path)
+        spans: Sequence[Span] = [Span(place, start, end) for start, end in _ranges_of_clip(source)]
     else:
-        spans = _txt_spans(_text(source.path), source.path)
-    return _filled(spans, frame_count, source.path, counted_from=int(source.kind in _COUNTED_FROM_ONE))
+        stated = _stated(source)
+        if stated.values is not None:
+            return _of_values(stated, frame_count, missing, source.path)
+        spans = stated.spans
+    if spans and unplaced and not (source.ranges is not None and source.kind == "npy"):  # those were labels by frame
+        cure = "Give one 0 or 1 for each image, or number the images from 0 or 1 in steps of 1"
+        raise LabelError(f"found ranges of frames, but {unplaced}", str(source.path), cure)
+    return filled(spans, frame_count, source.path, counted_from)
+
+
+def placed_labels(values: Labels, frame_count: int, missing: Sequence[tuple[int, int]], path: Path) -> Labels:
+    """One label a frame, or one an image: frames without an image are normal. Raises LabelError for other numbers."""
+    there = np.ones(frame_count, bool)
+    for first, last in missing:
+        there[first : last + 1] = False
+    images = int(there.sum())
+    if len(values) == frame_count:
+        return values
+    if len(values) != images:
+        expected = f"{frame_count}, one a frame" if images == frame_count else f"{images}, one an image"
+        whole = "" if images == frame_count else f" (or {frame_count} with the missing ones)"
+        raise LabelError(f"found {len(values)} labels, expected {expected}{whole}", str(path), ONE_A_FRAME)
+    labels = np.zeros(frame_count, np.uint8)
+    labels[there] = values
+    return labels
+
+
+def _stated(source: LabelSource) -> StatedLabels:
+    stated = read_label_file(source.path)
+    if source.video is not None and source.video in stated:
+        return stated[source.video]
+    if len(stated) == 1:
+        return next(iter(stated.values()))
+    names = ", ".join(list(stated)[:3])
+    fault = f"the file states {len(stated)} videos ({names}{', …' if len(stated) > 3 else ''})"
+    raise LabelError(fault, str(source.path), "Keep one video's labels in the file beside it")
+
+
+def _of_values(stated: StatedLabels, frame_count: int, missing: Sequence[tuple[int, int]], path: Path) -> Labels:
+    """Values at the frames they state, else one after another."""
+    assert stated.values is not None
+    if stated.frames is None or np.array_equal(stated.frames, np.arange(len(stated.frames))):
+        return placed_labels(stated.values, frame_count, missing, path)
+    needed = np.setdiff1d(np.arange(frame_count), [at for first, last in missing for at in range(first, last + 1)])
+    for found, expected, line in zip(stated.frames, _expected(stated.frames, needed), stated.lines, strict=True):
+        if found != expected:
+            cure = "Number all frames from 0, in order"
+            raise LabelError(f"found frame {found}, expected {expected}", f"{path}, line {line}", cure)
+    return placed_labels(stated.values, frame_count, missing, path)
+
+
+def _expected(frames: NDArray[np.int64], needed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The frames that labels must state: all from 0 on, or of images with gaps those that are there."""
+    return needed if len(frames) == len(needed) else np.arange(len(frames))
 
 
 def ucsd_ranges(path: Path) -> list[Ranges]:
@@ -90,7 +138,7 @@ def ucsd_ranges(path: Path) -> list[Ranges]:
     Lines read `TestVideoFile{end+1}.gt_frame = [5:90, 140:200];`, counted from 1, both ends included.
     Raises LabelError for anything else, naming the line.
     """
-    lines = [re.sub(r"%.*|\.\.\..*", "", line) for line in _text(path).splitlines()]
+    lines = [re.sub(r"%.*|\.\.\..*", "", line) for line in read_label_text(path).splitlines()]
     text = "\n".join(lines).rstrip()
     clips: list[Ranges] = []
     position = 0
@@ -127,7 +175,9 @@ def joined_ranges(path: Path, frame_counts: Sequence[int]) -> list[Ranges]:
     frame_counts: frames of each clip, in order. Shapes (N,) and (1, N) are in use.
     Raises LabelError when there is another number of labels than frames.
     """
-    labels = _npy_labels(path)
+    labels = _stated(LabelSource(path, "npy")).values
+    if labels is None:
+        raise LabelError("found ranges, expected one label a frame", str(path), ONE_A_FRAME)
     if len(labels) != sum(frame_counts):
         fault = f"found {len(labels)} labels, but the {len(frame_counts)} test clips have {sum(frame_counts)} frames"
         raise LabelError(fault, str(path), "Use the file that was made for these clips, or remove it")
@@ -197,106 +247,8 @@ def _mat_range(start: float, end: float, path: Path, place: str) -> tuple[int, i
     return int(start) - 1, int(end) - 1
 
 
-def _txt_spans(text: str, path: Path) -> list[_Span]:
-    spans = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        stated = line.split("#", 1)[0].strip()
-        if not stated:
-            continue
-        place = f"line {number}"
-        match = re.fullmatch(r"([0-9]{1,12})(?:\s*[-:]\s*|\s+)([0-9]{1,12})", stated)
-        if not match:
-            raise LabelError(
-                f"found {_shown(stated)}, expected a range such as 10-20",
-                _where(path, place),
-                "Write a range a line, or one 0 or 1 a frame into a .csv file",
-            )
-        spans.append(_Span(place, int(match[1]), int(match[2])))
-    return spans
-
-
-_Row = tuple[int, list[str]]
-
-
-def _csv_rows(path: Path) -> list[_Row]:
-    """(line number, cells) of each line, at least one; blank lines at the end are no frames."""
-    reader = csv.reader(_text(path).splitlines())
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-    except csv.Error as error:
-        raise LabelError(f"not a table ({error})", _where(path, f"line {reader.line_num}"), _ONE_A_FRAME) from error
-    while rows and not any(rows[-1][1]):
-        rows.pop()
-    if not rows:
-        raise LabelError("the file is empty", str(path), _ONE_A_FRAME)
-    return rows
-
-
-def _csv_labels(rows: Sequence[_Row], header: list[str], path: Path) -> Labels:
-    if "label" not in header:
-        return np.array([_binary(",".join(row), number, path) for number, row in rows], np.uint8)
-    if "frame" in header:
-        _require_frames_in_order(rows[1:], header.index("frame"), path)
-    return np.array([_binary(_cell(row, header.index("label")), number, path) for number, row in rows[1:]], np.uint8)
-
-
-def _csv_spans(rows: Iterable[_Row], header: list[str], path: Path) -> list[_Span]:
-    start, end = header.index("start"), header.index("end")
-    return [_Span(f"line {n}", _whole(_cell(row, start), n, path), _whole(_cell(row, end), n, path)) for n, row in rows]
-
-
-def _require_frames_in_order(rows: Iterable[_Row], column: int, path: Path) -> None:
-    for expected, (number, row) in enumerate(rows):
-        found = _whole(_cell(row, column), number, path)
-        if found != expected:
-            where = _where(path, f"line {number}")
-            raise LabelError(f"found frame {found}, expected {expected}", where, "Number all frames from 0, in order")
-
-
-def _cell(row: list[str], column: int) -> str:
-    return row[column] if column < len(row) else ""
-
-
-def _binary(cell: str, line: int, path: Path) -> int:
-    if cell not in ("0", "1", "0.0", "1.0"):
-        more = ", or a header with label, or with start and end" if line == 1 else ""
-        raise LabelError(f"found {_shown(cell)}, expected 0 or 1{more}", _where(path, f"line {line}"), _ONE_A_FRAME)
-    return int(cell[0])
-
-
-def _whole(cell: str, line: int, path: Path) -> int:
-    if not re.fullmatch(r"[0-9]{1,12}", cell):
-        where = _where(path, f"line {line}")
-        raise LabelError(f"found {_shown(cell)}, expected a frame's number", where, "Count frames from 0")
-    return int(cell)
-
-
-def _npy_labels(path: Path) -> Labels:
-    try:
-        with array_file(path):
-            array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise LabelError(f"cannot read the array ({reason})", str(path), _ONE_A_FRAME) from error
-    if isinstance(array, np.ndarray) and array.ndim == 2 and len(array) == 1:
-        array = array[0]
-    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "biuf":
-        found = f"shape {array.shape} and type {array.dtype}" if isinstance(array, np.ndarray) else "several arrays"
-        raise LabelError(f"found {found}, expected one row of numbers", str(path), _ONE_A_FRAME)
-    wrong = np.flatnonzero((array != 0) & (array != 1))
-    if wrong.size:
-        value = array[wrong[0]].item()
-        raise LabelError(f"found {value}, expected 0 or 1", _where(path, f"entry {wrong[0]}"), _ONE_A_FRAME)
-    return array.astype(np.uint8)
-
-
-def _of_length(labels: Labels, frame_count: int, path: Path) -> Labels:
-    if len(labels) != frame_count:
-        raise LabelError(f"found {len(labels)} labels, expected {frame_count}, one a frame", str(path), _ONE_A_FRAME)
-    return labels
-
-
-def _filled(spans: Iterable[_Span], frame_count: int, path: Path, counted_from: int) -> Labels:
+def filled(spans: Iterable[Span], frame_count: int, path: Path, counted_from: int = 0) -> Labels:
+    """Labels of so many frames from ranges, of which places and errors count from counted_from. Raises LabelError."""
     labels = np.zeros(frame_count, dtype=np.uint8)
     for place, start, end in spans:
         _require_order(start + counted_from, end + counted_from, path, place, counted_from)
@@ -324,11 +276,3 @@ def _where(path: Path, place: str) -> str:
 
 def _shown(found: str) -> str:
     return repr(found if len(found) <= 60 else found[:57] + "...")
-
-
-def _text(path: Path) -> str:
-    try:
-        # Comments may be in any encoding; what is no number fails where it is parsed, with its line.
-        return read_text(path, most_bytes=LARGEST_BYTES, encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise LabelError(f"cannot read the labels ({error.strerror})", str(path), "Copy the file again") from error

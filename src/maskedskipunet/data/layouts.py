@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from maskedskipunet.data.images import image_files, is_image
+from maskedskipunet.data.images import frame_files, image_files, is_image
 from maskedskipunet.data.labels import (
     LABEL_KINDS,
     LabelKind,
@@ -18,7 +18,10 @@ from maskedskipunet.data.labels import (
     mat_ranges,
     ucsd_ranges,
 )
+from maskedskipunet.data.mask_images import mask_files
 from maskedskipunet.data.naming import is_hidden, natural_key, visible_children
+from maskedskipunet.data.nearby_truth import find_nearby_truth
+from maskedskipunet.data.truth_names import is_truth_folder
 from maskedskipunet.data.video import VIDEO_SUFFIXES, probe_video
 from maskedskipunet.errors import DataError, LabelError
 
@@ -98,19 +101,15 @@ def recognise(path: Path) -> Dataset:
     dataset = _ucsd(path, children) or _avenue(path, children) or _frames(path, children) or _folder(path, children)
     if not dataset.train and not dataset.test:
         raise _nothing_found(path, children, ucsd, dataset.ignored)
-    return dataset
+    return _with_nearby_truth(dataset)
 
 
 def frame_masks(item: VideoItem) -> list[Path]:
     """The mask images of a clip, in the order of the numbers in their names; none where its masks are no folder.
 
-    Some folders say 001.bmp, some frame001.bmp, so a name's letters are not looked at.
     Raises DataError when the folder cannot be listed.
     """
-    if item.masks is None or item.masks.is_file():
-        return []
-    masks = [child for child in visible_children(item.masks) if child.suffix.lower() in (".bmp", ".png")]
-    return sorted(masks, key=_mask_number)
+    return [] if item.masks is None or item.masks.is_file() else mask_files(item.masks)
 
 
 def label_set(items: Iterable[VideoItem]) -> str | None:
@@ -131,11 +130,6 @@ def _label_set(video: Path, labels: LabelSource) -> str:
     if labels.path.parent == video.parent:
         return "labels beside the videos"
     return f"frame labels in {labels.path.parent.name}/"
-
-
-def _mask_number(mask: Path) -> tuple[float, tuple[object, ...]]:
-    numbers = re.findall(r"[0-9]+", mask.stem)
-    return float(numbers[-1]) if numbers else float("inf"), natural_key(mask.name)
 
 
 def _single_video(path: Path) -> Dataset:
@@ -161,6 +155,34 @@ def _nothing_found(path: Path, children: list[Path], ucsd: list[Path], ignored: 
     seen = f"; seen: {', '.join(ignored[:5])}" if ignored else ""
     cure = f"Name {ucsd[0]}" if ucsd else "Name the folder with the footage, or put normal videos under normal/"
     return DataError(f"nothing to learn from or to test; looked for {looked_for}{seen}", str(path), cure)
+
+
+# Ground truth under other names than those of a layout
+
+
+def _with_nearby_truth(dataset: Dataset) -> Dataset:
+    """The same with ground truth near test clips that have none, and notes of what is there and cannot be used."""
+    items = dataset.test
+    known = {path for item in items for path in (item.masks, item.labels.path if item.labels else None) if path}
+    found = find_nearby_truth(
+        [item.path for item in items],
+        dataset.root,
+        labelled=[item.path for item in items if item.labels],
+        masked=[item.path for item in items if item.masks],
+        used=known,
+    )
+    test = [
+        replace(item, labels=item.labels or found.labels.get(item.path), masks=item.masks or found.masks.get(item.path))
+        for item in items
+    ]
+    test = [
+        replace(item, labels=LabelSource(item.masks, "volume")) if item.masks and not item.labels else item
+        for item in test
+    ]
+    used = {place for path in found.used - known for place in (path, path.parent)}
+    told = {f"{path.relative_to(dataset.root)}{'/' if path.is_dir() else ''}" for path in used}
+    ignored = [note for note in dataset.ignored if note.partition(" (")[0] not in told]
+    return replace(dataset, test=tuple(test), ignored=(*ignored, *found.notes))
 
 
 # UCSD's own layout
@@ -364,14 +386,14 @@ def _folder(root: Path, children: list[Path]) -> Dataset:
 def _footage(folder: Path) -> list[Path]:
     """Videos and folders of images in a folder, one level deeper too; the folder itself if it is one of images."""
     children = _children(folder)
-    sub_folders = _without_masks(_folders(children))
+    sub_folders = _without_masks(_folders(children), list(filter(_is_video, children)))
     found: list[Path] = []
     for child in children:
         if _is_video(child) or (child in sub_folders and _is_image_folder(child)):
             found.append(child)
         elif child in sub_folders:
             inside = _children(child)
-            clips = _without_masks(_folders(inside))
+            clips = _without_masks(_folders(inside), list(filter(_is_video, inside)))
             found += [path for path in inside if _is_video(path) or (path in clips and _is_image_folder(path))]
     return found or ([folder] if _holds_images(folder) else [])
 
@@ -440,7 +462,7 @@ def _stated_by_one(truth: Path, paths: Sequence[Path]) -> list[LabelSource]:
 
 
 def _frame_count(path: Path) -> int:
-    return len(image_files(path)) if path.is_dir() else probe_video(path, "skip").frame_count
+    return frame_files(path).count if path.is_dir() else probe_video(path, "skip").frame_count
 
 
 def _distinct_names(paths: Sequence[Path], root: Path) -> list[str]:
@@ -545,10 +567,10 @@ def _named(paths: Iterable[Path], *names: str) -> list[Path]:
     return [path for path in _folders(paths) if path.name.casefold() in names]
 
 
-def _without_masks(folders: Sequence[Path]) -> list[Path]:
-    """Leaves out UCSD's folders of masks, which are images but no footage."""
-    masks = {_mask_name(folder) for folder in folders}
-    return [folder for folder in folders if folder.name.casefold() not in masks]
+def _without_masks(folders: Sequence[Path], siblings: Sequence[Path] = ()) -> list[Path]:
+    """Leaves out folders of masks and labels, which may be images but are no footage. siblings: videos beside them."""
+    masks = {_mask_name(folder) for folder in folders} | {f"{path.stem}_gt".casefold() for path in siblings}
+    return [folder for folder in folders if folder.name.casefold() not in masks and not is_truth_folder(folder)]
 
 
 def _is_video(path: Path) -> bool:

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.data.frames import SourceInfo
-from maskedskipunet.data.images import probe_images, read_image
-from maskedskipunet.data.layouts import VideoItem, frame_masks
+from maskedskipunet.data.images import probe_images
+from maskedskipunet.data.labels import labels_of
+from maskedskipunet.data.layouts import VideoItem
 from maskedskipunet.data.video import probe_video
 from maskedskipunet.data.volumes import Volume, read_volume
-from maskedskipunet.errors import FrameError, LabelError
+from maskedskipunet.errors import LabelError
 
 
 def has_masks(item: VideoItem) -> bool:
@@ -22,45 +23,49 @@ def has_masks(item: VideoItem) -> bool:
 def read_masks(item: VideoItem) -> Iterator[NDArray[np.bool_]]:
     """One (H, W) mask a frame, in order, True where anomalous, as large as the frames; none where the clip has none.
 
-    From a folder of mask images or from one file (see `read_volume`), a mask at a time.
+    From a folder of mask images or from one file (see `read_volume`), a mask at a time. A frame that is missing among
+    images has an empty mask where there is none for it.
     Raises LabelError, naming the file, when a mask cannot be read, when there are more or fewer than frames or one
     is of another size; DataError when the clip itself cannot be read.
     """
     if item.masks is None:
         return
     info = probe_video(item.path, "skip") if item.kind == "video" else probe_images(item.path, "skip")
-    if item.masks.is_dir():
-        files = frame_masks(item)
-        _require_count(len(files), info, item.masks)
-        for file in files:
-            mask = _read_mask(file)
-            _require_size(mask.shape, info, file)
-            yield mask
-    else:
-        volume = read_volume(item.masks)
-        require_fit(volume, info)
-        yield from volume.masks()
+    volume = read_volume(item.masks)
+    require_fit(volume, info)
+    stated = None if item.labels is None or item.labels.path == item.masks else labels_of(item.labels, info)
+    there = frames_with_image(info)
+    if len(volume) == info.frame_count:
+        there[:] = True
+    masks = enumerate(volume.masks(None if stated is None else stated[there]))
+    for has_mask in there:
+        if not has_mask:
+            yield np.zeros((info.height_px, info.width_px), bool)
+            continue
+        number, mask = next(masks)
+        _require_size(mask.shape, info, volume.file_of(number))
+        yield mask
+
+
+def frames_with_image(info: SourceInfo) -> NDArray[np.bool_]:
+    """(frames,): False where a frame is missing among images."""
+    there = np.ones(info.frame_count, bool)
+    for first, last in info.missing:
+        there[first : last + 1] = False
+    return there
 
 
 def require_fit(volume: Volume, info: SourceInfo) -> None:
-    """Raises LabelError when a clip has more or fewer frames than there are masks, or of another size."""
-    _require_count(len(volume), info, volume.path)
-    _require_size(volume.size_px, info, volume.path)
+    """Raises LabelError when a clip has more or fewer frames than there are masks, or of another size.
 
-
-def _read_mask(file: Path) -> NDArray[np.bool_]:
-    try:
-        image = read_image(file)
-    except FrameError as error:
-        raise LabelError(error.what, error.where, "Copy it again") from error
-    mask: NDArray[np.bool_] = image[..., 0] > 0
-    return mask
-
-
-def _require_count(found: int, info: SourceInfo, where: Path) -> None:
-    if found != info.frame_count:
-        fault = f"found {found} masks, expected {info.frame_count}, one a frame"
-        raise LabelError(fault, str(where), "Complete the masks or the clip")
+    A mask for each image fits a clip with missing frames as well as one for each frame.
+    """
+    images = int(frames_with_image(info).sum())
+    if len(volume) not in (info.frame_count, images):
+        more = f" (or {images}, one an image)" if images != info.frame_count else ""
+        fault = f"found {len(volume)} masks, expected {info.frame_count}, one a frame{more}"
+        raise LabelError(fault, str(volume.path), "Complete the masks or the clip")
+    _require_size(volume.size_px, info, volume.file_of(0))
 
 
 def _require_size(size_px: tuple[int, ...], info: SourceInfo, where: Path) -> None:

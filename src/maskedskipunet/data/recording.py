@@ -4,14 +4,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
+from typing import Protocol, cast
 
 import av
+from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from maskedskipunet.data.stream_clock import Stamped, StreamClock, with_first_times
-from maskedskipunet.data.streams import LiveSource, open_stream, stream_fault
+from maskedskipunet.data.connections import OpenedStream
+from maskedskipunet.data.stream_clock import Stamped, StreamClock, with_first_times, with_judged_start
+from maskedskipunet.data.stream_faults import stream_fault
+from maskedskipunet.data.streams import LiveSource
+from maskedskipunet.data.web_cameras import CameraPicture, JpegDecoder
 from maskedskipunet.errors import DiskSpaceError, VideoError
 from maskedskipunet.files import NO_ROOM
 
@@ -19,12 +25,20 @@ RECORDED_SUFFIX = ".mkv"  # takes whatever cameras send
 _TICK = Fraction(1, 1000)  # Matroska's clock, in seconds
 
 
+# What no decoder takes for a picture, in place of one that was damaged on its way: so it is a bad frame in the file.
+_SPOILED = {"h264": b"\0\0\0\1\x41\0", "hevc": b"\0\0\0\1\x02\1\0"}
+
+
 @dataclass(frozen=True)
 class Recorded:
-    """How long the recording is, and why it is no longer; None where nothing broke off."""
+    """How long the recording is, and why it is no longer; None where nothing broke off.
+
+    damaged: frames that were damaged on their way, or rest on such; in the file they are bad frames.
+    """
 
     seconds: float
     fault: str | None
+    damaged: int = 0
 
 
 def record(
@@ -35,21 +49,18 @@ def record(
     advance: called with the seconds that came since the last call.
     Raises VideoError when the stream cannot be opened or gives no picture, DiskSpaceError when the disk is full.
     """
-    with open_stream(source) as container:
-        if not container.streams.video:
-            raise VideoError("the stream holds no picture", str(source.address), "Name a stream with video in it")
-        incoming = container.streams.video[0]
+    with source.connect() as connection:
+        coded = _Packets(connection) if isinstance(connection, OpenedStream) else _Jpegs(connection)
         clock, now_s, fault = StreamClock(), 0.0, None
         began_s = time.monotonic()
         last_tick = -1
         try:
             with av.open(str(path), "w", format="matroska") as file:
-                copy = file.add_stream_from_template(incoming)
-                packets = _Packets(container.demux(incoming), float(incoming.time_base or 1))
-                for came in with_first_times(packets):
+                copy = coded.add_to(file)
+                for came in with_judged_start(coded, clock, seconds):
                     packet, before_s = came.what, now_s
-                    now_s = clock.time_s(came.stated_s, came.arrived_s)
-                    if max(now_s, time.monotonic() - began_s) >= seconds:
+                    now_s = clock.time_of(came)
+                    if max(now_s, came.arrived_s - began_s) >= seconds:
                         break
                     shown_later = 0 if packet.pts is None or packet.dts is None else packet.pts - packet.dts
                     later_s = max(0, shown_later) * float(packet.time_base or 1)
@@ -60,31 +71,83 @@ def record(
                     file.mux(packet)
                     advance(now_s - before_s)
                 else:
-                    fault = packets.fault
+                    fault = coded.fault
         except (av.FFmpegError, OSError) as error:
             if error.errno in NO_ROOM:
                 raise DiskSpaceError("no room left to record", str(path), "Make room, or record less") from error
             fault = stream_fault(error)
     if last_tick < 0:
         raise VideoError(f"the stream gave no picture ({fault or 'in time'})", str(source.address))
-    return Recorded(now_s, fault)
+    return Recorded(now_s, fault, coded.damaged)
+
+
+class _Coded(Protocol):
+    """Pictures as they were sent, until the stream ends. fault: why it did. damaged: how many came damaged."""
+
+    fault: str
+    damaged: int
+
+    def add_to(self, file: OutputContainer) -> VideoStream:
+        """The file's stream that takes them."""
+        ...
+
+    def __iter__(self) -> Iterator[Stamped["Packet[VideoStream]"]]: ...
 
 
 class _Packets:
-    """A stream's packets with the time each states, until it ends. fault: why it did."""
+    """The packets of a stream, with the time each states."""
 
-    def __init__(self, packets: Iterator["Packet[VideoStream]"], time_base_s: float) -> None:
-        self.fault = "its end"
-        self._packets, self._time_base_s = packets, time_base_s
+    def __init__(self, opened: OpenedStream) -> None:
+        self.damaged = 0
+        self._opened = opened
+
+    @property
+    def fault(self) -> str:
+        return self._opened.fault
+
+    def add_to(self, file: OutputContainer) -> VideoStream:
+        return file.add_stream_from_template(self._opened.stream)
 
     def __iter__(self) -> Iterator[Stamped["Packet[VideoStream]"]]:
-        while True:
-            try:
-                packet = next(self._packets, None)
-            except (av.FFmpegError, OSError) as error:
-                self.fault = stream_fault(error)
-                return
-            if packet is None or not packet.size:
-                return
-            stated = packet.pts if packet.dts is None else packet.dts
-            yield Stamped(packet, None if stated is None else stated * self._time_base_s, time.monotonic())
+        return with_first_times(self._stamped())
+
+    def _stamped(self) -> Iterator[Stamped["Packet[VideoStream]"]]:
+        for arrival in self._opened.arrivals():
+            packet = kept = arrival.packet
+            if self._opened.trust.is_damaged:
+                self.damaged += 1
+                kept = _packet(_SPOILED.get(self._opened.stream.codec_context.name, b"\0"))
+                kept.pts, kept.dts, kept.time_base = packet.pts, packet.dts, packet.time_base
+            yield self._opened.stamped(kept, packet.pts if packet.dts is None else packet.dts, arrival)
+
+
+class _Jpegs:
+    """The JPEG pictures of a camera."""
+
+    def __init__(self, pictures: Iterator[CameraPicture]) -> None:
+        self.fault, self.damaged = "its end", 0
+        self._pictures = pictures
+
+    def add_to(self, file: OutputContainer) -> VideoStream:
+        decoder = JpegDecoder()
+        for came in self._pictures:
+            if (picture := decoder.decode(came.jpeg)) is not None:
+                self._pictures = chain([came], self._pictures)
+                stream = file.add_mux_stream("mjpeg", width=picture.width, height=picture.height)
+                assert isinstance(stream, VideoStream), "mjpeg is video"
+                return stream
+        raise AssertionError("a camera's pictures have no end")
+
+    def __iter__(self) -> Iterator[Stamped["Packet[VideoStream]"]]:
+        try:
+            for came in self._pictures:
+                self.damaged += came.jpeg is None
+                packet = _packet(came.jpeg or b"\0")
+                packet.is_keyframe = True
+                yield came.stamped(packet)
+        except VideoError as error:
+            self.fault = error.what
+
+
+def _packet(data: bytes) -> "Packet[VideoStream]":
+    return cast("Packet[VideoStream]", Packet(data))

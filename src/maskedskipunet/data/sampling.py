@@ -1,13 +1,14 @@
 """Fewer frames a second: three frames at 5 and at 60 a second are different things to a network."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, floor
 from typing import Protocol, TypeVar
 
 from maskedskipunet.data.frames import SourceInfo
 from maskedskipunet.errors import ConfigError
 
-RATE_TOLERANCE = 0.99  # a camera that promises 25 may give 24.9
+RATE_TOLERANCE = 0.9  # frames a tenth farther apart than asked for are the same thing to a network
+NAMES_SHOWN = 3
 
 
 class Timed(Protocol):
@@ -65,9 +66,43 @@ def sampled_count(info: SourceInfo, *, fps: float | None, stride: int) -> int:
 
 def require_rate(info: SourceInfo, fps: float | None, where: str) -> None:
     """Raises ConfigError when a source has fewer frames a second than asked for: none can be made up."""
-    if fps is not None and info.frame_rate is not None and info.frame_rate < fps * RATE_TOLERANCE:
+    if fps is not None and has_fewer(info, fps):
         raise ConfigError(
-            f"the source has {info.frame_rate:g} frames a second, fewer than the {fps:g} asked for",
+            f"the source has {info.frame_rate:.4g} frames a second, fewer than the {fps:g} asked for",
             where,
-            f"Train with --data.fps {info.frame_rate:g} or less",
+            f"Train with --data.fps {_floor(info.frame_rate or 0.0)} or less",
         )
+
+
+def require_rates(infos: Mapping[str, SourceInfo], fps: float | None, where: str) -> None:
+    """As require_rate, of several sources by name: those with too few frames a second are told together."""
+    if fps is None:
+        return
+    few = {name: info for name, info in infos.items() if has_fewer(info, fps)}
+    if len(few) <= 1:
+        for name, info in few.items():
+            require_rate(info, fps, name)
+        return
+    slowest = sorted(few, key=lambda name: few[name].frame_rate or 0.0)
+    shown = ", ".join(f"{name} ({few[name].frame_rate:.4g})" for name in slowest[:NAMES_SHOWN])
+    more = f" and {len(few) - NAMES_SHOWN} more" if len(few) > NAMES_SHOWN else ""
+    raise ConfigError(
+        f"{len(few)} of {len(infos)} videos have fewer frames a second than the {fps:g} asked for: {shown}{more}",
+        where,
+        f"Leave them out, or train with --data.fps {_floor(few[slowest[0]].frame_rate or 0.0)} or less",
+    )
+
+
+def are_alike(rates: Sequence[float]) -> bool:
+    """Whether frames a second of several sources are one rate to a network."""
+    return not rates or min(rates) >= max(rates) * RATE_TOLERANCE
+
+
+def has_fewer(info: SourceInfo, fps: float) -> bool:
+    """Whether a source has clearly fewer frames a second."""
+    return info.frame_rate is not None and info.frame_rate < fps * RATE_TOLERANCE
+
+
+def _floor(rate: float) -> str:
+    """A rate as it is typed, and no higher."""
+    return f"{floor(rate * 1000) / 1000:g}"

@@ -1,8 +1,9 @@
 """One way to read footage, whatever it is stored as."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from maskedskipunet.data.frames import Frame, OnBadFrame, SourceInfo
@@ -10,6 +11,8 @@ from maskedskipunet.data.images import probe_images, read_images
 from maskedskipunet.data.sampling import require_rate, sample, sampled_count
 from maskedskipunet.data.video import probe_video, read_video
 from maskedskipunet.errors import DataError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,8 @@ class Source:
             raise DataError("no such file or folder", str(self.path), "Check the path")
         if self.path.is_dir():
             info = probe_images(self.path, self.on_bad_frame)
+            for note in info.notes:
+                _warn_once(str(self.path.resolve()), note)
             return replace(info, frame_rate=self.image_fps)
         return probe_video(self.path, self.on_bad_frame)
 
@@ -51,3 +56,8 @@ class Source:
         else:
             every = read_video(self.path, self.on_bad_frame)
         return sample(every, fps=self.fps, stride=self.stride)
+
+
+@lru_cache(maxsize=4096)  # several steps of a command make a source of one folder
+def _warn_once(folder: str, note: str) -> None:
+    log.warning("%s: %s", folder, note)

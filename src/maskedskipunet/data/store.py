@@ -31,7 +31,7 @@ from maskedskipunet.errors import DataError
 from maskedskipunet.files import no_room_is_our_error, require_room, require_writable
 from maskedskipunet.progress import Advance, Progress, Silent
 
-STORE_VERSION = 2
+STORE_VERSION = 3
 ABANDONED_AFTER_S = 600
 
 

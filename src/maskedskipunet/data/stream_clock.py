@@ -1,14 +1,25 @@
 """When a live frame was taken: the stream's own timestamps, as far as they can be."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from av.container import InputContainer
 
 T = TypeVar("T")
 
+NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS, of a format
 MOST_HELD = 4  # frames, at a stream's start
 JUMP_S = 2.0  # how much further than real time a stream's clock may move from one frame to the next
 LEAST_STEP_S = 1e-3
+WAIT_S = 2e-3  # what lay ready is had in less
+
+# A wrong clock is found within twice the shortest span where it is far off, within twice the longest where by little.
+SPANS_S = (2.0, 8.0, 32.0)
+JITTER_S = 0.5  # of arrival, which no network spares
+DRIFT = 0.02  # of a span: more than the clock of any camera that works
+JUDGED_S = 5.0  # of a stream's start, in which a clock that is far off is found
+MOST_JUDGED = 1000  # frames: a film from a server comes as fast as it can
 
 
 class StreamClock:
@@ -16,39 +27,162 @@ class StreamClock:
 
     Cameras start their clock anew, set it, or state the same time again and again. Where a stream's time jumps back,
     stands still or leaps ahead, the time that has passed here takes its place, and the stream's goes on from there.
+    Others state times at another pace than frames come, half or double say. While a stream's pace is off, over
+    seconds, all its frames go by their arrival.
     """
 
     def __init__(self) -> None:
         self.mended = 0  # times that were not the stream's
+        self._checks = [_PaceCheck(span_s) for span_s in SPANS_S]
+        self._spacing = _Spacing()
         self._shift_s: float | None = None  # from the stream's time to ours
         self._last_s: float | None = None
-        self._arrived_s = 0.0
+        self._arrived_s = 0.0  # when the last frame came, as far as it is known
+        self._stream_s = 0.0  # the sum of the stream's own steps
 
-    def time_s(self, stated_s: float | None, arrived_s: float) -> float:
-        """stated_s: as the stream says it, None where it does not. arrived_s: by a clock here that only goes on."""
-        time_s = 0.0
+    def judge(self, came: "Sequence[Stamped[Any]]") -> None:
+        """Judge the stream's pace by its first frames before any of them has its time."""
+        trial = StreamClock()
+        for one in came:
+            trial.time_of(one)
+        self._checks = trial._checks
+
+    def time_of(self, came: "Stamped[Any]") -> float:
+        """The time of what came."""
+        return self.time_s(came.stated_s, came.arrived_s, waited=came.waited)
+
+    def time_s(self, stated_s: float | None, arrived_s: float, *, waited: bool = True) -> float:
+        """The frame's time.
+
+        stated_s: as the stream says it, None where it does not. arrived_s: by a clock here that only goes on. waited:
+        whether the frame was waited for, and so came at arrived_s; else it had come before, no one knows when.
+        """
+        time_s, came_s = 0.0, arrived_s
         if self._last_s is not None:
             passed_s = max(LEAST_STEP_S, arrived_s - self._arrived_s)
-            time_s = self._last_s + passed_s
-            if stated_s is not None and self._shift_s is not None:
-                stream_s = stated_s + self._shift_s
-                if LEAST_STEP_S <= stream_s - self._last_s <= passed_s + JUMP_S:
-                    time_s = stream_s
-                else:
-                    self.mended += 1
+            step_s = passed_s if waited else min(passed_s, self._spacing.usual_s or passed_s)
+            stream_step_s = self._stream_step_s(stated_s, passed_s)
+            self._stream_s += step_s if stream_step_s is None else stream_step_s
+            if stream_step_s is not None and all(check.is_right for check in self._checks):
+                step_s = stream_step_s
+            else:
+                self.mended += stated_s is not None
+                came_s = self._arrived_s + step_s
+            time_s = self._last_s + step_s
+        for check in self._checks:
+            check.see(self._stream_s, arrived_s, waited)
+        self._spacing.see(arrived_s, waited)
         if stated_s is not None:
             self._shift_s = time_s - stated_s
-        self._last_s, self._arrived_s = time_s, arrived_s
+        self._last_s, self._arrived_s = time_s, came_s
         return time_s
+
+    def _stream_step_s(self, stated_s: float | None, passed_s: float) -> float | None:
+        """From the last frame to this one by the stream's clock; None where that cannot be."""
+        if stated_s is None or self._shift_s is None or self._last_s is None:
+            return None
+        step_s = stated_s + self._shift_s - self._last_s
+        return step_s if LEAST_STEP_S <= step_s <= passed_s + JUMP_S else None
+
+
+class _PaceCheck:
+    """Whether a stream's clock goes as fast as frames come, over spans of so many seconds.
+
+    Frames stall, and catch up: a single span says nothing. Two spans running with the same fault, or without one, do.
+    Only frames that were waited for tell when they came: the first of a gulp does, and so a span goes from one to
+    another, and may be off by as much as came in one gulp. A reader that is slower than the stream has no such frames.
+    """
+
+    def __init__(self, span_s: float) -> None:
+        self.is_right = True
+        self._span_s = span_s
+        self._began: tuple[float, float] | None = None  # by the stream's clock, and by arrival
+        self._waited_s = self._gulp_s = 0.0
+        self._fault = 0  # of the last span: 1 where the stream's clock ran ahead, -1 where it fell behind
+
+    def see(self, stream_s: float, arrived_s: float, waited: bool) -> None:
+        """stream_s: the frame's time by the stream's clock."""
+        if not waited:
+            self._gulp_s = max(self._gulp_s, stream_s - self._waited_s)
+            return
+        self._waited_s = stream_s
+        if self._began is None:
+            self._begin(stream_s, arrived_s)
+            return
+        passed_s = arrived_s - self._began[1]
+        if passed_s < self._span_s:
+            return
+        ahead_s = stream_s - self._began[0] - passed_s
+        is_off = abs(ahead_s) > JITTER_S + DRIFT * passed_s + self._gulp_s
+        fault = 0 if not is_off else 1 if ahead_s > 0 else -1
+        if fault == self._fault:
+            self.is_right = fault == 0
+        self._fault = fault
+        self._begin(stream_s, arrived_s)
+
+    def _begin(self, stream_s: float, arrived_s: float) -> None:
+        self._began, self._gulp_s = (stream_s, arrived_s), 0.0
+
+
+class _Spacing:
+    """The mean time between frames, of a short span that lies between two frames that were waited for."""
+
+    def __init__(self) -> None:
+        self.usual_s: float | None = None  # not known yet
+        self._began_s: float | None = None
+        self._frames = 0
+
+    def see(self, arrived_s: float, waited: bool) -> None:
+        self._frames += 1
+        if not waited:
+            return
+        if self._began_s is not None:
+            if arrived_s - self._began_s < SPANS_S[0]:
+                return
+            self.usual_s = (arrived_s - self._began_s) / self._frames
+        self._began_s, self._frames = arrived_s, 0
 
 
 @dataclass(frozen=True, slots=True)
 class Stamped(Generic[T]):
-    """What came, the time that the stream states for it if it does, and when it came by a clock here."""
+    """What came, the time that the stream states for it if it does, and when it came by a clock here.
+
+    waited: whether it was waited for; else it had come before. has_clock: whether its stream states times at all.
+    """
 
     what: T
     stated_s: float | None
     arrived_s: float
+    waited: bool = True
+    has_clock: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stamping:
+    """What the times of a stream are worth.
+
+    base_s: their unit; None where FFmpeg makes them up. is_live: whether frames come as they are taken; what has an
+    end is served as fast as it is read.
+    """
+
+    base_s: float | None
+    is_live: bool = True
+
+    @classmethod
+    def of(cls, container: InputContainer) -> "Stamping":
+        """Motion JPEG over HTTP states no times: FFmpeg counts its pictures and takes them for 25 a second."""
+        name = container.format.name
+        if container.format.flags & NO_TIMESTAMPS or name.endswith("pipe"):
+            return cls(None)
+        # Not by its length: a live fragmented MP4 states that of its first fragment, a transport stream none.
+        has_end = container.duration is not None if name == "hls" else container.size > 0
+        return cls(float(container.streams.video[0].time_base or 1), not has_end)
+
+    def stamped(self, what: T, pts: int | None, asked_s: float, came_s: float) -> Stamped[T]:
+        """What was asked for and came at these times by a clock here."""
+        stated_s = None if pts is None or self.base_s is None else pts * self.base_s
+        waited = self.is_live and came_s - asked_s >= WAIT_S
+        return Stamped(what, stated_s, came_s, waited, self.base_s is not None)
 
 
 def with_first_times(stamped: Iterable[Stamped[T]]) -> Iterator[Stamped[T]]:
@@ -64,10 +198,25 @@ def with_first_times(stamped: Iterable[Stamped[T]]) -> Iterator[Stamped[T]]:
             continue
         held.append(item)
         stated = [at for at, one in enumerate(held) if one.stated_s is not None]
-        if held[0].stated_s is not None or len(stated) == 2 or len(held) == MOST_HELD:
+        if held[0].stated_s is not None or len(stated) == 2 or len(held) == MOST_HELD or not item.has_clock:
             yield from _first_filled(held, stated)
             held = None
     yield from held or ()
+
+
+def with_judged_start(stamped: Iterable[Stamped[T]], clock: StreamClock, most_s: float) -> Iterator[Stamped[T]]:
+    """The same, once their clock has judged the first ones: where no one waits for them, they need no wrong times.
+
+    most_s: how much is wanted at all.
+    """
+    coming, held = iter(stamped), []
+    for item in coming:
+        held.append(item)
+        if item.arrived_s - held[0].arrived_s >= min(JUDGED_S, most_s) or len(held) == MOST_JUDGED:
+            break
+    clock.judge(held)
+    yield from held
+    yield from coming
 
 
 def _first_filled(held: list[Stamped[T]], stated: list[int]) -> list[Stamped[T]]:

@@ -2,24 +2,24 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.connections import OpenedStream, connected
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sampling import require_rate, sample
 from maskedskipunet.data.stream_clock import Stamped, StreamClock, with_first_times
 from maskedskipunet.data.video import probe_video, read_video
+from maskedskipunet.data.web_cameras import CameraPicture, JpegDecoder
 from maskedskipunet.errors import ConfigError, VideoError
 
-LOOKED_AT_S = 2.0  # of a stream's start at most, to learn its codec and size
-
-PROTOCOLS = "rtp,rtsp,rtsps,tcp,udp,tls,http,https,httpproxy,crypto"  # what a server sends leads to no file of ours
+SNAPSHOT_FPS = 1.0  # of a camera of single pictures, where no rate is asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,8 @@ class LiveSource:
     """A camera, or a file played as if it were one, and the frames that are taken from it.
 
     fps, stride: which frames are kept (see `sample`). open_s, read_s: how long to wait for the stream, and for its
-    next data. speed: how many times faster than real time a file is played.
+    next data. speed: how many times faster than real time a file is played. snapshot_fps: how often a second a camera
+    that gives single pictures is asked for one, where fps does not say it.
     """
 
     address: CameraAddress
@@ -36,6 +37,7 @@ class LiveSource:
     open_s: float = 10.0
     read_s: float = 10.0
     speed: float = 1.0
+    snapshot_fps: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("open_s", "read_s", "speed"):
@@ -47,15 +49,22 @@ class LiveSource:
     def frames(self) -> Iterator[Frame]:
         """The kept frames as they arrive; their times begin at 0.
 
-        An image is None where a picture was damaged on its way. The images of a stream may change their size.
-        Raises VideoError when a source cannot be opened, ends or breaks off (a file's end is the iterator's), and
-        ConfigError for a file of fewer frames a second than asked for, or where OpenCV is wanted and not installed.
+        An image is None where a picture was damaged on its way, or rests on one that was. The images of a stream may
+        change their size.
+        Raises VideoError when a source cannot be opened, ends or breaks off (a file's end is the iterator's),
+        LoginError when the user or the password is refused, and ConfigError for a file of fewer frames a second than
+        asked for, or where OpenCV is wanted and not installed.
         """
         if self.address.kind == "file":
             return _at_its_pace(self._file(), self.speed)
         if self.address.kind == "usb":
             return sample(_usb_frames(self.address), fps=self.fps, stride=self.stride)
         return map(_converted, sample(_stream_pictures(self), fps=self.fps, stride=self.stride))
+
+    def connect(self) -> AbstractContextManager[OpenedStream | Iterator[CameraPicture]]:
+        """Of a stream: see `connected`."""
+        rate = self.fps or self.snapshot_fps or SNAPSHOT_FPS
+        return connected(self.address, open_s=self.open_s, read_s=self.read_s, snapshot_fps=rate)
 
     def _file(self) -> Iterator[Frame]:
         path = self.address.path
@@ -82,62 +91,41 @@ def _converted(taken: _Picture) -> Frame:
 
 def _stream_pictures(source: LiveSource) -> Iterator[_Picture]:
     clock = StreamClock()
-    for index, came in enumerate(with_first_times(_decoded(source))):
-        yield _Picture(index, clock.time_s(came.stated_s, came.arrived_s), came.what)
+    for index, came in enumerate(_arriving(source)):
+        yield _Picture(index, clock.time_of(came), came.what)
 
 
-def _decoded(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
-    """Pictures as they come; None for one that was damaged on its way, once there was a good one."""
-    with open_stream(source) as container:
-        if not container.streams.video:
-            raise VideoError("the stream holds no picture", str(source.address), "Name a stream with video in it")
-        stream = container.streams.video[0]
-        stream.thread_type = "SLICE"  # over frames, each of them would wait for the next ones
-        base_s = float(stream.time_base or 1)
-        packets = container.demux(stream)
-        begun = False
-        while True:
-            packet, fault = None, "its end"
-            try:
-                packet = next(packets, None)
-            except (av.FFmpegError, OSError) as error:
-                fault = stream_fault(error)
-            if packet is None or not packet.size:  # the last one of a stream is empty
-                raise VideoError(f"the stream broke off ({fault})", str(source.address))
-            try:
-                pictures: list[VideoFrame | None] = list(packet.decode())
-            except (av.FFmpegError, OSError):
-                pictures = [None] if begun else []  # before a first picture there are none to miss
-            for picture in pictures:
-                pts = packet.pts if picture is None else picture.pts
-                good = picture is not None and not picture.is_corrupt
-                begun = begun or good
-                yield Stamped(picture if good else None, None if pts is None else pts * base_s, time.monotonic())
+def _arriving(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
+    """Pictures as they come; None for one that cannot be trusted, once there was a good one."""
+    with source.connect() as connection:
+        if isinstance(connection, OpenedStream):
+            yield from with_first_times(_decoded(connection))
+        else:
+            decoder = JpegDecoder()
+            for came in connection:
+                yield came.stamped(decoder.decode(came.jpeg))
 
 
-def open_stream(source: LiveSource) -> InputContainer:
-    """The stream itself. Raises VideoError where it cannot be opened, without its secrets."""
-    address = source.address
-    # The rate is not measured beforehand, which takes seconds: frames carry their times.
-    options = {"analyzeduration": str(int(LOOKED_AT_S * 1e6)), "fpsprobesize": "0", "protocol_whitelist": PROTOCOLS}
-    if address.scheme in ("rtsp", "rtsps"):
-        # Over UDP a lost packet smears a picture and stays unnoticed; with TCP it comes late or the stream ends.
-        options |= {"rtsp_transport": "tcp", "allowed_media_types": "video", "timeout": str(int(source.read_s * 1e6))}
-    try:
-        return av.open(
-            address.secret_url, options=options, timeout=(source.open_s, source.read_s), metadata_errors="replace"
-        )
-    except (av.FFmpegError, OSError, ValueError) as error:
-        fault = stream_fault(error)
-    # Raised out here: the library's own error holds the whole address, and no traceback shall show it.
-    raise VideoError(f"cannot open the stream ({fault})", str(address), "Check address, user and password")
-
-
-def stream_fault(error: Exception) -> str:
-    """What went wrong in a few words, and without the address that the library's own text holds."""
-    if isinstance(error, av.error.ExitError):  # what an interrupted wait ends in
-        return "nothing came for too long"
-    return getattr(error, "strerror", None) or type(error).__name__
+def _decoded(opened: OpenedStream) -> Iterator[Stamped[VideoFrame | None]]:
+    trust = opened.trust
+    opened.stream.thread_type = "SLICE"  # over frames, each of them would wait for the next ones
+    begun = False
+    for arrival in opened.arrivals():
+        packet = arrival.packet
+        try:
+            pictures: list[VideoFrame | None] = list(packet.decode())
+        except (av.FFmpegError, OSError):
+            trust.fail()
+            pictures = [None]
+        if not pictures and trust.is_damaged:
+            pictures = [None]  # some decoders show nothing that rests on a lost picture
+        for picture in pictures:
+            pts = packet.pts if picture is None else picture.pts
+            good = picture is not None and trust.trusts(picture)
+            begun = begun or good
+            if begun:  # before a first picture there are none to miss
+                yield opened.stamped(picture if good else None, pts, arrival)
+    raise VideoError(f"the stream broke off ({opened.fault})", opened.where)
 
 
 def _usb_frames(address: CameraAddress) -> Iterator[Frame]:

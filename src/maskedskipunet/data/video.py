@@ -2,6 +2,7 @@
 
 import logging
 import os
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -17,6 +18,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
+from maskedskipunet.data.rates import usual_rate
+from maskedskipunet.data.trust import PictureTrust, with_seams
 from maskedskipunet.errors import DiskSpaceError, VideoError
 from maskedskipunet.files import NO_ROOM, require_plain_file
 
@@ -79,14 +82,14 @@ def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
     """
     with opened(path) as (container, stream):
         intake = _Intake(path, container, stream)
-        count = sum(intake.take(packet) is not None for packet in _packets(container, stream, path))
-        count = count or intake.before_key
+        times_s = array("d", (sent.time_s for sent in map(intake.take, _packets(container, stream, path)) if sent))
+        count = len(times_s) or intake.before_key
         if not count:
             raise VideoError("the video holds no frame", str(path), "Leave it out")
         if on_bad_frame == "stop" and (early := intake.early_end()):
             raise early
         size = stream.codec_context.height, stream.codec_context.width
-        rate = _rate(stream)
+        rate = usual_rate(times_s, _rate(stream))
     height_px, width_px = reversed(size) if _quarter_turns_of(path) % 2 else size
     return SourceInfo(count, height_px, width_px, rate)
 
@@ -94,14 +97,15 @@ def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
 def read_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> Iterator[Frame]:
     """Decode a video's frames in the order they are shown, turned as the file says that they are to be shown.
 
-    A frame that cannot be decoded is an error, or with `skip` a Frame whose image is None. What comes before the
+    A frame that cannot be decoded, or that rests on one that was lost or damaged, is an error, or with `skip` a Frame
+    whose image is None. What comes before the
     first key frame can never be decoded and is not counted: so begin recordings that were cut out of a stream.
     Raises VideoError when the file cannot be opened, changes its frame size, or ends early.
     """
     with opened(path) as (container, stream):
         reader = _Reader(path, container, stream, on_bad_frame)
-        for packet in _packets(container, stream, path):
-            reader.send(packet)
+        for packet, is_seam in with_seams(_packets(container, stream, path)):
+            reader.send(packet, is_seam)
             try:
                 decoded = packet.decode()
             except av.FFmpegError as error:
@@ -188,6 +192,7 @@ class _Reader:
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream, on_bad_frame: OnBadFrame) -> None:
         self.path, self.on_bad_frame = path, on_bad_frame
         self.intake = _Intake(path, container, stream)
+        self.trust = PictureTrust(stream)
         codec = stream.codec_context
         self.a_picture_each = codec.name in _A_PICTURE_EACH
         # AVI states no times: FFmpeg numbers its packets as they are stored, not as they are shown.
@@ -200,15 +205,19 @@ class _Reader:
         self.quarter_turns = 0
         self.interlaced = False
 
-    def send(self, packet: "av.Packet[VideoStream]") -> None:
-        """A packet is about to be decoded."""
-        self.failures += packet.is_corrupt  # the container knows that it was cut off
+    def send(self, packet: "av.Packet[VideoStream]", is_seam: bool) -> None:
+        """A packet is about to be decoded. is_seam: whether another recording begins behind it."""
+        is_cut = packet.is_corrupt and not is_seam  # the container knows that it was cut off
+        self.failures += is_cut
+        if packet.size:
+            self.trust.send(packet, is_cut=is_cut)
         sent = self.intake.take(packet)
         if sent is not None and sent.pts is not None:
             self.waiting.append(sent)
 
     def fail(self, error: av.FFmpegError) -> None:
         """The packet sent last cannot be decoded."""
+        self.trust.fail()
         if self.intake.key_s is None and self.shape is None:
             return
         if self.on_bad_frame == "stop":
@@ -275,8 +284,8 @@ class _Reader:
         if self.shape is None:
             self.shape = picture.height, picture.width
             self.quarter_turns = _quarter_turns(picture)
-        if picture.is_corrupt:
-            self.failures += 1
+        if not self.trust.trusts(picture):
+            self.failures += picture.is_corrupt
             self._damaged()
             return None
         if (picture.height, picture.width) != self.shape:

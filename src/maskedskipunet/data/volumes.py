@@ -1,4 +1,4 @@
-"""Masks of a whole clip in one file: Avenue's cells of MATLAB matrices, ShanghaiTech's arrays."""
+"""Masks of a whole clip: Avenue's cells of MATLAB matrices, ShanghaiTech's arrays, folders of images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.data.arrays import array_file
+from maskedskipunet.data.mask_images import MaskImages, background_of, mask_files, masks_of
 from maskedskipunet.data.matlab import mat_variable
 from maskedskipunet.errors import LabelError
 
@@ -17,12 +18,15 @@ _NUMBERS = "biuf"
 _ONE_A_FRAME = "Use the file the data set ships, with one mask for each frame of the clip"
 
 
+Planes = Sequence[NDArray[Any]] | NDArray[Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """The masks of one clip. planes: a (H, W) array of numbers a frame, all of one size, above 0 where anomalous."""
+    """The masks of one clip. planes: (H, W) of numbers or (H, W, 3) of colours, a mask each, in order."""
 
     path: Path
-    planes: Sequence[NDArray[Any]] | NDArray[Any]
+    planes: Planes
 
     def __len__(self) -> int:
         return len(self.planes)
@@ -30,24 +34,37 @@ class Volume:
     @property
     def size_px(self) -> tuple[int, int]:
         """Height and width of the masks."""
-        height_px, width_px = self.planes[0].shape
+        height_px, width_px = self.planes[0].shape[:2]
         return height_px, width_px
 
-    def masks(self) -> Iterator[NDArray[np.bool_]]:
-        """(H, W) a frame, in order, True where anomalous."""
-        for plane in self.planes:
-            yield np.asarray(plane) > 0
+    def file_of(self, number: int) -> Path:
+        """The file that a mask stands in."""
+        return self.planes.files[number] if isinstance(self.planes, MaskImages) else self.path
+
+    def background(self, labels: NDArray[np.uint8] | None = None) -> NDArray[Any]:
+        """The colour of pixels that are not anomalous: 0 but where masks are inverted (see `background_of`)."""
+        return background_of(self.planes, labels)
+
+    def masks(self, labels: NDArray[np.uint8] | None = None) -> Iterator[NDArray[np.bool_]]:
+        """(H, W) a mask, in order, True where anomalous. labels: of the masks' frames, where others state them."""
+        return masks_of(self.planes, labels)
 
     def labels(self) -> NDArray[np.uint8]:
-        """(frames,): 1 where a frame's mask has any pixel."""
+        """(masks,): 1 where a mask has any pixel."""
         return np.array([mask.any() for mask in self.masks()], np.uint8)
 
 
 def read_volume(path: Path) -> Volume:
-    """The masks in a `.mat` file with the cell array `volLabel`, or in a `.npy` of shape (N, H, W), mapped, not read.
+    """The masks in a folder of images, in a `.mat` file with the cell array `volLabel`, or in a `.npy`.
 
+    An array is of shape (N, H, W), or (N, H, W, C), and is mapped, not read.
     Raises LabelError for a file that cannot be read or holds anything else.
     """
+    if path.is_dir():
+        files = mask_files(path)
+        if not files:
+            raise LabelError("the folder holds no images of masks", str(path), "Put a mask for each frame into it")
+        return Volume(path, MaskImages(tuple(files)))
     return Volume(path, _cells(path) if path.suffix.lower() == ".mat" else _mapped(path))
 
 
@@ -79,10 +96,19 @@ def _mapped(path: Path) -> NDArray[Any]:
         array.close()
         fault = "found several arrays, expected one of shape (frames, height, width)"
         raise LabelError(fault, str(path), _ONE_A_FRAME)
-    if array.ndim != 3 or not array.size or array.dtype.kind not in _NUMBERS:
+    if array.ndim == 4 and array.shape[3] in (1, 3):
+        array = array[..., 0] if array.shape[3] == 1 else array
+    elif array.ndim == 4 and array.shape[1] == 1:
+        array = array[:, 0]
+    elif array.ndim != 3:
+        raise LabelError(
+            f"found {_told(array)}, expected masks of shape (frames, height, width)", str(path), _ONE_A_FRAME
+        )
+    if not array.size or array.dtype.kind not in _NUMBERS:
         fault = f"found {_told(array)}, expected masks of shape (frames, height, width)"
         raise LabelError(fault, str(path), _ONE_A_FRAME)
-    return array
+    planes: NDArray[Any] = array
+    return planes
 
 
 def _size(mask: NDArray[Any]) -> str:

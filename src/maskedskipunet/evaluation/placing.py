@@ -1,7 +1,7 @@
 """Which frame each number belongs to: as stated, never guessed and never shifted silently."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,36 @@ def place(
     )
 
 
+def over_missing_frames(series: Series, names: Sequence[str], there: Sequence[NDArray[np.bool_]]) -> Series:
+    """Scores with one for each image as scores with one for each frame, NaN where a frame has no image.
+
+    names: of the test clips. there: (frames,) of each clip, False where a frame has no image. Scores of another number
+    stay as they are.
+    """
+    counts = [int(one.sum()) for one in there]
+    if all(one.all() for one in there):
+        return series
+    if series.concatenated:
+        values = series.clips[0].values
+        if len(values) != sum(counts):
+            return series
+        parts = np.split(values, np.cumsum(counts)[:-1])
+        spread = np.concatenate([_spread(part, one) for part, one in zip(parts, there, strict=True)])
+        return replace(series, clips=(replace(series.clips[0], values=spread),))
+    clips = list(series.clips)
+    order, _ = match([clip.name for clip in clips], names, str(series.path))
+    for number, count, one in zip(order, counts, there, strict=True):
+        if clips[number].frames is None and len(clips[number].values) == count:
+            clips[number] = replace(clips[number], values=_spread(clips[number].values, one))
+    return replace(series, clips=tuple(clips))
+
+
+def _spread(values: Floats, there: NDArray[np.bool_]) -> Floats:
+    spread = np.full(len(there), np.nan)
+    spread[there] = values
+    return spread
+
+
 def match(found: Sequence[str], names: Sequence[str], where: str) -> tuple[list[int], str]:
     """For each clip the number of what belongs to it: by name where names agree, else both in natural order.
 
@@ -91,6 +121,20 @@ def match(found: Sequence[str], names: Sequence[str], where: str) -> tuple[list[
     return sorted(
         range(len(found)), key=lambda at: natural_key(found[at])
     ), "matched to clips in natural order of names"
+
+
+def scored_lengths(series: Series, placing: Placing) -> dict[str, int] | None:
+    """How long clips are at least, by scores that come clip by clip, in natural order; None where they do not say."""
+    last = -1 if placing.last is None else placing.last
+    if series.concatenated or last >= 0:
+        return None
+    clips = sorted(series.clips, key=lambda clip: natural_key(clip.name))
+    return {
+        clip.name: len(clip.values) + (placing.first or 0) - 1 - last
+        if clip.frames is None
+        else int(clip.frames[-1]) + 1
+        for clip in clips
+    }
 
 
 def clip_lengths(series: Series, total: int, placing: Placing) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Reading numbers of frames, scores or labels, from the files that methods and data sets come with.
+"""Reading scores of frames from the files that methods write, and tables of labels that stand beside scores.
 
 Nothing here knows how many frames a clip has: `placing` holds what was read against the clips.
 """
@@ -50,33 +50,41 @@ class Series:
     of: str = "scores"
 
 
-def read_series(path: Path, column: Column) -> Series:
-    """Scores or labels of frames, wherever they come from.
+def read_series(path: Path) -> Series:
+    """Scores of frames, wherever they come from.
 
     A folder that holds `scores.parquet`, or a file a clip (.npy, .csv, .txt). A .parquet or .csv table with the
-    columns video, frame and `column` (without frame: one after another). One column alone, in .csv, .txt or .npy:
+    columns video, frame and score (without frame: one after another). One column alone, in .csv, .txt or .npy:
     all clips one after another. A .npz: an array a clip, or one for all.
     Raises DataError for anything else; no pickle is ever opened.
     """
     if path.is_dir():
         own = path / OWN_SCORES
-        return _parquet(own, column) if own.is_file() else _folder(path, column)
+        return _parquet(own, "score") if own.is_file() else _folder(path)
     if not path.exists():
-        raise DataError("no such file or folder", str(path), f"Name a run, or a file of {column}s")
+        raise DataError("no such file or folder", str(path), "Name a run, or a file of scores")
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        return _parquet(path, column)
+        return _parquet(path, "score")
     if suffix == ".csv":
-        return _csv(path, column)
+        return _csv(path)
     if suffix == ".npz":
-        return _npz(path, column)
-    return Series(path, (Clip(path.stem, _row(path, column)),), concatenated=True)
+        return _npz(path)
+    return Series(path, (Clip(path.stem, _row(path)),), concatenated=True)
 
 
-def _folder(folder: Path, column: Column) -> Series:
+def read_label_table(path: Path) -> Series:
+    """The labels in a .parquet table with the columns video, frame and label, of the videos that have any.
+
+    Raises DataError for what is no such table.
+    """
+    return _parquet(path, "label")
+
+
+def _folder(folder: Path) -> Series:
     files = [child for child in visible_children(folder) if child.suffix.lower() in ONE_CLIP and child.is_file()]
     if not files:
-        kinds = f"{OWN_SCORES} and no .npy, .csv or .txt" if column == "score" else ".npy, .csv or .txt"
+        kinds = f"{OWN_SCORES} and no .npy, .csv or .txt"
         raise DataError(f"the folder holds no {kinds}", str(folder), "Name a folder with one such file a clip")
     names = [_clip_name(file) for file in files]
     twice = [name for name in names if names.count(name) > 1]
@@ -85,12 +93,12 @@ def _folder(folder: Path, column: Column) -> Series:
     clips = []
     for name, file in zip(names, files, strict=True):
         if file.suffix.lower() == ".csv":
-            (clip, *more) = _csv(file, column).clips
+            (clip, *more) = _csv(file).clips
             if more:
                 raise DataError(f"the table holds {1 + len(more)} videos", str(file), "Name the table itself")
             clips.append(Clip(name, clip.values, clip.frames))
         else:
-            clips.append(Clip(name, _row(file, column)))
+            clips.append(Clip(name, _row(file)))
     return Series(folder, tuple(clips))
 
 
@@ -98,12 +106,12 @@ def _clip_name(file: Path) -> str:
     return file.stem[: -len("_labels")] if file.stem.casefold().endswith("_labels") else file.stem
 
 
-def _row(path: Path, column: Column) -> Floats:
+def _row(path: Path) -> Floats:
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return _numbers(_load(path), path, column)
+        return _numbers(_load(path), path)
     if suffix == ".txt":
-        return _txt(path, column)
+        return _txt(path)
     cure = _PLAIN if suffix in _PICKLES else f"Name a file that ends in {', '.join(SUFFIXES)}"
     why = ", which could run code" if suffix in _PICKLES else ""
     raise DataError(f"cannot read {suffix or 'such'} files{why}", str(path), cure)
@@ -121,7 +129,7 @@ def _load(path: Path) -> Any:
         raise DataError(f"cannot read the array ({reason})", str(path), _PLAIN) from error
 
 
-def _npz(path: Path, column: Column) -> Series:
+def _npz(path: Path) -> Series:
     try:
         with array_file(path), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -131,18 +139,18 @@ def _npz(path: Path, column: Column) -> Series:
         raise DataError(f"cannot read the arrays ({fault})", str(path), _PLAIN) from error
     if not arrays:
         raise DataError("the file holds no array", str(path), _PLAIN)
-    clips = tuple(Clip(name, _numbers(array, path, column, name)) for name, array in arrays.items())
+    clips = tuple(Clip(name, _numbers(array, path, name)) for name, array in arrays.items())
     return Series(path, clips, concatenated=len(clips) == 1)
 
 
-def _numbers(array: Any, path: Path, column: Column, place: str = "") -> Floats:
+def _numbers(array: Any, path: Path, place: str = "") -> Floats:
     """An array of one row as checked numbers, whatever axes of length 1 it has."""
     where = f"{path}, {place}" if place else str(path)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise DataError("the array holds no numbers", where, _PLAIN)
     if array.size and array.size != max(array.shape, default=1):
-        raise DataError(f"found an array of shape {array.shape}, expected one row of {column}s", where, _PLAIN)
-    return _checked(array.reshape(-1).astype(np.float64), column, where)
+        raise DataError(f"found an array of shape {array.shape}, expected one row of scores", where, _PLAIN)
+    return _checked(array.reshape(-1).astype(np.float64), "score", where)
 
 
 def _checked(values: Floats, column: Column, where: str) -> Floats:
@@ -158,18 +166,18 @@ def _checked(values: Floats, column: Column, where: str) -> Floats:
     return values
 
 
-def _txt(path: Path, column: Column) -> Floats:
+def _txt(path: Path) -> Floats:
     values = []
     for number, line in enumerate(_text(path).splitlines(), start=1):
         cells = line.replace(",", " ").split()
         if len(cells) > 1:
-            fault = f"found {len(cells)} values in a line, expected one {column}"
-            raise DataError(fault, f"{path}, line {number}", f"Write one {column} a line")
+            fault = f"found {len(cells)} values in a line, expected one score"
+            raise DataError(fault, f"{path}, line {number}", "Write one score a line")
         values += [_float(cell, path, number) for cell in cells]
-    return _checked(np.array(values, np.float64), column, str(path))
+    return _checked(np.array(values, np.float64), "score", str(path))
 
 
-def _csv(path: Path, column: Column) -> Series:
+def _csv(path: Path) -> Series:
     reader = csv.reader(_text(path).splitlines())
     try:
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
@@ -178,26 +186,26 @@ def _csv(path: Path, column: Column) -> Series:
     while rows and not rows[-1][1]:
         rows.pop()
     if not rows:
-        raise DataError("the file is empty", str(path), f"Give one {column} a frame")
+        raise DataError("the file is empty", str(path), "Give one score a frame")
     header = [cell.casefold() for cell in rows[0][1]]
     if all(_is_number(cell) for cell in header):
-        header = [column] if len(header) == 1 else header
+        header = ["score"] if len(header) == 1 else header
     else:
         rows = rows[1:]
     if len(header) == 1:
-        header = [column]
-    if column not in header:
-        fault = f"found the columns {', '.join(header)[:60]}, none is {column}"
-        raise DataError(fault, str(path), f"Write the header video,frame,{column}, or one column alone")
+        header = ["score"]
+    if "score" not in header:
+        fault = f"found the columns {', '.join(header)[:60]}, none is score"
+        raise DataError(fault, str(path), "Write the header video,frame,score, or one column alone")
     for number, cells in rows:
         if len(cells) != len(header):
             where = f"{path}, line {number}"
             raise DataError(f"found {len(cells)} cells, expected {len(header)}", where, "Complete the table")
     cells_of = {name: [cells[at] for _, cells in rows] for at, name in enumerate(header)}
     lines = [number for number, _ in rows]
-    values = _floats(cells_of[column], lines, path)
+    values = _floats(cells_of["score"], lines, path)
     frames = _floats(cells_of["frame"], lines, path) if "frame" in header else None
-    return _table(path, column, cells_of.get("video"), frames, values)
+    return _table(path, "score", cells_of.get("video"), frames, values)
 
 
 def _parquet(path: Path, column: Column) -> Series:

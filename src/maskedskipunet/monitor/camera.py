@@ -26,17 +26,19 @@ class Patience:
 
     first_s: for the first frame of a connection. stall_s: for each next one. again_s: before a lost camera is tried
     again, doubled each time up to longest_s, less up to half by chance, so that many do not come back in step.
-    good_s: after so long without a loss, waiting starts anew at again_s.
+    good_s: a connection that gave frames for so long was a good one, after which waiting starts anew at again_s.
+    refused_s: before a camera that refused the login is asked again, for a handful of wrong passwords locks many.
     """
 
     first_s: float = 20.0
     stall_s: float = 10.0
     again_s: float = 1.0
     longest_s: float = 60.0
-    good_s: float = 60.0
+    good_s: float = 2.0
+    refused_s: float = 600.0
 
     def __post_init__(self) -> None:
-        for name in ("first_s", "stall_s", "again_s", "longest_s", "good_s"):
+        for name in ("first_s", "stall_s", "again_s", "longest_s", "good_s", "refused_s"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"{getattr(self, name)!r} seconds", name, "Use a number above 0")
 
@@ -200,12 +202,12 @@ class Camera:
             except OSError as error:  # no process or no pipe more; later there may be
                 yield self._lost(f"it cannot be read ({error.strerror})", now_s)
                 return
-        reason = ""
+        reason, refused = "", False
         for message in self._reader.messages():
             if isinstance(message, Arrived):
                 yield from self._arrived(message, now_s)
             elif isinstance(message, Failed):
-                reason = message.reason
+                reason, refused = message.reason, message.refused
             elif isinstance(message, Finished):
                 self.stop()
                 self.ended = True
@@ -216,7 +218,7 @@ class Camera:
             waited_s = now_s - self._frame_s
             reason = self._reader.gone or (f"no frame for {waited_s:.1f} s" if waited_s > limit_s else "")
         if reason:
-            yield self._lost(reason, now_s)
+            yield self._lost(reason, now_s, refused=refused)
 
     def _arrived(self, message: Arrived, now_s: float) -> Iterator[CameraNews]:
         before = self._last
@@ -244,7 +246,7 @@ class Camera:
             yield Gap(self.name, unix_s(self._last.arrived_s), unix_s(message.arrived_s), self._why_lost)
         yield CameraState(self.name, "running", time.time())
 
-    def _lost(self, reason: str, now_s: float) -> CameraState:
+    def _lost(self, reason: str, now_s: float, *, refused: bool = False) -> CameraState:
         self.stop()
         if self._once:
             self.ended = True
@@ -252,6 +254,8 @@ class Camera:
         self._why_lost = reason
         wait_s = min(self._patience.longest_s, self._patience.again_s * 2.0 ** min(self._losses, 30))
         wait_s *= 1 - self._chance() / 2
+        if refused:
+            wait_s = max(wait_s, self._patience.refused_s)
         self._losses += 1
         self._again_at_s = now_s + wait_s
         return CameraState(self.name, "lost", time.time(), reason, wait_s)

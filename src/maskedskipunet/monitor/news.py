@@ -9,7 +9,7 @@ from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.detection.frame_score import FrameScore
 
 Condition = Literal["connecting", "running", "lost", "ended"]
-Fault = Literal["frozen", "dark", "defocused", "moved", "night"]
+Fault = Literal["frozen", "dark", "defocused", "moved", "night", "slow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class Load:
     """How a camera's frames fared since the last such record.
 
     frames: that arrived. scored, skipped: of them. dropped: that found no room and never came here. delay_s: median
-    and most of those scored, None where none was. every: of how many frames one is scored at the moment.
+    and most of those scored, None where none was. every: of how many frames one is scored at the moment. damaged: that
+    arrived and could not be trusted, for data was lost or damaged on its way.
     """
 
     camera: str
@@ -85,6 +86,7 @@ class Load:
     delay_median_s: float | None
     delay_most_s: float | None
     every: int
+    damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

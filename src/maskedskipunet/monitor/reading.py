@@ -19,7 +19,7 @@ from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.jpeg import to_jpeg
 from maskedskipunet.data.resizing import network_frame, resize_image
 from maskedskipunet.data.streams import LiveSource
-from maskedskipunet.errors import MaskedSkipUNetError
+from maskedskipunet.errors import LoginError, MaskedSkipUNetError
 from maskedskipunet.monitor.channel import send
 from maskedskipunet.scoring.ignored import IgnoredRegions
 
@@ -69,9 +69,10 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Why a reader gives up, in words that hold no secret."""
+    """Why a reader gives up, in words that hold no secret. refused: whether the camera refused the login."""
 
     reason: str
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def read_camera(reading: Reading, pipe: Connection, parent: int) -> None:
             outbox.put(_arrived(frame, reading))
         last = Finished()
     except MaskedSkipUNetError as error:
-        last = Failed(error.what)
+        last = Failed(error.what, refused=isinstance(error, LoginError))
     except Exception as error:  # noqa: BLE001  # its text may hold the address, and the parent tells of it
         last = Failed(f"reading failed ({type(error).__name__})")
     outbox.end(last)

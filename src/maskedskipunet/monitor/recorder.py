@@ -31,6 +31,7 @@ MOST_UPDATES = 10_000  # of events, that wait for the disk
 RETRY_S = 5.0
 TIDY_S = 600.0
 LOOK_S = 1.0
+HEARD_S = 30.0  # from one note of when cameras' frames came last to the next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,18 +75,28 @@ class Recorder:
         self._unwritten: deque[tuple[Alarm, bytes | None]] = deque()
         self._held_back: dict[str, tuple[Alarm, bytes | None]] = {}  # ends of events whose clips are still to come
         self._not_before_s, self._tidy_at_s = 0.0, time.monotonic() + TIDY_S
-        self._is_away = False
+        self._heard: dict[str, float] = {}
+        self._note_heard_at_s = 0.0
+        self._is_away = self._has_taken_over = False
         self.frames_left_out = 0
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
-    def start(self) -> Self:
-        """Take up what an earlier watch left: its open events and states are over. Raises as Records does."""
+    def take_over(self) -> None:
+        """End what an earlier watch left: the events and states of all its cameras, of those no longer watched too.
+
+        Called before sinks begin, they say at once what holds now; `start` does it otherwise. Raises as Records does.
+        """
+        if self._has_taken_over:
+            return
+        self._has_taken_over = True
         for name, source in self._cameras.items():
             self.records.add_camera(name, source)
-            for state in self.records.states(name):
-                if state.ended_unix_s is None:
-                    self.records.end_state(name, state.kind)
-        self.records.end_left_open(list(self._cameras), self._routes)
+        self.records.end_left_states(self._routes)
+        self.records.end_left_open(routes=self._routes)
+
+    def start(self) -> Self:
+        """Take over what an earlier watch left, and begin. Raises as Records does."""
+        self.take_over()
         prune(self.records, self._config.retention)
         self._thread.start()
         return self
@@ -108,6 +119,7 @@ class Recorder:
     def __call__(self, news: News) -> None:
         """Takes what is told, and returns at once."""
         if isinstance(news, Scored):
+            self._heard[news.camera] = news.unix_s
             if news.picture is None:
                 return
             if self._queue.qsize() >= MOST_FRAMES:
@@ -127,6 +139,9 @@ class Recorder:
                 if news is None:
                     break
                 self._take_safely(news)
+            if time.monotonic() >= self._note_heard_at_s:
+                self._note_heard_at_s = time.monotonic() + HEARD_S
+                self._note_heard()
             if time.monotonic() >= self._tidy_at_s:
                 self._tidy_at_s = time.monotonic() + TIDY_S
                 self._try(lambda: prune(self.records, self._config.retention))
@@ -134,6 +149,7 @@ class Recorder:
         self._write_waiting()
         for cutter in self._cutters.values():
             self._clips_came(cutter.close())
+        self._note_heard()
 
     def _take_safely(self, news: News) -> None:
         """Nothing that goes wrong with one thing may end the thread, and all recording with it."""
@@ -152,20 +168,35 @@ class Recorder:
                     self._clips_came(self._cutters[news.camera].see(frame))
             case Alarm():
                 self._alarm(news)
-            case CameraState(condition="lost" | "ended"):
-                self._clips_came(self._cutters[news.camera].close())
-                if news.condition == "lost":
-                    self._try(lambda: self.records.begin_state(news.camera, LOST, news.reason))
-            case CameraState(condition="running"):
-                self._try(lambda: self.records.end_state(news.camera, LOST))
+            case CameraState():
+                self._camera_state(news)
             case Drift(change=DriftChange(phase="begin")):
-                self._try(lambda: self.records.begin_state(news.camera, DRIFT, news.change.told()))
+                self._begin_state(news.camera, DRIFT, news.change.told())
             case Drift():
-                self._try(lambda: self.records.end_state(news.camera, DRIFT))
+                self._end_state(news.camera, DRIFT)
             case Health(present=True):
-                self._try(lambda: self.records.begin_state(news.camera, news.fault, news.told))
+                self._begin_state(news.camera, news.fault, news.told)
             case Health():
-                self._try(lambda: self.records.end_state(news.camera, news.fault))
+                self._end_state(news.camera, news.fault)
+
+    def _camera_state(self, news: CameraState) -> None:
+        self._try(lambda: self.records.set_condition(news.camera, news.condition))
+        if news.condition in ("lost", "ended"):
+            self._clips_came(self._cutters[news.camera].close())
+        if news.condition == "lost":
+            self._begin_state(news.camera, LOST, news.reason)
+        elif news.condition == "running":
+            self._end_state(news.camera, LOST)
+
+    def _begin_state(self, camera: str, kind: str, detail: str) -> None:
+        self._try(lambda: self.records.begin_state(camera, kind, detail, routes=self._routes))
+
+    def _end_state(self, camera: str, kind: str) -> None:
+        self._try(lambda: self.records.end_state(camera, kind, routes=self._routes))
+
+    def _note_heard(self) -> None:
+        if self._heard:
+            self._try(lambda: self.records.heard_of({**self._heard}))
 
     def _alarm(self, alarm: Alarm) -> None:
         event = alarm.update.event

@@ -17,6 +17,7 @@ from maskedskipunet.monitor.camera import Camera, CameraFrame, CameraNews, Patie
 from maskedskipunet.monitor.health import HealthMonitor
 from maskedskipunet.monitor.news import CameraState, Health, Listener, Load, News, Scored
 from maskedskipunet.monitor.pace import Pace
+from maskedskipunet.monitor.rate import RateMonitor
 from maskedskipunet.monitor.reading import Arrived, Reading
 from maskedskipunet.scoring.ignored import IgnoredRegions
 from maskedskipunet.scoring.scorer import Arrivals, Scorer
@@ -34,12 +35,15 @@ class WatchConfig:
         report_s: seconds from one report of delays and skipped frames to the next
         with_maps: whether scores come with their maps, from which boxes are drawn
         pictures: whether scores come with the camera's pictures, as JPEG
+        expected_fps: frames a second that the network was trained at; a camera that gives clearly fewer is told of
+            (None: as each camera's source asks for)
     """
 
     max_delay_s: float = 2.0
     report_s: float = 60.0
     with_maps: bool = False
     pictures: bool = False
+    expected_fps: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_delay_s", "report_s"):
@@ -74,7 +78,7 @@ def watch(
     for number, (name, source) in enumerate(cameras.items()):
         regions = (ignored or {}).get(name, scorer.ignored)
         camera = _camera(name, source, scorer, regions, config, patience)
-        watched.append(WatchedCamera(camera, scorer, number, regions))
+        watched.append(WatchedCamera(camera, scorer, number, regions, config.expected_fps or source.fps))
     turns = TurnScorer(scorer, config, listener)
     reported_s = time.monotonic()
     try:
@@ -115,18 +119,26 @@ class WatchedCamera:
     """A camera, its window of encoded frames, its health, and what is counted of it.
 
     stagger: shifts which frames are left out, so that cameras do not all want the machine at once. ignored: what of its
-    frames is not looked at.
+    frames is not looked at. expected_fps: frames a second that it should give, None where that is not known.
     """
 
-    def __init__(self, camera: Camera, scorer: Scorer, stagger: int, ignored: IgnoredRegions) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        scorer: Scorer,
+        stagger: int,
+        ignored: IgnoredRegions,
+        expected_fps: float | None = None,
+    ) -> None:
         self.camera = camera
         self.window = scorer.open_window()
         self.waiting: deque[CameraNews | None] = deque()  # None: nothing more is to be scored
         self.pending: deque[tuple[Arrived, bool]] = deque()  # given to the window: the frame, and whether it is skipped
         self._geometry, self._position, self._ignored = scorer.geometry, stagger, ignored
         self._health = HealthMonitor()
+        self._rate = RateMonitor(expected_fps)
         self._delays_s: list[float] = []
-        self._frames = self._scored = self._skipped = self._dropped_before = 0
+        self._frames = self._scored = self._skipped = self._damaged = self._dropped_before = 0
 
     @property
     def is_done(self) -> bool:
@@ -138,15 +150,19 @@ class WatchedCamera:
             if isinstance(news, CameraFrame):
                 self.waiting.append(news)
                 self._frames += 1
-                self._look_at(news.arrived, listener)
+                self._look_at(news.arrived, news.fresh, listener)
             else:
                 self.waiting.append(news)
 
-    def _look_at(self, arrived: Arrived, listener: Listener) -> None:
-        if arrived.pixels is not None:
-            for change in self._health.update(arrived.time_s, arrived.pixels, arrived.colour):
-                when_s = unix_s(arrived.arrived_s)
-                listener(Health(self.camera.name, change.fault, change.present, when_s, change.told))
+    def _look_at(self, arrived: Arrived, fresh: bool, listener: Listener) -> None:
+        changes = [*self._rate.update(arrived, fresh)]
+        if arrived.pixels is None:
+            self._damaged += 1
+        else:
+            changes += self._health.update(arrived.time_s, arrived.pixels, arrived.colour)
+        for change in changes:
+            when_s = unix_s(arrived.arrived_s)
+            listener(Health(self.camera.name, change.fault, change.present, when_s, change.told))
 
     def oldest_s(self, now_s: float) -> float:
         """How long the oldest frame has waited."""
@@ -225,9 +241,10 @@ class WatchedCamera:
             median(delays_s) if delays_s else None,
             max(delays_s, default=None),
             every,
+            self._damaged,
         )
         self._delays_s = []
-        self._frames = self._scored = self._skipped = 0
+        self._frames = self._scored = self._skipped = self._damaged = 0
         self._dropped_before = self.camera.dropped
         return load
 

@@ -14,7 +14,7 @@ from maskedskipunet.records.folder import RecordsFolder, day_of
 from maskedskipunet.records.outbox import QueueCount
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
-from maskedskipunet.records.watch_lock import WatchLock
+from maskedskipunet.records.watch_lock import WatchLock, is_watched
 from maskedskipunet.records.wholeness import is_whole_clip, is_whole_picture
 
 _PASSES = 4
@@ -43,12 +43,14 @@ class _Difference:
 class CheckReport:
     """What lies in a records folder and what is wrong with it.
 
-    finished: what a killed process had left half done; it was finished and is no fault. queues: by sink.
+    left_open: events that a killed watch left open; the next watch ends them. finished: what a killed process had
+    left half done; it was finished and is no fault. queues: by sink.
     """
 
     folder: Path
     events: int = 0
     open_events: int = 0
+    left_open: int = 0
     clips: int = 0
     file_bytes: int = 0
     queues: dict[str, QueueCount] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class CheckReport:
             "clean": self.is_clean,
             "events": self.events,
             "open_events": self.open_events,
+            "left_open": self.left_open,
             "clips": self.clips,
             "file_bytes": self.file_bytes,
             "deliveries": {sink: vars(count) for sink, count in self.queues.items()},
@@ -102,7 +105,7 @@ def check(path: Path, *, repair: bool = False) -> CheckReport:
                 break
             for difference in differences:
                 _settle(report, difference, repair)
-        _count(records, report)
+        _count(records, report, is_watched=not repair and is_watched(records.folder))
     finally:
         records.close()
     return report
@@ -287,9 +290,10 @@ def _free_name(path: Path) -> Path:
     return free
 
 
-def _count(records: Records, report: CheckReport) -> None:
+def _count(records: Records, report: CheckReport, *, is_watched: bool) -> None:
     events = records.events()
     report.events, report.open_events = len(events), sum(recorded.is_open for recorded in events)
+    report.left_open = 0 if is_watched else report.open_events
     report.clips = sum(recorded.has_clip for recorded in events)
     report.file_bytes = sum(path.stat().st_size for path in records.folder.events.glob("*/*") if path.is_file())
     with records.read() as session:

@@ -22,6 +22,8 @@ class RecordsFolder:
         self.events = path / "events"
         self.lost = path / "lost"  # files that belong to no event, put aside by a repair
         self.lock = path / ".lock"  # held while the database is made or upgraded
+        self.turn_lock = path / ".turn.lock"  # held by the one that is next to write
+        self.watch_id = path / ".watch.id"  # what its watch is called where several publish
         self.watch_lock = path / ".watch.lock"  # held by the one process that writes clips and delivers
 
     def description(self, event_id: str, began_unix_s: float) -> Path:

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, delete, exists, func, select, update
+from sqlalchemy import CursorResult, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from maskedskipunet.detection.events import Phase
+from maskedskipunet.records.clock import EARLIEST_UNIX_S
 from maskedskipunet.records.recorded import RecordedEvent, message_key
-from maskedskipunet.records.routes import Route
+from maskedskipunet.records.routes import LATEST_DUE_S, Route
 from maskedskipunet.records.tables import DeliveryRow
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,8 @@ TOO_MANY_EVENTS = "more events within the hour than allowed"
 TOO_MANY = "too many waited"
 TOO_OLD = "they waited too long"
 NO_SINK = "there is no such sink any longer"
+STATE_PREFIX = "state-"  # of what a message of a camera's state names it by
+AHEAD_S = 60.0  # what was written later than this from now on was written while the clock was wrong
 KEPT_DONE_S = 7 * 86400.0  # how long one can see what was delivered
 
 
@@ -25,7 +28,8 @@ KEPT_DONE_S = 7 * 86400.0  # how long one can see what was delivered
 class Delivery:
     """One message to one sink.
 
-    attempts: how often it was tried before. message: what the receiver is told.
+    attempts: how often it was tried before. message: what the receiver is told. event_id: of an event, or a state's
+    reference.
     """
 
     id: int
@@ -41,6 +45,11 @@ class Delivery:
         """The same in every try, so that a receiver knows a message that it had before."""
         return message_key(self.event_id, self.phase, self.sequence)
 
+    @property
+    def kind(self) -> str:
+        """What the message is of: "event", "state" or "test"."""
+        return str(self.message.get("kind", "event"))  # messages of earlier versions are all of events
+
 
 @dataclass(frozen=True)
 class QueueCount:
@@ -51,18 +60,58 @@ class QueueCount:
     dropped: int = 0
 
 
-def enqueue(session: Session, recorded: RecordedEvent, routes: Sequence[Route], now_unix_s: float) -> None:
-    """Put an event's message into the queue of each sink that it goes to."""
+@dataclass(frozen=True)
+class Waiting:
+    """since_unix_s: when the oldest message that waits was put there. fault: what went wrong with the last try."""
+
+    since_unix_s: float
+    fault: str | None
+
+
+def enqueue(
+    session: Session, recorded: RecordedEvent, routes: Sequence[Route], now_unix_s: float, *, by_age: bool = True
+) -> None:
+    """Put an event's message into the queue of each sink that it goes to.
+
+    by_age: whether the clock can be trusted, so that what waits too long may be dropped.
+    """
     for route in routes:
         _enqueue(session, recorded, route, now_unix_s)
-        bound(session, route, now_unix_s)
+        bound(session, route, now_unix_s, by_age=by_age)
+
+
+def enqueue_state(
+    session: Session,
+    reference: str,
+    message: Mapping[str, Any],
+    routes: Sequence[Route],
+    now_unix_s: float,
+    *,
+    by_age: bool = True,
+) -> None:
+    """Put the begin or the end of a camera's state into the queue of each sink that takes states of its kind.
+
+    A begin is due when the state has lasted as long as the sink asks for; an end that comes before takes it back.
+    """
+    for route in routes:
+        if not route.takes_state(str(message["state"])):
+            continue
+        begin = _told_of(session, route, reference)
+        if message["phase"] == "new":
+            due_unix_s = now_unix_s + route.states_after_s
+            row = _put(session, route, reference, message, now_unix_s, due_unix_s)
+            _drop_beyond(session, route, row, now_unix_s)
+        elif begin and begin[0].status == "waiting" and not begin[0].attempts and begin[0].due_unix_s > now_unix_s:
+            session.delete(begin[0])
+        elif begin and begin[0].fault != TOO_MANY_EVENTS:
+            _put(session, route, reference, message, now_unix_s, now_unix_s)
+        bound(session, route, now_unix_s, by_age=by_age)
 
 
 def _enqueue(session: Session, recorded: RecordedEvent, route: Route, now_unix_s: float) -> None:
     if recorded.phase not in route.phases:
         return
-    of_event = select(DeliveryRow).where(DeliveryRow.sink == route.sink, DeliveryRow.event_id == recorded.event.id)
-    earlier = session.scalars(of_event.order_by(DeliveryRow.id.desc())).all()
+    earlier = _told_of(session, route, recorded.event.id)
     if any(row.fault == TOO_MANY_EVENTS for row in earlier):
         return  # who was not told of its begin is not told of its end
     last = earlier[0] if earlier else None
@@ -70,45 +119,76 @@ def _enqueue(session: Session, recorded: RecordedEvent, route: Route, now_unix_s
         if last.phase == "update" and last.status == "waiting" and not last.attempts:
             session.delete(last)  # this one says more
             session.flush()
-        elif now_unix_s - last.made_unix_s < route.update_every_s:
+        elif 0 <= now_unix_s - last.made_unix_s < route.update_every_s:
             return
+    row = _put(session, route, recorded.event.id, recorded.message(), now_unix_s, now_unix_s)
+    if last is None:
+        _drop_beyond(session, route, row, now_unix_s)
+    session.flush()
+
+
+def _told_of(session: Session, route: Route, event_id: str) -> Sequence[DeliveryRow]:
+    """What the sink was told, or will be, of an event or a state; the newest first."""
+    of_event = select(DeliveryRow).where(DeliveryRow.sink == route.sink, DeliveryRow.event_id == event_id)
+    return session.scalars(of_event.order_by(DeliveryRow.id.desc())).all()
+
+
+def _put(
+    session: Session,
+    route: Route,
+    event_id: str,
+    message: Mapping[str, Any],
+    now_unix_s: float,
+    due_unix_s: float,
+) -> DeliveryRow:
     row = DeliveryRow(
         sink=route.sink,
-        event_id=recorded.event.id,
-        phase=recorded.phase,
-        sequence=recorded.sequence,
-        message=recorded.message(),
+        event_id=event_id,
+        phase=message["phase"],
+        sequence=message["sequence"],
+        message=dict(message),
         status="waiting",
         fault=None,
         attempts=0,
         made_unix_s=now_unix_s,
-        due_unix_s=now_unix_s,
+        due_unix_s=due_unix_s,
         done_unix_s=None,
     )
     session.add(row)
-    if last is None and _is_beyond(session, route, recorded.event.id, now_unix_s):
-        row.status, row.fault, row.done_unix_s = "dropped", TOO_MANY_EVENTS, now_unix_s
-        log.warning("sink %s: event %s is not told, %s", route.sink, recorded.event.id, TOO_MANY_EVENTS)
-    session.flush()
+    return row
 
 
-def _is_beyond(session: Session, route: Route, event_id: str, now_unix_s: float) -> bool:
-    """Whether the sink was told of as many other events within the hour as it may be."""
+def _drop_beyond(session: Session, route: Route, row: DeliveryRow, now_unix_s: float) -> None:
+    """Drop the first message of an event or a state where the sink was told of as many within the hour as it may be.
+
+    States do not use up what events may have, nor the other way round.
+    """
     if route.events_per_hour is None:
-        return False
+        return
+    is_state = DeliveryRow.event_id.startswith(STATE_PREFIX)
     told = select(func.count(DeliveryRow.event_id.distinct())).where(
         DeliveryRow.sink == route.sink,
-        DeliveryRow.event_id != event_id,
-        DeliveryRow.made_unix_s > now_unix_s - 3600,
+        DeliveryRow.event_id != row.event_id,
+        is_state if row.event_id.startswith(STATE_PREFIX) else ~is_state,
+        DeliveryRow.made_unix_s.between(now_unix_s - 3600, now_unix_s + AHEAD_S),
         DeliveryRow.fault.is_distinct_from(TOO_MANY_EVENTS),
     )
-    return (session.scalar(told) or 0) >= route.events_per_hour
+    if (session.scalar(told) or 0) >= route.events_per_hour:
+        row.status, row.fault, row.done_unix_s = "dropped", TOO_MANY_EVENTS, now_unix_s
+        log.warning("sink %s: event %s is not told, %s", route.sink, row.event_id, TOO_MANY_EVENTS)
 
 
-def bound(session: Session, route: Route, now_unix_s: float) -> int:
-    """Drop what waits too long or beyond the number that may wait; returns how many, and says so in the log."""
+def bound(session: Session, route: Route, now_unix_s: float, *, by_age: bool = True) -> int:
+    """Drop what waits too long or beyond the number that may wait; returns how many, and says so in the log.
+
+    by_age: whether the clock can be trusted. What was written while it stood at its beginning has no known age.
+    """
+    session.flush()
     waiting = and_(DeliveryRow.sink == route.sink, DeliveryRow.status == "waiting")
-    old = _drop(session, and_(waiting, DeliveryRow.made_unix_s < now_unix_s - route.waiting_s), TOO_OLD, now_unix_s)
+    old = 0
+    if by_age:
+        is_old = DeliveryRow.made_unix_s.between(EARLIEST_UNIX_S, now_unix_s - route.waiting_s)
+        old = _drop(session, and_(waiting, is_old), TOO_OLD, now_unix_s)
     count = session.scalar(select(func.count()).where(waiting)) or 0
     many = 0
     if count > route.waiting_at_most:
@@ -129,14 +209,16 @@ def forget_done(session: Session, before_unix_s: float) -> None:
 def next_delivery(session: Session, sink: str, now_unix_s: float) -> Delivery | float | None:
     """The message to try now; else when one will be due, in seconds since 1970; None where none waits.
 
-    A message waits until the earlier ones of its event are through.
+    A message waits until the earlier ones of its event are through. One that would be due in the far future was put
+    off while the clock was wrong: it is due now.
     """
     row, earlier = DeliveryRow, aliased(DeliveryRow)
     is_later = exists().where(
         earlier.sink == row.sink, earlier.event_id == row.event_id, earlier.status == "waiting", earlier.id < row.id
     )
     first = select(row).where(row.sink == sink, row.status == "waiting", ~is_later)
-    found = session.scalars(first.where(row.due_unix_s <= now_unix_s).order_by(row.id).limit(1)).first()
+    is_due = or_(row.due_unix_s <= now_unix_s, row.due_unix_s > now_unix_s + LATEST_DUE_S)
+    found = session.scalars(first.where(is_due).order_by(row.id).limit(1)).first()
     if found is None:
         return session.scalar(first.with_only_columns(func.min(row.due_unix_s)))
     return _delivery(found)
@@ -172,6 +254,16 @@ def counts(session: Session) -> dict[str, QueueCount]:
     for sink, status, count in session.execute(rows):
         found.setdefault(sink, {})[status] = count
     return {sink: QueueCount(**numbers) for sink, numbers in sorted(found.items())}
+
+
+def waiting(session: Session) -> dict[str, Waiting]:
+    """What waits for each sink for which something does."""
+    found: dict[str, Waiting] = {}
+    rows = select(DeliveryRow.sink, DeliveryRow.made_unix_s, DeliveryRow.fault)
+    for sink, made_unix_s, fault in session.execute(rows.where(DeliveryRow.status == "waiting")):
+        before = found.get(sink, Waiting(made_unix_s, None))
+        found[sink] = Waiting(min(before.since_unix_s, made_unix_s), fault or before.fault)
+    return dict(sorted(found.items()))
 
 
 def _drop(session: Session, which: Any, reason: str, now_unix_s: float) -> int:

@@ -1,6 +1,6 @@
 """Keeping records within an age and a size: the oldest events go first, with all their files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlalchemy import delete
 
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.records import outbox
+from maskedskipunet.records.clock import EARLIEST_UNIX_S
 from maskedskipunet.records.recorded import RecordedEvent, at
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.tables import StateRow
@@ -65,30 +66,50 @@ class Pruned:
 def prune(records: Records, retention: Retention, *, dry_run: bool = False) -> Pruned:
     """Remove what is too old and then, from the oldest on, what is too much. Events that last are never removed.
 
-    What was delivered, and states of cameras that are over, go by age too.
+    What was delivered, and states of cameras that are over, go by age too. Nothing goes by an age that the clock of a
+    watch cannot be trusted with.
     dry_run: only tell.
     """
+    records.adopt_unknown_ages()
     now_unix_s = records.clock()
+    is_trusted = records.is_clock_trusted
+    if not is_trusted:
+        retention = replace(retention, older_than_s=None)
     sized = [_sized(records, recorded) for recorded in records.events()]
-    chosen = choose(sized, retention, now_unix_s)
+    chosen = choose(sized, retention, now_unix_s, records.ages_from())
     if not dry_run:
         chosen = [replace(removed, bytes=records.remove(removed.id)) for removed in chosen]
         with records.write() as session:
-            outbox.forget_done(session, now_unix_s - outbox.KEPT_DONE_S)
+            if is_trusted:
+                outbox.forget_done(session, now_unix_s - outbox.KEPT_DONE_S)
             if retention.older_than_s is not None:
-                is_old = StateRow.ended_unix_s < now_unix_s - retention.older_than_s
+                is_old = StateRow.ended_unix_s.between(EARLIEST_UNIX_S, now_unix_s - retention.older_than_s)
                 session.execute(delete(StateRow).where(is_old))
     gone = {removed.id for removed in chosen}
     kept = sum(size for recorded, size in sized if recorded.event.id not in gone)
     return Pruned(tuple(chosen), kept)
 
 
-def choose(sized: Sequence[tuple[RecordedEvent, int]], retention: Retention, now_unix_s: float) -> list[Removed]:
-    """Which of these events, each with the bytes of its files, go; the oldest first."""
+def choose(
+    sized: Sequence[tuple[RecordedEvent, int]],
+    retention: Retention,
+    now_unix_s: float,
+    ages_from: Mapping[str, float] | None = None,
+) -> list[Removed]:
+    """Which of these events, each with the bytes of its files, go; the oldest first.
+
+    ages_from: when the age of some is counted from, by their ids, instead of from their begin. One that began when no
+    clock was set, and is none of these, is of unknown age: it does not go by age, and last by size.
+    """
     total_bytes = sum(size for _, size in sized)
     chosen = []
-    for recorded, size in sorted(sized, key=lambda one: (one[0].began_unix_s, one[0].event.id)):
-        is_old = retention.older_than_s is not None and recorded.began_unix_s < now_unix_s - retention.older_than_s
+
+    def began_unix_s(recorded: RecordedEvent) -> float:
+        unix_s = (ages_from or {}).get(recorded.event.id, recorded.began_unix_s)
+        return unix_s if unix_s >= EARLIEST_UNIX_S else now_unix_s
+
+    for recorded, size in sorted(sized, key=lambda one: (began_unix_s(one[0]), one[0].event.id)):
+        is_old = retention.older_than_s is not None and began_unix_s(recorded) < now_unix_s - retention.older_than_s
         is_much = retention.larger_than_bytes is not None and total_bytes > retention.larger_than_bytes
         if (is_old or is_much) and not _lasts(recorded, now_unix_s):
             chosen.append(Removed(recorded.event.id, recorded.camera, recorded.began_unix_s, size))

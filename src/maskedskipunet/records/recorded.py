@@ -95,6 +95,7 @@ class RecordedEvent:
         event = asdict(self.event)
         return {
             "key": message_key(self.event.id, self.phase, self.sequence),
+            "kind": "event",
             "id": event.pop("id"),
             "phase": self.phase,
             "sequence": self.sequence,

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import Literal
 
 from maskedskipunet.detection.events import Phase
 from maskedskipunet.errors import ConfigError
 
 PHASES: tuple[Phase, ...] = ("new", "update", "end")
+StateChoice = Literal["all", "lost", "frozen", "dark", "defocused", "moved", "night", "slow", "drift"]
+FAULTS: tuple[StateChoice, ...] = ("lost", "frozen", "dark", "defocused", "moved", "slow", "drift")  # night is none
+LATEST_DUE_S = 3600.0  # no message is put off for longer; one that is due later was written while the clock was wrong
 BETWEEN = "; "  # faults that are told together; none holds it
 
 
@@ -14,14 +18,17 @@ BETWEEN = "; "  # faults that are told together; none holds it
 class Route:
     """What one sink is told.
 
-    sink: its name. phases: of events, told or not. update_every_s: seconds between two updates of one event, those
-    between are left out. events_per_hour: new events beyond are not told, and counted as dropped; None for no limit.
-    waiting_at_most, waiting_s: how many messages wait for a receiver that is away and for how long, the oldest are
-    dropped first, updates before others.
+    sink: its name. phases: of events, told or not. states: of cameras, told or not, "all" for whatever there is.
+    states_after_s: a state that is over sooner is not told. update_every_s: seconds between two updates of one event,
+    those between are left out. events_per_hour: new events, or states, beyond are not told, and counted as dropped;
+    None for no limit. waiting_at_most, waiting_s: how many messages wait for a receiver that is away and for how
+    long, the oldest are dropped first, updates before others.
     """
 
     sink: str
     phases: tuple[Phase, ...] = PHASES
+    states: tuple[StateChoice, ...] = ()
+    states_after_s: float = 10.0
     update_every_s: float = 10.0
     events_per_hour: int | None = None
     waiting_at_most: int = 10_000
@@ -31,6 +38,10 @@ class Route:
         if faults := [*self.faults()]:
             raise ConfigError(BETWEEN.join(faults), f"sink {self.sink}", "Correct the setting")
 
+    def takes_state(self, kind: str) -> bool:
+        """Whether the sink is told of a camera's states of this kind."""
+        return "all" in self.states or kind in self.states
+
     def faults(self) -> list[str]:
         """All that cannot be, each in a few words."""
         found = []
@@ -38,6 +49,8 @@ class Route:
             found.append("a sink needs a name")
         if not self.phases or not set(self.phases) <= set(PHASES):
             found.append(f"phases are of {', '.join(PHASES)}, at least one")
+        if not (isfinite(self.states_after_s) and 0 <= self.states_after_s < LATEST_DUE_S):
+            found.append(f"states_after_s is 0 or more, below {LATEST_DUE_S:.0f}")
         if not (isfinite(self.update_every_s) and self.update_every_s >= 0):
             found.append("update_every_s is 0 or more")
         if self.events_per_hour is not None and self.events_per_hour < 1:

@@ -3,9 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,10 +12,11 @@ from typing import Any, Self
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, joinedload
 
-from maskedskipunet.detection.events import Event, EventUpdate
+from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.errors import DiskSpaceError, MaskedSkipUNetError, RecordsError
 from maskedskipunet.files import whole_file
-from maskedskipunet.records import outbox
+from maskedskipunet.records import outbox, states
+from maskedskipunet.records.clock import ClockGuard, adopt_unknown_ages, last_trusted_unix_s, shift_times
 from maskedskipunet.records.database import database_faults, open_database, writing
 from maskedskipunet.records.folder import RecordsFolder
 from maskedskipunet.records.recorded import (
@@ -28,21 +28,13 @@ from maskedskipunet.records.recorded import (
     without_credentials,
 )
 from maskedskipunet.records.routes import Route
-from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow, StateRow
+from maskedskipunet.records.rows import camera_row, event_row, fill, new_row, recorded_event
+from maskedskipunet.records.states import CameraCondition, State
+from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
+from maskedskipunet.records.turnstile import Turnstile
 from maskedskipunet.records.watch_lock import WatchLock
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class State:
-    """A stretch in a camera's own life. ended_unix_s: None while it lasts."""
-
-    camera: str
-    kind: str
-    detail: str
-    began_unix_s: float
-    ended_unix_s: float | None
 
 
 class Records:
@@ -51,7 +43,8 @@ class Records:
     Safe to use from several threads and processes: one writes at a time, the others wait. A row and its messages
     are on the disk before a call returns; the event's file follows it, and where the process is killed between the
     two, or the disk is full, whoever opens the records next writes it.
-    clock: the time now, in seconds since 1970. finished: what a killed process had left half done, a line each.
+    clock: the time now, in seconds since 1970. guard: says whether it can be trusted; None where no watch has these
+    records. finished: what a killed process had left half done, a line each.
     Each call raises RecordsError when the database cannot be used, DiskSpaceError when there is no room.
     """
 
@@ -60,8 +53,9 @@ class Records:
     ) -> None:
         self.folder, self.clock = folder, clock
         self._engine, self._writing, self._lock = engine, writing(engine), lock
-        self._writer = threading.Lock()
+        self._writer, self._turnstile = threading.Lock(), Turnstile(folder.turn_lock)
         self._listeners: list[Callable[[], None]] = []
+        self.guard: ClockGuard | None = None
         self.finished: list[str] = []
 
     @classmethod
@@ -83,7 +77,10 @@ class Records:
                 raise RecordsError("another process is watching into these records", str(path), cure)
             records = cls(folder, engine, lock, clock)
             records.finished = records._finish_left_behind(half_written=is_alone)
-            if not watching:
+            if watching:
+                with records.read() as session:
+                    records.guard = ClockGuard(clock, trusted_unix_s=last_trusted_unix_s(session))
+            else:
                 lock.give_back()
         except BaseException:
             lock.give_back()
@@ -93,6 +90,7 @@ class Records:
 
     def close(self) -> None:
         self._lock.give_back()
+        self._turnstile.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -104,7 +102,7 @@ class Records:
         self.close()
 
     def when_written(self, listener: Callable[[], None]) -> None:
-        """Calls the listener after each event that was recorded by this object; it must return at once."""
+        """Calls the listener after each event or state that this object recorded; it must return at once."""
         self._listeners.append(listener)
 
     @contextmanager
@@ -115,14 +113,27 @@ class Records:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that writes: all or nothing."""
-        with self._writer, database_faults(self.folder.database), Session(self._writing) as session, session.begin():
-            yield session
+        """A transaction that writes: all or nothing, and no other writes from its begin to its end."""
+        with self._writer, database_faults(self.folder.database):
+            with Session(self._writing) as session, session.begin():
+                with self._turnstile:
+                    session.connection()  # takes the writer's place now, and not with the first statement
+                jump = None if self.guard is None else self.guard.jump()
+                if jump is not None:
+                    shift_times(session, jump)
+                yield session
+            if jump is not None and self.guard is not None:
+                self.guard.took(jump)
+
+    @property
+    def is_clock_trusted(self) -> bool:
+        """Whether an age that the clock tells may remove something; without a watch, it is asked of nobody."""
+        return self.guard is None or self.guard.is_trusted()
 
     def add_camera(self, name: str, source: str) -> None:
         """Tell where a camera is read from; its address is kept without credentials."""
         with self.write() as session:
-            _camera(session, name, source).source = without_credentials(source)
+            camera_row(session, name, source).source = without_credentials(source)
 
     def record(
         self,
@@ -144,73 +155,93 @@ class Records:
         with self.write() as session:
             row = session.get(EventRow, event.id)
             if row is None:
-                row = _new_row(session, event, require_camera(camera), require_time(began_unix_s))
+                row = new_row(session, event, require_camera(camera), require_time(began_unix_s))
             elif update.phase == "new" or row.phase == "end":
                 fault = "begins twice" if update.phase == "new" else "is over"
                 raise RecordsError(f"the event {fault}", event.id, "Give each event an id of its own")
             else:
-                _take(row, event)
+                fill(row, event)
                 row.sequence += 1
                 row.revision += 1
             row.phase, row.updated_unix_s = update.phase, now_unix_s
             self._look(row)
             row.has_picture = row.has_picture or picture is not None
             recorded = recorded_event(row)
-            outbox.enqueue(session, recorded, routes, now_unix_s)
+            outbox.enqueue(session, recorded, routes, now_unix_s, by_age=self.is_clock_trusted)
         if picture is not None:
             self._write_picture(recorded, picture)
         self._file_later(event.id)
-        for listener in self._listeners:
-            listener()
+        self._notify()
         return recorded
 
     def look_again(self, event_id: str) -> None:
         """An event's clip or picture has come, or gone."""
         with self.write() as session:
-            self._look(row := _event_row(session, event_id))
+            self._look(row := event_row(session, event_id))
             row.revision += 1
         self._file_later(event_id)
 
     def answer(self, event_id: str, answer: Answer) -> None:
         """Keep what a person said of an event, in place of what was said before."""
         with self.write() as session:
-            row = _event_row(session, event_id)
+            row = event_row(session, event_id)
             row.answer = row.answer or AnswerRow(event_id=event_id, answer=answer, answered_unix_s=0)
             row.answer.answer, row.answer.answered_unix_s = answer, self.clock()
             row.revision += 1
         self._file_later(event_id)
 
-    def begin_state(self, camera: str, kind: str, detail: str = "") -> None:
-        """A state of the camera begins now; one of the same kind that lasts goes on."""
+    def begin_state(self, camera: str, kind: str, detail: str = "", *, routes: Sequence[Route] = ()) -> None:
+        """A state of the camera begins now, and the sinks that take such are told; one that lasts goes on."""
         with self.write() as session:
-            owner = _camera(session, camera)
-            if not session.scalars(_lasting(owner.id, kind)).first():
-                state = StateRow(
-                    camera_id=owner.id, kind=kind, detail=detail, began_unix_s=self.clock(), ended_unix_s=None
-                )
-                session.add(state)
+            message = states.begin(session, camera, kind, detail, self.clock())
+            self._tell_of_states(session, [] if message is None else [message], routes)
+        self._notify()
 
-    def end_state(self, camera: str, kind: str) -> None:
+    def end_state(self, camera: str, kind: str, *, routes: Sequence[Route] = ()) -> None:
         """A state of the camera is over; nothing happens where there is none."""
         with self.write() as session:
-            for row in session.scalars(_lasting(_camera(session, camera).id, kind)):
-                row.ended_unix_s = self.clock()
+            self._tell_of_states(session, states.end(session, camera, kind, self.clock()), routes)
+        self._notify()
 
-    def states(self, camera: str | None = None) -> list[State]:
+    def states(self, camera: str | None = None, *, lasting_only: bool = False) -> list[State]:
         """All states, in order of their begin."""
-        wanted = select(StateRow, CameraRow.name).join(CameraRow).order_by(StateRow.began_unix_s, StateRow.id)
-        if camera is not None:
-            wanted = wanted.where(CameraRow.name == camera)
         with self.read() as session:
-            return [
-                State(name, row.kind, row.detail, row.began_unix_s, row.ended_unix_s)
-                for row, name in session.execute(wanted)
-            ]
+            return states.all_states(session, camera, lasting_only=lasting_only)
+
+    def set_condition(self, camera: str, condition: str) -> None:
+        """Keep how a camera's connection is from now on."""
+        with self.write() as session:
+            row = camera_row(session, camera)
+            if row.condition != condition:
+                row.condition, row.condition_unix_s = condition, self.clock()
+
+    def heard_of(self, cameras: Mapping[str, float]) -> None:
+        """Keep when a frame of each of these cameras came last, in seconds since 1970."""
+        with self.write() as session:
+            is_trusted = self.is_clock_trusted
+            for name, unix_s in cameras.items():
+                row = camera_row(session, name)
+                row.heard_unix_s = unix_s
+                row.trusted_unix_s = self.clock() if is_trusted else row.trusted_unix_s
+
+    def camera_conditions(self) -> dict[str, CameraCondition]:
+        """How each camera is, as the watch knew it last."""
+        with self.read() as session:
+            return states.conditions(session)
+
+    def _tell_of_states(self, session: Session, messages: Sequence[Mapping[str, Any]], routes: Sequence[Route]) -> None:
+        for message in messages:
+            now_unix_s, by_age = self.clock(), self.is_clock_trusted
+            outbox.enqueue_state(session, str(message["id"]), message, routes, now_unix_s, by_age=by_age)
+
+    def _notify(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def event(self, event_id: str) -> RecordedEvent:
         """One event. Raises RecordsError where there is none."""
         with self.read() as session:
-            return recorded_event(_event_row(session, event_id))
+            return recorded_event(event_row(session, event_id))
 
     def has_row(self, event_id: str) -> bool:
         """Whether the database knows the event, be it that it is being removed."""
@@ -250,12 +281,12 @@ class Records:
         with self.read() as session:
             return {row.name: row.source for row in session.scalars(select(CameraRow).order_by(CameraRow.name))}
 
-    def end_left_open(self, cameras: Sequence[str], routes: Sequence[Route] = ()) -> int:
-        """End the events of these cameras that a killed process left open, as far as they were known.
+    def end_left_open(self, cameras: Sequence[str] | None = None, routes: Sequence[Route] = ()) -> int:
+        """End the events of these cameras, or of all, that a killed process left open, as far as they were known.
 
-        For the process that watches them, before its first event. Returns how many there were.
+        For the process that watches, before its first event: no other can have them open. Returns how many there were.
         """
-        left = [recorded for recorded in self.events(open_only=True) if recorded.camera in cameras]
+        left = [one for one in self.events(open_only=True) if cameras is None or one.camera in cameras]
         for recorded in left:
             self.record(
                 EventUpdate("end", recorded.event),
@@ -264,6 +295,26 @@ class Records:
                 routes=routes,
             )
         return len(left)
+
+    def end_left_states(self, routes: Sequence[Route] = ()) -> None:
+        """End all states that an earlier process left, and forget how cameras were; for the process that watches."""
+        for state in self.states(lasting_only=True):
+            self.end_state(state.camera, state.kind, routes=routes)
+        with self.write() as session:
+            for row in session.scalars(select(CameraRow)):
+                row.condition, row.condition_unix_s = "", None
+
+    def ages_from(self) -> dict[str, float]:
+        """When the age of events is counted from whose own time cannot be right, by their ids."""
+        wanted = select(EventRow.id, EventRow.aged_from_unix_s).where(EventRow.aged_from_unix_s.is_not(None))
+        with self.read() as session:
+            return {event_id: unix_s for event_id, unix_s in session.execute(wanted) if unix_s is not None}
+
+    def adopt_unknown_ages(self) -> None:
+        """Count the age of events from now on whose own time cannot be right, where the clock can be trusted."""
+        if self.guard is not None and self.guard.is_trusted():
+            with self.write() as session:
+                adopt_unknown_ages(session, self.clock())
 
     def clip_path(self, event_id: str, began_unix_s: float) -> Path:
         return self.folder.clip(event_id, began_unix_s)
@@ -276,9 +327,9 @@ class Records:
         with self.write() as session:
             row = session.get(EventRow, recorded.event.id)
             if row is None:
-                row = _new_row(session, recorded.event, recorded.camera, recorded.began_unix_s)
-            _take(row, recorded.event)
-            row.camera = _camera(session, recorded.camera, recorded.event.source)
+                row = new_row(session, recorded.event, recorded.camera, recorded.began_unix_s)
+            fill(row, recorded.event)
+            row.camera = camera_row(session, recorded.camera, recorded.event.source)
             for name in ("began_unix_s", "updated_unix_s", "phase", "sequence", "has_clip", "has_picture", "revision"):
                 setattr(row, name, getattr(recorded, name))
             row.filed_revision, row.is_removing = recorded.revision, False
@@ -291,7 +342,7 @@ class Records:
     def remove(self, event_id: str) -> int:
         """Remove an event and its files; returns their bytes. Raises RecordsError where there is none."""
         with self.write() as session:
-            _event_row(session, event_id).is_removing = True
+            event_row(session, event_id).is_removing = True
         return self._finish_removal(event_id)
 
     def _finish_left_behind(self, half_written: bool) -> list[str]:
@@ -359,75 +410,6 @@ class Records:
             session.delete(row)
         _remove_if_empty(path.parent)
         return freed_bytes
-
-
-def recorded_event(row: EventRow) -> RecordedEvent:
-    """The row as a value."""
-    told: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__}
-    event = Event(**told)
-    answer: Any = row.answer
-    phase: Any = row.phase
-    return RecordedEvent(
-        event=replace(event, boxes=tuple((x, y, width, height) for x, y, width, height in row.boxes)),
-        camera=row.camera.name,
-        began_unix_s=row.began_unix_s,
-        updated_unix_s=row.updated_unix_s,
-        phase=phase,
-        sequence=row.sequence,
-        has_clip=row.has_clip,
-        has_picture=row.has_picture,
-        answer=None if answer is None else answer.answer,
-        answered_unix_s=None if answer is None else answer.answered_unix_s,
-        revision=row.revision,
-    )
-
-
-def _new_row(session: Session, event: Event, camera: str, began_unix_s: float) -> EventRow:
-    row = EventRow(
-        id=event.id,
-        camera=_camera(session, camera, event.source),
-        began_unix_s=began_unix_s,
-        updated_unix_s=began_unix_s,
-        phase="new",
-        sequence=0,
-        has_clip=False,
-        has_picture=False,
-        revision=1,
-        filed_revision=0,
-        is_removing=False,
-        answer=None,
-    )
-    _take(row, event)
-    session.add(row)
-    return row
-
-
-def _take(row: EventRow, event: Event) -> None:
-    recorded_columns = {name: getattr(event, name) for name in Event.__dataclass_fields__ if name != "id"}
-    for name, value in recorded_columns.items():
-        setattr(row, name, [list(box) for box in value] if name == "boxes" else value)
-
-
-def _camera(session: Session, name: str, source: str = "") -> CameraRow:
-    row = session.scalars(select(CameraRow).where(CameraRow.name == require_camera(name))).first()
-    if row is None:
-        row = CameraRow(name=name, source=without_credentials(source))
-        session.add(row)
-        session.flush()
-    return row
-
-
-def _event_row(session: Session, event_id: str) -> EventRow:
-    row = session.get(EventRow, event_id)
-    if row is None or row.is_removing:
-        raise RecordsError("there is no such event", event_id[:80], "See `maskedskipunet records export`")
-    return row
-
-
-def _lasting(camera_id: int, kind: str) -> Any:
-    return select(StateRow).where(
-        StateRow.camera_id == camera_id, StateRow.kind == kind, StateRow.ended_unix_s.is_(None)
-    )
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -24,13 +24,22 @@ class Table(DeclarativeBase):
 
 
 class CameraRow(Table):
-    """A camera. source: its address without credentials."""
+    """A camera. source: its address without credentials.
+
+    condition: its connection as the watch knew it last (connecting, running, lost, ended), empty where none was heard
+    of; condition_unix_s: since when. heard_unix_s: when a frame of it arrived last, as written twice a minute;
+    trusted_unix_s: when that was written last by a clock that could be trusted.
+    """
 
     __tablename__ = "cameras"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     source: Mapped[str]
+    condition: Mapped[str] = mapped_column(default="")
+    condition_unix_s: Mapped[float | None]
+    heard_unix_s: Mapped[float | None]
+    trusted_unix_s: Mapped[float | None]
 
 
 class EventRow(Table):
@@ -38,6 +47,7 @@ class EventRow(Table):
 
     sequence: how many messages there were of it before this one. revision: counts every change of the row;
     filed_revision: the one that its JSON file holds. is_removing: its files are being removed, the row goes last.
+    aged_from_unix_s: when its age is counted from, where the clock was wrong as it began; null where it was not.
     """
 
     __tablename__ = "events"
@@ -65,6 +75,7 @@ class EventRow(Table):
     revision: Mapped[int]
     filed_revision: Mapped[int]
     is_removing: Mapped[bool]
+    aged_from_unix_s: Mapped[float | None]
 
     camera: Mapped[CameraRow] = relationship()
     answer: Mapped["AnswerRow | None"] = relationship(cascade="all, delete-orphan", passive_deletes=True)
@@ -81,7 +92,10 @@ class AnswerRow(Table):
 
 
 class StateRow(Table):
-    """A stretch in a camera's own life: lost, frozen, covered, moved, a gap, drift. No end while it lasts."""
+    """A stretch in a camera's own life: lost, frozen, covered, moved, a gap, drift. No end while it lasts.
+
+    reference: what messages of it name it by, unique for all time; null for those of earlier versions.
+    """
 
     __tablename__ = "states"
     __table_args__ = (Index(None, "camera_id", "began_unix_s"),)
@@ -92,13 +106,14 @@ class StateRow(Table):
     detail: Mapped[str]
     began_unix_s: Mapped[float]
     ended_unix_s: Mapped[float | None]
+    reference: Mapped[str | None]
 
 
 class DeliveryRow(Table):
-    """A message of an event to one sink: `waiting`, `delivered` or `dropped`.
+    """A message of an event, or of a camera's state, to one sink: `waiting`, `delivered` or `dropped`.
 
-    It carries all that it says and outlives its event. due_unix_s: not to be tried before. fault: of the last try,
-    or why it was dropped.
+    It carries all that it says and outlives what it tells of. event_id: for a state, the state's reference. due_unix_s:
+    not to be tried before. fault: of the last try, or why it was dropped.
     """
 
     __tablename__ = "deliveries"

@@ -5,8 +5,11 @@ import time
 from pathlib import Path
 from typing import IO
 
+from maskedskipunet.records.folder import RecordsFolder
+
 _PATIENCE_S = 5.0  # a command that looks for what is left behind holds the lock for a moment
 _STEP_S = 0.05
+_GLANCES = 5  # a command holds the lock for less than so many steps, a watch for as long as it lasts
 
 
 class WatchLock:
@@ -36,3 +39,17 @@ class WatchLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def is_watched(folder: RecordsFolder) -> bool:
+    """Whether a process is watching into a records folder now. Raises no error where there is none."""
+    for _ in range(_GLANCES):
+        lock = WatchLock(folder.watch_lock)
+        try:
+            if lock.take(wait=False):
+                lock.give_back()
+                return False
+        except OSError:
+            return False
+        time.sleep(_STEP_S)
+    return True

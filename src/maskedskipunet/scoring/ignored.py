@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.data.ignoring import resized_mask
-from maskedskipunet.data.images import read_image
+from maskedskipunet.data.mask_images import marked, mask_pixels
 from maskedskipunet.data.sources import Source
-from maskedskipunet.errors import ConfigError, DataError, FrameError
+from maskedskipunet.errors import ConfigError, DataError, LabelError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.scoring.shapes import Region, covering_boxes, is_shape, region_mask
 
@@ -121,8 +121,8 @@ def _named_regions(shape: str, where: str) -> list[Region]:
     if not path.is_file():
         raise ConfigError(f"{shape!r} is neither a shape nor a mask image that is there", where, cure)
     try:
-        mask: NDArray[np.bool_] = np.any(read_image(path), axis=2)
-    except FrameError as error:
+        mask = marked(mask_pixels(path), np.zeros(1))
+    except LabelError as error:
         raise ConfigError(f"{shape}: {error.what}", where, cure) from error
     if not mask.any():
         raise ConfigError(f"{shape} is all black, so that nothing would be ignored", where, cure)

@@ -27,6 +27,13 @@ def load_scorer(
     return replace(scorer, calibration=calibration_of(path)) if calibrated else scorer
 
 
+def input_format_of(path: Path) -> InputFormat:
+    """What a trained model looks at, without preparing it. Raises WeightsError when there is no such model."""
+    folder = _model_folder(path)
+    found = None if folder is None else read_cues_only(folder)
+    return found[0] if found is not None else load_model(path).input_format or InputFormat()
+
+
 def _network_scorer(path: Path, device: str, precision: Precision) -> Scorer:
     """The scorer of a model's network; of a model without one, a scorer that `_with_cues` completes."""
     folder = _model_folder(path)

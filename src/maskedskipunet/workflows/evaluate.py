@@ -1,5 +1,6 @@
 """Hold any method's scores against ground truth, by every protocol."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.data.campus_scenes import clips_of_scene
-from maskedskipunet.data.labels import labels_for
+from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import VideoItem, label_set, recognise
-from maskedskipunet.data.masks import read_masks
+from maskedskipunet.data.mask_notes import differences
+from maskedskipunet.data.masks import frames_with_image, read_masks
+from maskedskipunet.data.nearby_truth import warn_of_unused_truth
 from maskedskipunet.data.sources import Source
 from maskedskipunet.errors import ConfigError, DataError, LabelError
 from maskedskipunet.evaluation.frames import LabelledScores
 from maskedskipunet.evaluation.maps import AveragedMaps, Maps, read_maps
 from maskedskipunet.evaluation.pixels import PixelCounts
-from maskedskipunet.evaluation.placing import Placing, clip_lengths, place
+from maskedskipunet.evaluation.placing import Placing, clip_lengths, over_missing_frames, place, scored_lengths
 from maskedskipunet.evaluation.protocols import frame_protocols
 from maskedskipunet.evaluation.readers import read_series
 from maskedskipunet.evaluation.regions import FrameRegions, RegionCounts, mask_regions, thresholds
@@ -26,6 +29,8 @@ from maskedskipunet.evaluation.truth import GroundTruth, read_ground_truth
 from maskedskipunet.progress import Advance, Progress, Silent
 
 LARGEST_PATCH_PX = 512
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,14 +68,15 @@ def evaluate(
     placing = placing or Placing()
     if map_patch_px is not None and not 1 <= map_patch_px <= LARGEST_PATCH_PX:
         raise ConfigError(f"squares of {map_patch_px} pixels", "--map-patch", f"Use 1 to {LARGEST_PATCH_PX}, 16 say")
-    series = read_series(scores, "score")
+    series = read_series(scores)
     items: tuple[VideoItem, ...] = ()
     if ground_truth is not None:
-        truth = read_ground_truth(ground_truth, clips)
+        truth = read_ground_truth(ground_truth, clips, scored_lengths(series, placing))
         if not truth.borders and not series.concatenated:
             truth = truth.cut(clip_lengths(series, sum(truth.frames), placing), "the scores")
     elif data is not None:
-        truth, items = _of_data(data, scene)
+        truth, items, there = _of_data(data, scene)
+        series = over_missing_frames(series, truth.names, there)
     else:
         raise DataError("no ground truth is named", "evaluate", "Name --data or --ground-truth")
     placed = place(series, truth.names, truth.frames, placing, borders=truth.borders)
@@ -95,14 +101,15 @@ def evaluate(
         figures |= {"maps_matching": matching, "map_patch_px": map_patch_px}
         if map_patch_px is not None:
             found = [AveragedMaps(one, map_patch_px) for one in found]
-        figures |= _pixels_and_regions(items, truth.frames, found, maps, progress or Silent())
+        figures |= _pixels_and_regions(items, truth, found, maps, progress or Silent())
     return Evaluation(videos, figures)
 
 
 def _pixels_and_regions(
-    items: Sequence[VideoItem], frames: Sequence[int], found: Sequence[Maps], where: Path, progress: Progress
+    items: Sequence[VideoItem], truth: GroundTruth, found: Sequence[Maps], where: Path, progress: Progress
 ) -> dict[str, Any]:
     """Two walks over the maps: pixels and the masks' regions first, then regions at the thresholds found so."""
+    frames, labels = truth.frames, truth.labels
     masked = [at for at, item in enumerate(items) if item.masks is not None]
     total = sum(frames[at] for at in masked)
     pixels = PixelCounts()
@@ -111,13 +118,15 @@ def _pixels_and_regions(
         for at in masked:
             walk = _Walk(items[at], found[at], pixels, advance)
             truths.append((mask_regions(walk.masks()), walk.size_px))
+            for note in differences(np.array(walk.marked, np.uint8), labels[at]):
+                log.warning("clip %s %s", items[at].name, note)
     figures = pixels.figures()
     if not figures["frames_with_map"]:
         raise DataError("no frame has a map", str(where), "Make the maps again")
     regions = RegionCounts(thresholds(pixels.normal + pixels.anomalous), figures["frames_with_map"])
     with progress.stage("regions", total) as advance:
-        for at, (truth, size_px) in zip(masked, truths, strict=True):
-            regions.add_clip(truth, found[at].maps(), *size_px)
+        for at, (regions_of_clip, size_px) in zip(masked, truths, strict=True):
+            regions.add_clip(regions_of_clip, found[at].maps(), *size_px)
             advance(frames[at])
     return {**figures, **regions.figures(), "clips_with_masks": len(masked), "regions_from": "masks"}
 
@@ -128,6 +137,7 @@ class _Walk:
     def __init__(self, item: VideoItem, maps: Maps, pixels: PixelCounts, advance: Advance) -> None:
         self._item, self._maps, self._pixels, self._advance = item, maps, pixels, advance
         self.size_px = (0, 0)
+        self.marked: list[bool] = []
 
     def masks(self) -> Iterator[NDArray[np.bool_]]:
         maps = self._maps.maps()
@@ -138,25 +148,28 @@ class _Walk:
                 self._pixels.add(ahead[1], mask)
                 ahead = next(maps, None)
             self._advance(1)
+            self.marked.append(bool(mask.any()))
             yield mask
 
 
-def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoItem, ...]]:
-    """The labels of a data set's test clips, their frames counted but not read."""
+def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoItem, ...], Sequence[NDArray[np.bool_]]]:
+    """The labels of a data set's test clips, their frames counted but not read, and which frames have an image."""
     dataset = recognise(path)
     if not dataset.test:
         raise DataError("there are no test videos", str(path), "Name a data set with test videos")
+    warn_of_unused_truth(dataset.ignored, path)
     items = clips_of_scene(dataset.test, scene, path)
     if all(item.labels is None for item in items):
         raise LabelError("no test video has labels", str(path), "Name them with --ground-truth")
-    frames = [Source(path=item.path, on_bad_frame="skip").probe().frame_count for item in items]
+    infos = [Source(path=item.path, on_bad_frame="skip").probe() for item in items]
     labels = [
-        None if item.labels is None else labels_for(item.labels, count)
-        for item, count in zip(items, frames, strict=True)
+        None if item.labels is None else labels_of(item.labels, info) for item, info in zip(items, infos, strict=True)
     ]
+    frames = [info.frame_count for info in infos]
     files = {item.labels.path for item in items if item.labels is not None}
     said_by = next(iter(files)).name if len(files) == 1 else f"{len(files)} label files"
     has = sum(label is not None for label in labels)
     said_by += "" if has == len(labels) else f", for {has} of {len(labels)} clips"
     names = tuple(item.name for item in items)
-    return GroundTruth(names, tuple(labels), tuple(frames), said_by), items
+    there = [frames_with_image(info) for info in infos]
+    return GroundTruth(names, tuple(labels), tuple(frames), said_by), items, there

@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.downloads import WEB_SCHEMES, opened_download
+from maskedskipunet.data.downloads import opened_download
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.streams import LiveSource
+from maskedskipunet.data.web import WEB_SCHEMES
 from maskedskipunet.errors import ConfigError, FrameError, ShapeError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.progress import Silent
@@ -101,7 +102,8 @@ def _named(text: str, input_format: InputFormat, on_bad_frame: OnBadFrame) -> li
 
 
 def _live(name: str, address: CameraAddress, input_format: InputFormat) -> Feed:
-    return Feed(name, _of(LiveSource(address=address, fps=input_format.fps, stride=input_format.stride)), is_live=True)
+    fps = input_format.fps or input_format.footage_fps
+    return Feed(name, _of(LiveSource(address=address, fps=fps, stride=input_format.stride)), is_live=True)
 
 
 def _of(source: Source | LiveSource) -> Iterator[Frame]:

@@ -14,9 +14,10 @@ from maskedskipunet.data.campus_scenes import clips_of_scene
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
-from maskedskipunet.data.labels import labels_for
+from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
-from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
+from maskedskipunet.data.nearby_truth import warn_of_unused_truth
+from maskedskipunet.data.sampling import NAMES_SHOWN, are_alike, require_rate, require_rates
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import DataError
@@ -54,8 +55,7 @@ def training_clips(
     Raises DataError when there is no footage to train on or too little of it, or none of the scene asked for.
     """
     items, sources = training_sources(config, input_format)
-    for source in sources:
-        require_rate(source.probe(), input_format.fps, str(source.path))
+    require_rates({str(source.path): source.probe() for source in sources}, input_format.fps, str(config.footage))
     requests = [
         StoreRequest(name=item.name, source=source, max_frames=share)
         for item, source, share in zip(items, sources, _shares(sources, config.max_frames), strict=True)
@@ -100,8 +100,23 @@ def common_rate(sources: Sequence[Source]) -> float | None:
     """The frames a second that videos have, if it is one for all of them; None where it is not, or not known."""
     rates = [source.probe().frame_rate for source in sources]
     known = [float(rate) for rate in rates if rate is not None]
-    is_one = len(known) == len(sources) > 0 and min(known) >= max(known) * RATE_TOLERANCE
-    return float(median(known)) if is_one else None
+    return float(median(known)) if len(known) == len(sources) > 0 and are_alike(known) else None
+
+
+def note_other_rates(sources: Sequence[Source], input_format: InputFormat, progress: Progress) -> None:
+    """Say once which videos a network looks at that has seen frames closer together, or farther apart, in training."""
+    trained_fps = input_format.footage_fps
+    if input_format.fps is not None or trained_fps is None:
+        return
+    rates = [(source.path.name, source.probe().frame_rate or trained_fps) for source in sources]
+    others = [f"{name} ({rate:.4g})" for name, rate in rates if not are_alike([rate, trained_fps])]
+    if others:
+        more = f" and {len(others) - NAMES_SHOWN} more" if len(others) > NAMES_SHOWN else ""
+        progress.note(
+            f"{len(others)} of {len(rates)} videos have another rate than the {trained_fps:.4g} frames a second that "
+            f"the model was trained at: {', '.join(others[:NAMES_SHOWN])}{more}; their clips span another time, so "
+            "their scores do not compare. Train with --data.fps to look at all videos at one rate"
+        )
 
 
 def training_places(dataset: Dataset) -> str:
@@ -135,6 +150,7 @@ def test_videos(config: DataConfig, input_format: InputFormat) -> list[LabelledV
     if not dataset.test:
         cure = "Put test videos under test/ or testing/, or score one video with `maskedskipunet score`"
         raise DataError("there are no test videos", str(config.footage), cure)
+    warn_of_unused_truth(dataset.ignored, config.footage)
     items = clips_of_scene(dataset.test, config.scene, config.footage)
     return [_test_video(item, source_of(item.path, input_format, config.on_bad_frame)) for item in items]
 
@@ -142,7 +158,7 @@ def test_videos(config: DataConfig, input_format: InputFormat) -> list[LabelledV
 def _test_video(item: VideoItem, source: Source) -> LabelledVideo:
     info = source.probe()
     require_rate(info, source.fps, str(source.path))
-    labels = None if item.labels is None else labels_for(item.labels, info.frame_count)
+    labels = None if item.labels is None else labels_of(item.labels, info)
     return LabelledVideo(item, source, info, labels)
 
 

@@ -7,10 +7,11 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.downloads import WEB_SCHEMES, Download, opened_download
+from maskedskipunet.data.downloads import Download, opened_download
 from maskedskipunet.data.recording import RECORDED_SUFFIX, record
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import VIDEO_SUFFIXES
+from maskedskipunet.data.web import WEB_SCHEMES
 from maskedskipunet.errors import ConfigError, DataError, MaskedSkipUNetError, VideoError
 from maskedskipunet.files import existing_folder
 from maskedskipunet.progress import Progress
@@ -35,17 +36,19 @@ def fetched(
     *,
     seconds: float | None = None,
     download: Download | None = None,
+    snapshot_fps: float | None = None,
 ) -> Iterator[Path]:
     """A file with what an address shows, on the folder's disk; it is removed when the block ends.
 
     seconds: how much to record of a stream; None: the address is a file's, and all of it is fetched. download: the
-    answer that is there already. Raises VideoError for what cannot be fetched; a DataError in the block names the
+    answer that is there already. snapshot_fps: how often a second a camera that gives single pictures is asked for one.
+    Raises VideoError for what cannot be fetched; a DataError in the block names the
     address in place of the file.
     """
     with TemporaryDirectory(prefix=".fetched-", dir=existing_folder(folder)) as place, _about(address, Path(place)):
         if seconds is not None:
             path = Path(place) / f"{PurePosixPath(name).name}{RECORDED_SUFFIX}"
-            _record(name, address, path, seconds, progress)
+            _record(name, LiveSource(address=address, snapshot_fps=snapshot_fps), path, seconds, progress)
             yield path
             return
         suffix = PurePosixPath(urlsplit(address.secret_url).path).suffix.lower()
@@ -74,7 +77,7 @@ def of_address(error: MaskedSkipUNetError, address: CameraAddress) -> MaskedSkip
     return type(error)(error.what, str(address), error.cure)
 
 
-def _record(name: str, address: CameraAddress, path: Path, seconds: float, progress: Progress) -> None:
+def _record(name: str, source: LiveSource, path: Path, seconds: float, progress: Progress) -> None:
     with progress.stage(f"recording {name}", round(seconds), "seconds") as advance:
         told = 0.0
 
@@ -85,14 +88,18 @@ def _record(name: str, address: CameraAddress, path: Path, seconds: float, progr
             told -= whole
             advance(whole)
 
-        recorded = record(LiveSource(address=address), path, seconds, came)
+        recorded = record(source, path, seconds, came)
+    if recorded.damaged:
+        frames = f"{recorded.damaged} frame{'' if recorded.damaged == 1 else 's'}"
+        progress.note(f"{source.address}: {frames} came damaged, or rest on such: they are bad frames")
     if recorded.fault is not None:
-        progress.note(f"{address} ended after {recorded.seconds:.1f} of {seconds:g} seconds ({recorded.fault})")
+        progress.note(f"{source.address} ended after {recorded.seconds:.1f} of {seconds:g} seconds ({recorded.fault})")
 
 
 def _save(name: str, download: Download, path: Path, progress: Progress) -> None:
     if download.is_live:
-        raise VideoError("it is a stream, which never ends", str(download.address), "Say how much with --seconds")
+        what = "it is a camera, whose pictures never end"
+        raise VideoError(what, str(download.address), "Say with --seconds how much of it to score, or `watch`")
     if download.size_bytes is None:
         progress.note(f"fetching {name}, the server does not say how much")
         download.save(path)

@@ -16,12 +16,12 @@ from maskedskipunet.files import require_writable
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.progress import Advance, Progress, Silent
 from maskedskipunet.scoring.ignored import also_ignoring
-from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.loading import input_format_of, load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
-from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.gathering import RemoteVideo
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.remote import fetched, require_seconds
@@ -100,7 +100,9 @@ def score(
     if isinstance(video, RemoteVideo):
         require_seconds(video.address, options.seconds)
         require_writable(out)
-        with fetched(video.name, video.address, out, progress, seconds=options.seconds) as path:
+        taken = input_format_of(model)
+        rate = taken.fps or taken.footage_fps
+        with fetched(video.name, video.address, out, progress, seconds=options.seconds, snapshot_fps=rate) as path:
             return score(path, model, out, replace(options, seconds=None), progress=progress)
     dataset = recognise(video)
     if len(dataset.train) != 1 or dataset.test:
@@ -111,6 +113,7 @@ def score(
     source = source_of(item.path, scorer.input_format, options.on_bad_frame)
     effect = None if options.precision == "float32" else precision_effect(model, scorer, source)
     note_unknown_times(scorer.calibration, [source.path], progress)
+    note_other_rates([source], scorer.input_format, progress)
     job = ScoreJob(name=item.name, source=source, out=out, with_video=options.with_video, scorer=scorer)
     with progress.stage(job.title, job.steps) as advance:
         ((_, found),) = run_jobs([job], scorer, with_maps=job.with_maps, advance=advance)

@@ -28,7 +28,7 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.day_parts import note_unknown_times
-from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreOptions, ScoreResult, run_jobs
@@ -171,8 +171,16 @@ class _Archive:
             self._fail(video.name, error)
 
     def _score_fetched(self, video: RemoteVideo, settings: Settings, download: Download | None) -> None:
-        seconds = None if download is not None else self.options.seconds
-        copy = fetched(video.name, video.address, self.out, self.progress, seconds=seconds, download=download)
+        taken = self.scorer.input_format
+        copy = fetched(
+            video.name,
+            video.address,
+            self.out,
+            self.progress,
+            seconds=None if download is not None else self.options.seconds,
+            download=download,
+            snapshot_fps=taken.fps or taken.footage_fps,
+        )
         with copy as path:
             self._score([(self._job(video.name, path), settings)], video.address)
 
@@ -197,6 +205,7 @@ class _Archive:
         """address: where they were fetched from."""
         if not jobs:
             return
+        note_other_rates([job.source for job, _ in jobs], self.scorer.input_format, self.progress)
         settings = {job.name: its for job, its in jobs}
         with_maps = any(job.with_maps for job, _ in jobs)
         with self.progress.stage(jobs[0][0].title, sum(job.steps for job, _ in jobs)) as advance:

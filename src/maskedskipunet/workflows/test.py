@@ -26,7 +26,7 @@ from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
 from maskedskipunet.workflows.day_parts import note_unknown_times
-from maskedskipunet.workflows.footage import test_videos
+from maskedskipunet.workflows.footage import note_other_rates, test_videos
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, score_video, write_scores
 
@@ -75,6 +75,7 @@ def test(
     expected = sum(video.source.expected_frames() for video in found)
     progress = progress or Silent()
     note_unknown_times(calibration, [video.source.path for video in found], progress)
+    note_other_rates([video.source for video in found], scorer.input_format, progress)
     if with_maps:
         _require_room_for_maps(folder, expected, scorer.input_format, progress)
     stage = ("testing and drawing", 2 * expected) if with_videos else ("testing", expected)

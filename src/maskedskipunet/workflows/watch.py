@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.sampling import RATE_TOLERANCE, require_rate
+from maskedskipunet.data.sampling import has_fewer, require_rate
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import probe_video
 from maskedskipunet.detection.alarm_finder import AlarmCriteria
@@ -27,6 +27,8 @@ from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.ignored import IgnoredRegions, also_ignoring
 from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.workflows.model_changes import Changed, ModelChanges
+
+FRAMES_MISSED = 3  # before a camera is taken for lost
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class WatchPlan:
 
     def told_of_alarms(self) -> str:
         if self.threshold is None:
-            return "no alarms, only scores: a threshold is set by `maskedskipunet calibrate NORMAL… --model RUN`"
+            also = "" if self.records is None else f"; what is wrong with cameras is recorded in {self.records}"
+            return f"no alarms, only scores: a threshold is set by `maskedskipunet calibrate NORMAL… --model RUN`{also}"
         into = "recorded nowhere" if self.records is None else f"recorded in {self.records}"
         return f"alarms from the threshold {self.threshold:.5f} on, for {self.budget}; {into}"
 
@@ -102,11 +105,13 @@ def watch_cameras(
     Raises DataError for a file that cannot be read, WeightsError for a model that cannot, ConfigError for settings
     that do not fit, RecordsError for a records folder that cannot be used.
     """
-    config, patience = config or WatchConfig(), patience or Patience()
     changes = ModelChanges(model)
     scorer = load_scorer(model, device, precision)
     input_format, calibration = scorer.input_format, scorer.calibration
     criteria = AlarmCriteria.of(calibration)
+    model_fps = fps or input_format.fps or input_format.footage_fps
+    config = replace(config or WatchConfig(), expected_fps=model_fps)
+    patience = patience or Patience()
     _require_all_there(cameras)
     sources = {
         name: LiveSource(
@@ -123,8 +128,7 @@ def watch_cameras(
         name: IgnoredRegions.of(also_ignoring(input_format, (ignore or {}).get(name, ()), f"cameras.{name}.ignore"))
         for name in cameras
     }
-    rate = fps or input_format.fps or input_format.footage_fps
-    plan = WatchPlan(list(cameras), scorer.late_frames, rate, input_format.stride)
+    plan = WatchPlan(list(cameras), scorer.late_frames, model_fps, input_format.stride)
     finders: dict[str, CameraAlarms] = {}
     if calibration is not None and calibration.alarm is not None and criteria is not None:
         plan = replace(plan, threshold=criteria.rule.threshold, budget=str(calibration.alarm.budget))
@@ -136,7 +140,7 @@ def watch_cameras(
     service = ServiceManager()
     is_ready = False
     with ExitStack() as opened:
-        if recording is not None and finders:
+        if recording is not None and (finders or recording.sinks):  # cameras fail without a threshold too
             keepers, left = _begin_recording(recording, cameras, opened)
             plan, listeners = replace(plan, records=recording.folder, left=left), [*keepers, *listeners]
         planned(plan)
@@ -164,7 +168,7 @@ def watch_cameras(
             listener,
             ignored=ignored,
             config=config,
-            patience=patience,
+            patience=_as_rare(patience, model_fps, input_format.stride),
             wanted=wanted,
             turned=turned,
         )
@@ -220,6 +224,7 @@ def _begin_recording(
         routes = [post.route for post in posts.values()]
         shown = {name: str(address) for name, address in cameras.items()}
         recorder = Recorder(records, shown, routes=routes, config=recording.config)
+        recorder.take_over()
         opened.enter_context(Courier(records, posts))
         unused.pop_all()
     opened.enter_context(recorder)
@@ -262,5 +267,10 @@ def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | N
         return asked or footage_fps
     info = probe_video(address.path, "skip")
     require_rate(info, asked, str(address.path))
-    has_fewer = footage_fps is not None and (info.frame_rate or 0.0) < footage_fps * RATE_TOLERANCE
-    return asked or (None if has_fewer else footage_fps)
+    return asked or (None if footage_fps is not None and has_fewer(info, footage_fps) else footage_fps)
+
+
+def _as_rare(patience: Patience, fps: float | None, stride: int) -> Patience:
+    """The patience for frames of which few are taken: a stall is what lasts longer than several of them are apart."""
+    apart_s = stride / fps if fps is not None else 0.0
+    return replace(patience, stall_s=max(patience.stall_s, FRAMES_MISSED * apart_s))

@@ -96,6 +96,53 @@ def test_a_courier_that_ends_leaves_what_waits_to_the_next(desk):
     assert sink.taken == keys
 
 
+class Announcing(FakeSink):
+    """Says what holds before any message; fails to as often as its faults say."""
+
+    def __init__(self, *faults):
+        super().__init__()
+        self.faults, self.said, self.wake = [*faults], 0, lambda: None
+
+    def when_due(self, wake):
+        self.wake = wake
+
+    def announce(self):
+        if self.faults:
+            raise self.faults.pop(0)
+        self.said += 1
+        return self.said == 1
+
+
+def test_a_sink_that_announces_does_so_at_the_start_without_any_message_and_when_it_asks_to(desk):
+    sink = Announcing()
+    with courier(desk, sink):
+        until(lambda: sink.said == 1)
+        sink.wake()
+        until(lambda: sink.said == 2)
+    assert sink.tried == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [(AwayError("the broker refuses us"), "refuses us"), (KeyError("hunter2"), "KeyError")]
+)
+def test_a_sink_that_cannot_announce_says_why_at_once_and_tries_again(desk, caplog, fault, words):
+    keys = desk.life("a")
+    sink = Announcing(*[fault] * 3)
+    with courier(desk, sink):
+        until(lambda: desk.count().delivered == 2)
+    assert sink.taken == keys
+    assert (caplog.text.count(words), "hunter2" in caplog.text) == (1, False)
+
+
+def test_a_state_of_a_camera_is_delivered_without_files(desk):
+    route = Route(sink="hook", states=("all",), states_after_s=0)
+    sink = FakeSink()
+    with courier(desk, sink):
+        desk.records.begin_state("door", "dark", routes=[route])
+        until(lambda: sink.taken)
+    assert (sink.files[0].clip, sink.files[0].picture) == (None, None)
+
+
 def test_messages_to_a_sink_that_is_no_longer_named_are_dropped_and_said(desk, caplog):
     desk.tell("new", "a", routes=[Route(sink="gone")])
     with courier(desk, FakeSink()):

@@ -58,6 +58,27 @@ def test_a_folder_that_cannot_be_written_to_is_away(tmp_path, no_file_larger_tha
     assert [*(tmp_path / "out").iterdir()] == []
 
 
+def test_a_state_of_a_camera_is_a_file_and_a_figure(tmp_path):
+    message = {"kind": "state", "state": "dark", "detail": "contrast 2 of 255"}
+    folder = ClipFolderSink(tmp_path)
+    sink = MetricsSink(host="127.0.0.1", port=0, queues=dict)
+    try:
+        for phase in ("new", "end"):
+            told = delivery(event_id="state-1", phase=phase, message=message)
+            folder.send(told, NONE)
+            sink.send(told, NONE)
+            with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/metrics", timeout=60) as answer:
+                figures = answer.read().decode()
+            lasts = 1.0 if phase == "new" else 0.0
+            assert f'maskedskipunet_camera_state{{camera="door",state="dark"}} {lasts}' in figures
+            assert "maskedskipunet_events_total{" not in figures
+    finally:
+        sink.close()
+    (path,) = tmp_path.iterdir()
+    assert path.name == "2026-03-01T090000_door_state-1.json"
+    assert json.loads(path.read_text())["state"] == "dark"
+
+
 def test_figures_are_served_on_loopback_until_the_sink_is_closed():
     sink = MetricsSink(host="127.0.0.1", port=0, queues=lambda: {"hook": QueueCount(waiting=3, delivered=5)})
     try:

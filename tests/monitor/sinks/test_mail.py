@@ -2,18 +2,21 @@
 
 import email
 import email.policy
-import smtplib
 import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import get_args
 
 import pytest
 
+from maskedskipunet.monitor.news import Fault
+from maskedskipunet.monitor.recorder import DRIFT, LOST
 from maskedskipunet.monitor.sinks.courier import Courier, Post
-from maskedskipunet.monitor.sinks.mail import MailServer, MailSink
+from maskedskipunet.monitor.sinks.mail import STATE_SUBJECTS, MailServer, MailSink
 from maskedskipunet.monitor.sinks.secrets import Secret
 from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
+from maskedskipunet.records.routes import FAULTS, StateChoice
 
 from .conftest import PICTURE, QUICK, delivery, until
 
@@ -124,7 +127,7 @@ def test_what_the_server_answers_says_whether_to_wait_or_to_go_on(server, comman
 def test_no_mail_and_no_password_goes_out_unencrypted_where_encryption_is_asked_for(server, monkeypatch):
     monkeypatch.setenv("MAIL_PASSWORD", "hunter2")
     server.features = ["AUTH PLAIN LOGIN"]
-    with server.up(), pytest.raises(AwayError, match=smtplib.SMTPNotSupportedError.__name__):
+    with server.up(), pytest.raises(AwayError, match=r"it offers no encryption \(STARTTLS\)"):
         sink_at(server, security="starttls", username="me", password=Secret("env:MAIL_PASSWORD")).send(delivery(), NONE)
     assert server.mails == []
     assert {line[:4] for line in server.commands} <= {"ehlo", "EHLO", "QUIT", "quit"}
@@ -147,3 +150,26 @@ def test_a_server_that_comes_back_gets_the_mails_that_wait(desk, server):
         with server.up():
             until(lambda: desk.count().delivered == 1)
     assert [mail["Message-ID"] for mail in server.mails] == ["<a.new.0@maskedskipunet>"]
+
+
+def of_state(phase, **more):
+    message = {"kind": "state", "state": "dark", "detail": "contrast 2 of 255"} | more
+    return delivery(event_id="state-1", phase=phase, sequence=int(phase == "end"), message=message)
+
+
+def test_a_state_of_a_camera_is_a_mail_in_words(server):
+    with server.up():
+        for phase in ("new", "end"):
+            sink_at(server).send(of_state(phase), NONE)
+        sink_at(server).send(of_state("new", state="a state of a later version"), NONE)
+    assert [mail["Subject"] for mail in server.mails] == [
+        "door: the picture is black or covered",
+        "door: no longer: the picture is black or covered",
+        "door: a state of a later version",
+    ]
+    assert "contrast 2 of 255" in server.mails[0].get_body().get_content()
+
+
+def test_every_state_that_a_camera_may_be_in_can_be_chosen_and_has_words():
+    states = {LOST, DRIFT, *get_args(Fault)}
+    assert states == {*get_args(StateChoice)} - {"all"} == {*FAULTS, "night"} == {*STATE_SUBJECTS}

@@ -12,6 +12,7 @@ from maskedskipunet.monitor.sinks.config import SETTINGS, MailSettings, WebhookS
 from maskedskipunet.monitor.sinks.reading import read_sinks
 from maskedskipunet.monitor.sinks.secrets import Secret
 
+CERTIFICATE = str(Path(__file__).with_name("localhost.pem"))
 HOOK = {"type": "webhook", "url": "https://example.org/hook"}
 
 
@@ -58,6 +59,54 @@ def test_values_may_be_text_as_a_plain_reader_gives_them():
     sink = one(**HOOK, timeout_s="2.5", events_per_hour="3", phases=["end"], waiting_s=60, update_every_s="0")
     assert (sink.settings.timeout_s, sink.route.events_per_hour, sink.route.waiting_s) == (2.5, 3, 60.0)
     assert one(type="mqtt", host="h", tls="true", discovery="").settings.tls is True
+
+
+def test_a_sink_is_told_of_the_states_that_it_names_and_mqtt_of_all_faults():
+    assert one(**HOOK).route.states == ()
+    assert one(**HOOK, states=["lost", "dark"], states_after_s=60).route.states == ("lost", "dark")
+    assert one(**HOOK, states="all").route.takes_state("night")
+    home = one(type="mqtt", host="h").route
+    assert (home.takes_state("moved"), home.takes_state("night")) == (True, False)
+    assert one(type="mqtt", host="h", states=[]).route.states == ()
+
+
+def test_headers_login_and_certificates_are_checked_and_no_secret_among_them_is_repeated(tmp_path):
+    (tmp_path / "words.pem").write_text("no certificate")
+    sound = one(**HOOK, headers={"Title": "x", "Priority": 5, "Authorization": "env:TOKEN"}, ca_file=CERTIFICATE)
+    assert sound.settings.headers == {"Title": "x", "Priority": "5", "Authorization": "env:TOKEN"}
+    mail = {"type": "mail", "host": "h", "sender": "a@b.c", "to": "d@e.f"}
+    wrong = {
+        "a": HOOK | {"headers": {"Authorization": "hunter2", "X-Api-Key": "hunter2", "no name": "x", "Host": "x"}},
+        "b": HOOK | {"headers": "hunter2"},
+        "c": HOOK | {"username": "me"},
+        "d": HOOK | {"username": "me", "password": "env:TOKEN", "headers": {"authorization": "env:TOKEN"}},
+        "e": {"type": "webhook", "url": "http://h/x", "ca_file": CERTIFICATE},
+        "f": HOOK | {"ca_file": str(tmp_path / "words.pem")},
+        "g": mail | {"ca_file": str(tmp_path / "none.pem")},
+        "h": mail | {"ca_file": CERTIFICATE, "security": "none"},
+        "i": {"type": "mqtt", "host": "h", "birth": "a/#"},
+        "j": HOOK | {"states": ["gone"]},
+    }
+    with pytest.raises(ConfigError) as error:
+        read_sinks(wrong)
+    told = str(error.value)
+    for fault in (
+        "a: header Authorization: a secret is named",
+        "a: header X-Api-Key: a secret is named",
+        "a: 'no name' is no name of a header",
+        "a: header Host is set by each message itself",
+        "b: headers is a mapping of names to texts",
+        "c: username and password belong together",
+        "d: a login and a header Authorization are one too many",
+        "e: ca_file needs an https address",
+        "words.pem holds no certificate",
+        "none.pem is no file",
+        "h: ca_file needs starttls or ssl",
+        "i: birth is no MQTT topic",
+        "j: states is one of all, lost",
+    ):
+        assert fault in told
+    assert "hunter2" not in told
 
 
 def test_every_fault_of_every_sink_is_told_at_once(secrets):

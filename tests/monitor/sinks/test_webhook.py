@@ -27,6 +27,7 @@ from .conftest import PATIENCE_S, QUICK, Desk, delivery, until
 from .receivers import Receiver
 
 NONE = Attachments()
+CERTIFICATE = Path(__file__).with_name("localhost.pem")  # for localhost, signed by itself, with its key; to 2126
 
 
 @pytest.fixture
@@ -194,3 +195,35 @@ def test_a_process_killed_while_it_delivers_loses_nothing_and_repeats_only_with_
         bodies.setdefault(headers["Idempotency-Key"], set()).add(body)
     assert {len(same) for same in bodies.values()} == {1}
     assert len(receiver.requests) - len(bodies) <= 3  # the one that each kill left in doubt
+
+
+def test_a_certificate_of_ones_own_is_taken_where_it_is_named_and_refused_in_words_where_not():
+    receiver = Receiver(CERTIFICATE)
+    with receiver.up():
+        with pytest.raises(AwayError, match="its certificate is signed by itself; ca_file may name it"):
+            sink_at(receiver.url).send(delivery(), NONE)
+        sink_at(receiver.url, ca_file=CERTIFICATE).send(delivery(), NONE)
+    assert [*receiver.handled] == ["a:new:0"]
+
+
+def test_an_https_address_where_plain_http_is_spoken_is_told_in_words(receiver):
+    with receiver.up(), pytest.raises(AwayError, match="it speaks no TLS there"):
+        sink_at(receiver.url.replace("http:", "https:")).send(delivery(), NONE)
+
+
+def test_headers_and_a_login_go_with_each_message_and_their_secrets_are_read_when_they_are_used(receiver, monkeypatch):
+    monkeypatch.setenv("HOOK_TOKEN", "Bearer one")
+    monkeypatch.setenv("HOOK_PASSWORD", "hunter2")
+    sink = sink_at(receiver.url, headers={"Authorization": "env:HOOK_TOKEN", "Title": "Anomaly"})
+    other = sink_at(receiver.url, login=("me", Secret("env:HOOK_PASSWORD")))
+    with receiver.up():
+        sink.send(delivery(), NONE)
+        monkeypatch.setenv("HOOK_TOKEN", "Bearer two")
+        sink.send(delivery(), NONE)
+        other.send(delivery(), NONE)
+        monkeypatch.setenv("HOOK_TOKEN", "two\r\nX: y")
+        with pytest.raises(AwayError, match="the value of header Authorization holds signs"):
+            sink.send(delivery(), NONE)
+    told = [headers["Authorization"] for headers, _ in receiver.requests]
+    assert told == ["Bearer one", "Bearer two", "Basic bWU6aHVudGVyMg=="]
+    assert receiver.requests[0][0]["Title"] == "Anomaly"

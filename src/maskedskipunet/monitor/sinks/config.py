@@ -1,7 +1,8 @@
 """What a configuration says of each kind of sink, checked as a whole."""
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from math import isfinite
 from pathlib import Path
@@ -11,10 +12,14 @@ from urllib.parse import urlsplit
 from maskedskipunet.detection.events import Phase
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.sinks.mail import Security
-from maskedskipunet.monitor.sinks.secrets import Secret, is_reference
-from maskedskipunet.records.routes import BETWEEN, PHASES, Route
+from maskedskipunet.monitor.sinks.secrets import HOW, Secret, is_reference
+from maskedskipunet.monitor.sinks.webhook import KEY_HEADER, SIGNATURE_HEADER, header_value
+from maskedskipunet.monitor.sinks.words import ca_file_fault
+from maskedskipunet.records.routes import BETWEEN, FAULTS, PHASES, Route, StateChoice
 
 LONGEST_TIMEOUT_S = 300.0
+_OURS = {"content-length", "content-type", "host", "transfer-encoding", KEY_HEADER.lower(), SIGNATURE_HEADER.lower()}
+_SECRET_HEADERS = re.compile(r"auth|cookie|key|pass|secret|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +27,7 @@ class Settings:
     """What every kind of sink has: nothing, but its faults told together."""
 
     phases: ClassVar[tuple[Phase, ...]] = PHASES  # that are told where the configuration does not say
+    states: ClassVar[tuple[StateChoice, ...]] = ()
     events_per_hour: ClassVar[int | None] = None
 
     def __post_init__(self) -> None:
@@ -49,10 +55,18 @@ class ClipFolderSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookSettings(Settings):
-    """url: http or https, or where it is named as a secret is. secret: that bodies are signed with."""
+    """url: http or https, or where it is named as a secret is. secret: that bodies are signed with.
+
+    headers: sent with each message; a value may be named as a secret is. username, password: of HTTP's basic login.
+    ca_file: whose certificates are trusted instead of the system's.
+    """
 
     url: str
     secret: Secret | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
     timeout_s: float = 10.0
 
     def address(self) -> str:
@@ -67,13 +81,29 @@ class WebhookSettings(Settings):
             self.address()
         except ConfigError as error:
             yield error.what
+        else:
+            if self.ca_file is not None and not self.address().startswith("https:"):
+                yield "ca_file needs an https address"
         yield from _secret_faults(self.secret)
+        yield from _secret_faults(self.password)
         yield from _timeout_faults(self.timeout_s)
+        yield from _header_faults(self.headers)
+        if (self.username is None) != (self.password is None):
+            yield "username and password belong together"
+        if self.username is not None and "authorization" in map(str.lower, self.headers):
+            yield "a login and a header Authorization are one too many"
+        if fault := ca_file_fault(self.ca_file):
+            yield fault
 
 
 @dataclass(frozen=True, kw_only=True)
 class MqttSettings(Settings):
-    """The broker, the topic that ours begin with, and the prefix of Home Assistant's discovery, empty for none."""
+    """The broker, the topic that ours begin with, and Home Assistant's topics.
+
+    discovery: the prefix of its discovery, empty for none. birth: where it says that it has started.
+    """
+
+    states: ClassVar[tuple[StateChoice, ...]] = FAULTS
 
     host: str
     port: int | None = None
@@ -83,6 +113,7 @@ class MqttSettings(Settings):
     ca_file: Path | None = None
     topic: str = "maskedskipunet"
     discovery: str = "homeassistant"
+    birth: str = "homeassistant/status"
     timeout_s: float = 10.0
 
     def faults(self) -> Iterator[str]:
@@ -92,11 +123,12 @@ class MqttSettings(Settings):
         yield from _timeout_faults(self.timeout_s)
         if self.password is not None and self.username is None:
             yield "a password needs a username"
-        if self.ca_file is not None and not self.ca_file.is_file():
-            yield f"ca_file {self.ca_file} is no file"
+        if fault := ca_file_fault(self.ca_file):
+            yield fault
         if self.ca_file is not None and not self.tls:
             yield "ca_file needs tls: true"
-        for name, value in (("topic", self.topic), ("discovery", self.discovery or "none")):
+        topics = (("topic", self.topic), ("discovery", self.discovery or "none"), ("birth", self.birth or "none"))
+        for name, value in topics:
             if not value or set(value) & set("+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
                 yield f"{name} is no MQTT topic"
 
@@ -115,6 +147,7 @@ class MailSettings(Settings):
     security: Security = "starttls"
     username: str | None = None
     password: Secret | None = None
+    ca_file: Path | None = None
     timeout_s: float = 30.0
 
     def faults(self) -> Iterator[str]:
@@ -126,6 +159,10 @@ class MailSettings(Settings):
             yield "username and password belong together"
         if self.password is not None and self.security == "none":
             yield "a password is not sent without starttls or ssl"
+        if fault := ca_file_fault(self.ca_file):
+            yield fault
+        if self.ca_file is not None and self.security == "none":
+            yield "ca_file needs starttls or ssl"
         if not self.to:
             yield "to names nobody"
         yield from (f"{name} is no mail address" for name in (self.sender, *self.to) if not _is_mail_address(name))
@@ -134,6 +171,8 @@ class MailSettings(Settings):
 @dataclass(frozen=True, kw_only=True)
 class MetricsSettings(Settings):
     """Where the figures are served; loopback unless said otherwise."""
+
+    states: ClassVar[tuple[StateChoice, ...]] = ("all",)
 
     host: str = "127.0.0.1"
     port: int | None = None
@@ -183,6 +222,21 @@ def _address_fault(address: str) -> str | None:
 
 def _secret_faults(secret: Secret | None) -> list[str]:
     return [] if secret is None else secret.faults()
+
+
+def _header_faults(headers: Mapping[str, str]) -> Iterator[str]:
+    for name, value in headers.items():
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            yield f"{name[:40]!r} is no name of a header"
+        elif name.lower() in _OURS:
+            yield f"header {name} is set by each message itself"
+        elif _SECRET_HEADERS.search(name) and not is_reference(value):
+            yield f"header {name}: {HOW}"
+        else:
+            try:
+                header_value(name, value)
+            except ConfigError as error:
+                yield error.what
 
 
 def _timeout_faults(timeout_s: float) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Self
 
 from maskedskipunet.errors import MaskedSkipUNetError
 from maskedskipunet.monitor.sinks.backoff import Backoff
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError, Sink
+from maskedskipunet.monitor.sinks.sink import AnnouncingSink, Attachments, AwayError, RefusedError, Sink
 from maskedskipunet.records import outbox
 from maskedskipunet.records.outbox import Delivery
 from maskedskipunet.records.routes import Route
@@ -37,7 +37,7 @@ class Courier:
 
     What cannot be delivered waits in the records, also across restarts. A message is delivered at least once: after a
     crash the last one may come again, with the same key. A sink's messages come in order, but that one it refuses
-    does not hold up those of other events.
+    does not hold up those of other events. A sink that announces does so at the start, before any message.
     records: of the process that watches. chance: of the waits.
     """
 
@@ -87,6 +87,8 @@ class _Round:
         self._thread = threading.Thread(target=self._run, name=f"sink {self.route.sink}", daemon=True)
 
     def start(self) -> None:
+        if isinstance(self.sink, AnnouncingSink):
+            self.sink.when_due(self.wake)
         self._thread.start()
 
     def wake(self) -> None:
@@ -123,33 +125,55 @@ class _Round:
             self._tidy()
         if (wait_s := self._not_before_s - time.monotonic()) > 0:
             return wait_s
+        away = self._announce()
         with self.records.read() as session:
             found = outbox.next_delivery(session, self.route.sink, self.records.clock())
+        if away is not None:
+            return self._away(away, found if isinstance(found, Delivery) else None)
         if isinstance(found, Delivery):
             return self._try(found)
         return IDLE_S if found is None else min(IDLE_S, max(0.0, found - self.records.clock()))
+
+    def _announce(self) -> AwayError | None:
+        """Say what holds; returns why that cannot be done now."""
+        try:
+            if isinstance(self.sink, AnnouncingSink) and self.sink.announce():
+                self._failures = 0
+        except AwayError as away:
+            return away
+        except Exception as error:  # noqa: BLE001  # of a library; its words may hold an address or a secret
+            return AwayError(f"it failed in a way that nobody thought of ({type(error).__name__})")
+        return None
+
+    def _away(self, away: AwayError, delivery: Delivery | None) -> float:
+        """The receiver takes nothing now. delivery: what waits for it first."""
+        wait_s = self._after_failure(min(away.retry_after_s, LONGEST_RETRY_AFTER_S))
+        self._failed(delivery, str(away), 0.0)
+        return wait_s
 
     def _try(self, delivery: Delivery) -> float:
         try:
             self.sink.send(delivery, self._files(delivery))
         except AwayError as away:
-            wait_s = self._after_failure(min(away.retry_after_s, LONGEST_RETRY_AFTER_S))
-            self._failed(delivery, str(away), 0.0)
+            wait_s = self._away(away, delivery)
         except RefusedError as refused:
             wait_s = self._after_failure()
             self._failed(delivery, str(refused), self._backoff.wait_s(delivery.attempts + 1, self._chance))
         except Exception as error:  # noqa: BLE001  # of a library; its words may hold an address or a secret
             wait_s = self._after_failure()
-            self._failed(delivery, type(error).__name__, self._backoff.wait_s(delivery.attempts + 1, self._chance))
+            fault = f"it failed in a way that nobody thought of ({type(error).__name__})"
+            self._failed(delivery, fault, self._backoff.wait_s(delivery.attempts + 1, self._chance))
         else:
             wait_s = self._failures = 0
             with self.records.write() as session:
                 outbox.delivered(session, delivery, self.records.clock())
         return wait_s
 
-    def _failed(self, delivery: Delivery, fault: str, due_in_s: float) -> None:
+    def _failed(self, delivery: Delivery | None, fault: str, due_in_s: float) -> None:
         if self._failures == 1:  # said once, until it works again
             log.warning("sink %s: %s; its messages wait", self.route.sink, fault)
+        if delivery is None:
+            return
         with self.records.write() as session:
             outbox.failed(session, delivery, fault, self.records.clock() + due_in_s)
 
@@ -160,14 +184,18 @@ class _Round:
         return wait_s
 
     def _files(self, delivery: Delivery) -> Attachments:
+        if delivery.kind != "event":
+            return Attachments()
         clip, picture = self.records.folder.files_named(delivery.event_id, str(delivery.message["began_at"])[:10])
         return Attachments(_there(clip), _there(picture))
 
     def _tidy(self) -> None:
         now_unix_s = self.records.clock()
         with self.records.write() as session:
-            outbox.bound(session, self.route, now_unix_s)
-            outbox.forget_done(session, now_unix_s - outbox.KEPT_DONE_S)
+            is_trusted = self.records.is_clock_trusted
+            outbox.bound(session, self.route, now_unix_s, by_age=is_trusted)
+            if is_trusted:
+                outbox.forget_done(session, now_unix_s - outbox.KEPT_DONE_S)
 
 
 def _there(path: Path) -> Path | None:

@@ -1,12 +1,12 @@
 """Events by e-mail, each with its picture."""
 
 import smtplib
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Literal
 
 from maskedskipunet.detection.calibration import told_share
@@ -14,21 +14,36 @@ from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.sinks.deadline import hang_up_after
 from maskedskipunet.monitor.sinks.secrets import Secret
 from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
+from maskedskipunet.monitor.sinks.words import reason_of, tls_context
 from maskedskipunet.records.outbox import Delivery
 
 Security = Literal["starttls", "ssl", "none"]
+STATE_SUBJECTS = {
+    "lost": "the camera cannot be reached",
+    "frozen": "the picture stands still",
+    "dark": "the picture is black or covered",
+    "defocused": "the picture is out of focus",
+    "moved": "the camera was moved",
+    "night": "the camera has switched to night",
+    "slow": "the camera gives too few frames a second",
+    "drift": "what is normal there has changed",
+}
 _TITLES = {"new": "something unusual", "update": "still unusual", "end": "over"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class MailServer:
-    """Where mail is handed in. security: how the connection is kept private."""
+    """Where mail is handed in.
+
+    security: how the connection is kept private. ca_file: whose certificates are trusted instead of the system's.
+    """
 
     host: str
     port: int
     security: Security = "starttls"
     username: str | None = None
     password: Secret | None = None
+    ca_file: Path | None = None
 
 
 class MailSink:
@@ -41,7 +56,7 @@ class MailSink:
         self.server, self.sender, self.to, self.timeout_s = server, sender, tuple(to), timeout_s
 
     def send(self, delivery: Delivery, files: Attachments) -> None:
-        if delivery.message["has_picture"] and files.picture is None and not delivery.attempts:
+        if delivery.message.get("has_picture") and files.picture is None and not delivery.attempts:
             raise AwayError("the picture is still on its way")
         mail = mail_of(delivery, files, self.sender, self.to)
         try:
@@ -57,7 +72,7 @@ class MailSink:
             fault = f"the server answers {error.smtp_code}"
             raise (AwayError if error.smtp_code < 500 else RefusedError)(fault) from None
         except (smtplib.SMTPException, OSError) as error:
-            raise AwayError(f"the server cannot be reached ({type(error).__name__})") from None
+            raise AwayError(f"the server cannot be reached: {reason_of(error)}") from None
 
     def close(self) -> None:
         return None
@@ -65,7 +80,7 @@ class MailSink:
     def _hand_in(self, mail: EmailMessage) -> None:
         with self._connected() as server, hang_up_after(self.timeout_s, lambda: server.sock):
             if self.server.security == "starttls":
-                server.starttls(context=ssl.create_default_context())
+                server.starttls(context=tls_context(self.server.ca_file))
             if self.server.username is not None:
                 password = self.server.password
                 server.login(self.server.username, "" if password is None else password.reveal())
@@ -74,7 +89,8 @@ class MailSink:
     def _connected(self) -> smtplib.SMTP:
         host, port = self.server.host, self.server.port
         if self.server.security == "ssl":
-            return smtplib.SMTP_SSL(host, port, timeout=self.timeout_s, context=ssl.create_default_context())
+            context = tls_context(self.server.ca_file)
+            return smtplib.SMTP_SSL(host, port, timeout=self.timeout_s, context=context)
         return smtplib.SMTP(host, port, timeout=self.timeout_s)
 
 
@@ -83,17 +99,39 @@ def mail_of(delivery: Delivery, files: Attachments, sender: str, to: Sequence[st
     message = delivery.message
     mail = EmailMessage()
     mail["From"], mail["To"] = sender, ", ".join(to)
-    mail["Subject"] = f"{message['camera']}: {_TITLES[delivery.phase]}"
+    mail["Subject"], text = _OF_KIND[delivery.kind](delivery)
     mail["Date"] = format_datetime(datetime.fromisoformat(str(message["updated_at"])))
     mail["Message-ID"] = f"<{delivery.key.replace(':', '.')}@maskedskipunet>"
-    share = message["normal_share"]
-    rare = "" if share is None else f"Reached by: {told_share(share)}\n"
-    mail.set_content(
-        f"Camera: {message['camera']}\nBegan: {message['began_at']}\n"
-        f"Seconds: {message['end_s'] - message['start_s']:.1f}\nHighest score: {message['top_score']:.4g}\n{rare}"
-        f"Event: {delivery.event_id}\n"
-    )
+    mail.set_content(text)
     if files.picture is not None:
         name = f"{delivery.event_id}.jpg"
         mail.add_attachment(files.picture.read_bytes(), maintype="image", subtype="jpeg", filename=name)
     return mail
+
+
+def _of_event(delivery: Delivery) -> tuple[str, str]:
+    """Subject and text."""
+    message = delivery.message
+    share = message["normal_share"]
+    rare = "" if share is None else f"Reached by: {told_share(share)}\n"
+    text = (
+        f"Camera: {message['camera']}\nBegan: {message['began_at']}\n"
+        f"Seconds: {message['end_s'] - message['start_s']:.1f}\nHighest score: {message['top_score']:.4g}\n{rare}"
+        f"Event: {delivery.event_id}\n"
+    )
+    return f"{message['camera']}: {_TITLES[delivery.phase]}", text
+
+
+def _of_state(delivery: Delivery) -> tuple[str, str]:
+    message = delivery.message
+    subject = STATE_SUBJECTS.get(str(message["state"]), str(message["state"]))
+    over = "" if delivery.phase != "end" else f"Over: {message['updated_at']}\n"
+    text = f"Camera: {message['camera']}\nBegan: {message['began_at']}\n{over}What was seen: {message['detail']}\n"
+    return f"{message['camera']}: {'no longer: ' if over else ''}{subject}", text
+
+
+def _of_test(delivery: Delivery) -> tuple[str, str]:
+    return "maskedskipunet: a test", f"{delivery.message['text']}\n"
+
+
+_OF_KIND = {"event": _of_event, "state": _of_state, "test": _of_test}

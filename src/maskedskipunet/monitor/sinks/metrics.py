@@ -28,6 +28,7 @@ class MetricsSink:
         self._skipped = Counter("maskedskipunet_frames_skipped", "Frames left out", ["camera"], registry=registry)
         self._score = Gauge("maskedskipunet_score", "Score of the last frame", ["camera"], registry=registry)
         self._delay = Gauge("maskedskipunet_delay_seconds", "From a frame to its score", ["camera"], registry=registry)
+        self._states = Gauge("maskedskipunet_camera_state", "1 while it is so", ["camera", "state"], registry=registry)
         self._running = Gauge("maskedskipunet_camera_running", "1 while it gives frames", ["camera"], registry=registry)
         try:
             self._server, self._thread = start_http_server(port, host, registry)
@@ -40,6 +41,12 @@ class MetricsSink:
         return int(self._server.server_port)
 
     def send(self, delivery: Delivery, files: Attachments) -> None:
+        if delivery.kind == "state":
+            labels = str(delivery.message["camera"]), str(delivery.message["state"])
+            self._states.labels(*labels).set(delivery.phase != "end")
+            return
+        if delivery.kind != "event":
+            return
         self._events.labels(str(delivery.message["camera"]), delivery.phase).inc()
 
     def frame_scored(self, camera: str, score: float, delay_s: float) -> None:

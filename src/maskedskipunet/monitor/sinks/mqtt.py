@@ -1,82 +1,167 @@
-"""Events to an MQTT broker, found by Home Assistant of itself."""
+"""Events and health to an MQTT broker, found by Home Assistant of itself."""
 
 import json
-import socket
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from maskedskipunet.errors import ConfigError
-from maskedskipunet.monitor.sinks.names import plain_name
-from maskedskipunet.monitor.sinks.secrets import Secret
+from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
+from maskedskipunet.monitor.sinks.discovery import OFF, ON, ONLINE, Discovery, Topics
+from maskedskipunet.monitor.sinks.mqtt_client import AT_LEAST_ONCE, Broker, BrokerConnection, SharedPresence
 from maskedskipunet.monitor.sinks.sink import Attachments, AwayError
 from maskedskipunet.records.outbox import Delivery
+from maskedskipunet.records.recorded import at
+from maskedskipunet.records.states import State
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
 
-KEEP_ALIVE_S = 30
-AT_LEAST_ONCE = 1
+
+@dataclass(frozen=True)
+class CameraNow:
+    """What holds at a camera now. is_alarm: whether an event lasts. states: what is wrong with the camera itself."""
+
+    is_alarm: bool
+    states: tuple[State, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Broker:
-    """Where a broker is and who we are there. ca_file: whom to trust instead of the system's authorities."""
+class MqttConfig:
+    """What is published.
 
-    host: str
-    port: int
-    username: str | None = None
-    password: Secret | None = None
-    tls: bool = False
-    ca_file: Path | None = None
+    topic: what all topics begin with. discovery: the prefix under which Home Assistant looks for devices; empty:
+    none. birth: the topic at which it says `online` when it has started. health: whether it is told what is wrong
+    with cameras. watch_id: of this watch, among several under one topic; empty: it is alone there.
+    """
+
+    topic: str = "maskedskipunet"
+    discovery: str = "homeassistant"
+    birth: str = "homeassistant/status"
+    health: bool = False
+    watch_id: str = ""
+    timeout_s: float = 10.0
 
 
 class MqttSink:
-    """Publishes each message at `TOPIC/CAMERA/event`, and whether something goes on there at `TOPIC/CAMERA/state`.
+    """Publishes each message of an event at `TOPIC/CAMERA/event`, and whether one lasts at `TOPIC/CAMERA/state`.
 
-    All with quality of service 1: a message is delivered when the broker has said that it has it. `TOPIC/availability`
-    is `online`, and `offline` when we have gone, said by the broker if need be (last will). State and availability are
-    retained. discovery: the prefix under which Home Assistant looks for devices; empty: none. cameras: those that are
-    announced at once, others are with their first event.
+    What is wrong with a camera is at `TOPIC/CAMERA/health`, and what begins or ends to be so at
+    `TOPIC/CAMERA/health/event`. All with quality of service 1: a message is delivered when the broker has said that it
+    has it. States, health and availability are retained; they are published when the connection opens, before any
+    event, and again when it comes back or Home Assistant has started. `TOPIC/WATCH/availability` is `online`, and
+    `offline` when this watch has gone, said by the broker if need be (last will); `TOPIC/availability` is `online` as
+    long as any watch is there.
+    cameras: those that are announced. look: tells what holds now, at these cameras and at those of earlier watches;
+    None: what messages said last. is_trial: only hands over messages, and leaves no trace of its own.
     Raises ConfigError when paho-mqtt is not installed.
     """
 
     def __init__(
         self,
         broker: Broker,
+        config: MqttConfig | None = None,
         *,
-        topic: str = "maskedskipunet",
-        discovery: str = "homeassistant",
         cameras: Sequence[str] = (),
-        timeout_s: float = 10.0,
+        look: Callable[[], Mapping[str, CameraNow]] | None = None,
+        is_trial: bool = False,
     ) -> None:
         try:
             import paho.mqtt.client  # noqa: F401
         except ImportError as error:
             cure = "Install it with pip install 'maskedskipunet[mqtt]'"
             raise ConfigError("MQTT needs paho-mqtt", "sinks", cure) from error
-        self.broker, self.topic, self.discovery, self.timeout_s = broker, topic, discovery, timeout_s
-        self._cameras = [*cameras]
-        # The same at each connection: then the broker says the last will of the one before at once, and not later.
-        self._client_id = f"maskedskipunet-{uuid4().hex[:12]}"
-        self._client: Client | None = None
-        self._connected = threading.Event()
-        self._refusal = ""
+        self.config = config = config or MqttConfig()
+        self.topics = Topics(config.topic, config.watch_id)
+        self._discovery = Discovery(config.discovery, self.topics, config.health)
+        self._cameras, self._look, self._is_trial = [*cameras], look, is_trial
+        self._told = {camera: CameraNow(False) for camera in cameras}  # where nobody can be asked
+        self._described = self._discovery.of(self._cameras) if config.discovery and not is_trial else {}
+        self._round = 0  # counts connections and starts of Home Assistant: at each, all is said again
+        self._published: dict[
+            str, tuple[int, str]
+        ] = {}  # what the broker keeps for us, by topic, and since which round
+        self._former: Set[str] = frozenset()  # cameras that are no longer watched
+        self._wake: Callable[[], None] = lambda: None
+        self._connection = BrokerConnection(
+            broker,
+            presence="" if is_trial else self.topics.availability,
+            timeout_s=config.timeout_s,
+            on_open=self._opened,
+            on_closed=self._closed,
+            on_message=self._heard,
+        )
+        is_shared = self.topics.availability != self.topics.shared_availability and not is_trial
+        self._shared = SharedPresence(broker, self.topics.shared_availability, config.timeout_s) if is_shared else None
+        self._shared_round = 0  # when it was opened last; it comes back of itself
+
+    def when_due(self, wake: Callable[[], None]) -> None:
+        """`wake` is called, from any thread, when there is something to announce."""
+        self._wake = wake
+
+    def announce(self) -> bool:
+        """Publish what holds now, as far as the broker does not have it. Returns whether anything was published."""
+        if self._is_trial:
+            return False
+        now = self._now()
+        self._former = now.keys() - self._cameras
+        client = self._connection.open()
+        current = self._round
+        self._open_shared(current)
+        wanted = {topic: (current, text) for topic, text in self._retained(self._cameras, now).items()}
+        # Once only: another watch may have taken a camera over.
+        wanted |= {topic: (0, text) for topic, text in self._retained(sorted(self._former), now).items()}
+        changed = {topic: stamped for topic, stamped in wanted.items() if self._published.get(topic) != stamped}
+        if changed:
+            self._publish(client, [(topic, text, True) for topic, (_, text) in changed.items()])
+            self._published.update(changed)
+        return bool(changed)
 
     def send(self, delivery: Delivery, files: Attachments) -> None:
-        camera, deadline_s = str(delivery.message["camera"]), time.monotonic() + self.timeout_s
-        client = self._connect()
-        messages = [
-            (f"{self._of(camera)}/event", json.dumps(delivery.message), False),
-            (f"{self._of(camera)}/state", "OFF" if delivery.phase == "end" else "ON", True),
-        ]
-        if camera not in self._cameras:
-            messages[:0] = self._announcement(camera)
+        client = self._connection.open()
+        camera, text = str(delivery.message["camera"]), json.dumps(delivery.message)
+        if delivery.kind == "test":
+            self._publish(client, [(self.topics.test, text, False)])
+        elif delivery.kind == "state":
+            self._publish(client, [(self.topics.health_event(camera), text, False)])
+        else:
+            state, is_alarm = self.topics.state(camera), delivery.phase != "end"
+            self._publish(client, [(self.topics.event(camera), text, False), (state, ON if is_alarm else OFF, True)])
+            self._told[camera] = CameraNow(is_alarm)
+            is_watched = camera in self._cameras
+            self._published[state] = (self._round if is_watched else 0, ON if is_alarm else OFF)
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._shared is not None:
+            self._shared.close()
+
+    def _now(self) -> Mapping[str, CameraNow]:
+        try:
+            return self._told if self._look is None else self._look()
+        except MaskedSkipUNetError as error:
+            raise AwayError(f"the records cannot be read now ({error.what})") from error
+
+    def _retained(self, cameras: Sequence[str], now: Mapping[str, CameraNow]) -> dict[str, str]:
+        """What the broker is to keep, by topic."""
+        wanted = {}
+        for camera in cameras:
+            here = now.get(camera, CameraNow(False))
+            wanted[self.topics.state(camera)] = ON if here.is_alarm else OFF
+            if self.config.health:
+                wanted[self.topics.health(camera)] = _health(camera, here.states)
+        return wanted
+
+    def _open_shared(self, current: int) -> None:
+        """Once a round; a broker that takes one connection and not a second still gets all messages."""
+        if self._shared is not None and self._shared_round != current:
+            self._shared_round = current
+            with suppress(AwayError):
+                self._shared.open()
+
+    def _publish(self, client: "Client", messages: Sequence[tuple[str, str, bool]]) -> None:
+        deadline_s = time.monotonic() + self.config.timeout_s
         try:
             sent = [client.publish(topic, text, AT_LEAST_ONCE, retain) for topic, text, retain in messages]
             for one in sent:
@@ -84,100 +169,43 @@ class MqttSink:
             if not all(one.is_published() for one in sent):
                 raise AwayError("the broker does not confirm in time")
         except (ValueError, RuntimeError, AwayError) as error:
-            self._hang_up()  # with all that is half sent, or the library would send it besides us
+            self._connection.hang_up()
             raise AwayError("the connection to the broker broke off") from error
-        if camera not in self._cameras:
-            self._cameras.append(camera)
 
-    def close(self) -> None:
-        if self._client is not None and self._client.is_connected():
-            self._client.publish(self._availability, "offline", AT_LEAST_ONCE, True).wait_for_publish(self.timeout_s)
-            self._client.disconnect()
-        self._hang_up()
-
-    @property
-    def _availability(self) -> str:
-        return f"{self.topic}/availability"
-
-    def _of(self, camera: str) -> str:
-        return f"{self.topic}/{plain_name(camera)}"
-
-    def _connect(self) -> "Client":
-        if self._client is None:
-            try:
-                self._client = self._new_client()
-                self._client.connect(self.broker.host, self.broker.port, KEEP_ALIVE_S)
-            except ConfigError as error:
-                self._client = None
-                raise AwayError(error.what) from error
-            except (OSError, ValueError) as error:
-                self._client = None
-                raise AwayError(f"the broker cannot be reached ({type(error).__name__})") from error
-            self._client.loop_start()
-        if not self._connected.wait(self.timeout_s):
-            self._hang_up()
-            raise AwayError(self._refusal or "the broker does not answer")
-        return self._client
-
-    def _new_client(self) -> "Client":
-        from paho.mqtt.client import Client
-        from paho.mqtt.enums import CallbackAPIVersion
-
-        client = Client(CallbackAPIVersion.VERSION2, client_id=self._client_id)
-        if self.broker.username is not None:
-            password = self.broker.password
-            client.username_pw_set(self.broker.username, None if password is None else password.reveal())
-        if self.broker.tls:
-            client.tls_set(ca_certs=None if self.broker.ca_file is None else str(self.broker.ca_file))
-        client.will_set(self._availability, "offline", AT_LEAST_ONCE, retain=True)
-        client.connect_timeout = self.timeout_s
-        client.reconnect_delay_set(1, 60)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        return client
-
-    def _on_connect(self, client: "Client", _: object, flags: object, reason: Any, properties: object) -> None:
-        """In the library's thread, at each connection, also after the broker was away."""
-        if reason.is_failure:
-            self._refusal = f"the broker refuses us ({reason})"
+    def _opened(self, client: "Client") -> None:
+        """In the library's thread, at each connection."""
+        if self._is_trial:
             return
-        for camera in [*self._cameras]:
-            for topic, text, retain in self._announcement(camera):
-                client.publish(topic, text, AT_LEAST_ONCE, retain)
-        client.publish(self._availability, "online", AT_LEAST_ONCE, retain=True)
-        self._refusal = ""
-        self._connected.set()
+        if self.config.discovery:
+            topics = [*self._discovery.filters, *([self.config.birth] if self.config.birth else [])]
+            client.subscribe([(topic, AT_LEAST_ONCE) for topic in topics])
+        self._describe(client)
 
-    def _on_disconnect(self, client: object, _: object, flags: object, reason: object, properties: object) -> None:
-        self._connected.clear()
+    def _describe(self, client: "Client") -> None:
+        for topic, text in self._described.items():
+            client.publish(topic, text, AT_LEAST_ONCE, retain=True)
+        self._round += 1
+        self._wake()
 
-    def _hang_up(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            client.on_disconnect = None
-            if isinstance(open_socket := client.socket(), socket.socket):
-                with suppress(OSError):
-                    open_socket.shutdown(socket.SHUT_RDWR)
-            client.disconnect()
-            client.loop_stop()
-        self._connected.clear()
+    def _closed(self) -> None:
+        self._wake()
 
-    def _announcement(self, camera: str) -> list[tuple[str, str, bool]]:
-        """Topic, text and whether it is retained of what makes a camera known to Home Assistant."""
-        if not self.discovery:
-            return []
-        name = plain_name(camera)
-        device = {"identifiers": [f"{self.topic}_{name}"], "name": camera, "manufacturer": "maskedskipunet"}
-        told: Mapping[str, object] = {
-            "name": "Anomaly",
-            "unique_id": f"{self.topic}_{name}_anomaly",
-            "device_class": "problem",
-            "state_topic": f"{self._of(camera)}/state",
-            "payload_on": "ON",
-            "payload_off": "OFF",
-            "json_attributes_topic": f"{self._of(camera)}/event",
-            "availability_topic": self._availability,
-            "device": device,
-            "origin": {"name": "maskedskipunet"},
-        }
-        return [(f"{self.discovery}/binary_sensor/{self.topic}/{name}/config", json.dumps(told), True)]
+    def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
+        """In the library's thread: Home Assistant has started, or there is a description of a camera."""
+        client = self._connection.client
+        if client is None:
+            return
+        if topic == self.config.birth:
+            if payload == ONLINE.encode() and not retained:
+                self._describe(client)
+                client.publish(self.topics.availability, ONLINE, AT_LEAST_ONCE, retain=True)
+        elif payload and topic not in self._described:
+            could_be_ours = replace(self._discovery, health=True).of([*self._cameras, *self._former])
+            owners = self.topics.availability, self.topics.shared_availability  # the second: of an earlier version
+            if topic in could_be_ours and self._discovery.owner_of(payload) in owners:
+                client.publish(topic, "", AT_LEAST_ONCE, retain=True)  # removes the sensor
+
+
+def _health(camera: str, states: Sequence[State]) -> str:
+    told = [{"kind": one.kind, "detail": one.detail, "began_at": at(one.began_unix_s)} for one in states]
+    return json.dumps({"camera": camera, "states": told})

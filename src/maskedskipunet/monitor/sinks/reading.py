@@ -54,10 +54,14 @@ def _read_sink(name: str, told: Any, faults: list[str]) -> SinkConfig | None:
         if key not in known and key != _OWN:
             near = get_close_matches(str(key), known, 1)
             faults.append(f"there is no setting {str(key)[:40]!r}" + (f", perhaps {near[0]} is meant" if near else ""))
-    defaults = {"phases": settings_type.phases, "events_per_hour": settings_type.events_per_hour}
+    defaults = {name: getattr(settings_type, name) for name in ("phases", "states", "events_per_hour")}
     route = defaults | dict(_values(Route, {key: told[key] for key in _ROUTE if key in told}, faults))
     values = dict(_values(settings_type, {key: told[key] for key in of_settings if key in told}, faults))
-    needed = [field.name for field in of_settings.values() if field.default is MISSING and field.name not in told]
+    needed = [
+        field.name
+        for field in of_settings.values()
+        if field.default is MISSING and field.default_factory is MISSING and field.name not in told
+    ]
     faults += [f"{field} is missing" for field in needed]
     built_route = _build(Route, route | {"sink": name}, faults)
     if needed or len(values) < len(of_settings.keys() & told.keys()):
@@ -92,11 +96,19 @@ def _value(hint: Any, value: Any) -> Any:
     if get_origin(hint) is tuple:
         items = value if isinstance(value, list | tuple) else [value]
         return tuple(_value(get_args(hint)[0], item) for item in items)
+    if get_origin(hint) is Mapping:
+        return _headers(value)
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
             raise ValueError(f"is one of {', '.join(get_args(hint))}")
         return value
     return _READERS[hint](value)
+
+
+def _headers(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str | int | float) for text in value.values()):
+        raise ValueError("is a mapping of names to texts")
+    return {str(name): str(text) for name, text in value.items()}
 
 
 def _number(value: Any) -> float:

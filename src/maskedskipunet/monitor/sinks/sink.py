@@ -1,8 +1,9 @@
 """What a receiver of events is to the courier."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from maskedskipunet.records.outbox import Delivery
 
@@ -24,7 +25,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Attachments:
-    """An event's files as they lie there now; None where there is none."""
+    """An event's files as they lie there now; None where there is none, and for what is no event's."""
 
     clip: Path | None = None
     picture: Path | None = None
@@ -42,4 +43,20 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Say goodbye, if that is usual."""
+        ...
+
+
+@runtime_checkable
+class AnnouncingSink(Sink, Protocol):
+    """A sink that says what holds, before any message and again whenever its receiver may have forgotten it."""
+
+    def when_due(self, wake: Callable[[], None]) -> None:
+        """`wake` is called, from any thread, when there may be something to announce."""
+        ...
+
+    def announce(self) -> bool:
+        """Say what has changed since the last call, or all. Returns whether anything was said.
+
+        Called before each message and within half a minute. Raises AwayError.
+        """
         ...

@@ -3,19 +3,20 @@
 import hashlib
 import hmac
 import json
-import socket
-import ssl
 import time
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.sinks.deadline import hang_up_after
-from maskedskipunet.monitor.sinks.secrets import Secret
+from maskedskipunet.monitor.sinks.secrets import Secret, is_reference
 from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
+from maskedskipunet.monitor.sinks.words import reason_of, tls_context
 from maskedskipunet.records.outbox import Delivery
 
 SIGNATURE_HEADER = "X-MaskedSkipUNet-Signature"
@@ -27,7 +28,9 @@ class WebhookSink:
     """Posts each message as JSON. A status of 200 to 299 means that it was taken; nothing else of an answer is read.
 
     url: tells the address, http or https. secret: what bodies are signed with; None: not signed. timeout_s: seconds
-    for a whole try. clock: the time now in seconds since 1970, for the signature.
+    for a whole try. clock: the time now in seconds since 1970, for the signature. headers: sent with each message, by
+    their names; a value may be named as a secret is. login: user and password of HTTP's basic login. ca_file: whose
+    certificates are trusted instead of the system's.
     408, 425, 429 and 500 and above, no connection and no answer: the receiver is away; Retry-After is heeded. Redirects
     are not followed: like all else, they are a refusal of the one message.
     """
@@ -39,8 +42,12 @@ class WebhookSink:
         secret: Secret | None = None,
         timeout_s: float = 10.0,
         clock: Callable[[], float] = time.time,
+        headers: Mapping[str, str] | None = None,
+        login: tuple[str, Secret] | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self.url, self.secret, self.timeout_s, self.clock = url, secret, timeout_s, clock
+        self.headers, self.login, self.ca_file = headers or {}, login, ca_file
 
     def send(self, delivery: Delivery, files: Attachments) -> None:
         try:
@@ -49,7 +56,7 @@ class WebhookSink:
             headers = self._headers(delivery, body)
         except ConfigError as error:  # the secret has gone
             raise AwayError(error.what) from error
-        connection = _connection(address.scheme, address.hostname or "", address.port, self.timeout_s)
+        connection = self._connection(address)
         target = (address.path or "/") + (f"?{address.query}" if address.query else "")
         try:
             with hang_up_after(self.timeout_s, lambda: connection.sock):
@@ -57,7 +64,7 @@ class WebhookSink:
                 with connection.getresponse() as answer:
                     status, asked = answer.status, answer.headers.get("Retry-After")
         except (OSError, HTTPException) as error:
-            raise AwayError(_words(error)) from None  # its own words may hold the address
+            raise AwayError(reason_of(error)) from None  # its own words may hold the address
         finally:
             connection.close()
         if status in TRY_LATER or status >= 500:
@@ -68,11 +75,33 @@ class WebhookSink:
     def close(self) -> None:
         return None
 
+    def _connection(self, address: SplitResult) -> HTTPConnection:
+        host, port = address.hostname or "", address.port
+        if address.scheme != "https":
+            return HTTPConnection(host, port, timeout=self.timeout_s)
+        try:
+            return HTTPSConnection(host, port, timeout=self.timeout_s, context=tls_context(self.ca_file))
+        except OSError as error:  # the file of certificates has gone
+            raise AwayError(f"ca_file cannot be read ({reason_of(error)})") from error
+
     def _headers(self, delivery: Delivery, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json", KEY_HEADER: delivery.key, "User-Agent": "maskedskipunet"}
+        headers |= {name: header_value(name, value) for name, value in self.headers.items()}
+        if self.login is not None:
+            username, password = self.login
+            basic = b64encode(f"{username}:{password.reveal()}".encode()).decode()
+            headers["Authorization"] = f"Basic {basic}"
         if self.secret is not None:
             headers[SIGNATURE_HEADER] = signature(self.secret.reveal(), int(self.clock()), body)
         return headers
+
+
+def header_value(name: str, value: str) -> str:
+    """A header's value, its secret read where it names one. Raises ConfigError for one that no header can have."""
+    revealed = Secret(value).reveal() if is_reference(value) else value
+    if not (revealed.isascii() and revealed.isprintable()):
+        raise ConfigError(f"the value of header {name} holds signs that no header has", "headers", "Use plain text")
+    return revealed
 
 
 def signature(secret: str, unix_s: int, body: bytes) -> str:
@@ -101,21 +130,3 @@ def retry_after_s(asked: str | None, now_unix_s: float) -> float:
         return 0.0
     date = date if date.tzinfo else date.replace(tzinfo=UTC)
     return max(0.0, (date - datetime.fromtimestamp(now_unix_s, UTC)).total_seconds())
-
-
-def _connection(scheme: str, host: str, port: int | None, timeout_s: float) -> HTTPConnection:
-    if scheme == "https":
-        return HTTPSConnection(host, port, timeout=timeout_s, context=ssl.create_default_context())
-    return HTTPConnection(host, port, timeout=timeout_s)
-
-
-def _words(error: OSError | HTTPException) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return "its certificate cannot be verified"
-    if isinstance(error, TimeoutError):
-        return "it does not answer in time"
-    if isinstance(error, ConnectionRefusedError):
-        return "nobody answers there"
-    if isinstance(error, socket.gaierror):
-        return "its name is not known"
-    return f"the connection failed ({type(error).__name__})"

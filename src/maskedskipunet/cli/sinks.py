@@ -1,0 +1,43 @@
+"""`maskedskipunet sinks test --config cameras.yaml`: one test message to each receiver."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from maskedskipunet.cli import console
+from maskedskipunet.cli.parsing import Parser
+
+if TYPE_CHECKING:
+    from maskedskipunet.workflows.sinks import SinkTrial
+
+DONE, PARTLY = 0, 1
+
+
+def run(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        "sinks", "test --config PATH [SINK…]", "Send one test message to each sink that a file of cameras names."
+    )
+    parser.add("action", type=Literal["test"], metavar="test", required=True, help="Send one test message to each.")
+    parser.add("sinks", type=str, many=True, metavar="SINK", help="The names of the sinks to test; all without one.")
+    parser.add(
+        "--config",
+        dest="camera_file",  # not a recipe, which the parser would read as one
+        type=Path,
+        metavar="PATH",
+        required=True,
+        help="The YAML file that `watch` is given (default: none).",
+    )
+    parser.add_json()
+    options = parser.parse(arguments)
+
+    from maskedskipunet.workflows.camera_file import read_camera_file
+    from maskedskipunet.workflows.sinks import try_sinks
+
+    asked = read_camera_file(options.camera_file, Path())  # the model may still be missing
+
+    def tell(trial: "SinkTrial") -> None:
+        console.say(f"{trial.sink}: " + ("taken" if trial.fault is None else f"not taken, {trial.fault}"))
+
+    trials = try_sinks(asked.sinks, options.sinks or (), tell)
+    console.write_figures(options.json, {"sinks": [vars(trial) for trial in trials]})
+    return PARTLY if any(trial.fault for trial in trials) else DONE

@@ -1,0 +1,108 @@
+"""What went wrong with a stream, in words that name it: FFmpeg calls many things "Invalid data" or "I/O error"."""
+
+import errno
+import socket
+from urllib.parse import urlsplit
+
+import av
+
+from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.web import NOTHING_CAME, WEB_SCHEMES
+from maskedskipunet.data.web_login import Challenge, read_challenges
+from maskedskipunet.errors import LoginError, VideoError
+
+RTSP_PORT = 554
+ASK_S = 5.0  # for what a camera offers as a login
+MOST_ANSWER_BYTES = 1 << 16
+
+_CHECK = "Check address, user and password"
+_REFUSED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
+_NO_TRANSPORT = (
+    av.error.HTTPBadRequestError,
+    av.error.HTTPOtherClientError,
+    av.error.HTTPServerError,
+    av.error.InvalidDataError,
+)
+
+
+def is_refused_transport(error: Exception) -> bool:
+    """Whether a camera may give over UDP what it does not over TCP: it answers, and refuses no login."""
+    return isinstance(error, _NO_TRANSPORT) or getattr(error, "errno", None) == errno.EPROTONOSUPPORT
+
+
+def opening_error(error: Exception, address: CameraAddress) -> VideoError:
+    """What to raise where a stream cannot be opened; it holds nothing of the address that is secret."""
+    where = str(address)
+    if isinstance(error, _REFUSED):
+        fault, cure = _login_fault(error, address)
+        return LoginError(f"cannot open the stream ({fault})", where, cure)
+    if isinstance(error, av.error.HTTPNotFoundError):
+        cure = "Check the path; the camera's manual has it"
+        return VideoError(f"cannot open the stream ({stream_fault(error)})", where, cure)
+    fault = stream_fault(error)
+    number = getattr(error, "errno", None)
+    if number == errno.EIO and not _is_known(address):
+        return VideoError("cannot open the stream (no host of this name is known)", where, "Check the host's name")
+    if number == errno.EPROTONOSUPPORT:
+        fault = "it gives its pictures neither over TCP nor over UDP"
+    elif address.scheme in ("rtsp", "rtsps") and isinstance(error, av.error.InvalidDataError):
+        fault = "what answers there speaks no RTSP, or hangs up"
+    elif isinstance(error, av.error.InvalidDataError) or (number == errno.EIO and address.scheme in WEB_SCHEMES):
+        fault = "what it sends is no video that is known, or breaks off"
+    elif number == errno.EIO:
+        fault = "the connection breaks off"
+    elif isinstance(error, av.error.EOFError):
+        fault = "it hangs up without an answer"
+    return VideoError(f"cannot open the stream ({fault})", where, _CHECK)
+
+
+def stream_fault(error: Exception) -> str:
+    """What went wrong in a few words, and without the address that the library's own text holds."""
+    if isinstance(error, av.error.ExitError):  # what an interrupted wait ends in
+        return NOTHING_CAME
+    said = getattr(error, "strerror", None) or type(error).__name__
+    return said.removeprefix("Server returned ").partition(" (")[0]
+
+
+def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:
+    """What to say of a refused login, and the cure."""
+    fault = stream_fault(error)
+    offered = _offered(address)
+    known = [offer for offer in offered if offer.scheme == "basic" or offer.algorithm == "MD5"]
+    if offered and not known:
+        asked = " or ".join(str(offer) for offer in offered)
+        return f"{fault}, it asks for {asked}, which FFmpeg does not know", "Set the camera's RTSP login to MD5 too"
+    if not urlsplit(address.secret_url).username:
+        return f"{fault}, it asks for a user and password", "Write the address as rtsp://USER:PASSWORD@HOST/"
+    return fault, "Check user and password"
+
+
+def _offered(address: CameraAddress) -> list[Challenge]:
+    """The logins that an RTSP camera offers, asked for without one, which locks no account; none where that fails."""
+    parts = urlsplit(address.secret_url)
+    if address.scheme != "rtsp":
+        return []
+    asked = f"rtsp://{parts.netloc.rpartition('@')[2]}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+    request = f"DESCRIBE {asked} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or RTSP_PORT), timeout=ASK_S) as camera:
+            camera.sendall(request.encode())
+            answer = b""
+            while b"\r\n\r\n" not in answer and len(answer) < MOST_ANSWER_BYTES:
+                if not (more := camera.recv(4096)):
+                    break
+                answer += more
+    except OSError:
+        return []
+    lines = (line.partition(":") for line in answer.decode(errors="replace").splitlines())
+    return read_challenges([value for name, _, value in lines if name.strip().lower() == "www-authenticate"])
+
+
+def _is_known(address: CameraAddress) -> bool:
+    """Whether an address is known for the host's name."""
+    parts = urlsplit(address.secret_url)
+    try:
+        socket.getaddrinfo(parts.hostname, parts.port or RTSP_PORT)
+    except OSError:
+        return False
+    return True

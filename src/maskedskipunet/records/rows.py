@@ -1,0 +1,75 @@
+"""Rows of the database as values, and values as rows."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from maskedskipunet.detection.events import Event
+from maskedskipunet.errors import RecordsError
+from maskedskipunet.records.recorded import RecordedEvent, require_camera, without_credentials
+from maskedskipunet.records.tables import CameraRow, EventRow
+
+
+def recorded_event(row: EventRow) -> RecordedEvent:
+    """The row as a value."""
+    told: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__}
+    event = Event(**told)
+    answer: Any = row.answer
+    phase: Any = row.phase
+    return RecordedEvent(
+        event=replace(event, boxes=tuple((x, y, width, height) for x, y, width, height in row.boxes)),
+        camera=row.camera.name,
+        began_unix_s=row.began_unix_s,
+        updated_unix_s=row.updated_unix_s,
+        phase=phase,
+        sequence=row.sequence,
+        has_clip=row.has_clip,
+        has_picture=row.has_picture,
+        answer=None if answer is None else answer.answer,
+        answered_unix_s=None if answer is None else answer.answered_unix_s,
+        revision=row.revision,
+    )
+
+
+def new_row(session: Session, event: Event, camera: str, began_unix_s: float) -> EventRow:
+    row = EventRow(
+        id=event.id,
+        camera=camera_row(session, camera, event.source),
+        began_unix_s=began_unix_s,
+        updated_unix_s=began_unix_s,
+        phase="new",
+        sequence=0,
+        has_clip=False,
+        has_picture=False,
+        revision=1,
+        filed_revision=0,
+        is_removing=False,
+        answer=None,
+    )
+    fill(row, event)
+    session.add(row)
+    return row
+
+
+def fill(row: EventRow, event: Event) -> None:
+    recorded_columns = {name: getattr(event, name) for name in Event.__dataclass_fields__ if name != "id"}
+    for name, value in recorded_columns.items():
+        setattr(row, name, [list(box) for box in value] if name == "boxes" else value)
+
+
+def camera_row(session: Session, name: str, source: str = "") -> CameraRow:
+    row = session.scalars(select(CameraRow).where(CameraRow.name == require_camera(name))).first()
+    if row is None:
+        row = CameraRow(name=name, source=without_credentials(source))
+        session.add(row)
+        session.flush()
+    return row
+
+
+def event_row(session: Session, event_id: str) -> EventRow:
+    row = session.get(EventRow, event_id)
+    if row is None or row.is_removing:
+        raise RecordsError("there is no such event", event_id[:80], "See `maskedskipunet records export`")
+    return row
