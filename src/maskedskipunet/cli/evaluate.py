@@ -174,6 +174,12 @@ def _print(figures: Mapping[str, Any]) -> None:
         ("protocol", "figure", "videos", "blocks"),
         rows,
     )
+    if "cues" in figures:
+        names = list(figures["cues"])
+        cue_rows = [
+            (name, *(console.figure(figures["cues"][cue][key]) for cue in names)) for key, name in _rows(figures)
+        ]
+        console.print_table("Each cue alone; the score above is all of them fused", ("protocol", *names), cue_rows)
     scored = console.frames_scored(figures["frames_scored"], figures["frames"])
     console.say(f"{scored}, {figures['frames_anomalous']:,} labelled anomalous")
     if "pixel_auc" in figures:

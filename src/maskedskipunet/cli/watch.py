@@ -154,12 +154,14 @@ def told(news: "News") -> str:
 
 def _told_alarm(alarm: "Alarm") -> str:
     from maskedskipunet.detection.calibration import told_share
+    from maskedskipunet.view.reasons import describe_reason
 
     event, when = alarm.update.event, time.strftime("%H:%M:%S", time.localtime(alarm.began_unix_s))
     if alarm.update.phase == "new":
         rare = "" if event.normal_share is None else f", reached by {told_share(event.normal_share)}"
         event_id = event.id[: console.SHOWN_OF_ID]
-        return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}; event {event_id}"
+        why = "" if event.reason is None else f"; {describe_reason(event.reason)}"
+        return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}{why}; event {event_id}"
     if alarm.update.phase == "end":
         length_s = event.end_s - event.start_s
         return f"{alarm.camera}: over, {length_s:.1f} s from {when} on, highest score {event.top_score:.5f}"

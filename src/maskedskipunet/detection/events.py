@@ -5,10 +5,10 @@ A rule turns scores into events. `EventStream` is fed one frame at a time and kn
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import isfinite, isnan
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 import numpy as np
@@ -106,6 +106,18 @@ class Event:
     boxes: tuple[Box, ...]
     normal_share: float | None = None
     reason: EventReason | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as files and messages hold them; without a reason where there is none."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        reason = values.pop("reason")
+        return values if reason is None else values | {"reason": reason.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Event":
+        """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
+        reason = values.get("reason")
+        return cls(**{**values, "reason": None if reason is None else EventReason.from_dict(reason)})
 
 
 @dataclass(frozen=True, slots=True)

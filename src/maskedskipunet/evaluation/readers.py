@@ -7,7 +7,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from maskedskipunet.errors import DataError
 from maskedskipunet.files import read_text
 
 Floats = NDArray[np.float64]
-Column = Literal["score", "label"]
+Column = str  # "score", "label", or the name of a cue
 
 SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".parquet")
 ONE_CLIP = (".npy", ".csv", ".txt")
@@ -79,6 +79,25 @@ def read_label_table(path: Path) -> Series:
     Raises DataError for what is no such table.
     """
     return _parquet(path, "label")
+
+
+def read_cues(path: Path, names: Sequence[str]) -> dict[str, Series]:
+    """The scores of single cues that stand beside a model's own, by their names; none where the file has none.
+
+    path: as read_series takes it. names: of the columns that are looked for, in a `scores.parquet` alone.
+    Raises DataError for columns that cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    own = path / OWN_SCORES if path.is_dir() else path
+    if own.suffix.lower() != ".parquet" or not own.is_file():
+        return {}
+    try:
+        there = pq.read_schema(own).names
+    except (OSError, pa.ArrowException) as error:
+        raise DataError("cannot read the Parquet file", str(own), "Make it again") from error
+    return {name: _parquet(own, name) for name in names if name in there}
 
 
 def _folder(folder: Path) -> Series:

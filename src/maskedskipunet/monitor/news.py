@@ -130,7 +130,7 @@ def plain(news: News) -> dict[str, Any]:
     for field in fields(news):
         value = getattr(news, field.name)
         if isinstance(value, EventUpdate):
-            values |= {"phase": value.phase} | asdict(value.event)
+            values |= {"phase": value.phase} | value.event.to_dict()
         elif isinstance(value, DriftChange):
             values |= asdict(value)
         elif isinstance(value, FrameScore):

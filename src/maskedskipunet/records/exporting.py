@@ -27,6 +27,7 @@ COLUMNS = {
     "mean_score": "float64",
     "normal_share": "float64",
     "boxes": "boxes",
+    "cue": "string",
     "answer": "string",
     "answered_at": "timestamp",
     "clip": "string",
@@ -58,7 +59,8 @@ def table_row(recorded: RecordedEvent) -> dict[str, Any]:
     """One event under the names of COLUMNS."""
     event = recorded.event
     beside = f"events/{at(recorded.began_unix_s)[:10]}/{event.id}"
-    values = {name: getattr(event, name) for name in event.__dataclass_fields__} | {
+    values = event.to_dict() | {
+        "cue": None if event.reason is None else event.reason.cue,
         "camera": recorded.camera,
         "began_at": at(recorded.began_unix_s),
         "updated_at": at(recorded.updated_unix_s),

@@ -2,13 +2,14 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from maskedskipunet.detection.events import Event, Phase
+from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.files import whole_file
 from maskedskipunet.records.folder import require_id
@@ -48,7 +49,7 @@ class RecordedEvent:
     def write(self, path: Path) -> None:
         """Write the event as JSON. Raises DiskSpaceError when there is no room."""
         told = {"format": FORMAT_VERSION} | {field.name: getattr(self, field.name) for field in fields(self)}
-        told["event"] = asdict(self.event)
+        told["event"] = self.event.to_dict()
         with whole_file(path) as part:
             part.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -77,7 +78,7 @@ class RecordedEvent:
         if not all(isinstance(told[key], bool) for key in ("has_clip", "has_picture")):
             raise ValueError("has_clip and has_picture are true or false")
         return cls(
-            event=plain_event(Event(**event)),
+            event=plain_event(Event.from_dict(event)),
             camera=require_camera(told["camera"]),
             began_unix_s=require_time(told["began_unix_s"]),
             updated_unix_s=require_time(told["updated_unix_s"]),
@@ -92,7 +93,7 @@ class RecordedEvent:
 
     def message(self) -> dict[str, Any]:
         """What a receiver is told of the event; docs/records.md explains each key."""
-        event = asdict(self.event)
+        event = self.event.to_dict()
         return {
             "key": message_key(self.event.id, self.phase, self.sequence),
             "kind": "event",
@@ -132,9 +133,15 @@ def plain_event(event: Event) -> Event:
             mean_score=_real(event.mean_score),
             boxes=tuple((_whole(x), _whole(y), _whole(width), _whole(height)) for x, y, width, height in event.boxes),
             normal_share=None if event.normal_share is None else _real(event.normal_share),
+            reason=None if event.reason is None else _plain_reason(event.reason),
         )
-    except (TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecordsError(f"an event that cannot be recorded ({error})", event.id, "State numbers") from error
+
+
+def _plain_reason(reason: EventReason) -> EventReason:
+    """The reason in plain numbers. Raises KeyError, TypeError or ValueError for what JSON cannot hold."""
+    return EventReason.from_dict(json.loads(json.dumps(reason.to_dict(), default=_real, allow_nan=False)))
 
 
 def without_credentials(source: str) -> str:

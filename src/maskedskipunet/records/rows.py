@@ -15,7 +15,7 @@ from maskedskipunet.records.tables import CameraRow, EventRow
 def recorded_event(row: EventRow) -> RecordedEvent:
     """The row as a value."""
     told: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__}
-    event = Event(**told)
+    event = Event.from_dict(told)
     answer: Any = row.answer
     phase: Any = row.phase
     return RecordedEvent(
@@ -54,9 +54,10 @@ def new_row(session: Session, event: Event, camera: str, began_unix_s: float) ->
 
 
 def fill(row: EventRow, event: Event) -> None:
-    recorded_columns = {name: getattr(event, name) for name in Event.__dataclass_fields__ if name != "id"}
-    for name, value in recorded_columns.items():
-        setattr(row, name, [list(box) for box in value] if name == "boxes" else value)
+    columns = {"reason": None} | event.to_dict() | {"boxes": [list(box) for box in event.boxes]}
+    for name, value in columns.items():
+        if name != "id":
+            setattr(row, name, value)
 
 
 def camera_row(session: Session, name: str, source: str = "") -> CameraRow:

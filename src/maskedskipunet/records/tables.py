@@ -66,6 +66,7 @@ class EventRow(Table):
     mean_score: Mapped[float]
     normal_share: Mapped[float | None]
     boxes: Mapped[list[Any]]
+    reason: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     began_unix_s: Mapped[float]
     updated_unix_s: Mapped[float]
     phase: Mapped[str]

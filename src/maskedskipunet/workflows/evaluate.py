@@ -16,13 +16,14 @@ from maskedskipunet.data.mask_notes import differences
 from maskedskipunet.data.masks import frames_with_image, read_masks
 from maskedskipunet.data.nearby_truth import warn_of_unused_truth
 from maskedskipunet.data.sources import Source
+from maskedskipunet.detection.reading import CUES, FUSED
 from maskedskipunet.errors import ConfigError, DataError, LabelError
 from maskedskipunet.evaluation.frames import LabelledScores
 from maskedskipunet.evaluation.maps import AveragedMaps, Maps, read_maps
 from maskedskipunet.evaluation.pixels import PixelCounts
-from maskedskipunet.evaluation.placing import Placing, clip_lengths, over_missing_frames, place, scored_lengths
+from maskedskipunet.evaluation.placing import Placed, Placing, clip_lengths, over_missing_frames, place, scored_lengths
 from maskedskipunet.evaluation.protocols import frame_protocols
-from maskedskipunet.evaluation.readers import read_series
+from maskedskipunet.evaluation.readers import read_cues, read_series
 from maskedskipunet.evaluation.regions import FrameRegions, RegionCounts, mask_regions, thresholds
 from maskedskipunet.evaluation.smoothing import Smoothing
 from maskedskipunet.evaluation.truth import GroundTruth, read_ground_truth
@@ -80,10 +81,7 @@ def evaluate(
     else:
         raise DataError("no ground truth is named", "evaluate", "Name --data or --ground-truth")
     placed = place(series, truth.names, truth.frames, placing, borders=truth.borders)
-    videos = [
-        LabelledScores(name, -values if normality else values, labels)
-        for name, values, labels in zip(truth.names, placed.scores, truth.labels, strict=True)
-    ]
+    videos = _labelled(placed, truth, normality)
     if not any(video.scored.any() for video in videos if video.labels is not None):
         raise DataError("no frame with a label has a score", str(scores), "Name scores that are not all missing")
     figures = {
@@ -96,6 +94,17 @@ def evaluate(
         "normality": normality,
         **frame_protocols(videos, smoothing, borders=truth.borders, seed=seed),
     }
+    cues = read_cues(scores, (*CUES, FUSED))
+    if cues:
+        figures["cues"] = {
+            name: frame_protocols(
+                _labelled(place(cue, truth.names, truth.frames, placing, borders=truth.borders), truth, normality),
+                smoothing,
+                borders=truth.borders,
+                seed=seed,
+            )
+            for name, cue in cues.items()
+        }
     if maps is not None and any(item.masks is not None for item in items):
         found, matching = read_maps(maps, truth.names, truth.frames, placing)
         figures |= {"maps_matching": matching, "map_patch_px": map_patch_px}
@@ -103,6 +112,13 @@ def evaluate(
             found = [AveragedMaps(one, map_patch_px) for one in found]
         figures |= _pixels_and_regions(items, truth, found, maps, progress or Silent())
     return Evaluation(videos, figures)
+
+
+def _labelled(placed: Placed, truth: GroundTruth, normality: bool) -> list[LabelledScores]:
+    return [
+        LabelledScores(name, -values if normality else values, labels)
+        for name, values, labels in zip(truth.names, placed.scores, truth.labels, strict=True)
+    ]
 
 
 def _pixels_and_regions(

@@ -34,7 +34,7 @@ def write_events(
     names = [field.name for field in fields(Event)]
     rows = []
     for event in events:
-        values = asdict(event) | {"reason": None if event.reason is None else describe_reason(event.reason)}
+        values = event.to_dict() | {"reason": None if event.reason is None else describe_reason(event.reason)}
         values["boxes"] = ";".join(" ".join(map(str, box)) for box in event.boxes)
         rows.append([values[name] for name in names])
     write_csv(as_csv, names, rows)
@@ -43,8 +43,7 @@ def write_events(
 
 def plain_event(event: Event) -> dict[str, Any]:
     """An event as plain values; its reason with the sentence that tells it, where it has one."""
-    values = asdict(event)
-    if event.reason is None:
-        del values["reason"]
-        return values
-    return values | {"reason": {"sentence": describe_reason(event.reason), **event.reason.to_dict()}}
+    values = event.to_dict()
+    if event.reason is not None:
+        values["reason"] = {"sentence": describe_reason(event.reason), **values["reason"]}
+    return values

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from maskedskipunet.detection.calibration import told_share
+from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.sinks.deadline import hang_up_after
 from maskedskipunet.monitor.sinks.secrets import Secret
 from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
 from maskedskipunet.monitor.sinks.words import reason_of, tls_context
 from maskedskipunet.records.outbox import Delivery
+from maskedskipunet.view.reasons import describe_reason
 
 Security = Literal["starttls", "ssl", "none"]
 STATE_SUBJECTS = {
@@ -114,8 +116,11 @@ def _of_event(delivery: Delivery) -> tuple[str, str]:
     message = delivery.message
     share = message["normal_share"]
     rare = "" if share is None else f"Reached by: {told_share(share)}\n"
+    why = (
+        "" if (reason := message.get("reason")) is None else f"Why: {describe_reason(EventReason.from_dict(reason))}\n"
+    )
     text = (
-        f"Camera: {message['camera']}\nBegan: {message['began_at']}\n"
+        f"Camera: {message['camera']}\nBegan: {message['began_at']}\n{why}"
         f"Seconds: {message['end_s'] - message['start_s']:.1f}\nHighest score: {message['top_score']:.4g}\n{rare}"
         f"Event: {delivery.event_id}\n"
     )
