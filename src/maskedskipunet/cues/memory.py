@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-KEPT_WHEN_FULL = 0.75  # of the exemplars of a place that is thinned out
+KEPT_WHEN_FULL = 0.5  # of the exemplars of a place that is thinned out
 STEPS_WITHIN = 0.9  # share of steps between neighbouring moments that counts as noise
 QUERY_ROWS = 256  # moments compared at once: more outgrow the caches
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import log10
 
 import cv2
 import numpy as np
@@ -118,7 +117,7 @@ class NormalMovement:
         That something moves there at all, and that what moves there is as fast: the two shares multiply.
         """
         flat = speeds.reshape(*speeds.shape[:-2], -1)
-        fast = self.speeds.surprise(np.log(flat + FLOOR_PX)) + log10(0.5)  # 0 up to the median speed
+        fast = self.speeds.surprise(np.log(flat + FLOOR_PX))
         found = np.where(flat > MOVES_PX, fast - np.log10(self.moves.reshape(-1)), 0.0)
         strangest = found.reshape(speeds.shape).max(axis=-2)
         return np.asarray(np.minimum(strangest, RAREST), np.float32)

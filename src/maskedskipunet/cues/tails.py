@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-LEVELS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+LEVELS = (0.99, 0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of normal values at which the tail is tabulated; beyond the last it is continued by an exponential."""
 RAREST = 12.0  # surprise is cut here
 LEAST_SCALE = 1e-4  # of an exponential, so that values that never vary do not make any noise infinitely rare
