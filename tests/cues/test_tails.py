@@ -18,11 +18,20 @@ def test_a_surprise_is_how_rare_a_value_is_among_normal_ones() -> None:
         np.testing.assert_allclose(tails.surprise(reached), -log10(share), atol=0.01)
 
 
-def test_beyond_what_was_seen_the_tail_goes_on_as_it_fell() -> None:
+def test_beyond_the_last_knot_the_tail_goes_on_as_it_fell() -> None:
     # An exponential's tail is known: the share above x is exp(-x / scale).
-    found = Tails.fit(NORMAL, shrink=0.0).surprise(np.array([15.0, 30.0, 75.0], np.float32))
+    found = Tails.fit(NORMAL, shrink=0.0).surprise(np.array([9.0, 18.0, 45.0], np.float32))
 
-    np.testing.assert_allclose(found, 15 / np.log(10), rtol=0.1)
+    np.testing.assert_allclose(found, 9 / np.log(10), rtol=0.1)
+
+
+def test_what_is_rarer_than_all_that_was_counted_is_drawn_in_but_keeps_its_order() -> None:
+    tails = Tails.fit(NORMAL[:, :1], shrink=0.0, alike=20)  # as good as a thousand values: 3
+    found = tails.surprise(np.array([[5.0], [10.0], [20.0], [40.0]], np.float32))[:, 0]
+
+    assert found[0] == pytest.approx(5 / np.log(10), rel=0.1)
+    assert found[1:] == pytest.approx(3 + np.log1p(np.array([10, 20, 40]) / np.log(10) - 3), rel=0.1)
+    assert (np.diff(found) > 0).all()
 
 
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=2, max_size=20))
