@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import PIL.Image
 import pytest
 from scipy.io import savemat
 
-from maskedskipunet.data import layouts
+from maskedskipunet.data import folders
 from maskedskipunet.data.labels import labels_for
 from maskedskipunet.data.layouts import VideoItem, frame_masks, recognise
 from maskedskipunet.errors import DataError, LabelError
@@ -495,8 +496,12 @@ def test_folders_of_images_are_normal_videos_where_no_folder_says_normal(tmp_pat
     images(tmp_path / "test" / "clip")
     touch(tmp_path / "elsewhere" / "a.mp4")
     dataset = recognise(tmp_path)
-    assert [(item.name, item.kind) for item in dataset.train] == [("clip.9", "images"), ("clip.10", "images")]
-    assert dataset.ignored == ("elsewhere/ (not normal/, train/, training/, test/ or testing/)",)
+    assert [(item.name, item.kind) for item in dataset.train] == [
+        ("clip.9", "images"),
+        ("clip.10", "images"),
+        ("a", "video"),
+    ]
+    assert (names(dataset.test), dataset.ignored) == (["clip"], ())
 
 
 @pytest.mark.parametrize("nest", ["normal", "normal/videos"])
@@ -523,7 +528,7 @@ def test_a_poster_among_videos_does_not_make_a_folder_of_images(tmp_path):
 def test_images_beside_videos_are_noted(tmp_path):
     touch(tmp_path / "a.mp4", tmp_path / "poster.jpg")
     dataset = recognise(tmp_path)
-    assert (names(dataset.train), dataset.ignored) == (["a"], ("1 loose images (beside videos or folders of images)",))
+    assert (names(dataset.train), dataset.ignored) == (["a"], ("poster.jpg (a picture beside footage)",))
 
 
 def test_an_empty_part_is_noted(tmp_path):
@@ -623,18 +628,18 @@ def test_a_link_that_leads_back_up_does_no_harm(tmp_path):
 
 
 def test_a_closed_folder_below_does_not_end_the_search(tmp_path, monkeypatch):
-    touch(tmp_path / "a.mp4", tmp_path / "lost+found" / "b.mp4")
-    listed = layouts.visible_children
+    touch(tmp_path / "a.mp4", tmp_path / "closed" / "b.mp4")
+    listed = os.scandir
 
-    def closed(folder):
-        if folder.name == "lost+found":
-            raise DataError("cannot list the folder", str(folder))
+    def scandir(folder):
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied")
         return listed(folder)
 
-    monkeypatch.setattr(layouts, "visible_children", closed)
+    monkeypatch.setattr(folders.os, "scandir", scandir)
     dataset = recognise(tmp_path)
     assert names(dataset.train) == ["a"]
-    assert "lost+found/ (cannot be listed)" in dataset.ignored
+    assert "closed/ (cannot be listed)" in dataset.ignored
 
 
 # What is no data set
@@ -665,8 +670,9 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 def test_a_folder_with_nothing_recognisable_says_what_was_looked_for(tmp_path):
-    touch(tmp_path / "notes.txt", tmp_path / "recordings" / "a.avi")
-    with pytest.raises(DataError, match=r"looked for videos, .*normal/.*; seen: recordings/ \(not normal/.*normal/"):
+    touch(tmp_path / "notes.txt", tmp_path / "recordings" / "a.zip")
+    told = r"looked for videos, .*normal/.*; seen: recordings/a\.zip \(an archive: unpack it\)\. Name the folder"
+    with pytest.raises(DataError, match=told):
         recognise(tmp_path)
 
 

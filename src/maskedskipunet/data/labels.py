@@ -45,13 +45,19 @@ class LabelSource:
 
     path: the file. kind: how it is written; `volume` is masks, a frame with any pixel of which is anomalous.
     ranges: the video's anomalous frames where the file states several videos and was read already, else None.
-    clip: which of the file's videos, from 1.
+    clip: which of the file's videos, from 1. of_clips: how many videos it states. frames: how many frames it states
+    the video to have. cut: ranges may run past the end, as some published files do; what lies beyond counts nothing.
+    called: what to call the label set, where the file's name does not tell it.
     """
 
     path: Path
     kind: LabelKind
     ranges: Ranges | None = None
     clip: int | None = None
+    of_clips: int | None = None
+    frames: int | None = None
+    cut: bool = False
+    called: str | None = None
 
 
 class _Span(NamedTuple):
@@ -66,9 +72,16 @@ def labels_for(source: LabelSource, frame_count: int) -> Labels:
     Raises LabelError when the file cannot be read or does not fit the video: a range beyond its end
     or back to front, another number of labels than frames, a value that is neither 0 nor 1.
     """
+    if source.frames is not None and source.frames != frame_count:
+        fault = f"found {source.frames} labels, expected {frame_count}, one a frame"
+        raise LabelError(fault, str(source.path), _ONE_A_FRAME)
     if source.ranges is not None or source.kind in _COUNTED_FROM_ONE:
         place = f"clip {source.clip}" if source.clip else ""
         spans = [_Span(place, start, end) for start, end in _ranges_of_clip(source)]
+        if source.cut:
+            spans = [
+                _Span(place, start, min(end, frame_count - 1)) for place, start, end in spans if start < frame_count
+            ]
     elif source.kind == "npy":
         return _of_length(_npy_labels(source.path), frame_count, source.path)
     elif source.kind == "volume":
@@ -131,10 +144,11 @@ def joined_ranges(path: Path, frame_counts: Sequence[int]) -> list[Ranges]:
     if len(labels) != sum(frame_counts):
         fault = f"found {len(labels)} labels, but the {len(frame_counts)} test clips have {sum(frame_counts)} frames"
         raise LabelError(fault, str(path), "Use the file that was made for these clips, or remove it")
-    return [_ranges(part) for part in np.split(labels, np.cumsum(frame_counts)[:-1])]
+    return [ranges_of(part) for part in np.split(labels, np.cumsum(frame_counts)[:-1])]
 
 
-def _ranges(labels: Labels) -> Ranges:
+def ranges_of(labels: Labels) -> Ranges:
+    """The anomalous ranges of a video's labels, one a frame."""
     edges = np.flatnonzero(np.diff(labels.astype(np.int8), prepend=0, append=0)).tolist()
     return tuple((start, end - 1) for start, end in zip(edges[::2], edges[1::2], strict=True))
 
