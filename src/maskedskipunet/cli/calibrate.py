@@ -61,7 +61,8 @@ def run(arguments: Sequence[str]) -> int:
         "--starts",
         type=str,
         metavar="PATTERN",
-        help="When files start, by their names: %H for 13.mp4, %Y-%m-%d_%H-%M-%S (default: as their containers say).",
+        help="When files start, by their names and folders: %H for 13.mp4, %Y-%m-%d/%H/*/%M.%S, where * is any text; "
+        "utc: before it for names in UTC (default: as their containers say).",
     )
     parser.add(
         "--pictures",
@@ -83,9 +84,10 @@ def run(arguments: Sequence[str]) -> int:
     from maskedskipunet.workflows.calibrate import calibrate
     from maskedskipunet.workflows.gathering import find_videos
 
+    progress = console.make_progress()
     result = calibrate(
         find_model(options.model),
-        find_videos(options.sources),
+        find_videos(options.sources, progress.note),
         Budget(alarms, per),
         exclude=[name.strip() for name in (options.exclude or "").split(",") if name.strip()],
         interval_h=options.interval_hours,
@@ -95,7 +97,7 @@ def run(arguments: Sequence[str]) -> int:
         on_bad_frame=options.on_bad_frame,
         ignore=options.ignore,
         device=options.device,
-        progress=console.make_progress(),
+        progress=progress,
     )
     setting = result.calibration.alarm
     assert setting is not None

@@ -194,9 +194,13 @@ def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
         ("test", size.test_clips, size.test_frames),
     ):
         here = _totals(row for row in rows if row.split == split)
-        if here.videos and (here.videos, here.frames) != (clips, frames):
-            official = f"{size.name} officially has {clips} clips and {frames:,} frames"
-            notes.append(f"{split}: {official}, here are {here.videos} and {here.frames:,}")
+        if here.videos and (here.videos != clips or frames not in (None, here.frames)):
+            official = f"{size.name} officially has {clips} clips" + (
+                "" if frames is None else f" and {frames:,} frames"
+            )
+            notes.append(
+                f"{split}: {official}, here are {here.videos}" + ("" if frames is None else f" and {here.frames:,}")
+            )
     return notes
 
 

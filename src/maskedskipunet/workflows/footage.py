@@ -23,6 +23,8 @@ from maskedskipunet.inference.ignoring import IgnoredParts
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.progress import Progress
 
+NOTES_SHOWN = 5
+
 
 @dataclass(frozen=True)
 class LabelledVideo:
@@ -46,7 +48,7 @@ def training_clips(
 
     Raises DataError when there is no footage to train on or too little of it, or none of the scene asked for.
     """
-    items, sources = training_sources(config, how)
+    items, sources = training_sources(config, how, progress)
     for source in sources:
         require_rate(source.probe(), how.fps, str(source.path))
     requests = [
@@ -80,13 +82,29 @@ def training_clips(
     return train, holdback
 
 
-def training_sources(config: DataConfig, how: InputFormat) -> tuple[Sequence[VideoItem], list[Source]]:
-    """The videos to train on. Raises DataError where there are none, or none of the scene asked for."""
+def training_sources(
+    config: DataConfig, how: InputFormat, progress: Progress | None = None
+) -> tuple[Sequence[VideoItem], list[Source]]:
+    """The videos to train on. progress: is told what lies there and is left out.
+
+    Raises DataError where there are none, or none of the scene asked for.
+    """
     dataset = recognise(config.footage)
     if not dataset.train:
-        raise DataError("there is no normal footage to train on", str(config.footage), training_places(dataset))
+        seen = f"; seen: {', '.join(dataset.ignored[:NOTES_SHOWN])}" if dataset.ignored else ""
+        fault = f"there is no normal footage to train on{seen}"
+        raise DataError(fault, str(config.footage), training_places(dataset))
+    if progress is not None:
+        _note_left_out(dataset, progress)
     items = clips_of_scene(dataset.train, config.scene, config.footage)
     return items, [source_of(item.path, how, config.on_bad_frame) for item in items]
+
+
+def _note_left_out(dataset: Dataset, progress: Progress) -> None:
+    for note in dataset.ignored[:NOTES_SHOWN]:
+        progress.note(f"not trained on: {note}")
+    if (more := len(dataset.ignored) - NOTES_SHOWN) > 0:
+        progress.note(f"and {more} more notes, which `maskedskipunet check {dataset.root}` gives")
 
 
 def common_rate(sources: Sequence[Source]) -> float | None:
@@ -99,7 +117,16 @@ def common_rate(sources: Sequence[Source]) -> float | None:
 
 def training_places(dataset: Dataset) -> str:
     """The cure for a data set without training videos."""
-    places = {"ucsd": "Train/", "avenue": "training_videos/", "shanghaitech": "training/videos/"}
+    places = {
+        "ucsd": "Train/",
+        "street_scene": "Train/",
+        "avenue": "training_videos/",
+        "shanghaitech": "training/videos/",
+        "nwpu_campus": "videos/Train/",
+        "msad": "MSAD_normal_training_blur/",
+        "corridor": "Train/",
+        "ucf_crime": "Training_Normal_Videos_Anomaly/",
+    }
     if dataset.layout in places:
         return f"Put training clips under {places[dataset.layout]}"
     return "Put normal videos under normal/, train/ or training/"
