@@ -130,6 +130,31 @@ def test_ground_truth_for_another_number_of_clips_is_refused_with_both_numbers(u
         recognise(ucsd)
 
 
+def test_a_part_of_ucsd_takes_the_ranges_of_its_clips_by_their_numbers_and_says_so(ucsd):
+    ground_truth(ucsd / "Test" / "UCSDped2.m", "1:1", "2:2", "3:3", "1:3")
+    shutil.rmtree(ucsd / "Test" / "Test001")
+    shutil.rmtree(ucsd / "Test" / "Test001_gt")
+    images(ucsd / "Test" / "Test004", suffix=".tif")
+    dataset = recognise(ucsd)
+    assert [labels_for(item.labels, 3).tolist() for item in dataset.test] == [[0, 1, 0], [1, 1, 1]]
+    assert dataset.ignored == ("the labels of 2 of 4 clips in UCSDped2.m (here are Test002, Test004 alone)",)
+
+
+def test_a_part_of_avenue_as_frames_takes_the_ranges_of_its_clips_by_their_numbers(frames):
+    ground_truth_mat(frames / "avenue.mat", [[1], [1]], [[2], [2]], [[3], [3]])
+    (frames / "testing" / "frames" / "1").rename(frames / "testing" / "frames" / "03")
+    dataset = recognise(frames)
+    assert [labels_for(item.labels, 3).tolist() for item in dataset.test] == [[0, 1, 0], [0, 0, 1]]
+    assert dataset.ignored == ("the labels of 1 of 3 clips in avenue.mat (here are 2, 03 alone)",)
+
+
+def test_a_part_whose_names_do_not_tell_which_clips_it_has_is_refused(frames):
+    ground_truth_mat(frames / "ped2.mat", [[1], [1]], [[2], [2]], [[3], [3]])
+    (frames / "testing" / "frames" / "1").rename(frames / "testing" / "frames" / "first")
+    with pytest.raises(LabelError, match=r"states 3 clips, but there are 2 test clips"):
+        recognise(frames)
+
+
 def test_two_files_of_ground_truth_are_refused(ucsd):
     ground_truth(ucsd / "Test" / "UCSDped1.m", "1:2", "1:2")
     with pytest.raises(LabelError, match=r"UCSDped1\.m and .*UCSDped2\.m"):

@@ -1,4 +1,4 @@
-"""Footage of several places, one camera each: the clips of one of them, by their names or by the folders they lie in."""
+"""Footage of several places, a camera each: the clips of one of them, by their names or the folders they lie in."""
 
 import re
 from collections.abc import Sequence

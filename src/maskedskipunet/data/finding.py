@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maskedskipunet.data.folders import Folders
-from maskedskipunet.data.foreign import may_hold_video, pictures_beside_frames, why_no_footage, why_no_video
+from maskedskipunet.data.foreign import may_hold_video, why_no_footage, why_no_video
 from maskedskipunet.data.images import is_image
-from maskedskipunet.data.naming import natural_key
+from maskedskipunet.data.naming import natural_key, pictures_beside_frames
 from maskedskipunet.data.video_files import is_video
 
 _NAMED_IN_A_NOTE = 3

@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
-from maskedskipunet.data.naming import visible_children
+from maskedskipunet.data.naming import pictures_beside_frames, visible_children
 from maskedskipunet.errors import ConfigError, DataError, FrameError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
@@ -29,10 +29,13 @@ def is_image(path: Path) -> bool:
 def image_files(folder: Path) -> list[Path]:
     """The images directly in a folder, in natural order, hidden ones left out.
 
-    A broken link stays in: it is a frame that is missing, and its place must not be closed up.
+    A broken link stays in: it is a frame that is missing, and its place must not be closed up. Pictures that are no
+    frames by their names (see `pictures_beside_frames`) are left out too.
     Raises DataError when the folder cannot be listed.
     """
-    return [child for child in visible_children(folder) if is_image(child) and not child.is_dir()]
+    images = [child for child in visible_children(folder) if is_image(child) and not child.is_dir()]
+    beside = pictures_beside_frames([image.name for image in images])
+    return [image for image in images if image.name not in beside]
 
 
 def read_image(path: Path) -> Image:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from maskedskipunet.data.datasets.items import Dataset, Layout, VideoItem, label_set
 from maskedskipunet.data.datasets.table import recognise
+from maskedskipunet.data.datasets.truth import labels_beside
 from maskedskipunet.data.naming import natural_key, visible_children
 
-__all__ = ["Dataset", "Layout", "VideoItem", "frame_masks", "label_set", "recognise"]
+__all__ = ["Dataset", "Layout", "VideoItem", "frame_masks", "label_set", "labels_beside", "recognise"]
 
 
 def frame_masks(item: VideoItem) -> list[Path]:

@@ -48,7 +48,7 @@ def require_pattern(starts: str) -> None:
         raise ConfigError(f"{starts!r} is in UTC and holds no date", "starts", cure)
     try:
         if not _is_own(pattern):
-            datetime.strptime(datetime(2000, 1, 1).strftime(pattern), pattern)
+            datetime.strptime(datetime(2000, 1, 1, tzinfo=UTC).strftime(pattern), pattern)
         elif _compiled(pattern) is None:
             raise ValueError(pattern)
     except (ValueError, re.error) as error:
@@ -101,7 +101,7 @@ def _read(name: str, pattern: str) -> datetime | None:
         return None
     told = dict(zip(compiled[1], match.groups(), strict=True))
     if (since := told.get("%s")) is not None:
-        return datetime.fromtimestamp(float(since) / (1000 if len(since) == 13 else 1), UTC)
+        return datetime.fromtimestamp(float(since) / (1000 if re.fullmatch("[0-9]{13}", since) else 1), UTC)
     return datetime.strptime("\n".join(told.values()), "\n".join(told))
 
 

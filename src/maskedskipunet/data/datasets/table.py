@@ -37,6 +37,7 @@ LAYOUTS: Sequence[Callable[[Path, Folders], Dataset | None]] = (
 """What each data set is recognised by, the first that fits; any folder of footage is the last resort."""
 
 _SEEN_SHOWN = 5
+_SEARCHED_WHOLE = ("ucf_crime", "xd_violence", "ubnormal")  # their own notes name every video that is not used
 
 
 def recognise(path: Path) -> Dataset:
@@ -86,6 +87,8 @@ def _single_video(path: Path) -> Dataset:
 
 def _loose_videos(dataset: Dataset, folders: Folders) -> list[str]:
     """Notes of videos that lie beside a data set's folders and belong to neither split."""
+    if dataset.layout in _SEARCHED_WHOLE:
+        return []
     used = {item.path for item in (*dataset.train, *dataset.test)}
     files = [file for file in folders.listing(dataset.root).files if may_hold_video(file) and is_video(file)]
     return notes(dataset.root, (file for file in files if file not in used), "beside the data set's folders")

@@ -21,6 +21,7 @@ from maskedskipunet.data.labels import (
     ucsd_ranges,
 )
 from maskedskipunet.data.video import probe_video
+from maskedskipunet.data.video_files import VIDEO_SUFFIXES
 from maskedskipunet.errors import LabelError
 
 ENDING = "_labels"
@@ -56,6 +57,17 @@ def labelled_items(
         replace(item, labels=source, masks=truth.masks.get(item.path), boxes=truth.boxes.get(item.path))
         for item, source in zip(items_of(paths, root, cameras), sources, strict=True)
     )
+
+
+def labels_beside(video: Path) -> LabelSource | None:
+    """The labels that lie beside a video (`NAME_labels.csv`, `.npy` or `.txt`), not yet read; None where none do.
+
+    Raises LabelError where several files state them.
+    """
+    folders = Folders()
+    listing = folders.listing(video.parent)
+    others = [*listing.folders, *(file for file in listing.files if file.suffix.lower() in VIDEO_SUFFIXES)]
+    return _labels_beside([*(child for child in others if child.name != video.name), video], folders)[-1]
 
 
 def truths_of_all(folders: Folders, places: Iterable[Path]) -> list[Path]:

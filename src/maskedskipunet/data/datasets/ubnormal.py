@@ -17,7 +17,7 @@ _CALLED = "tracks in NAME_annotations/, a frame within any track is anomalous"
 
 
 def recognise_ubnormal(root: Path, folders: Folders) -> Dataset | None:
-    """UBnormal's layout; None where no video is named as its videos are.
+    """UBnormal's layout; None where most videos are not named as its videos are.
 
     The split is that of the authors' lists (normal_training_video_names.txt and so on), where these are there. Without
     them normal videos are for training and abnormal ones for the test, and a note says so.
@@ -27,11 +27,12 @@ def recognise_ubnormal(root: Path, folders: Folders) -> Dataset | None:
         return None
     found = find_footage(root, folders, lambda folder: "annotations" if _is_annotations(folder) else None)
     videos = [path for path in found.videos if _VIDEO.fullmatch(path.stem)]
+    if len(videos) * 2 < len(found.videos):
+        return None
     split = _split(folders.files(inside, ".txt"))
-    train = [path for path in videos if not _is_abnormal(path) and split.get(path.stem, "training") == "training"]
-    test = [
-        path for path in videos if split.get(path.stem, "test" if _is_abnormal(path) and not split else "") == "test"
-    ]
+    parts = {path: _part(path, split) for path in videos}
+    train = [path for path in videos if parts[path] == "training" and not _is_abnormal(path)]
+    test = [path for path in videos if parts[path] == "test"]
     used = {*train, *test}
     others = [LeftOut(path, _why(path, split)) for path in found.videos if path not in used]
     annotations = {path: path.parent / f"{path.stem}_annotations" for path in test if _is_abnormal(path)}
@@ -61,10 +62,15 @@ def _split(files: Iterable[Path]) -> dict[str, str]:
     return split
 
 
+def _part(path: Path, split: dict[str, str]) -> str:
+    """The split that a video is of; without lists normal ones are for training, abnormal ones for the test."""
+    return split.get(path.stem, "") if split else "test" if _is_abnormal(path) else "training"
+
+
 def _why(path: Path, split: dict[str, str]) -> str:
     if split.get(path.stem) == "validation":
         return "videos of the validation split"
-    if _is_abnormal(path):
+    if split.get(path.stem) == "training":
         return "abnormal videos of the training split"
     return "videos of no list of the split" if _VIDEO.fullmatch(path.stem) else "no video of UBnormal"
 

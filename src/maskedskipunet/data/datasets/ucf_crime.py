@@ -40,12 +40,18 @@ def recognise_ucf_crime(root: Path, folders: Folders) -> Dataset | None:
         elif path.stem.casefold().startswith("normal_videos"):
             train.append(path)
         else:
-            left_out.append(LeftOut(path, "anomalous videos of the training split"))
+            left_out.append(LeftOut(path, _why(path, has_split=bool(tested or labels))))
         seen.add(name)
     train, test = _in_order(train, found.videos), _in_order(test, found.videos)
     shipped = {path: labels[path.stem.casefold()] for path in test if path.stem.casefold() in labels}
     items = labelled_items(test, root, folders, Truth(shipped=shipped))
     return Dataset("ucf_crime", root, items_of(train, root), items, tuple(notes_of(left_out, root)))
+
+
+def _why(path: Path, *, has_split: bool) -> str:
+    if not re.fullmatch(r"[a-z]+[0-9]+_x264", path.stem.casefold()):
+        return "no video of UCF-Crime"
+    return "anomalous videos of the training split" if has_split else "anomalous videos, of no list of the test split"
 
 
 def _labels(text: Path | None) -> dict[str, LabelSource]:
