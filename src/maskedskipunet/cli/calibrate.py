@@ -79,15 +79,19 @@ def run(arguments: Sequence[str]) -> int:
     if options.starts is not None and options.parts is None:
         raise UsageError("--starts is of use with --parts alone", "calibrate", "Give --parts, or leave it out")
 
+    from maskedskipunet.data.foreign import says_anomalous
     from maskedskipunet.detection.budget import Budget
     from maskedskipunet.detection.day import read_parts
     from maskedskipunet.workflows.calibrate import calibrate
     from maskedskipunet.workflows.gathering import find_videos
 
     progress = console.make_progress()
+    videos = find_videos(options.sources, progress.note)
+    for odd in [video.name for video in videos if says_anomalous(Path(video.name))]:
+        progress.note(f"{odd}: its name says anomalous, and normal footage is wanted: leave it out with --exclude")
     result = calibrate(
         find_model(options.model),
-        find_videos(options.sources, progress.note),
+        videos,
         Budget(alarms, per),
         exclude=[name.strip() for name in (options.exclude or "").split(",") if name.strip()],
         interval_h=options.interval_hours,

@@ -8,7 +8,7 @@ from maskedskipunet.data.datasets.notes import notes, unused_labels
 from maskedskipunet.data.datasets.truth import Truth, is_archive, labelled_items, one_truth
 from maskedskipunet.data.finding import Footage, LeftOut, cameras_of, find_footage, notes_of
 from maskedskipunet.data.folders import Folders
-from maskedskipunet.data.foreign import is_set_aside, says_anomalous
+from maskedskipunet.data.foreign import is_set_aside
 from maskedskipunet.errors import DataError
 
 TRAIN_NAMES = ("normal", "train", "training")
@@ -19,8 +19,7 @@ _NO_PART = "not normal/, train/, training/, test/ or testing/"
 def recognise_folder(root: Path, folders: Folders) -> Dataset:
     """Any folder: where one below is named for normal footage, that alone is trained on; else all footage below.
 
-    Folders that are named for a test, a calibration or the like, and videos whose names say that they are anomalous,
-    are never trained on.
+    Folders that are named for a test, a calibration or the like are never trained on.
     Raises DataError where several folders below are data sets of their own.
     """
     train_folders, test_folders = folders.named([root], *TRAIN_NAMES), folders.named([root], *TEST_NAMES)
@@ -34,11 +33,9 @@ def recognise_folder(root: Path, folders: Folders) -> Dataset:
     else:
         found = _normal(root, folders)
         others = set()
-    train = [path for path in found.videos if not says_anomalous(path.relative_to(root))]
-    anomalous = [LeftOut(path, "its name says anomalous") for path in found.videos if path not in set(train)]
     tests = {folder: find_footage(folder, folders) for folder in test_folders}
     test = [path for footage in tests.values() for path in footage.videos]
-    left_out = [*anomalous, *found.left_out, *(one for footage in tests.values() for one in footage.left_out)]
+    left_out = [*found.left_out, *(one for footage in tests.values() for one in footage.left_out)]
     archives = [file for file in folders.files((root, *test_folders), ".npz") if is_archive(file)]
     truth = one_truth(archives) if test else None
     items = labelled_items(test, root, folders, Truth(truth), _cameras(test, root))
@@ -49,7 +46,7 @@ def recognise_folder(root: Path, folders: Folders) -> Dataset:
         *notes_of([one for one in left_out if one.path not in parts], root),
         *unused_labels(root, items, folders),
     )
-    return Dataset("folder", root, items_of(train, root, _cameras(train, root)), items, ignored)
+    return Dataset("folder", root, items_of(found.videos, root, _cameras(found.videos, root)), items, ignored)
 
 
 def _normal(root: Path, folders: Folders) -> Footage:

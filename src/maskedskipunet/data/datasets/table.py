@@ -16,8 +16,9 @@ from maskedskipunet.data.datasets.ubnormal import recognise_ubnormal
 from maskedskipunet.data.datasets.ucf_crime import recognise_ucf_crime
 from maskedskipunet.data.datasets.ucsd import looks_like_ucsd, recognise_ucsd, truth_files
 from maskedskipunet.data.datasets.xd_violence import recognise_xd_violence
+from maskedskipunet.data.finding import LeftOut, notes_of
 from maskedskipunet.data.folders import Folders
-from maskedskipunet.data.foreign import may_hold_video
+from maskedskipunet.data.foreign import may_hold_video, says_anomalous
 from maskedskipunet.data.images import is_image
 from maskedskipunet.data.naming import visible_children
 from maskedskipunet.data.video_files import VIDEO_SUFFIXES, is_video
@@ -72,6 +73,8 @@ def recognise(path: Path) -> Dataset:
         dataset = replace(dataset, ignored=(*dataset.ignored, *_loose_videos(dataset, folders)))
     elif not ucsd:
         dataset = recognise_folder(path, folders)
+    if dataset is not None:
+        dataset = _without_anomalous(dataset)
     if dataset is None or not (dataset.train or dataset.test):
         raise _nothing_found(path, folders, ucsd, () if dataset is None else dataset.ignored)
     return dataset
@@ -83,6 +86,15 @@ def _single_video(path: Path) -> Dataset:
     suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
     cure = "Name its folder" if is_image(path) else f"Name a file that ends in {suffixes}, or whose content is video"
     raise DataError("the file is no video", str(path), cure)
+
+
+def _without_anomalous(dataset: Dataset) -> Dataset:
+    """The same without training videos whose place or name says that they show anomalies, and a note of them."""
+    root = dataset.root
+    odd = [item.path for item in dataset.train if says_anomalous(item.path.relative_to(root))]
+    train = tuple(item for item in dataset.train if item.path not in set(odd))
+    found = notes_of((LeftOut(path, "its name says anomalous") for path in odd), root)
+    return replace(dataset, train=train, ignored=(*dataset.ignored, *found)) if odd else dataset
 
 
 def _loose_videos(dataset: Dataset, folders: Folders) -> list[str]:
