@@ -184,7 +184,7 @@ def test_region_and_track_figures_of_street_scene_are_from_its_own_boxes(cli, co
     answer = cli("evaluate", "out", "--data", "data", "--maps", "out/maps", "--json", "figures.json")
     assert answer.code == 0, answer.err
     figures = json.loads((place / "figures.json").read_text())
-    assert (figures["regions_from"], figures["regions"], figures["tracks"]) == ("boxes", 3, 2)
+    assert (figures["regions_from"], figures["regions"], figures["tracks"]) == ("boxes", 3, 1)  # by masks, 2 tracks
     assert 0 <= figures["rbdc"] <= 1
     assert "2 clips with boxes" in answer.out
 
@@ -197,8 +197,8 @@ def test_a_film_beside_training_and_a_folder_of_calibration_footage_are_left_out
     trained = cli("train", "--data", "footage", *small)
     assert trained.code == 0, trained.err
     told = " ".join(trained.err.split())
-    assert "not trained on: friday.mp4 (beside training/)" in told
-    assert "not trained on: calibration/ (not normal/, train/, training/, test/ or testing/)" in told
+    assert "not used: friday.mp4 (beside training/)" in told
+    assert "not used: calibration/ (not normal/, train/, training/, test/ or testing/)" in told
     checked = cli("check", "footage")
     assert "train: 1 clip, 6 frames\n" in checked.out
 

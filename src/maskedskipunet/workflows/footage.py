@@ -102,7 +102,7 @@ def training_sources(
 
 def _note_left_out(dataset: Dataset, progress: Progress) -> None:
     for note in dataset.ignored[:NOTES_SHOWN]:
-        progress.note(f"not trained on: {note}")
+        progress.note(f"not used: {note}")
     if (more := len(dataset.ignored) - NOTES_SHOWN) > 0:
         progress.note(f"and {more} more notes, which `maskedskipunet check {dataset.root}` gives")
 
