@@ -113,6 +113,12 @@ def test_recorders_suffixes_are_videos(make: Make, suffix: str) -> None:
     assert [item.path.name for item in recognise(root).train] == [f"a.{suffix}"]
 
 
+def test_a_pipe_that_is_named_as_a_video_is_left_out_with_a_note(make: Make) -> None:
+    root = make("a.mp4")
+    os.mkfifo(root / "pipe.mp4")
+    assert (found(root), notes(root)) == (["a.mp4"], ["pipe.mp4 (not a plain file)"])
+
+
 # What is no footage
 
 

@@ -23,7 +23,6 @@ FORMATS = {
     "nut": ("nut", "mpeg4"),
     "mxf": ("mxf", "mpeg2video"),
     "y4m": ("yuv4mpegpipe", "wrapped_avframe"),
-    "gif": ("gif", "gif"),
 }
 
 
@@ -37,7 +36,7 @@ def written(tmp_path: Path) -> Callable[[str, str], Path]:
         with av.open(str(path), "w", format=container_format) as container:
             stream = container.add_stream(codec, rate=25)
             stream.width, stream.height = 64, 64
-            stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+            stream.pix_fmt = "yuv420p"
             for _ in range(10):
                 picture = noise.integers(0, 255, (64, 64, 3)).astype(np.uint8)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))

@@ -98,7 +98,7 @@ class _Search:
         self.found.left_out += [LeftOut(link, "a broken link") for link in listing.broken]
         if listing.is_closed:
             self.found.left_out.append(LeftOut(folder, "cannot be listed"))
-        videos = [file for file in listing.files if may_hold_video(file) and is_video(file)]
+        videos = [file for file in listing.files if may_hold_video(file) and file.is_file() and is_video(file)]
         images = [file for file in listing.files if is_image(file)]
         taken = len(self.found.videos)
         for child in listing.folders:

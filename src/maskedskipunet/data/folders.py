@@ -15,7 +15,7 @@ from maskedskipunet.data.naming import is_hidden, natural_key
 class Listing:
     """A folder's visible children, each kind in natural order.
 
-    broken: links that lead nowhere. is_closed: whether the folder cannot be listed.
+    files: pipes and devices too, which no reader takes. broken: links that lead nowhere. is_closed: whether the folder cannot be listed.
     """
 
     folders: tuple[Path, ...] = ()
@@ -71,10 +71,10 @@ def _list(folder: Path) -> Listing:
                 kind = _kind(entry, child)
                 if kind == "folder":
                     folders.append(child)
-                elif kind == "file":
-                    files.append(child)
                 elif kind == "broken":
                     broken.append(child)
+                else:
+                    files.append(child)
     except OSError:
         return Listing(is_closed=True)
     return Listing(_in_order(folders), _in_order(files), _in_order(broken))
@@ -84,13 +84,10 @@ def _in_order(paths: list[Path]) -> tuple[Path, ...]:
     return tuple(sorted(paths, key=lambda path: natural_key(path.name)))
 
 
-def _kind(entry: "os.DirEntry[str]", child: Path) -> Literal["folder", "file", "broken", "other"]:
+def _kind(entry: "os.DirEntry[str]", child: Path) -> Literal["folder", "file", "broken"]:
     """What a child is. A link to an image that is gone stays a file: it is a frame that is missing."""
     with suppress(OSError):  # a link that leads to itself
         if entry.is_dir():
             return "folder"
-        if entry.is_file():
-            return "file"
-    if not entry.is_symlink() or child.exists():
-        return "other"  # a pipe, a socket, a device
-    return "file" if is_image(child) else "broken"
+    is_gone = entry.is_symlink() and not child.exists()
+    return "broken" if is_gone and not is_image(child) else "file"

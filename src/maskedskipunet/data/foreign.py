@@ -41,7 +41,7 @@ _SET_ASIDE = _words(
 )
 _ANOMALOUS = re.compile(
     r"(?<![a-z])(?<!non[-_ ])(?<!no[-_ ])(?<!without[-_ ])(?:abnormal|anomal(?:y|ies|ous)?)(?![a-z])(?![-_ ]?detect)"
-    r"|_label_(?:B[1-6]|G)(?![a-z0-9])",
+    r"|(?<![a-z0-9])label_(?:B[1-6]|G)(?![a-z0-9])",
     re.IGNORECASE,
 )
 _ARCHIVES = _words(".7z .bz2 .gz .rar .tar .tgz .xz .zip")
@@ -104,6 +104,8 @@ def says_anomalous(relative: Path) -> bool:
 def why_no_video(file: Path) -> str | None:
     """Why a file that is no video is worth a word; None for images, labels, notes and the like, which are expected."""
     suffix = file.suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
+        return "not a plain file"
     if suffix in _ARCHIVES:
         return "an archive: unpack it"
     if suffix in _UNFINISHED:

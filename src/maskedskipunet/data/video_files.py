@@ -21,7 +21,6 @@ _SIGNATURES = (
     b"DKIF",  # IVF
     b"YUV4MPEG2",
     b"nut/multimedia container",
-    b"GIF8",
     b"\x00\x00\x01\xba",  # MPEG program stream
     b"\x00\x00\x01\xb3",  # MPEG-1 and MPEG-2 video
 )

@@ -102,7 +102,11 @@ def _loose_videos(dataset: Dataset, folders: Folders) -> list[str]:
     if dataset.layout in _SEARCHED_WHOLE:
         return []
     used = {item.path for item in (*dataset.train, *dataset.test)}
-    files = [file for file in folders.listing(dataset.root).files if may_hold_video(file) and is_video(file)]
+    files = [
+        file
+        for file in folders.listing(dataset.root).files
+        if may_hold_video(file) and file.is_file() and is_video(file)
+    ]
     return notes(dataset.root, (file for file in files if file not in used), "beside the data set's folders")
 
 
