@@ -15,7 +15,8 @@ from maskedskipunet.data.naming import is_hidden, natural_key
 class Listing:
     """A folder's visible children, each kind in natural order.
 
-    files: pipes and devices too, which no reader takes. broken: links that lead nowhere. is_closed: whether the folder cannot be listed.
+    files: pipes and devices too, which no reader takes. broken: links that lead nowhere. is_closed: whether the folder
+    cannot be listed.
     """
 
     folders: tuple[Path, ...] = ()
