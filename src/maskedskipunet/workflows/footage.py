@@ -25,6 +25,8 @@ from maskedskipunet.input_format import InputFormat
 from maskedskipunet.progress import Progress
 from maskedskipunet.scoring.ignored import IgnoredRegions
 
+NOTES_SHOWN = 5
+
 
 @dataclass(frozen=True)
 class LabelledVideo:
@@ -54,7 +56,7 @@ def training_clips(
 
     Raises DataError when there is no footage to train on or too little of it, or none of the scene asked for.
     """
-    items, sources = training_sources(config, input_format)
+    items, sources = training_sources(config, input_format, progress)
     require_rates({str(source.path): source.probe() for source in sources}, input_format.fps, str(config.footage))
     requests = [
         StoreRequest(name=item.name, source=source, max_frames=share)
@@ -87,13 +89,29 @@ def training_clips(
     return train, holdback
 
 
-def training_sources(config: DataConfig, input_format: InputFormat) -> tuple[Sequence[VideoItem], list[Source]]:
-    """The videos to train on. Raises DataError where there are none, or none of the scene asked for."""
+def training_sources(
+    config: DataConfig, input_format: InputFormat, progress: Progress | None = None
+) -> tuple[Sequence[VideoItem], list[Source]]:
+    """The videos to train on. progress: is told what lies there and is left out.
+
+    Raises DataError where there are none, or none of the scene asked for.
+    """
     dataset = recognise(config.footage)
     if not dataset.train:
-        raise DataError("there is no normal footage to train on", str(config.footage), training_places(dataset))
+        seen = f"; seen: {', '.join(dataset.ignored[:NOTES_SHOWN])}" if dataset.ignored else ""
+        fault = f"there is no normal footage to train on{seen}"
+        raise DataError(fault, str(config.footage), training_places(dataset))
+    if progress is not None:
+        _note_left_out(dataset, progress)
     items = clips_of_scene(dataset.train, config.scene, config.footage)
     return items, [source_of(item.path, input_format, config.on_bad_frame) for item in items]
+
+
+def _note_left_out(dataset: Dataset, progress: Progress) -> None:
+    for note in dataset.ignored[:NOTES_SHOWN]:
+        progress.note(f"not used: {note}")
+    if (more := len(dataset.ignored) - NOTES_SHOWN) > 0:
+        progress.note(f"and {more} more notes, which `maskedskipunet check {dataset.root}` gives")
 
 
 def common_rate(sources: Sequence[Source]) -> float | None:
@@ -121,7 +139,16 @@ def note_other_rates(sources: Sequence[Source], input_format: InputFormat, progr
 
 def training_places(dataset: Dataset) -> str:
     """The cure for a data set without training videos."""
-    places = {"ucsd": "Train/", "avenue": "training_videos/", "shanghaitech": "training/videos/"}
+    places = {
+        "ucsd": "Train/",
+        "street_scene": "Train/",
+        "avenue": "training_videos/",
+        "shanghaitech": "training/videos/",
+        "nwpu_campus": "videos/Train/",
+        "msad": "MSAD_normal_training_blur/",
+        "corridor": "Train/",
+        "ucf_crime": "Training_Normal_Videos_Anomaly/",
+    }
     if dataset.layout in places:
         return f"Put training clips under {places[dataset.layout]}"
     return "Put normal videos under normal/, train/ or training/"
