@@ -17,6 +17,7 @@ from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Progress
 from maskedskipunet.runs import RunFolder, create_run, describe_environment, point_latest_elsewhere, write_json
 from maskedskipunet.training.config import TrainConfig
+from maskedskipunet.training.one_process import in_one_process
 from maskedskipunet.workflows.footage import training_clips
 
 REPEATED = 8  # how often an epoch shows each marked clip
@@ -60,7 +61,8 @@ def fine_tuned(
         fault = f"no {length} good frames follow one another in the clips"
         raise DataError(fault, str(marked[0]), "Mark longer events")
     own, holdback = _own_clips(config, length, progress)
-    from maskedskipunet.training.fit import fit  # Lightning takes seconds to import; bad input is told before
+    with in_one_process():  # Lightning reads ranks when it is imported
+        from maskedskipunet.training.fit import fit  # takes seconds to import; bad input is told before
 
     new = create_run(config.runs)
     try:

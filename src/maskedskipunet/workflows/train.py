@@ -25,6 +25,7 @@ from maskedskipunet.runs import (
     write_json,
 )
 from maskedskipunet.training.config import TrainConfig
+from maskedskipunet.training.one_process import in_one_process
 from maskedskipunet.workflows.calibration import calibrate_on_holdback, calibration_of
 from maskedskipunet.workflows.estimate import (
     clip_flops,
@@ -180,7 +181,8 @@ def _fit(
     *,
     resume: bool,
 ) -> None:
-    from maskedskipunet.training.fit import fit  # Lightning takes seconds to import; bad input is told before
+    with in_one_process():  # Lightning reads ranks when it is imported
+        from maskedskipunet.training.fit import fit  # takes seconds to import; bad input is told before
 
     weights_bytes = BYTES_A_WEIGHT * sum(weight.numel() for weight in network.state_dict().values())
     whole_bytes = weights_bytes * (config.training.epochs + 1 + 2 * STATE_COPIES)  # a new state comes beside the old
