@@ -69,7 +69,7 @@ HOMES = {
     "numpy": {"data", "inference", "detection", "evaluation", "view", "monitor", "workflows", "cli"},
     "paho": {"monitor"},
     "prometheus_client": {"monitor"},
-    "pyarrow": {"evaluation", "records", "workflows"},
+    "pyarrow": {"data", "evaluation", "records", "workflows"},
     "rich": {"cli"},
     "safetensors": {"model"},
     "scipy": {"data", "evaluation", "detection"},

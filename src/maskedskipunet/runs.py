@@ -1,7 +1,6 @@
 """The run folder: its names, its number, and what it says of how it came to be."""
 
 import csv
-import fcntl
 import json
 import os
 import platform
@@ -14,7 +13,7 @@ from typing import Any
 import yaml
 
 from maskedskipunet.errors import RunError
-from maskedskipunet.files import read_text, require_writable, whole_file
+from maskedskipunet.files import lock_file, read_text, require_writable, whole_file
 from maskedskipunet.machine import cores, instruction_set, memory_gb, processor
 from maskedskipunet.plain_yaml import LARGEST_BYTES, ValueLoader
 
@@ -75,7 +74,7 @@ class RunFolder:
         """
         with (self.path / ".lock").open("a") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_file(file, wait=False)
             except OSError as error:
                 cure = "Wait for it, or end it first"
                 raise RunError("another process is training this run", str(self.path), cure) from error

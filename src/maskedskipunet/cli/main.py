@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 from maskedskipunet import __version__
 from maskedskipunet.cli.lines import one_line
 from maskedskipunet.errors import MaskedSkipUNetError
+from maskedskipunet.files import require_supported_system
 from maskedskipunet.machine import keep_memory, share_cores
 
 COMMANDS: Mapping[str, str] = {
@@ -95,6 +96,7 @@ def _run(command: str, *rest: str) -> int:
         near = get_close_matches(command, COMMANDS, 1)
         hint = f"Perhaps {near[0]} is meant." if near else f"Choose one of {', '.join(COMMANDS)}."
         return refuse(f"there is no command {command!r}. {hint}")
+    require_supported_system()
     keep_memory()
     return int(import_module(f"maskedskipunet.cli.{command}").run(rest))
 
@@ -110,7 +112,9 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "`maskedskipunet COMMAND --help` tells a command's options.",
+            "  --help, --version",
+            "",
+            "`maskedskipunet COMMAND --help` shows a command's options.",
         ]
     )
 

@@ -8,13 +8,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
-from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.errors import RunError, WeightsError
@@ -116,12 +117,13 @@ def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[L.Callback]
 @contextmanager
 def _as_first_rank() -> Iterator[None]:
     """Lightning takes the process's rank from the environment when it is imported, and logs from rank 0 alone."""
-    before = rank_zero_only.rank
-    rank_zero_only.rank = 0
+    process: Any = rank_zero_only  # a function that carries the rank
+    before = process.rank
+    process.rank = 0
     try:
         yield
     finally:
-        rank_zero_only.rank = before
+        process.rank = before
 
 
 def _state(run: RunFolder, module: TrainingModule) -> str:
