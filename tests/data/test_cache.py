@@ -71,7 +71,7 @@ def test_frames_are_never_put_where_somebody_else_chose(without_home):
     (without_home / "theirs").mkdir()
     (without_home / f"maskedskipunet-{os.getuid()}").symlink_to(without_home / "theirs")
 
-    with pytest.raises(ConfigError, match="another user's.*--data.cache or MASKEDSKIPUNET_CACHE"):
+    with pytest.raises(ConfigError, match=r"another user's.*--data.cache or MASKEDSKIPUNET_CACHE"):
         cache_folder()
 
 

@@ -120,12 +120,16 @@ def test_stored_frames_are_on_disk_and_cannot_be_written_to(cache, videos):
         stored.frames[0] = 0
 
 
+def open_files():
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
 def test_stored_frames_keep_no_file_open_and_outlive_the_cache(cache, videos):
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     stored = store_videos(videos, SMALL, cache)
     frames = stored[0].frames.copy()
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
     shutil.rmtree(cache)
     assert np.array_equal(stored[0].frames, frames)
 

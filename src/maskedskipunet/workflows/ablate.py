@@ -18,7 +18,6 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import (
     RunFolder,
     create_run,
-    point_latest_elsewhere,
     require_free_name,
     write_csv,
     write_json,
@@ -78,14 +77,13 @@ def ablate(
         raise ConfigError("variants start at random", "start_from", "Leave it out")
     require_free_name(config.runs, config.name)
     test_videos(config.data, config.input_format)  # before hours of training
-    folder = create_run(config.runs, config.name).path
+    folder = create_run(config.runs, config.name, for_model=False).path
     write_yaml(folder / PLAN_NAME, {"variants": list(dict.fromkeys(variants)), "config": config.to_dict()})
     try:
         return _carry_on(folder, device, progress or Silent())
     except Exception:  # an interruption is none
         if not any(RunFolder(folder / variant).config.exists() for variant in variants):
             shutil.rmtree(folder)
-            point_latest_elsewhere(config.runs)
         raise
 
 

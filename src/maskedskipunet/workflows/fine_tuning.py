@@ -15,7 +15,14 @@ from maskedskipunet.data.store import StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Progress
-from maskedskipunet.runs import RunFolder, create_run, describe_environment, point_latest_elsewhere, write_json
+from maskedskipunet.runs import (
+    RunFolder,
+    create_run,
+    describe_environment,
+    point_latest,
+    point_latest_elsewhere,
+    write_json,
+)
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.training.one_process import in_one_process
 from maskedskipunet.workflows.footage import training_clips
@@ -71,6 +78,7 @@ def fine_tuned(
         with new.for_one_process():
             fit(network.train(), mixed(own, clips), holdback, training, new, seed=config.seed, progress=progress)
         yield new
+        point_latest(new)
     except BaseException:
         shutil.rmtree(new.path)
         point_latest_elsewhere(config.runs)

@@ -20,6 +20,7 @@ from maskedskipunet.runs import (
     RunFolder,
     create_run,
     describe_environment,
+    point_latest,
     point_latest_elsewhere,
     require_free_name,
     write_json,
@@ -70,6 +71,8 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
             shutil.rmtree(run.path)
             point_latest_elsewhere(config.runs)
         raise
+    finally:
+        point_latest(run)
     return run
 
 
@@ -81,8 +84,11 @@ def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
     """
     progress = progress or Silent()
     config = TrainConfig.from_dict(run.read_config(), str(run.config))
-    with advice_when_interrupted(partial(_how_to_go_on, run)), run.for_one_process():
-        _resume(run, config, progress)
+    try:
+        with advice_when_interrupted(partial(_how_to_go_on, run)), run.for_one_process():
+            _resume(run, config, progress)
+    finally:
+        point_latest(run)
     return run
 
 
