@@ -23,6 +23,7 @@ from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import ABANDONED_AFTER_S, StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import ConfigError, DataError, DiskSpaceError, FrameError
+from maskedskipunet.progress import Silent
 
 SMALL = StoreFormat(height_px=32, width_px=48, channels=3)
 Usage = namedtuple("Usage", "total used free")
@@ -118,6 +119,27 @@ def test_stored_frames_are_on_disk_and_cannot_be_written_to(cache, videos):
     assert not stored.frames.flags.writeable
     with pytest.raises(ValueError, match="read-only"):
         stored.frames[0] = 0
+
+
+@pytest.mark.parametrize(("size", "told"), [(1024, True), (32, False)])
+def test_what_decoded_frames_take_is_told_before_they_are_written(cache, videos, size, told):
+    class Listener(Silent):
+        def __init__(self):
+            self.notes = []
+
+        def note(self, message):
+            self.notes.append(message)
+
+    listener = Listener()
+    store_videos(videos[:1], StoreFormat(height_px=size, width_px=size, channels=3), cache, progress=listener)
+    if told:
+        (note,) = listener.notes
+        assert f"the decoded frames take 38.5 MB in {cache}" in note
+        assert "`maskedskipunet cache clear`" in note
+    else:
+        assert listener.notes == []
+    store_videos(videos[:1], StoreFormat(height_px=size, width_px=size, channels=3), cache, progress=listener)
+    assert len(listener.notes) == told  # nothing is decoded the second time
 
 
 def open_files():

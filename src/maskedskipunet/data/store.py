@@ -29,11 +29,12 @@ from maskedskipunet.data.images import image_files
 from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.errors import DataError
-from maskedskipunet.files import no_room_is_our_error, require_room, require_writable
+from maskedskipunet.files import no_room_is_our_error, readable_bytes, require_room, require_writable
 from maskedskipunet.progress import Advance, Progress, Silent
 
 STORE_VERSION = 2
 ABANDONED_AFTER_S = 600
+TOLD_FROM_BYTES = 10_000_000  # less is no news on any disk
 TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})  # no fault of the store's
 
 
@@ -96,13 +97,17 @@ def store_videos(
     if missing:
         require_writable(folder, cure=f"Name another with --data.cache or {CACHE_VARIABLE}")
         counts = [_expected_frames(request) for request, _ in missing]
+        needed_bytes = int(sum(counts) * how.frame_bytes * 1.02)
         require_room(
             folder,
-            int(sum(counts) * how.frame_bytes * 1.02),
+            needed_bytes,
             what=f"storing {sum(counts):,} frames of {how.width_px}x{how.height_px}",
             cure="Use --data.stride, --data.max_frames or a smaller --data.height_px and --data.width_px",
         )
         folder.mkdir(parents=True, exist_ok=True)
+        if needed_bytes >= TOLD_FROM_BYTES and progress is not None:
+            kept = f"the decoded frames take {readable_bytes(needed_bytes)} in {cache}"
+            progress.note(f"{kept}, kept for the next training; `maskedskipunet cache clear` frees it")
         with (progress or Silent()).stage("decoding footage", sum(counts)) as advance:
             _build_all(missing, how, workers or os.cpu_count() or 1, advance)
     return [_open(home, request.name) for request, home in zip(requests, homes, strict=True)]

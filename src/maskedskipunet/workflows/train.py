@@ -34,7 +34,7 @@ from maskedskipunet.workflows.estimate import (
     require_memory_for_network,
     training_hours,
 )
-from maskedskipunet.workflows.footage import common_rate, training_clips, training_sources
+from maskedskipunet.workflows.footage import common_rate, note_enlarged, training_clips, training_sources
 from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
 
 SLOW_TRAINING_H = 2.0  # from here on a person should know before it starts
@@ -56,6 +56,8 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
     require_memory_for_network(config.model)
     config, network = _start(_with_ignored(config))
     _require_memory_for_batch(config, 1)
+    if config.start_from is None:
+        note_enlarged(config.data, config.input_format, progress)
     clips = _clips(config, progress)
     _require_memory_for_batch(config, len(clips[0]))
     _warn_of_hours(config, len(clips[0]), progress)
