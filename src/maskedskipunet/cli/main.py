@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "ablate": "train and test the published variants into one table",
     "records": "check, export or prune the events that were recorded",
     "cache": "list or clear the decoded frames kept on disk",
+    "completion": "print what lets a shell complete commands and options",
 }
 DONE, PARTLY, REFUSED, INTERRUPTED = 0, 1, 2, 130
 NO_MEMORY = ("can't allocate memory", "out of memory")  # what torch says on the CPU and on a GPU
