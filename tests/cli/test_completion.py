@@ -63,5 +63,12 @@ def test_fish_understands_every_line(cli):
     subprocess.run(["fish", "--no-execute"], input=cli("completion", "fish").out, text=True, check=True)
 
 
+def test_the_script_is_written_into_a_file_where_one_is_named(cli, tmp_path):
+    answer = cli("completion", "fish", "--out", tmp_path / "completions" / "maskedskipunet.fish")
+
+    assert (answer.code, answer.out) == (0, "")
+    assert (tmp_path / "completions" / "maskedskipunet.fish").read_text() == cli("completion", "fish").out
+
+
 def test_another_shell_is_refused_with_those_that_there_are(cli):
     assert "bash" in cli("completion", "tcsh").refusal()

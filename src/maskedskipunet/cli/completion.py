@@ -5,10 +5,12 @@ The script holds all words, so that nothing is started when somebody presses the
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Literal
 
 from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import LIST_WORDS, PROGRAM, Parser, WordsListed
+from maskedskipunet.files import whole_file
 
 Words = Mapping[str, tuple[str, ...]]  # each option's values; under "" those of arguments that stand alone
 
@@ -37,15 +39,20 @@ def run(arguments: Sequence[str]) -> int:
         "completion",
         "bash|zsh|fish",
         'Print a script with which a shell completes commands and options. bash: eval "$(maskedskipunet completion '
-        'bash)" in ~/.bashrc; zsh: the same with zsh in ~/.zshrc; fish: maskedskipunet completion fish > '
-        "~/.config/fish/completions/maskedskipunet.fish.",
+        'bash)" in ~/.bashrc; zsh: the same with zsh in ~/.zshrc; fish: maskedskipunet completion fish '
+        "--out ~/.config/fish/completions/maskedskipunet.fish.",
     )
     parser.add("shell", type=Literal["bash", "zsh", "fish"], metavar="bash|zsh|fish", required=True, help="The shell.")
+    parser.add("--out", type=Path, metavar="FILE", help="Write the script into this file (default: it is printed).")
     options = parser.parse(arguments)
     from maskedskipunet.cli.main import COMMANDS  # which names this module too
 
     words = {command: words_of(command) for command in COMMANDS}
     lines = _fish(COMMANDS, words) if options.shell == "fish" else _bash(words, options.shell == "zsh")
+    if options.out is not None:
+        with whole_file(options.out) as part:
+            part.write_text("".join(f"{line}\n" for line in lines))
+        return 0
     for line in lines:
         console.say(line)
     return 0

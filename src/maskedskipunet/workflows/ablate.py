@@ -16,6 +16,7 @@ from maskedskipunet.model.config import VARIANTS
 from maskedskipunet.plain_yaml import LARGEST_BYTES, ValueLoader
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import (
+    LATEST,
     RunFolder,
     create_run,
     require_free_name,
@@ -88,8 +89,18 @@ def ablate(
 
 
 def resume_ablation(folder: Path, *, device: str = "auto", progress: Progress | None = None) -> Ablation:
-    """Go on with an interrupted ablation where it was. Raises RunError when the folder holds none."""
-    return _carry_on(folder, device, progress or Silent())
+    """Go on with an interrupted ablation where it was.
+
+    folder: `runs/latest` means the one begun last. Raises RunError when the folder holds none.
+    """
+    return _carry_on(_ablation_meant(folder), device, progress or Silent())
+
+
+def _ablation_meant(folder: Path) -> Path:
+    if folder.name != LATEST or (folder / PLAN_NAME).is_file():
+        return folder
+    plans = [plan for plan in folder.parent.glob(f"*/{PLAN_NAME}") if not plan.parent.is_symlink()]
+    return max(plans, key=lambda plan: plan.stat().st_mtime_ns).parent if plans else folder
 
 
 def _carry_on(folder: Path, device: str, progress: Progress) -> Ablation:
