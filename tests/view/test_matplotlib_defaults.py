@@ -26,12 +26,14 @@ print(os.environ["MPLBACKEND"], matplotlib.rcParams["backend"] if agg else "")
 
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no such thing", "gtk4agg", "agg"])
 def test_pictures_are_drawn_whatever_backend_the_environment_names(backend: str, tmp_path: Path) -> None:
-    environment = os.environ | {"MPLBACKEND": backend}
+    nowhere = str(tmp_path / "no home" / "matplotlib")
+    (tmp_path / "no home").touch()
+    environment = os.environ | {"MPLBACKEND": backend, "MPLCONFIGDIR": nowhere}
     command = [sys.executable, "-c", DRAW, str(tmp_path / "plot.png")]
 
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
 
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == [*backend.split(), *(["agg"] if backend == "agg" else [])]
     assert (tmp_path / "plot.png").exists()
 

@@ -1,5 +1,6 @@
 """matplotlib as it comes, whatever the caller's environment and settings files make of it."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -17,9 +18,15 @@ def load_matplotlib() -> None:
     if "matplotlib" in sys.modules:
         return
     named = os.environ.pop(BACKEND_VARIABLE, None)
+    log = logging.getLogger("matplotlib")
+    level = log.level
+    log.setLevel(logging.ERROR)  # that a user without a home folder gets a temporary one is no news
     try:
         import matplotlib
+
+        matplotlib.get_cachedir()
     finally:
+        log.setLevel(level)
         if named is not None:
             os.environ[BACKEND_VARIABLE] = named
     if named:

@@ -24,8 +24,8 @@ from maskedskipunet.runs import (
     write_json,
 )
 from maskedskipunet.training.config import TrainConfig
-from maskedskipunet.training.one_process import in_one_process
 from maskedskipunet.workflows.footage import training_clips
+from maskedskipunet.workflows.training_loop import load_fit
 
 REPEATED = 8  # how often an epoch shows each marked clip
 OWN_TIMES, OWN_AT_LEAST = 4, 2000  # clips of the run's own footage beside them: so many times as many, at least some
@@ -68,8 +68,7 @@ def fine_tuned(
         fault = f"no {length} good frames follow one another in the clips"
         raise DataError(fault, str(marked[0]), "Mark longer events")
     own, holdback = _own_clips(config, length, progress)
-    with in_one_process():  # Lightning reads ranks when it is imported
-        from maskedskipunet.training.fit import fit  # takes seconds to import; bad input is told before
+    fit = load_fit()
 
     new = create_run(config.runs)
     try:

@@ -26,7 +26,6 @@ from maskedskipunet.runs import (
     write_json,
 )
 from maskedskipunet.training.config import TrainConfig
-from maskedskipunet.training.one_process import in_one_process
 from maskedskipunet.workflows.calibration import calibrate_on_holdback, calibration_of
 from maskedskipunet.workflows.estimate import (
     clip_flops,
@@ -36,6 +35,7 @@ from maskedskipunet.workflows.estimate import (
 )
 from maskedskipunet.workflows.footage import common_rate, note_enlarged, training_clips, training_sources
 from maskedskipunet.workflows.ignored import also_ignoring, for_keeping
+from maskedskipunet.workflows.training_loop import load_fit
 
 SLOW_TRAINING_H = 2.0  # from here on a person should know before it starts
 BYTES_A_WEIGHT = 4
@@ -189,8 +189,7 @@ def _fit(
     *,
     resume: bool,
 ) -> None:
-    with in_one_process():  # Lightning reads ranks when it is imported
-        from maskedskipunet.training.fit import fit  # takes seconds to import; bad input is told before
+    fit = load_fit()
 
     weights_bytes = BYTES_A_WEIGHT * sum(weight.numel() for weight in network.state_dict().values())
     whole_bytes = weights_bytes * (config.training.epochs + 1 + 2 * STATE_COPIES)  # a new state comes beside the old
