@@ -72,7 +72,7 @@ HOMES = {
     "numpy": {"data", "detection", "evaluation", "view", "scoring", "monitor", "workflows", "cli"},
     "paho": {"monitor"},
     "prometheus_client": {"monitor"},
-    "pyarrow": {"evaluation", "records", "workflows"},
+    "pyarrow": {"data", "evaluation", "records", "workflows"},
     "rich": {"cli"},
     "safetensors": {"model"},
     "scipy": {"data", "evaluation", "detection"},

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from statistics import median
 
@@ -12,7 +13,7 @@ from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.cache import cache_folder
 from maskedskipunet.data.campus_scenes import clips_of_scene
 from maskedskipunet.data.clips import Clips
-from maskedskipunet.data.config import DataConfig
+from maskedskipunet.data.config import SMALLEST_PX, DataConfig
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
 from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
@@ -21,11 +22,12 @@ from maskedskipunet.data.sampling import NAMES_SHOWN, are_alike, require_rate, r
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import DataError
-from maskedskipunet.input_format import InputFormat
+from maskedskipunet.input_format import SIZE_STEP, InputFormat
 from maskedskipunet.progress import Progress
 from maskedskipunet.scoring.ignored import IgnoredRegions
 
 NOTES_SHOWN = 5
+MUCH_LARGER = 1.5  # times as many pixels: from here on a person should know what it costs
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,22 @@ def _note_left_out(dataset: Dataset, progress: Progress) -> None:
         progress.note(f"not used: {note}")
     if (more := len(dataset.ignored) - NOTES_SHOWN) > 0:
         progress.note(f"and {more} more notes, which `maskedskipunet check {dataset.root}` gives")
+
+
+def note_enlarged(config: DataConfig, input_format: InputFormat, progress: Progress) -> None:
+    """Say it before hours are spent when frames are trained on that are much larger than the footage's."""
+    infos = [source.probe() for source in training_sources(config, input_format)[1]]
+    height_px, width_px = (
+        int(median(sizes)) for sizes in zip(*((i.height_px, i.width_px) for i in infos), strict=True)
+    )
+    times = config.height_px * config.width_px / max(1, height_px * width_px)
+    if times >= MUCH_LARGER:
+        tall, wide = (max(SMALLEST_PX, SIZE_STEP * ceil(size / SIZE_STEP)) for size in (height_px, width_px))
+        said = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
+        progress.note(
+            f"footage of {width_px}x{height_px} is enlarged to {config.width_px}x{config.height_px}, which takes about "
+            f"{said} times as long; --data.height_px {tall} --data.width_px {wide} keeps its size"
+        )
 
 
 def common_rate(sources: Sequence[Source]) -> float | None:
