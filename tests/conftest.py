@@ -141,6 +141,100 @@ class Miniatures:
             np.save(testing / "test_frame_mask" / f"{test}.npy", masks.any(axis=(1, 2)).astype(np.int8))
         return root
 
+    def street_scene(self, root: Path) -> Path:
+        """Two test clips; each has a file with a box a line, its frame's image, its track and its centre and size."""
+        for number in (1, 2):
+            self._images(root / "Train" / f"Train{number:03}", "{:03}.jpg", range(1, 6))
+            clip = root / "Test" / f"Test{number:03}"
+            self._images(clip, "{:03}.jpg", range(1, self.FRAMES + 1), number - 1)
+            boxes = [f"{frame + 1:03}.jpg 0 {2 * frame + 8} 12 16 16" for frame in self.ANOMALOUS[number - 1]]
+            (clip / f"{clip.name}_gt.txt").write_text("\n".join(boxes) + "\n")
+        return root
+
+    def ucf_crime(self, root: Path) -> Path:
+        """Two normal videos for training and one for the test, an anomalous one of either split, and a copy."""
+        for number in ("001", "002"):
+            self._video(root / "Training-Normal-Videos-Part-1" / f"Normal_Videos{number}_x264.mp4", 5)
+        self._video(root / "Normal_Videos_event" / "Normal_Videos001_x264.mp4", 5)
+        self._video(root / "Anomaly-Videos-Part-1" / "Abuse" / "Abuse001_x264.mp4", self.FRAMES, 0)
+        self._video(root / "Anomaly-Videos-Part-1" / "Abuse" / "Abuse028_x264.mp4", self.FRAMES, 0)
+        self._video(root / "Testing_Normal_Videos_Anomaly" / "Normal_Videos_003_x264.mp4", self.FRAMES)
+        lists = root / "Anomaly_Detection_splits"
+        lists.mkdir()
+        (lists / "Anomaly_Test.txt").write_text(
+            "Abuse/Abuse028_x264.mp4\nTesting_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4\n"
+        )
+        (root / "Temporal_Anomaly_Annotation_for_Testing_Videos.txt").write_text(
+            "Abuse028_x264.mp4  Abuse  2  3  5  5  \nNormal_Videos_003_x264.mp4  Normal  -1  -1  -1  -1  \n"
+        )
+        return root
+
+    def xd_violence(self, root: Path) -> Path:
+        """Two normal videos for training, a violent one beside them, and a violent and a normal one for the test."""
+        for name, clip in (("A.Film.2001__#00-01-45_00-02-50_label_A", None), ("v=abc__#1_label_A", None)):
+            self._video(root / "1-1004" / f"{name}.mp4", 5, clip)
+        self._video(root / "1-1004" / "B.Film.2002__#00-00-01_00-00-09_label_B1-0-0.mp4", self.FRAMES, 0)
+        self._video(root / "videos" / "C.Film.2003__#00-00-01_00-00-09_label_B2-G-0.mp4", self.FRAMES, 0)
+        self._video(root / "videos" / "D.Film.2004__#00-00-01_00-00-09_label_A.mp4", self.FRAMES)
+        (root / "annotations.txt").write_text("C.Film.2003__#00-00-01_00-00-09_label_B2-G-0.mp4 1 3 4 5\n")
+        return root
+
+    def ubnormal(self, root: Path) -> Path:
+        """A scene with two normal videos for training, an abnormal and a normal one for the test, and others."""
+        scene = root / "Scene1"
+        for number in (1, 2):
+            self._video(scene / f"normal_scene_1_scenario_{number}.mp4", 5)
+        self._video(scene / "normal_scene_1_scenario_3.mp4", self.FRAMES)
+        for number in (1, 2):
+            name = f"abnormal_scene_1_scenario_{number}"
+            self._video(scene / f"{name}.mp4", self.FRAMES, 0)
+            annotations = scene / f"{name}_annotations"
+            self._save(annotations, f"{name}_{{:04}}_gt.png", [2 * self.mask(0, frame) for frame in range(6)], 0)
+            (annotations / f"{name}_tracks.txt").write_text("1,1,2\n2,4,4\n")
+        lists = root / "scripts"
+        lists.mkdir()
+        (lists / "normal_training_video_names.txt").write_text("normal_scene_1_scenario_1\nnormal_scene_1_scenario_2")
+        (lists / "normal_test_video_names.txt").write_text("normal_scene_1_scenario_3")
+        (lists / "abnormal_test_video_names.txt").write_text("abnormal_scene_1_scenario_1")
+        (lists / "abnormal_training_video_names.txt").write_text("abnormal_scene_1_scenario_2")
+        return root
+
+    def nwpu_campus(self, root: Path) -> Path:
+        """Two cameras with a training and a test video each, and their labels in one file."""
+        for camera in (1, 2):
+            self._video(root / "videos" / "Train" / f"D{camera:03}_01.avi", 5)
+            self._video(root / "videos" / "Test" / f"D{camera:03}_02.avi", self.FRAMES, camera - 1)
+        labels = {f"D{camera:03}_02": self.labels(camera - 1) for camera in (1, 2)}
+        np.savez(root / "gt.npz", **labels)  # type: ignore[arg-type]
+        return root
+
+    def msad(self, root: Path) -> Path:
+        """Two normal videos for training, an anomalous and a normal one for the test, and a table of ranges."""
+        home = root / "MSAD_blur"
+        for number in (1, 2):
+            self._video(home / "MSAD_normal_training_blur" / f"airport_{number}.mp4", 5)
+        self._video(home / "MSAD_normal_testing_blur" / "MSAD_normal_testing_001.mp4", self.FRAMES)
+        self._video(home / "MSAD_anomaly_blur" / "Assault" / "Assault_1.mp4", self.FRAMES, 1)
+        (root / "anomaly_annotation.csv").write_text(
+            "name,scenario,total frames,starting frame of anomaly,ending frame of anomaly\nAssault_1,shop,6,6,6\n"
+        )
+        return root
+
+    def corridor(self, root: Path) -> Path:
+        """Two training and two test videos, both archives unpacked into one folder."""
+        for number in (1, 2):
+            train, test = f"{number:06}", f"{208 + number:06}"
+            self._video(root / "Train_IITB-Corridor" / "Train" / train / f"{train}.avi", 5)
+            self._video(root / "Test_IITB-Corridor" / "Test" / test / f"{test}.avi", self.FRAMES, number - 1)
+            truth = root / "Test_IITB-Corridor" / "Test_Annotation" / "Annotation" / test
+            truth.mkdir(parents=True)
+            np.save(truth / f"{test}.npy", self.labels(number - 1).astype(np.float64))
+        return root
+
+    def labels(self, clip: int) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+        """The labels of a test clip's frames."""
+        return np.array([int(frame in self.ANOMALOUS[clip]) for frame in range(self.FRAMES)], np.uint8)
+
     def _pictures(self, frames: int, clip: int | None) -> "list[np.ndarray[Any, np.dtype[np.uint8]]]":
         pictures = []
         for frame in range(frames):

@@ -73,7 +73,7 @@ HOMES = {
     "numpy": {"cues", "data", "detection", "evaluation", "view", "scoring", "monitor", "workflows", "cli"},
     "paho": {"monitor"},
     "prometheus_client": {"monitor"},
-    "pyarrow": {"evaluation", "records", "workflows"},
+    "pyarrow": {"data", "evaluation", "records", "workflows"},
     "rich": {"cli"},
     "safetensors": {"cues", "model"},
     "scipy": {"data", "evaluation", "detection"},

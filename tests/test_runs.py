@@ -1,6 +1,7 @@
 import json
 import os
 import platform
+import shutil
 import socket
 import threading
 from pathlib import Path
@@ -18,7 +19,9 @@ from maskedskipunet.runs import (
     create_run,
     describe_environment,
     find_run,
+    point_latest,
     point_latest_elsewhere,
+    run_meant,
     write_csv,
     write_json,
     write_yaml,
@@ -162,6 +165,50 @@ def test_after_a_run_is_removed_latest_points_to_the_newest_left(runs):
     point_latest_elsewhere(runs)
     assert list(runs.iterdir()) == []
     point_latest_elsewhere(runs)
+
+
+def with_model(run, seconds):
+    run.model.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (run.model / name).write_text("{}")
+        os.utime(run.model / name, (seconds, seconds))
+    point_latest(run)
+    return run
+
+
+def test_latest_goes_on_meaning_a_model_until_the_next_has_one(runs):
+    with_model(*made(runs, "a"), 1)
+    (second,) = made(runs, "b")
+    assert run_meant(runs / LATEST).path.name == (runs / LATEST).resolve().name == "a"
+    assert find_run(runs / LATEST).path.name == "b"  # to go on with
+    with_model(second, 2)
+    assert run_meant(runs / LATEST).path.name == (runs / LATEST).resolve().name == "b"
+
+
+def test_a_folder_that_will_hold_no_model_is_never_the_latest(runs):
+    create_run(runs, "table", for_model=False)
+    assert not (runs / LATEST).exists()
+    with_model(*made(runs, "a"), 1)
+    create_run(runs, "another", for_model=False)
+    assert (runs / LATEST).readlink() == Path("a")
+
+
+@pytest.mark.parametrize("target", ["gone", "unfinished"])
+def test_a_link_to_what_has_no_model_leads_to_the_latest_that_has_one(runs, target):
+    for seconds, run in enumerate(made(runs, "z", "b"), 1):
+        with_model(run, seconds)
+    made(runs, "unfinished")
+    (runs / LATEST).unlink()
+    (runs / LATEST).symlink_to(target)
+    assert run_meant(runs / LATEST).path.name == run_meant(Path(LATEST), runs).path.name == "b"
+
+
+def test_after_the_latest_model_is_removed_latest_means_the_one_before_and_no_unfinished_run(runs):
+    _, newer = (with_model(run, seconds) for seconds, run in enumerate(made(runs, "a", "b"), 1))
+    made(runs, "unfinished")
+    shutil.rmtree(newer.path)
+    point_latest_elsewhere(runs)
+    assert (runs / LATEST).readlink() == Path("a")
 
 
 # Finding a run

@@ -2,15 +2,24 @@
 
 import errno
 import os
+import platform
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO, Any
 
 from maskedskipunet.errors import ConfigError, DiskSpaceError
 
+UNSUPPORTED = (
+    "this system has no file locks as Linux and macOS have them",
+    platform.system() or sys.platform,
+    "Use Linux, or on Windows the Windows Subsystem for Linux (WSL 2)",
+)
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -88,7 +97,7 @@ def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> No
         )
 
 
-def require_writable(folder: Path) -> None:
+def require_writable(folder: Path, *, cure: str = "Name another") -> None:
     """Raises ConfigError when nothing can be written into `folder`, or where it will be made."""
     there = existing_folder(folder)
     if not there.is_dir():
@@ -97,7 +106,7 @@ def require_writable(folder: Path) -> None:
         with TemporaryFile(dir=there):  # permissions alone do not tell of what the system keeps to itself
             pass
     except OSError as error:
-        raise ConfigError(f"cannot write into the folder ({error.strerror})", str(there), "Name another") from error
+        raise ConfigError(f"cannot write into the folder ({error.strerror})", str(there), cure) from error
 
 
 def existing_folder(folder: Path) -> Path:
@@ -106,6 +115,32 @@ def existing_folder(folder: Path) -> Path:
     while not there.exists():
         there = there.parent
     return there
+
+
+def lock_file(file: IO[Any], *, wait: bool) -> None:
+    """Hold an open file's lock until it is closed, or the process ends however it ends.
+
+    wait: until whoever holds it gives it back; else BlockingIOError is raised while somebody does. Raises ConfigError
+    on systems that have no such locks.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError as error:
+        raise ConfigError(*UNSUPPORTED) from error
+    fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+def unlock_file(file: IO[Any]) -> None:
+    """Give back the lock of a file that stays open."""
+    import fcntl  # where the lock was taken, it is there
+
+    fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def require_supported_system() -> None:
+    """Raises ConfigError on systems that lack what the program is built on."""
+    if find_spec("fcntl") is None:
+        raise ConfigError(*UNSUPPORTED)
 
 
 def readable_bytes(count: float) -> str:

@@ -1,7 +1,6 @@
 """The run folder: its names, its number, and what it says of how it came to be."""
 
 import csv
-import fcntl
 import json
 import os
 import platform
@@ -14,7 +13,7 @@ from typing import Any
 import yaml
 
 from maskedskipunet.errors import RunError
-from maskedskipunet.files import read_text, require_writable, whole_file
+from maskedskipunet.files import lock_file, read_text, require_writable, whole_file
 from maskedskipunet.machine import cores, instruction_set, memory_gb, processor
 from maskedskipunet.plain_yaml import LARGEST_BYTES, ValueLoader
 
@@ -60,6 +59,10 @@ class RunFolder:
         """Weights after an epoch, counted from 1."""
         return self.checkpoints / f"epoch_{epoch:02d}.safetensors"
 
+    def has_model(self) -> bool:
+        """Whether an epoch was finished, so that there is something to score with."""
+        return (self.model / "config.json").is_file()
+
     def is_finished(self) -> bool:
         """Whether the training came to its end."""
         try:
@@ -75,7 +78,7 @@ class RunFolder:
         """
         with (self.path / ".lock").open("a") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_file(file, wait=False)
             except OSError as error:
                 cure = "Wait for it, or end it first"
                 raise RunError("another process is training this run", str(self.path), cure) from error
@@ -105,9 +108,11 @@ def require_free_name(runs: Path, name: str | None) -> None:
     require_writable(runs)
 
 
-def create_run(runs: Path, name: str | None = None) -> RunFolder:
-    """Make `runs/NAME`, or the next free number, and point `runs/latest` to it.
+def create_run(runs: Path, name: str | None = None, *, for_model: bool = True) -> RunFolder:
+    """Make `runs/NAME`, or the next free number.
 
+    for_model: whether it will hold one; then `runs/latest` means it from now on where there is no model yet that it
+    could mean, and else from when its own is there (`point_latest`).
     Raises RunError when the name is taken, or is no name for a folder.
     """
     require_free_name(runs, name)
@@ -116,12 +121,19 @@ def create_run(runs: Path, name: str | None = None) -> RunFolder:
         folder = _make_named(runs, name) if name is not None else _make_numbered(runs)
     except (FileExistsError, NotADirectoryError) as error:
         raise RunError("not a folder", str(runs), "Name another folder with --runs") from error
-    _point_latest(runs, folder.name)
+    if for_model and latest_model(runs) is None:
+        _point_latest(runs, folder.name)
     return RunFolder(folder)
 
 
 def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
-    """The run that a person means: a run folder, or its name under `runs/`. Raises RunError where there is none."""
+    """The run that a person means: a run folder, or its name under `runs/`; as the latest, the training begun last.
+
+    Raises RunError where there is none.
+    """
+    for link in (path, runs / path):
+        if link.name == LATEST and link.is_symlink() and (newest := _newest(_runs_in(link.parent))) is not None:
+            return newest
     run = run_meant(path, runs)
     if run is None:
         raise RunError("no such run", str(path), "Name a run folder, runs/latest say")
@@ -129,20 +141,49 @@ def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
 
 
 def run_meant(path: Path, runs: Path = Path("runs")) -> RunFolder | None:
-    """The same; None where no run is meant, but something else."""
+    """The run whose model a person means, as the latest the last that has one; None where something else is meant."""
     for folder in (path, runs / path):
-        if (folder / "config.yaml").is_file():
-            return RunFolder(folder.resolve() if folder.is_symlink() else folder)
+        run = RunFolder(folder.resolve() if folder.is_symlink() else folder)
+        if folder.name == LATEST and folder.is_symlink() and not run.has_model():  # removed, say, or killed too early
+            run = latest_model(folder.parent) or run
+        if run.config.is_file():
+            return run
     return None
 
 
+def latest_model(runs: Path) -> RunFolder | None:
+    """The run whose model was written last; None where none has a model."""
+    return _newest([run for run in _runs_in(runs) if run.has_model()])
+
+
+def point_latest(run: RunFolder) -> None:
+    """`runs/latest` means this run from now on, if it has a model."""
+    if run.has_model():
+        _point_latest(run.path.parent, run.path.name)
+
+
 def point_latest_elsewhere(runs: Path) -> None:
-    """After a run was removed: `runs/latest` means the newest of those that are left, or nothing."""
-    left = [child for child in runs.iterdir() if RunFolder(child).config.is_file() and not child.is_symlink()]
-    if left:
-        _point_latest(runs, max(left, key=lambda child: child.stat().st_mtime_ns).name)
-    else:
-        (runs / LATEST).unlink(missing_ok=True)
+    """After a run was removed: `runs/latest` means the newest of those that are left, with a model if any has one."""
+    left = latest_model(runs) or _newest(_runs_in(runs))
+    if left is not None:
+        _point_latest(runs, left.path.name)
+    elif (runs / LATEST).is_symlink():
+        (runs / LATEST).unlink()
+
+
+def _runs_in(folder: Path) -> list[RunFolder]:
+    children = folder.iterdir() if folder.is_dir() else []
+    return [RunFolder(child) for child in children if not child.is_symlink() and RunFolder(child).config.is_file()]
+
+
+def _newest(runs: Iterable[RunFolder]) -> RunFolder | None:
+    """By when the model was written, or for a training that has none yet, when something was."""
+
+    def written_ns(run: RunFolder) -> int:
+        weights = run.model / "model.safetensors"
+        return (weights if weights.exists() else run.path).stat().st_mtime_ns
+
+    return max(runs, key=written_ns, default=None)
 
 
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:

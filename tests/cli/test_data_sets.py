@@ -85,8 +85,12 @@ def test_a_scene_is_trained_on_and_tested_alone_until_all_are_asked_for(cli, cop
     ("name", "scene", "told"),
     [
         ("shanghaitech", "05", "data: none of the 2 clips is of scene 05. Choose from 01, 02."),
-        ("shanghaitech", "5", "data.scene: '5' is no scene. Use two digits, 01 say."),
-        ("ped1", "01", "data: no clip's name begins with a scene, so none is of scene 01. Take all (leave"),
+        ("shanghaitech", "5", "data.scene: '5' is no scene. Use two digits, 01 say, or the name of a camera's folder."),
+        (
+            "ped1",
+            "01",
+            "data: no clip's name begins with a scene, and no folder tells cameras apart, so none is of scene 01. Take",
+        ),
     ],
 )
 def test_a_scene_that_cannot_be_is_refused_by_train_and_test(cli, copy, run, small, files, name, scene, told):
@@ -151,3 +155,60 @@ def test_a_data_set_is_tested_with_either_label_set_and_the_output_tells_which(c
     shutil.rmtree(place / "data" / "ground_truth_demo")
     answer = cli("test", run, "--data", "data", "--out", "out", "--videos", "false")
     assert (answer.code, "labels:" in answer.out) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "official"),
+    [
+        ("street_scene", "Street Scene officially has 35 clips and 146,410 frames, here are 2 and 12"),
+        ("ucf_crime", "UCF-Crime officially has 290 clips, here are 2"),
+        ("xd_violence", "XD-Violence officially has 800 clips, here are 2"),
+        ("ubnormal", "UBnormal officially has 211 clips, here are 2"),
+        ("nwpu_campus", "NWPU Campus officially has 242 clips and 384,059 frames, here are 2 and 12"),
+        ("msad", "MSAD officially has 360 clips, here are 2"),
+        ("corridor", "IITB Corridor officially has 150 clips and 181,567 frames, here are 2 and 12"),
+    ],
+)
+def test_a_newer_data_set_is_checked_at_its_root(cli, copy, name, official):
+    copy(name)
+    checked = cli("check", "data", "--json", "report.json")
+    assert (checked.code, checked.err) == (0, "")
+    assert checked.out.startswith(f"data: layout {name}\nlabels: ")
+    assert official in " ".join(checked.out.split())
+
+
+def test_region_and_track_figures_of_street_scene_are_from_its_own_boxes(cli, copy, run, place):
+    copy("street_scene")
+    tested = cli("test", run, "--data", "data", "--out", "out", "--videos", "false", "--maps")
+    assert tested.code == 0, tested.err
+    answer = cli("evaluate", "out", "--data", "data", "--maps", "out/maps", "--json", "figures.json")
+    assert answer.code == 0, answer.err
+    figures = json.loads((place / "figures.json").read_text())
+    assert (figures["regions_from"], figures["regions"], figures["tracks"]) == ("boxes", 3, 1)  # by masks, 2 tracks
+    assert 0 <= figures["rbdc"] <= 1
+    assert "2 clips with boxes" in answer.out
+
+
+def test_a_film_beside_training_and_a_folder_of_calibration_footage_are_left_out_of_training_with_a_note(
+    cli, make, small, place
+):
+    for name in ("training/monday", "calibration/tuesday", "friday"):
+        make.video(place / "footage" / f"{name}.mp4")
+    trained = cli("train", "--data", "footage", *small)
+    assert trained.code == 0, trained.err
+    told = " ".join(trained.err.split())
+    assert "not used: friday.mp4 (beside training/)" in told
+    assert "not used: calibration/ (not normal/, train/, training/, test/ or testing/)" in told
+    checked = cli("check", "footage")
+    assert "train: 1 clip, 6 frames\n" in checked.out
+
+
+def test_one_camera_of_a_recorders_tree_is_trained_on_by_its_folders_name(cli, make, small, place):
+    for name in ("26/07/door/00", "26/08/door/00", "26/07/garage/00"):
+        make.video(place / "footage" / f"{name}.mp4")
+    checked = " ".join(cli("check", "footage").out.split())
+    assert "of 2 cameras by their folders: door (2), garage (1); --data.scene takes one of them" in checked
+    trained = cli("train", "--data", "footage", "--data.scene", "garage", *small)
+    assert trained.code == 0, trained.err
+    refused = cli("train", "--data", "footage", "--data.scene", "roof", *small).refusal()
+    assert "none of the 3 clips is of scene roof. Choose from door, garage." in refused

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 
 import pytest
@@ -22,6 +23,34 @@ PATIENCE_S = 120  # that a process which hangs fails the test, and a slow machin
 
 def test_the_exit_codes_are_the_documented_ones():
     assert (DONE, PARTLY, REFUSED, INTERRUPTED) == (0, 1, 2, 130)
+
+
+def test_the_help_names_the_option_that_prints_the_version(cli):
+    assert "--version" in cli("--help").out
+
+
+def test_a_system_without_file_locks_is_refused_in_one_line_that_names_those_that_work(cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+
+    for arguments in (["demo"], ["train", "--data", "x"], ["cache", "list"], ["watch"]):
+        assert "Use Linux" in cli(*arguments).refusal()
+    assert cli("--version").code == 0
+
+
+def test_every_module_can_be_imported_where_there_are_no_file_locks():
+    script = (
+        "import sys; sys.modules['fcntl'] = None\n"
+        "import maskedskipunet.records.store, maskedskipunet.runs, maskedskipunet.workflows.detector\n"
+        "from pathlib import Path\n"
+        "from maskedskipunet.runs import create_run\n"
+        "try:\n"
+        "    with create_run(Path(sys.argv[1])).for_one_process(): pass\n"
+        "except maskedskipunet.MaskedSkipUNetError as error: print(error)\n"
+    )
+    with TemporaryDirectory() as folder:
+        done = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True)
+
+    assert "Use Linux" in done.stdout, done.stderr
 
 
 def test_the_version_is_printed_alone(cli):

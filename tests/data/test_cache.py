@@ -1,4 +1,6 @@
 import json
+import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,35 @@ def test_the_cache_is_where_one_says_or_the_environment_or_the_users_folder(monk
     assert cache_folder() == Path("/home/someone/.cache/maskedskipunet")
     monkeypatch.setenv(CACHE_VARIABLE, "")
     assert cache_folder() == Path("/home/someone/.cache/maskedskipunet")
+
+
+@pytest.fixture
+def without_home(monkeypatch, tmp_path):
+    """A user of whom the system knows nothing, and a folder for temporary files."""
+    for name in ("HOME", "XDG_CACHE_HOME", CACHE_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    monkeypatch.setattr("maskedskipunet.data.cache.gettempdir", lambda: str(tmp_path))
+    return tmp_path
+
+
+def test_a_user_without_a_home_has_a_cache_of_their_own_among_temporary_files(without_home):
+    folder = cache_folder()
+
+    assert folder == without_home / f"maskedskipunet-{os.getuid()}" == cache_folder()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_frames_are_never_put_where_somebody_else_chose(without_home):
+    (without_home / "theirs").mkdir()
+    (without_home / f"maskedskipunet-{os.getuid()}").symlink_to(without_home / "theirs")
+
+    with pytest.raises(ConfigError, match=r"another user's.*--data.cache or MASKEDSKIPUNET_CACHE"):
+        cache_folder()
 
 
 def test_entries_are_listed_the_largest_first_with_what_they_take(cache, tmp_path):

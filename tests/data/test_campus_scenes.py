@@ -13,7 +13,15 @@ def clips(*names):
 
 @pytest.mark.parametrize(
     ("name", "scene"),
-    [("01_001.avi", "01"), ("12_0149", "12"), ("1_001.avi", None), ("001_1", None), ("Test001", None), ("01", None)],
+    [
+        ("D001_02.avi", "D001"),
+        ("01_001.avi", "01"),
+        ("12_0149", "12"),
+        ("1_001.avi", None),
+        ("001_1", None),
+        ("Test001", None),
+        ("01", None),
+    ],
 )
 def test_a_scene_is_the_two_digits_before_the_first_line(name, scene):
     assert scene_of(clips(name)[0]) == scene
@@ -34,3 +42,8 @@ def test_a_scene_that_is_not_there_is_refused_with_those_that_are():
 def test_names_without_scenes_are_refused_with_the_cure():
     with pytest.raises(DataError, match=r"^data: no clip's name begins with a scene.*leave --data\.scene out"):
         clips_of_scene(clips("a.avi"), "01", Path("data"))
+
+
+def test_a_camera_is_a_scene_where_names_tell_none():
+    items = [VideoItem(str(n), Path(f"{n}.mp4"), "video", None, None, camera=c) for n, c in enumerate(["door", "hall"])]
+    assert [item.name for item in clips_of_scene(items, "hall", Path("data"))] == ["1"]

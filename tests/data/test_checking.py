@@ -201,6 +201,16 @@ def test_masks_of_a_whole_clip_that_do_not_fit_are_an_oddity(miniatures, tmp_pat
     assert report.oddities[0].startswith(f"test/01_0014 has masks that do not fit: {file}: {told}.")
 
 
+def test_labels_beyond_the_last_frame_that_count_nothing_are_an_oddity(miniatures, tmp_path):
+    root = miniatures.ucf_crime(tmp_path / "data")
+    text = root / "Temporal_Anomaly_Annotation_for_Testing_Videos.txt"
+    text.write_text("Abuse028_x264.mp4  Abuse  5  8  -1  -1\n")
+    report = check(root)
+    assert report.failed == 0
+    told = "test/Abuse028_x264 has labels for 2 frames beyond its last one, which count nothing"
+    assert told in report.oddities
+
+
 def test_a_path_without_a_data_set_is_refused(tmp_path):
     with pytest.raises(DataError, match="the folder is empty"):
         check(tmp_path)

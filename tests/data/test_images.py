@@ -257,3 +257,11 @@ def test_a_clip_of_ped2_is_read_whole(real_data):
     frames = list(read_images(folder, "stop", 10))
     assert (info.height_px, info.width_px) == (240, 360) == frames[0].image.shape[:2]
     assert len(frames) == info.frame_count == 120
+
+
+def test_pictures_beside_frames_are_left_out_and_named(tmp_path):
+    for name in ("001.png", "002.png", "004.png", "alarm.png"):
+        save(tmp_path / name)
+    info = probe_images(tmp_path)
+    assert (info.frame_count, info.missing) == (4, ((2, 2),))
+    assert info.notes[0] == "left out: alarm.png (a picture beside frames)"

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import PIL.Image
 import pytest
 from scipy.io import savemat
 
-from maskedskipunet.data import layouts
+from maskedskipunet.data import folders
 from maskedskipunet.data.labels import labels_for
 from maskedskipunet.data.layouts import VideoItem, frame_masks, recognise
 from maskedskipunet.errors import DataError, LabelError
@@ -127,6 +128,31 @@ def test_ground_truth_for_another_number_of_clips_is_refused_with_both_numbers(u
     images(ucsd / "Test" / "Test003")
     with pytest.raises(LabelError, match=r"UCSDped2\.m: .* states 2 clips, but there are 3 test clips"):
         recognise(ucsd)
+
+
+def test_a_part_of_ucsd_takes_the_ranges_of_its_clips_by_their_numbers_and_says_so(ucsd):
+    ground_truth(ucsd / "Test" / "UCSDped2.m", "1:1", "2:2", "3:3", "1:3")
+    shutil.rmtree(ucsd / "Test" / "Test001")
+    shutil.rmtree(ucsd / "Test" / "Test001_gt")
+    images(ucsd / "Test" / "Test004", suffix=".tif")
+    dataset = recognise(ucsd)
+    assert [labels_for(item.labels, 3).tolist() for item in dataset.test] == [[0, 1, 0], [1, 1, 1]]
+    assert dataset.ignored == ("the labels of 2 of 4 clips in UCSDped2.m (here are Test002, Test004 alone)",)
+
+
+def test_a_part_of_avenue_as_frames_takes_the_ranges_of_its_clips_by_their_numbers(frames):
+    ground_truth_mat(frames / "avenue.mat", [[1], [1]], [[2], [2]], [[3], [3]])
+    (frames / "testing" / "frames" / "1").rename(frames / "testing" / "frames" / "03")
+    dataset = recognise(frames)
+    assert [labels_for(item.labels, 3).tolist() for item in dataset.test] == [[0, 1, 0], [0, 0, 1]]
+    assert dataset.ignored == ("the labels of 1 of 3 clips in avenue.mat (here are 2, 03 alone)",)
+
+
+def test_a_part_whose_names_do_not_tell_which_clips_it_has_is_refused(frames):
+    ground_truth_mat(frames / "ped2.mat", [[1], [1]], [[2], [2]], [[3], [3]])
+    (frames / "testing" / "frames" / "1").rename(frames / "testing" / "frames" / "first")
+    with pytest.raises(LabelError, match=r"states 3 clips, but there are 2 test clips"):
+        recognise(frames)
 
 
 def test_two_files_of_ground_truth_are_refused(ucsd):
@@ -495,8 +521,12 @@ def test_folders_of_images_are_normal_videos_where_no_folder_says_normal(tmp_pat
     images(tmp_path / "test" / "clip")
     touch(tmp_path / "elsewhere" / "a.mp4")
     dataset = recognise(tmp_path)
-    assert [(item.name, item.kind) for item in dataset.train] == [("clip.9", "images"), ("clip.10", "images")]
-    assert dataset.ignored == ("elsewhere/ (not normal/, train/, training/, test/ or testing/)",)
+    assert [(item.name, item.kind) for item in dataset.train] == [
+        ("clip.9", "images"),
+        ("clip.10", "images"),
+        ("a", "video"),
+    ]
+    assert (names(dataset.test), dataset.ignored) == (["clip"], ())
 
 
 @pytest.mark.parametrize("nest", ["normal", "normal/videos"])
@@ -523,7 +553,7 @@ def test_a_poster_among_videos_does_not_make_a_folder_of_images(tmp_path):
 def test_images_beside_videos_are_noted(tmp_path):
     touch(tmp_path / "a.mp4", tmp_path / "poster.jpg")
     dataset = recognise(tmp_path)
-    assert (names(dataset.train), dataset.ignored) == (["a"], ("1 loose images (beside videos or folders of images)",))
+    assert (names(dataset.train), dataset.ignored) == (["a"], ("poster.jpg (a picture beside footage)",))
 
 
 def test_an_empty_part_is_noted(tmp_path):
@@ -626,18 +656,18 @@ def test_a_link_that_leads_back_up_does_no_harm(tmp_path):
 
 
 def test_a_closed_folder_below_does_not_end_the_search(tmp_path, monkeypatch):
-    touch(tmp_path / "a.mp4", tmp_path / "lost+found" / "b.mp4")
-    listed = layouts.visible_children
+    touch(tmp_path / "a.mp4", tmp_path / "closed" / "b.mp4")
+    listed = os.scandir
 
-    def closed(folder):
-        if folder.name == "lost+found":
-            raise DataError("cannot list the folder", str(folder))
+    def scandir(folder):
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied")
         return listed(folder)
 
-    monkeypatch.setattr(layouts, "visible_children", closed)
+    monkeypatch.setattr(folders.os, "scandir", scandir)
     dataset = recognise(tmp_path)
     assert names(dataset.train) == ["a"]
-    assert "lost+found/ (cannot be listed)" in dataset.ignored
+    assert "closed/ (cannot be listed)" in dataset.ignored
 
 
 # What is no data set
@@ -668,8 +698,9 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 def test_a_folder_with_nothing_recognisable_says_what_was_looked_for(tmp_path):
-    touch(tmp_path / "notes.txt", tmp_path / "recordings" / "a.avi")
-    with pytest.raises(DataError, match=r"looked for videos, .*normal/.*; seen: recordings/ \(not normal/.*normal/"):
+    touch(tmp_path / "notes.txt", tmp_path / "recordings" / "a.zip")
+    told = r"looked for videos, .*normal/.*; seen: recordings/a\.zip \(an archive: unpack it\)\. Name the folder"
+    with pytest.raises(DataError, match=told):
         recognise(tmp_path)
 
 

@@ -163,3 +163,17 @@ def test_100_videos_with_labels_in_a_folder_are_each_looked_at_once(tmp_path):
         (tmp_path / "labels" / f"{number}_gt.txt").touch()
     sources = [item.labels for item in recognise(tmp_path).test]
     assert [source.path.name for source in sources] == [f"{number}_gt.txt" for number in range(100)]
+
+
+def test_a_page_about_labels_is_not_taken_for_labels(tmp_path):
+    frames_layout(tmp_path)
+    save_npy(tmp_path / "testing" / "frames" / "Test001_labels.npy")
+    (tmp_path / "testing" / "frames" / "Test001_labels.md").write_text("How the clip was labelled.\n")
+    assert (found_labels(tmp_path), recognise(tmp_path).ignored) == ([STATED], ())
+
+
+def test_an_archive_with_an_array_a_clip_may_leave_out_frames_that_are_missing(tmp_path):
+    (frames_layout(tmp_path) / "Test001" / "002.png").unlink()
+    np.savez(tmp_path / "testing" / "frame_gt.npz", Test001=np.array([0, 1, 0]))
+    (item,) = recognise(tmp_path).test
+    assert labels_for(item.labels, 4, missing=((1, 1),)).tolist() == [0, 0, 1, 0]

@@ -24,6 +24,10 @@ def dataset(layout, root, truth=None):
         ("shanghaitech", "any", None, "ShanghaiTech Campus"),
         ("shanghaitech", "UCSDped12", None, "ShanghaiTech Campus"),
         ("frames", "any", None, None),
+        ("ucsd", "StreetScene", None, "Street Scene"),
+        ("street_scene", "any", None, "Street Scene"),
+        ("nwpu_campus", "any", None, "NWPU Campus"),
+        ("msad", "avenue", None, "MSAD"),
         ("folder", "ped2", None, None),
     ],
 )
@@ -38,4 +42,11 @@ def test_the_official_sizes_are_those_that_the_data_sets_are_published_with():
         (16, 12, 2550, 2010),
         (16, 21, 15328, 15324),
         (330, 107, 274515, 40791),
+        (46, 35, 56847, 146410),
+        (800, 290, None, None),
+        (2049, 800, None, None),
+        (186, 211, None, None),
+        (305, 242, 1082014, 384059),
+        (360, 360, None, None),
+        (208, 150, 301999, 181567),
     ]

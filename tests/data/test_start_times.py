@@ -95,3 +95,61 @@ def test_a_pattern_that_tells_no_time_of_day_is_refused(starts: str, told: str) 
 @pytest.mark.parametrize("starts", ["%H", "%I%p", "cam_%H-%M", "%Y%m%dT%H%M%S"])
 def test_a_pattern_with_an_hour_is_taken(starts: str) -> None:
     require_pattern(starts)
+
+
+@pytest.mark.parametrize(
+    ("place", "starts", "expected"),
+    [
+        ("2023-04-26/07/front_door/05.30.mp4", "%Y-%m-%d/%H/*/%M.%S", 7 * 3600 + 5 * 60 + 30),
+        ("2023-04-26/07/front_door/05.30.mp4", "%H/*/*", 7 * 3600),
+        ("cam1/20230426_071500_A1B2.mkv", "%Y%m%d_%H%M%S*", 7 * 3600 + 15 * 60),
+        ("cam1/front-20230426-071500-x.mkv", "*-%Y%m%d-%H%M%S-*", 7 * 3600 + 15 * 60),
+        ("hall/3.05 PM x.avi", "%I.%M %p*", 15 * 3600 + 5 * 60),
+        ("100%/07.mp4", "100%%/%H", 7 * 3600),
+        ("07/x.mp4", "%H/y", None),
+        ("25/x.mp4", "%H/*", None),
+        ("07/a/b.mp4", "%H/*b/*", None),
+    ],
+)
+def test_folders_and_any_text_tell_it_too(place: str, starts: str, expected: float | None, tmp_path: Path) -> None:
+    require_pattern(starts)
+    assert start_of_day_s(tmp_path / place, starts) == expected
+
+
+@pytest.mark.parametrize(
+    ("place", "starts", "hours"),
+    [
+        ("1682494200.mp4", "%s", 13.0),
+        ("door-1682494200.25-abc.mp4", "*-%s-*", 13.0 + 0.25 / 3600),
+        ("1682494200000.mp4", "%s", 13.0),
+        ("2023-04-26T09.30.00+0200.mp4", "%Y-%m-%dT%H.%M.%S%z", 13.0),
+        ("2023-04-26T07.30.00Z x.mp4", "%Y-%m-%dT%H.%M.%S%z*", 13.0),
+        ("2023-04-26/07/door/30.00.mp4", "utc:%Y-%m-%d/%H/*/%M.%S", 13.0),
+        ("2023-04-26 07-30.mp4", "utc:%Y-%m-%d %H-%M", 13.0),
+    ],
+)
+def test_times_of_elsewhere_become_local(place: str, starts: str, hours: float, tmp_path: Path, in_india: None) -> None:
+    require_pattern(starts)
+    assert start_of_day_s(tmp_path / place, starts) == pytest.approx(hours * 3600)
+
+
+def test_a_relative_path_is_read_with_the_folders_it_lies_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "07").mkdir()
+    monkeypatch.chdir(tmp_path / "07")
+    assert start_of_day_s(Path("30.mp4"), "%H/%M") == 7.5 * 3600
+
+
+@pytest.mark.parametrize(
+    ("starts", "told"),
+    [
+        ("*/%Y", "holds no hour"),
+        ("%H/%H", "is no pattern of times"),
+        ("%H*%Q", "is no pattern of times"),
+        ("%X*", "is no pattern of times"),
+        ("utc:%H", "is in UTC and holds no date"),
+    ],
+)
+def test_a_pattern_of_folders_that_cannot_be_read_is_refused(starts: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=r"^starts: ") as refused:
+        require_pattern(starts)
+    assert told in str(refused.value)

@@ -17,11 +17,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from maskedskipunet.data import store
 from maskedskipunet.data.cache import cache_entries, frames_folder
 from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import ABANDONED_AFTER_S, StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import ConfigError, DataError, DiskSpaceError, FrameError
+from maskedskipunet.progress import Silent
 
 SMALL = StoreFormat(height_px=32, width_px=48, channels=3)
 Usage = namedtuple("Usage", "total used free")
@@ -113,10 +115,83 @@ def test_the_store_holds_what_decoding_and_resizing_give(cache, videos, images, 
 
 def test_stored_frames_are_on_disk_and_cannot_be_written_to(cache, videos):
     stored = store_videos(videos, SMALL, cache)[0]
-    assert isinstance(stored.frames, np.memmap)
+    assert str(cache) in Path("/proc/self/maps").read_text()
     assert not stored.frames.flags.writeable
     with pytest.raises(ValueError, match="read-only"):
         stored.frames[0] = 0
+
+
+@pytest.mark.parametrize(("size", "told"), [(1024, True), (32, False)])
+def test_what_decoded_frames_take_is_told_before_they_are_written(cache, videos, size, told):
+    class Listener(Silent):
+        def __init__(self):
+            self.notes = []
+
+        def note(self, message):
+            self.notes.append(message)
+
+    listener = Listener()
+    store_videos(videos[:1], StoreFormat(height_px=size, width_px=size, channels=3), cache, progress=listener)
+    if told:
+        (note,) = listener.notes
+        assert f"the decoded frames take 38.5 MB in {cache}" in note
+        assert "`maskedskipunet cache clear`" in note
+    else:
+        assert listener.notes == []
+    store_videos(videos[:1], StoreFormat(height_px=size, width_px=size, channels=3), cache, progress=listener)
+    assert len(listener.notes) == told  # nothing is decoded the second time
+
+
+def open_files():
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
+def test_stored_frames_keep_no_file_open_and_outlive_the_cache(cache, videos):
+    before = open_files()
+    stored = store_videos(videos, SMALL, cache)
+    frames = stored[0].frames.copy()
+
+    assert open_files() == before
+    shutil.rmtree(cache)
+    assert np.array_equal(stored[0].frames, frames)
+
+
+def test_more_videos_than_files_may_be_open_are_stored_and_read(tmp_path):
+    script = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from PIL import Image\n"
+        "from maskedskipunet.data.sources import Source\n"
+        "from maskedskipunet.data.store import StoreFormat, StoreRequest, store_videos\n"
+        "folder = Path(sys.argv[1])\n"
+        "requests = []\n"
+        "for number in range(80):\n"
+        "    (folder / str(number)).mkdir()\n"
+        "    Image.new('RGB', (8, 8), (number, 0, 0)).save(folder / str(number) / '0.png')\n"
+        "    requests.append(StoreRequest(name=str(number), source=Source(path=folder / str(number))))\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "stored = store_videos(requests, StoreFormat(height_px=16, width_px=16, channels=3), folder / 'cache')\n"
+        "print(*(video.frames[0, 0, 0, 0] for video in stored))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True)
+
+    assert done.stdout.split() == [str(number) for number in range(80)], done.stderr
+
+
+def test_too_many_open_files_are_not_taken_for_damage(cache, videos, monkeypatch):
+    store_videos(videos[:1], SMALL, cache)
+
+    def refuse(path):
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    monkeypatch.setattr(store, "_mapped", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        store_videos(videos[:1], SMALL, cache)
+
+
+def test_a_cache_whose_name_is_no_text_holds_frames_too(tmp_path, videos):
+    cache = tmp_path / os.fsdecode(b"caf\xe9")
+    assert store_videos(videos[:1], SMALL, cache)[0].frames.shape[0] == 12
 
 
 def test_bad_frames_are_kept_as_holes(cache, images):

@@ -3,11 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskedskipunet.data.boxes import TrackedBox
 from maskedskipunet.evaluation.maps import enlarged
 from maskedskipunet.evaluation.regions import (
     FrameRegions,
     RegionCounts,
     area_to_one,
+    box_regions,
     mask_regions,
     overlaps,
     region_boxes,
@@ -219,3 +221,11 @@ def test_without_regions_there_is_no_figure() -> None:
     figures = counts([9], [picture("9.")], regions([]))
 
     assert (figures["rbdc"], figures["tbdc"]) == (None, None)
+
+
+def test_regions_and_tracks_that_a_data_set_states_are_taken_as_they_are() -> None:
+    boxes = [TrackedBox(1, 7, 0, 0, 3, 3), TrackedBox(1, 2, 5, 5, 6, 6), TrackedBox(2, 7, 1, 1, 4, 4)]
+    first, second, third = box_regions(boxes, 3)
+    assert (first.boxes.shape, first.tracks.tolist()) == ((0, 4), [])
+    assert (second.boxes.tolist(), second.tracks.tolist()) == ([[0, 0, 3, 3], [5, 5, 6, 6]], [0, 1])
+    assert (third.boxes.tolist(), third.tracks.tolist()) == ([[1, 1, 4, 4]], [0])

@@ -16,6 +16,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from safetensors.torch import load_file
 
 from maskedskipunet.clip_geometry import ClipGeometry
@@ -29,6 +30,7 @@ from maskedskipunet.runs import RunFolder
 from maskedskipunet.training import callbacks
 from maskedskipunet.training.config import TrainingConfig
 from maskedskipunet.training.fit import fit
+from maskedskipunet.training.one_process import in_one_process
 
 EPOCHS, STEPS = 3, 3  # of the clips in conftest.py, four a step
 NO_CLIPS = Clips.of([], ClipGeometry(3))
@@ -270,6 +272,81 @@ def test_the_cosine_schedule_ends_at_no_rate_and_survives_an_interruption(
 # Interrupted and resumed
 
 
+MANY_PROCESSES = {
+    "Slurm": {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "train", "SLURM_PROCID": "2", "SLURM_LOCALID": "2"},
+    "LSF": {"LSB_JOBID": "9", "LSB_DJOB_RANKFILE": "missing", "JSM_NAMESPACE_RANK": "1", "JSM_NAMESPACE_SIZE": "2"},
+    "torchrun": {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "GROUP_RANK": "1", "TORCHELASTIC_RUN_ID": "x"},
+    "Kubeflow": {"KUBERNETES_PORT": "x", "MASTER_ADDR": "m", "MASTER_PORT": "1", "WORLD_SIZE": "2", "RANK": "1"},
+    "Open MPI": {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", "PMI_RANK": "1"},
+    "no rank": {"RANK": "", "LOCAL_RANK": "none"},
+    "Lightning": {"PL_TRAINER_MAX_EPOCHS": "1", "PL_TRAINER_LIMIT_TRAIN_BATCHES": "1", "PL_TRAINER_NUM_NODES": "2"},
+}
+
+
+@pytest.mark.parametrize("launcher", MANY_PROCESSES)
+def test_variables_that_launchers_and_schedulers_set_change_nothing(
+    training: Training, reference: RunFolder, monkeypatch: pytest.MonkeyPatch, launcher: str
+) -> None:
+    for name, value in MANY_PROCESSES[launcher].items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+
+    training.start()
+
+    assert_same_end(training.run, reference)
+    assert [*training.run.logs.glob("events.out.tfevents.*")]
+    assert dict(os.environ) == before
+
+
+def test_a_process_that_started_as_another_rank_keeps_its_logs(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rank_zero_only, "rank", 3)  # as Lightning sets it where RANK is 3 when it is imported
+
+    training.start()
+
+    assert [*training.run.logs.glob("events.out.tfevents.*")]
+    assert rank_zero_only.rank == 3
+
+
+@pytest.mark.parametrize("variables", MANY_PROCESSES.values(), ids=MANY_PROCESSES)
+def test_what_imports_lightning_hides_those_variables_too(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with in_one_process():
+        seen = {name for name in variables if name in os.environ}
+
+    assert seen <= {"KUBERNETES_PORT"}
+    assert all(os.environ[name] == value for name, value in variables.items())
+
+
+def test_training_leaves_the_callers_random_numbers_as_they_were(training: Training) -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+
+    training.start()
+
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_checkpoint_that_lightning_left_in_the_folder_one_works_in_is_not_started_from(
+    training: Training, reference: RunFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "hpc_ckpt_1.ckpt").write_bytes(b"of an earlier version")
+    (tmp_path / "own").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "night"}.items():
+        monkeypatch.setenv(name, value)
+    training.run = RunFolder(tmp_path / "own")
+
+    training.start()
+
+    assert_same_end(training.run, reference)
+
+
 @pytest.mark.parametrize("signalled", [interrupt, terminate])
 def test_interrupted_in_its_second_epoch_it_ends_with_the_same_weights(
     training: Training, reference: RunFolder, signalled: Callable[[], None]
@@ -321,6 +398,42 @@ def test_interrupted_it_says_what_it_waits_for(training: Training) -> None:
 
     assert heard.notes[-1] == "stopping after this step; Ctrl-C again stops at once"
     assert heard.steps == 2
+
+
+def test_interrupted_in_a_long_step_it_says_how_long_the_step_still_takes(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = iter(range(0, 10**9, 100))  # a hundred seconds pass between two looks
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=lambda: next(now_s)))
+    stop = callbacks.StopBetweenSteps()
+    stop.on_train_batch_start()
+    first = stop.time_left()
+    next(now_s), next(now_s)
+    stop.on_train_batch_end()
+    stop.on_train_batch_start()
+
+    assert first == ", the first, so how long it takes is not known yet"
+    assert stop.time_left() == ", in about 3 minutes"
+    stop.on_train_batch_end()
+    assert stop.time_left() == ""
+
+
+def test_a_scheduler_that_says_its_time_is_over_ends_it_after_the_step_with_no_checkpoint_of_others(
+    training: Training, reference: RunFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for name, value in {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "night", "SLURM_JOB_ID": "7"}.items():
+        monkeypatch.setenv(name, value)
+
+    heard = training.break_off(STEPS + 1, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+
+    assert heard.steps == STEPS + 1
+    assert heard.notes[-1].startswith("stopping after this step")
+    assert not [*tmp_path.rglob("hpc_ckpt*")]
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+    training.resume()
+    assert_same_end(training.run, reference)
 
 
 def test_interrupted_in_its_first_epoch_there_is_nothing_to_resume(training: Training) -> None:

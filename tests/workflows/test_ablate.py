@@ -190,3 +190,12 @@ def test_without_labels_the_table_says_so() -> None:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         "| unet | UNet | 1234 | 2 | 0.1250 | 3.5000 | no labels | no labels |",
     ]
+
+
+def test_an_ablation_is_never_the_latest_model_and_still_the_latest_ablation(
+    whole: Ablation,
+) -> None:
+    latest = whole.folder.parent / "latest"
+
+    assert not latest.exists()
+    assert resume_ablation(latest) == whole

@@ -57,6 +57,31 @@ def test_every_window_of_every_training_video_is_a_clip(tmp_path: Path) -> None:
     assert len(clips_of(tmp_path, clip_length=1, channels=1)[0]) == 10
 
 
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ((256, 256), "footage of 32x32 is enlarged to 256x256, which takes about 64 times as long; "
+                     "--data.height_px 32 --data.width_px 32 keeps its size"),
+        ((32, 48), "footage of 32x32 is enlarged to 48x32, which takes about 1.5 times as long; "
+                   "--data.height_px 32 --data.width_px 32 keeps its size"),
+        ((32, 32), None),
+    ],
+)  # fmt: skip
+def test_footage_that_is_much_enlarged_is_told_with_what_keeps_its_size(
+    size: tuple[int, int], told: str | None, tmp_path: Path
+) -> None:
+    class Listener(Silent):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    notes: list[str] = []
+    write_video(tmp_path / "train" / "a.mp4", 5)
+    config = DataConfig(path=tmp_path, height_px=size[0], width_px=size[1])
+    footage.note_enlarged(config, HOW, Listener())
+
+    assert notes == ([] if told is None else [told])
+
+
 def test_a_limit_on_frames_is_shared_in_proportion_to_length_and_taken_from_the_start(tmp_path: Path) -> None:
     for name, count in (("a", 12), ("b", 6), ("c", 1)):
         write_video(tmp_path / "train" / f"{name}.mp4", count)

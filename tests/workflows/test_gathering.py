@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from maskedskipunet.data.layouts import recognise
 from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.workflows.gathering import RemoteVideo, find_sources, find_videos, is_one_video
 
@@ -126,3 +127,32 @@ def test_an_address_that_cannot_be_is_refused(source: str) -> None:
     with pytest.raises(ConfigError) as refused:
         find_sources([source])
     assert "cret" not in str(refused.value)
+
+
+def test_a_folder_says_what_of_it_is_no_footage(make: Make) -> None:
+    make("day/a.mp4", "day/poster.jpg", "day/@eaDir/a.mp4", "day/b.zip")
+    told: list[str] = []
+
+    assert [video.name for video in find_videos(["day"], told.append)] == ["a"]
+    assert told == [
+        "left out in day: @eaDir/ (a storage system's own folder)",
+        "left out in day: b.zip (an archive: unpack it)",
+        "left out in day: poster.jpg (a picture beside footage)",
+    ]
+
+
+def test_a_folder_without_footage_is_refused_with_what_was_seen(make: Make) -> None:
+    make("day/b.zip")
+
+    with pytest.raises(DataError, match=r"holds no video; seen: b\.zip \(an archive: unpack it\)"):
+        find_videos(["day"])
+
+
+def test_training_and_scoring_find_the_same_videos_in_a_recorders_tree(make: Make, tmp_path: Path) -> None:
+    make("d/26/07/door/00.05.mp4", "d/26/08/door/00.05.dav", "d/26/x.mp4", *(f"d/27/{n}.jpg" for n in range(4)))
+
+    scored = [video.path for video in find_videos(["d"])]
+    trained = [item.path for item in recognise(Path("d")).train]
+
+    assert sorted(scored) == sorted(trained)
+    assert len(trained) == 4

@@ -61,7 +61,8 @@ def run(arguments: Sequence[str]) -> int:
         "--starts",
         type=str,
         metavar="PATTERN",
-        help="When files start, by their names: %H for 13.mp4, %Y-%m-%d_%H-%M-%S (default: as their containers say).",
+        help="When files start, by their names and folders: %H for 13.mp4, %Y-%m-%d/%H/*/%M.%S, where * is any text; "
+        "utc: before it for names in UTC (default: as their containers say).",
     )
     parser.add(
         "--pictures",
@@ -78,14 +79,19 @@ def run(arguments: Sequence[str]) -> int:
     if options.starts is not None and options.parts is None:
         raise UsageError("--starts is of use with --parts alone", "calibrate", "Give --parts, or leave it out")
 
+    from maskedskipunet.data.foreign import says_anomalous
     from maskedskipunet.detection.budget import Budget
     from maskedskipunet.detection.day import read_parts
     from maskedskipunet.workflows.calibrate import calibrate
     from maskedskipunet.workflows.gathering import find_videos
 
+    progress = console.make_progress()
+    videos = find_videos(options.sources, progress.note)
+    for odd in [video.name for video in videos if says_anomalous(Path(video.name))]:
+        progress.note(f"{odd}: its name says anomalous, and normal footage is wanted: leave it out with --exclude")
     result = calibrate(
         find_model(options.model),
-        find_videos(options.sources),
+        videos,
         Budget(alarms, per),
         exclude=[name.strip() for name in (options.exclude or "").split(",") if name.strip()],
         interval_h=options.interval_hours,
@@ -95,7 +101,7 @@ def run(arguments: Sequence[str]) -> int:
         on_bad_frame=options.on_bad_frame,
         ignore=options.ignore,
         device=options.device,
-        progress=console.make_progress(),
+        progress=progress,
     )
     setting = result.calibration.alarm
     assert setting is not None

@@ -198,9 +198,9 @@ def _print_places(figures: Mapping[str, Any]) -> None:
     how = "as they are" if side is None else f"averaged over {side}x{side} of their pixels"
     console.print_table(f"Pixels, regions and tracks, maps {how}", ("protocol", "figure"), rows)
     steps = console.counted(figures["region_thresholds"], "threshold")
+    clips = f"{console.counted(figures['clips_with_masks'], 'clip')} with {figures['regions_from']}"
     console.say(
-        f"maps of {console.counted(figures['frames_with_map'], 'frame')} in "
-        f"{console.counted(figures['clips_with_masks'], 'clip')} with masks, {figures['maps_matching']}"
+        f"maps of {console.counted(figures['frames_with_map'], 'frame')} in {clips}, {figures['maps_matching']}"
     )
     console.say(
         f"{console.counted(figures['regions'], 'region')} in {console.counted(figures['tracks'], 'track')}, "

@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 from maskedskipunet import __version__
 from maskedskipunet.cli.lines import one_line
 from maskedskipunet.errors import MaskedSkipUNetError
+from maskedskipunet.files import require_supported_system
 from maskedskipunet.machine import keep_memory, share_cores
 
 COMMANDS: Mapping[str, str] = {
@@ -32,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "ablate": "train and test the published variants into one table",
     "records": "check, export or prune the events that were recorded",
     "cache": "list or clear the decoded frames kept on disk",
+    "completion": "print what lets a shell complete commands and options",
 }
 DONE, PARTLY, REFUSED, INTERRUPTED = 0, 1, 2, 130
 NO_MEMORY = ("can't allocate memory", "out of memory")  # what torch says on the CPU and on a GPU
@@ -97,6 +99,7 @@ def _run(command: str, *rest: str) -> int:
         near = get_close_matches(command, COMMANDS, 1)
         hint = f"Perhaps {near[0]} is meant." if near else f"Choose one of {', '.join(COMMANDS)}."
         return refuse(f"there is no command {command!r}. {hint}")
+    require_supported_system()
     keep_memory()
     return int(import_module(f"maskedskipunet.cli.{command}").run(rest))
 
@@ -112,7 +115,9 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "`maskedskipunet COMMAND --help` tells a command's options.",
+            "  --help, --version",
+            "",
+            "`maskedskipunet COMMAND --help` shows a command's options.",
         ]
     )
 

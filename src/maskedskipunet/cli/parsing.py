@@ -21,6 +21,17 @@ SHORT_FORMS: Mapping[str, str] = {"data.path": "--data", "data.on_bad_frame": "-
 T = TypeVar("T")
 
 
+LIST_WORDS = "--list-words"  # asks a command for what may be typed, for the completion of shells
+
+
+class WordsListed(Exception):  # noqa: N818  # no error: a command's answer
+    """What may be typed after a command, as Parser lists it."""
+
+    def __init__(self, words: dict[str, tuple[str, ...]]) -> None:
+        super().__init__(words)
+        self.words = words
+
+
 class Options(argparse.Namespace):
     """What was asked for: `options.seed`, and `options["training.epochs"]` where a name is no Python name."""
 
@@ -163,6 +174,8 @@ class Parser:
 
         Raises UsageError with one sentence; exits only for --help.
         """
+        if list(arguments) == [LIST_WORDS]:
+            raise WordsListed(self._words())
         try:
             known, unknown = self._parser.parse_known_args(arguments)
         except argparse.ArgumentError as error:
@@ -178,6 +191,18 @@ class Parser:
         if "json" in given:
             _require_place_for_file(given["json"])
         return options
+
+    def _words(self) -> dict[str, tuple[str, ...]]:
+        """What may be typed: each option with the values that it may take, and those of arguments that stand alone."""
+        words: dict[str, tuple[str, ...]] = {"": ()}
+        for action in self._parser._actions:
+            hint = action.type.args[0] if isinstance(action.type, partial) else None
+            choices = tuple(map(str, get_args(hint))) if get_origin(hint) is Literal else ()
+            for name in action.option_strings:
+                words[name] = choices
+            if not action.option_strings:
+                words[""] += choices
+        return words
 
     def _recipe(self, path: Path) -> dict[str, Any]:
         settings = {}

@@ -71,10 +71,12 @@ def run(arguments: Sequence[str]) -> int:
     if is_one and not is_address(options.sources[0]):
         _require_a_stream([], options)
         path = Path(options.sources[0])
+        if path.is_dir():
+            find_sources(options.sources, console.make_progress().note)  # says what in it is no frame
         # A link keeps its own name; `.` and `..` have none. Path.resolve raises for circular links.
         named = path if path.name not in ("", "..") else Path(os.path.realpath(path))
         return _score_one(path, named.stem, options)
-    videos = find_sources(options.sources)
+    videos = find_sources(options.sources, console.make_progress().note)
     remote = [video for video in videos if isinstance(video, RemoteVideo)]
     _require_a_stream(remote, options)
     hide_passwords([secret for video in remote for secret in video.address.secrets])

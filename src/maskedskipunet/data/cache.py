@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 
 from maskedskipunet.errors import ConfigError
 
@@ -23,13 +25,32 @@ class CacheEntry:
 
 
 def cache_folder(chosen: Path | None = None) -> Path:
-    """The folder of the frame store: the one named, $MASKEDSKIPUNET_CACHE, or the user's cache folder."""
+    """The folder of the frame store: the one named, $MASKEDSKIPUNET_CACHE, or the user's cache folder.
+
+    A user without a home, as containers have them, gets one of their own among the temporary files. Raises
+    ConfigError where another user's lies in its place.
+    """
     if chosen is not None:
         return chosen
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "maskedskipunet"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "maskedskipunet"
+    try:
+        return Path.home() / ".cache" / "maskedskipunet"
+    except RuntimeError:  # neither HOME nor an entry in the list of users
+        return _temporary_folder()
+
+
+def _temporary_folder() -> Path:
+    """A folder that this user alone can write to: its name can be guessed, and whose frames are read matters."""
+    folder = Path(gettempdir()) / f"maskedskipunet-{os.getuid()}"
+    with suppress(FileExistsError, PermissionError):  # the second is told where it is written to
+        folder.mkdir(mode=0o700)
+    if folder.is_symlink() or (folder.exists() and folder.stat().st_uid != os.getuid()):
+        cure = f"Name another with --data.cache or {CACHE_VARIABLE}"
+        raise ConfigError("there is no home folder, and this one is another user's", str(folder), cure)
+    return folder
 
 
 def frames_folder(cache: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Data sets of several places, one camera each: the clips of one of them, by the two digits that names begin with."""
+"""Footage of several places, a camera each: the clips of one of them, by their names or the folders they lie in."""
 
 import re
 from collections.abc import Sequence
@@ -9,9 +9,12 @@ from maskedskipunet.errors import DataError
 
 
 def scene_of(item: VideoItem) -> str | None:
-    """The scene that a clip shows: 01 for `01_0014` and `01_001.avi`; None where the name tells none."""
-    match = re.match(r"([0-9]{2})_", item.path.name)
-    return match[1] if match else None
+    """The scene that a clip shows: 01 for `01_0014`, D001 for `D001_02.avi`, else its camera by its folder.
+
+    None where neither tells one.
+    """
+    match = re.match(r"([0-9]{2}|D[0-9]{3})_", item.path.name)
+    return match[1] if match else item.camera
 
 
 def clips_of_scene(items: Sequence[VideoItem], scene: str | None, where: Path) -> tuple[VideoItem, ...]:
@@ -24,7 +27,8 @@ def clips_of_scene(items: Sequence[VideoItem], scene: str | None, where: Path) -
     scenes = {known for item in items if (known := scene_of(item)) is not None}
     if not scenes:
         cure = "Take all (leave --data.scene out, or test with --scene all), or name clips like 01_0014"
-        raise DataError(f"no clip's name begins with a scene, so none is of scene {scene}", str(where), cure)
+        fault = f"no clip's name begins with a scene, and no folder tells cameras apart, so none is of scene {scene}"
+        raise DataError(fault, str(where), cure)
     if scene not in scenes:
         cure = f"Choose from {', '.join(sorted(scenes))}"
         raise DataError(f"none of the {len(items)} clips is of scene {scene}", str(where), cure)

@@ -1,5 +1,6 @@
 """What a data set holds and what about it is odd, found without decoding a frame of video."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ Split = Literal["train", "test"]
 
 _SHORTEST_CLIP = 3  # frames: below it no variant that looks at neighbouring frames has a single clip
 _NAMES_SHOWN = 3
+_SEVERAL = 2  # cameras
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def _look_at(item: VideoItem, split: Split, on_bad_frame: OnBadFrame, image_fps:
         except DataError as error:
             oddities.append(f"{split}/{item.name} has labels that do not fit: {error}")
     failed = bool(oddities)
+    oddities += _labels_beyond_the_end(item, split, info)
     if info.frame_count < _SHORTEST_CLIP:
         oddities.append(f"{split}/{item.name} is short: {info.frame_count} frames, fewer than {_SHORTEST_CLIP}")
     has_masks, notes = mask_notes(item, info, labels)
@@ -158,6 +161,14 @@ def _look_at(item: VideoItem, split: Split, on_bad_frame: OnBadFrame, image_fps:
     oddities += [f"{split}/{item.name}: {note}" for note in info.notes]
     anomalous = None if labels is None else int(labels.sum())
     return _Finding(_row(item, split, info, image_fps, anomalous), tuple(oddities), failed, has_masks)
+
+
+def _labels_beyond_the_end(item: VideoItem, split: Split, info: SourceInfo) -> list[str]:
+    if item.labels is None or not item.labels.cut or not item.labels.ranges:
+        return []
+    beyond = max(last for _, last in item.labels.ranges) + 1 - info.frame_count
+    told = f"{split}/{item.name} has labels for {beyond} frames beyond its last one, which count nothing"
+    return [told] if beyond > 0 else []
 
 
 def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anomalous: int | None) -> VideoRow:
@@ -186,9 +197,13 @@ def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
         ("test", size.test_clips, size.test_frames),
     ):
         here = _totals(row for row in rows if row.split == split)
-        if here.videos and (here.videos, here.frames) != (clips, frames):
-            official = f"{size.name} officially has {clips} clips and {frames:,} frames"
-            notes.append(f"{split}: {official}, here are {here.videos} and {here.frames:,}")
+        if here.videos and (here.videos != clips or frames not in (None, here.frames)):
+            official = f"{size.name} officially has {clips} clips" + (
+                "" if frames is None else f" and {frames:,} frames"
+            )
+            notes.append(
+                f"{split}: {official}, here are {here.videos}" + ("" if frames is None else f" and {here.frames:,}")
+            )
     return notes
 
 
@@ -215,7 +230,18 @@ def _grouped(rows: Sequence[VideoRow], value_of: Callable[[VideoRow], str]) -> d
 def _notes(dataset: Dataset) -> list[str]:
     bare = [item.name for item in dataset.test if item.labels is None]
     without_labels = [f"{len(bare)} of {len(dataset.test)} test videos have no labels: {_listed(bare)}"] if bare else []
-    return without_labels + [f"not used: {note}" for note in dataset.ignored]
+    return without_labels + _cameras(dataset) + [f"not used: {note}" for note in dataset.ignored]
+
+
+def _cameras(dataset: Dataset) -> list[str]:
+    """Which cameras the training videos are of, where their folders tell several apart."""
+    counts = Counter(item.camera for item in dataset.train if item.camera is not None)
+    if len(counts) < _SEVERAL:
+        return []
+    told = ", ".join(f"{camera} ({count})" for camera, count in sorted(counts.items()))
+    return [
+        f"the training videos are of {len(counts)} cameras by their folders: {told}; --data.scene takes one of them"
+    ]
 
 
 def _listed(names: Sequence[str]) -> str:

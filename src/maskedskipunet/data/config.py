@@ -8,6 +8,7 @@ from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.input_format import SIZE_STEP, InputFormat
 
+_SCENE = re.compile(r"[0-9]{2}|(?=.*[^\W\d_])[^/\\\x00-\x1f]{1,200}")  # with a letter in it, as folders of cameras have
 SMALLEST_PX = 32  # below it the deepest level has a single pixel, which batch statistics cannot be taken of
 
 
@@ -17,7 +18,8 @@ class DataConfig:
 
     Args:
         path: a data set, a folder of footage or one video
-        scene: only clips of this scene, the two digits that their names begin with (default: of all)
+        scene: only clips of this scene, the two digits that their names begin with, or of the camera whose folder has
+            this name (default: of all)
         height_px: height that frames are resized to, a multiple of 16
         width_px: width that frames are resized to, a multiple of 16
         fps: resample videos to this many frames a second (default: as they are)
@@ -47,8 +49,9 @@ class DataConfig:
     ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.scene is not None and not (isinstance(self.scene, str) and re.fullmatch("[0-9]{2}", self.scene)):
-            raise ConfigError(f"{self.scene!r} is no scene", "data.scene", "Use two digits, 01 say")
+        if self.scene is not None and not (isinstance(self.scene, str) and _SCENE.fullmatch(self.scene)):
+            cure = "Use two digits, 01 say, or the name of a camera's folder"
+            raise ConfigError(f"{self.scene!r} is no scene", "data.scene", cure)
         for name in ("height_px", "width_px"):
             size = getattr(self, name)
             if size % SIZE_STEP or size < SMALLEST_PX:

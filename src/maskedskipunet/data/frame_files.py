@@ -52,18 +52,20 @@ class _Numbered:
     strangers: tuple[Path, ...]
 
 
-def number_frames(files: Sequence[Path]) -> FrameFiles:
-    """Give each image of a folder its frame; files in natural order.
+def number_frames(files: Sequence[Path], pictures: Sequence[Path] = ()) -> FrameFiles:
+    """Give each image of a folder its frame; files in natural order. pictures: images beside them that are no frames.
 
     Where names agree but for one number, that is the frame's number: a gap between numbers is kept, and of files with
     one number (001.jpg beside 001.png, `040 (1).jpg`) one is taken. Elsewhere the files' order counts.
     """
     numbered = _numbered(files)
+    beside = _left_out(pictures, "a picture beside frames", "pictures beside frames")
     if numbered is None:
-        return FrameFiles(tuple(files), tuple(range(len(files))))
+        return FrameFiles(tuple(files), tuple(range(len(files))), notes=tuple(beside))
     numbers = sorted(numbered.by_number)
     taken = tuple(numbered.by_number[number] for number in numbers)
     left_out = [
+        *beside,
         *_left_out(numbered.copies, "a second image of a frame", "second images of frames"),
         *_left_out(numbered.strangers, "no frame's number in its name", "no frame's number in their names"),
     ]
@@ -78,7 +80,7 @@ def _placed(numbers: Sequence[int]) -> tuple[tuple[int, ...], str, list[str]]:
     jumps = any(step != 1 for step in steps)
     if jumps and (numbers[-1] >= _SMALLEST_TIME or _are_clock_times(numbers)):
         return in_order, "", []
-    step, often = Counter(steps).most_common(1)[0] if steps else (1, 1)
+    step, often = min(Counter(steps).items(), key=lambda found: (-found[1], found[0]), default=(1, 1))
     regular = 2 * often >= len(steps) and all(gap % step == 0 for gap in steps)
     if not regular or (numbers[-1] - numbers[0]) // step >= LONGEST_SPAN * len(numbers):
         fault = f"the numbers in the images' names jump ({_some(numbers)})"

@@ -11,7 +11,7 @@ import PIL.Image
 from maskedskipunet.data.deep_images import FULL_BITS, deep_values, eight_bits, is_deep, used_bits
 from maskedskipunet.data.frame_files import FrameFiles, number_frames
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
-from maskedskipunet.data.naming import visible_children
+from maskedskipunet.data.naming import pictures_beside_frames, visible_children
 from maskedskipunet.errors import ConfigError, DataError, FrameError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
@@ -32,10 +32,18 @@ def is_image(path: Path) -> bool:
 def image_files(folder: Path) -> list[Path]:
     """The images directly in a folder, in natural order, hidden ones left out.
 
-    A broken link stays in: it is a frame that is missing, and its place must not be closed up.
+    A broken link stays in: it is a frame that is missing, and its place must not be closed up. Pictures that are no
+    frames by their names (see `pictures_beside_frames`) are left out too.
     Raises DataError when the folder cannot be listed.
     """
-    return [child for child in visible_children(folder) if is_image(child) and not child.is_dir()]
+    return _frames_and_pictures(folder)[0]
+
+
+def _frames_and_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The images directly in a folder, and the pictures among them that are no frames."""
+    images = [child for child in visible_children(folder) if is_image(child) and not child.is_dir()]
+    beside = pictures_beside_frames([image.name for image in images])
+    return [image for image in images if image.name not in beside], [image for image in images if image.name in beside]
 
 
 def frame_files(folder: Path) -> FrameFiles:
@@ -43,11 +51,11 @@ def frame_files(folder: Path) -> FrameFiles:
 
     Raises DataError when the folder cannot be listed or holds no images.
     """
-    files = image_files(folder)
+    files, pictures = _frames_and_pictures(folder)
     if not files:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise DataError(f"the folder holds no images ({kinds})", str(folder), "Put images into it or leave it out")
-    return number_frames(files)
+    return number_frames(files, pictures)
 
 
 def read_image(path: Path, bits: int = FULL_BITS) -> Image:

@@ -66,7 +66,8 @@ def read_label_file(path: Path) -> StatedByVideo:
     """
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz"):
-        return {name: _of_array(array, path, name) for name, array in _arrays(path).items()}
+        found = read_label_archive(path)
+        return found if len(found) > 1 else {"": next(iter(found.values()))}
     rows = read_rows(path)
     if suffix == ".txt":
         rows = [row for row in rows if row.cells]
@@ -75,6 +76,14 @@ def read_label_file(path: Path) -> StatedByVideo:
     if not rows:
         raise LabelError("the file is empty", str(path), ONE_A_FRAME)
     return _of_table(rows, path) if _is_header(rows) else {"": _of_rows(rows, path)}
+
+
+def read_label_archive(path: Path) -> StatedByVideo:
+    """The labels in a .npy or .npz by the names of its arrays, that of an only one too; "" in a .npy.
+
+    Raises LabelError as `read_label_file` does.
+    """
+    return {name: _of_array(array, path, name) for name, array in _arrays(path).items()}
 
 
 # Text
@@ -218,7 +227,7 @@ def _shown(found: str) -> str:
 
 
 def _arrays(path: Path) -> dict[str, Any]:
-    """The arrays of a file by name; "" where there is one alone."""
+    """The arrays of a file by name; "" for that of a .npy."""
     try:
         with array_file(path):
             loaded = np.load(path, allow_pickle=False)
@@ -234,7 +243,7 @@ def _arrays(path: Path) -> dict[str, Any]:
     if not arrays or path.suffix.lower() == ".npy":
         found = "several arrays" if arrays else "no array"
         raise LabelError(f"found {found}, expected one row of numbers", str(path), ONE_A_FRAME)
-    return arrays if len(arrays) > 1 else {"": next(iter(arrays.values()))}
+    return arrays
 
 
 def _of_array(array: NDArray[Any], path: Path, name: str) -> StatedLabels:

@@ -41,7 +41,10 @@ class LabelSource:
 
     path: the file, of masks a folder too. kind: how it is written; `volume` is masks, a frame with any pixel of which
     is anomalous. ranges: the video's anomalous frames where the file states several videos and was read already, else
-    None. clip: which of the file's videos, from 1. video: its name in a file that names several.
+    None. clip: which of the file's videos, from 1. video: its name in a file that names several. of_clips: how many
+    videos the file states. frames: how many labels it states for the video. cut: ranges may run past the end, as some
+    published files do; what lies beyond counts nothing. called: what to call the label set, where the file's name does
+    not tell it.
     """
 
     path: Path
@@ -49,6 +52,10 @@ class LabelSource:
     ranges: Ranges | None = None
     clip: int | None = None
     video: str | None = None
+    of_clips: int | None = None
+    frames: int | None = None
+    cut: bool = False
+    called: str | None = None
 
 
 def labels_of(source: LabelSource, info: SourceInfo) -> Labels:
@@ -75,6 +82,11 @@ def labels_for(
     if source.ranges is not None or counted_from:
         place = f"clip {source.clip}" if source.clip else ""
         spans: Sequence[Span] = [Span(place, start, end) for start, end in _ranges_of_clip(source)]
+        if source.frames is not None:  # the ranges were labels, one a frame or one an image
+            values = filled(spans, source.frames, source.path, counted_from)
+            return placed_labels(values, frame_count, missing, source.path)
+        if source.cut:
+            spans = _cut_off(spans, frame_count)
     else:
         stated = _stated(source)
         if stated.values is not None:
@@ -84,6 +96,10 @@ def labels_for(
         cure = "Give one 0 or 1 for each image, or number the images from 0 or 1 in steps of 1"
         raise LabelError(f"found ranges of frames, but {unplaced}", str(source.path), cure)
     return filled(spans, frame_count, source.path, counted_from)
+
+
+def _cut_off(spans: Iterable[Span], frame_count: int) -> list[Span]:
+    return [Span(place, start, min(end, frame_count - 1)) for place, start, end in spans if start < frame_count]
 
 
 def placed_labels(values: Labels, frame_count: int, missing: Sequence[tuple[int, int]], path: Path) -> Labels:
@@ -181,10 +197,11 @@ def joined_ranges(path: Path, frame_counts: Sequence[int]) -> list[Ranges]:
     if len(labels) != sum(frame_counts):
         fault = f"found {len(labels)} labels, but the {len(frame_counts)} test clips have {sum(frame_counts)} frames"
         raise LabelError(fault, str(path), "Use the file that was made for these clips, or remove it")
-    return [_ranges(part) for part in np.split(labels, np.cumsum(frame_counts)[:-1])]
+    return [ranges_of(part) for part in np.split(labels, np.cumsum(frame_counts)[:-1])]
 
 
-def _ranges(labels: Labels) -> Ranges:
+def ranges_of(labels: Labels) -> Ranges:
+    """The anomalous ranges of a video's labels, one a frame."""
     edges = np.flatnonzero(np.diff(labels.astype(np.int8), prepend=0, append=0)).tolist()
     return tuple((start, end - 1) for start, end in zip(edges[::2], edges[1::2], strict=True))
 

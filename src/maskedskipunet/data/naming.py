@@ -1,6 +1,7 @@
 """Names of files: the order people read them in, and those to pass over."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from maskedskipunet.errors import DataError
@@ -48,3 +49,23 @@ def visible_children(folder: Path) -> list[Path]:
             f"cannot list the folder ({error.strerror})", str(folder), "Check its name and the right to read it"
         ) from error
     return sorted(children, key=lambda child: natural_key(child.name))
+
+
+def pictures_beside_frames(names: Sequence[str]) -> frozenset[str]:
+    """The images of a folder that are no frames of its clip, by their names.
+
+    Where most images are numbered, one without a number is a picture of another kind: a recorder's alarm.jpg,
+    snapshot.jpg or lastsnap.jpg, a poster. One that ends in -analyse beside its -capture is the same frame, drawn in.
+
+    >>> sorted(pictures_beside_frames(["1-capture.jpg", "1-analyse.jpg", "2-capture.jpg", "alarm.jpg"]))
+    ['1-analyse.jpg', 'alarm.jpg']
+    """
+    stems = {name: name.rpartition(".")[0].casefold() for name in names}
+    captured = {stem.removesuffix("-capture") for stem in stems.values() if stem.endswith("-capture")}
+    drawn = {name for name, stem in stems.items() if stem.endswith("-analyse") and stem[: -len("-analyse")] in captured}
+    numbered = [stem for stem in stems.values() if re.search("[0-9]", stem)]
+    bare = [name for name, stem in stems.items() if not re.search("[0-9]", stem)]
+    if len(bare) < len(numbered):
+        first_letters = {re.split("[0-9]", stem, maxsplit=1)[0].rstrip(" _-(") for stem in numbered}
+        drawn |= {name for name in bare if stems[name] not in first_letters}
+    return frozenset(drawn)

@@ -150,6 +150,9 @@ class _Search:
         reason = "ground truth that is not used, the clips have theirs from elsewhere"
         if any(clip not in self.labelled and clip not in self.found.labels for clip in self.clips):
             reason = f"{_NOT_READ}: {expected}"
+        else:  # what is no labels by its suffix is a page about them
+            kinds = (*LABEL_SUFFIXES, *OTHER_SUFFIXES)
+            unused = [path for path in unused if path.is_dir() or path.suffix.lower() in kinds]
         self.found.notes += _notes(unused, self.root, reason)
 
     def _files_of_all(self) -> list[Path]:

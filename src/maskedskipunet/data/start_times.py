@@ -1,45 +1,133 @@
-"""At which time of day footage starts: by the names of its files, or by what its container says."""
+"""At which time of day footage starts: by the names of its files and folders, or by what its container says."""
 
 import re
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import av
 
 from maskedskipunet.errors import ConfigError
 
-_HOURS = ("%H", "%I", "%X", "%c")
+ANY = "*"
+IN_UTC = "utc:"
+_HOURS = ("%H", "%I", "%X", "%c", "%s")
+_DATES = ("%d", "%j", "%x", "%c", "%s")
+_WORD = r"[^\W\d_]+\.?"
+_PARTS = {  # of the directives that may stand beside `*`, `/` and `%s`
+    "%Y": "[0-9]{4}",
+    "%y": "[0-9]{2}",
+    "%m": "[0-9]{1,2}",
+    "%d": "[0-9]{1,2}",
+    "%H": "[0-9]{1,2}",
+    "%I": "[0-9]{1,2}",
+    "%M": "[0-9]{1,2}",
+    "%S": "[0-9]{1,2}",
+    "%f": "[0-9]{1,6}",
+    "%j": "[0-9]{1,3}",
+    "%p": "[AaPp][.]?[Mm][.]?",
+    "%a": _WORD,
+    "%A": _WORD,
+    "%b": _WORD,
+    "%B": _WORD,
+    "%z": r"Z|[+-][0-9]{2}:?[0-9]{2}",
+    "%s": r"[0-9]{9,10}(?:\.[0-9]{1,9})?|[0-9]{13}",  # seconds since 1970, or milliseconds
+}
+_CURE = "Use a pattern such as %H for 13.mp4, or %Y-%m-%d_%H-%M-%S"
 
 
 def require_pattern(starts: str) -> None:
-    """Raises ConfigError for a strptime pattern that tells no time of day."""
-    cure = "Use a pattern such as %H for 13.mp4, or %Y-%m-%d_%H-%M-%S"
-    if not any(hours in starts.replace("%%", "") for hours in _HOURS):
-        raise ConfigError(f"{starts!r} holds no hour", "starts", cure)
+    """Raises ConfigError for a pattern that tells no time of day, or tells it in a way that cannot be read."""
+    pattern = starts.removeprefix(IN_UTC)
+    bare = pattern.replace("%%", "")
+    if not any(hours in bare for hours in _HOURS):
+        raise ConfigError(f"{starts!r} holds no hour", "starts", _CURE)
+    if starts.startswith(IN_UTC) and not any(date in bare for date in _DATES):
+        cure = "Add the date to the pattern, as summer time hangs on it"
+        raise ConfigError(f"{starts!r} is in UTC and holds no date", "starts", cure)
     try:
-        datetime.strptime(datetime(2000, 1, 1).strftime(starts), starts)
+        if not _is_own(pattern):
+            datetime.strptime(datetime(2000, 1, 1, tzinfo=UTC).strftime(pattern), pattern)
+        elif _compiled(pattern) is None:
+            raise ValueError(pattern)
     except (ValueError, re.error) as error:
-        raise ConfigError(f"{starts!r} is no pattern of times", "starts", cure) from error
+        raise ConfigError(f"{starts!r} is no pattern of times", "starts", _CURE) from error
 
 
 def start_of_day_s(path: Path, starts: str | None) -> float | None:
     """Seconds from local midnight to the first frame of a file or a folder of images; None where it is not known.
 
-    starts: a strptime pattern of the name without its suffix, read as local time. Without one, what the container says
-    in `creation_time`, which is in UTC where it does not say otherwise.
+    starts: a strptime pattern of the name without its suffix, and with `/` of the folders before it too. `*` stands
+    for any text within a name, `%s` for seconds since 1970. Read as local time, unless `utc:` stands before it or `%z`
+    in it. Without one, what the container says in `creation_time`, which is in UTC where it does not say otherwise.
     """
     if starts is not None:
-        name = path.name if path.is_dir() else path.stem
-        try:
-            began = datetime.strptime(name, starts)
-        except (ValueError, re.error):  # a pattern that comes from a damaged file may be none
-            return None
+        began = _named_time(path, starts)
     else:
         told = _creation_time(path)
-        if told is None:
-            return None
-        began = told.astimezone()
+        began = None if told is None else told.astimezone()
+    if began is None:
+        return None
     return began.hour * 3600 + began.minute * 60 + began.second + began.microsecond / 1e6
+
+
+def _named_time(path: Path, starts: str) -> datetime | None:
+    """The local time that a file's name and folders tell."""
+    pattern = starts.removeprefix(IN_UTC)
+    depth = pattern.count("/")
+    folders = path.absolute().parts[:-1][-depth:] if depth else ()
+    name = "/".join((*folders, path.name if path.is_dir() else path.stem))
+    try:
+        began = _read(name, pattern) if _is_own(pattern) else datetime.strptime(name, pattern)
+    except (ValueError, OverflowError, OSError, re.error):  # a pattern that comes from a damaged file may be none
+        return None
+    if began is None:
+        return None
+    if began.tzinfo is None and starts.startswith(IN_UTC):
+        began = began.replace(tzinfo=UTC)
+    return began if began.tzinfo is None else began.astimezone()
+
+
+def _is_own(pattern: str) -> bool:
+    """Whether a pattern holds what strptime knows nothing of."""
+    return ANY in pattern or "/" in pattern or "%s" in pattern.replace("%%", "")
+
+
+def _read(name: str, pattern: str) -> datetime | None:
+    compiled = _compiled(pattern)
+    match = None if compiled is None else compiled[0].fullmatch(name)
+    if compiled is None or match is None:
+        return None
+    told = dict(zip(compiled[1], match.groups(), strict=True))
+    if (since := told.get("%s")) is not None:
+        return datetime.fromtimestamp(float(since) / (1000 if re.fullmatch("[0-9]{13}", since) else 1), UTC)
+    return datetime.strptime("\n".join(told.values()), "\n".join(told))
+
+
+@lru_cache(maxsize=16)
+def _compiled(pattern: str) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
+    """A pattern as a regular expression with a group a directive, and the directives; None where it cannot be one."""
+    directives: list[str] = []
+    expression = ""
+    for part in _parts(pattern):
+        if part == ANY:
+            expression += "[^/]*"
+        elif part == "%%":
+            expression += "%"
+        elif part in _PARTS and part not in directives:
+            directives.append(part)
+            expression += f"({_PARTS[part]})"
+        elif part.startswith("%"):
+            return None
+        else:
+            expression += re.escape(part)
+    return re.compile(expression), tuple(directives)
+
+
+def _parts(pattern: str) -> Iterator[str]:
+    """Directives, `*` and the text between them."""
+    return (match[0] for match in re.finditer(r"%.?|\*|[^%*]+", pattern, re.DOTALL))
 
 
 def _creation_time(path: Path) -> datetime | None:

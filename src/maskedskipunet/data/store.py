@@ -5,6 +5,7 @@ whether it is good) and `meta.json`. The folder's name is a hash of all that the
 changed source, size or rate is stored anew; it appears when it is whole.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -23,16 +24,18 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.data.cache import META_NAME, frames_folder
+from maskedskipunet.data.cache import CACHE_VARIABLE, META_NAME, frames_folder
 from maskedskipunet.data.images import image_files
 from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.errors import DataError
-from maskedskipunet.files import no_room_is_our_error, require_room, require_writable
+from maskedskipunet.files import no_room_is_our_error, readable_bytes, require_room, require_writable
 from maskedskipunet.progress import Advance, Progress, Silent
 
 STORE_VERSION = 3
 ABANDONED_AFTER_S = 600
+TOLD_FROM_BYTES = 10_000_000  # less is no news on any disk
+TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})  # no fault of the store's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,15 +97,19 @@ def store_videos(
     homes = [folder / _key(request, how) for request in requests]
     missing = [(request, home) for request, home in zip(requests, homes, strict=True) if not home.exists()]
     if missing:
-        require_writable(folder)
+        require_writable(folder, cure=f"Name another with --data.cache or {CACHE_VARIABLE}")
         counts = [_expected_frames(request) for request, _ in missing]
+        needed_bytes = int(sum(counts) * how.frame_bytes * 1.02)
         require_room(
             folder,
-            int(sum(counts) * how.frame_bytes * 1.02),
+            needed_bytes,
             what=f"storing {sum(counts):,} frames of {how.width_px}x{how.height_px}",
             cure="Use --data.stride, --data.max_frames or a smaller --data.height_px and --data.width_px",
         )
         folder.mkdir(parents=True, exist_ok=True)
+        if needed_bytes >= TOLD_FROM_BYTES and progress is not None:
+            kept = f"the decoded frames take {readable_bytes(needed_bytes)} in {cache}"
+            progress.note(f"{kept}, kept for the next training; `maskedskipunet cache clear` frees it")
         with (progress or Silent()).stage("decoding footage", sum(counts)) as advance:
             _build_all(missing, how, workers or os.cpu_count() or 1, advance)
     return [_open(home, request.name) for request, home in zip(requests, homes, strict=True)]
@@ -165,14 +172,27 @@ def _open(home: Path, name: str) -> StoredVideo:
             places, good, time_s = index["index"], index["good"], index["time_s"]
         frames: NDArray[np.uint8] = np.zeros((0, *frame_shape), np.uint8)
         if count:
-            frames = np.memmap(home / "frames.u8", np.uint8, "r").reshape(count, *frame_shape)
+            frames = _mapped(home / "frames.u8").reshape(count, *frame_shape)
         if not count == len(places) == len(good) == len(time_s):
             raise ValueError(f"{count} frames, but {len(places)} places")
     except (OSError, EOFError, BadZipFile, ValueError, TypeError, KeyError) as error:
+        if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
+            raise
         raise DataError(
             f"the stored frames are damaged ({error})", str(home), "Run `maskedskipunet cache clear`"
         ) from error
     return StoredVideo(name, frames, places, good, time_s=time_s)
+
+
+def _mapped(path: Path) -> NDArray[np.uint8]:
+    """The bytes of a file, mapped into memory and read-only; the file itself is closed.
+
+    numpy keeps each file that it maps open, and a process may often have no more than 1,024 of them.
+    """
+    import pyarrow  # takes some tenths of a second, and only training reads stored frames
+
+    with pyarrow.memory_map(os.fsencode(path)) as file:
+        return np.frombuffer(file.read_buffer(), np.uint8)
 
 
 def _expected_frames(request: StoreRequest) -> int:

@@ -20,12 +20,9 @@ from av.video.stream import VideoStream
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
 from maskedskipunet.data.rates import usual_rate
 from maskedskipunet.data.trust import PictureTrust, with_seams
+from maskedskipunet.data.video_files import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from maskedskipunet.errors import DiskSpaceError, VideoError
 from maskedskipunet.files import NO_ROOM, require_plain_file
-
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".webm", ".ts", ".mts", ".flv", ".3gp"}
-)
 
 # Told by content, not by name; closed, so that no file leads to others or to the network, as playlists and lists do.
 _FORMATS = (

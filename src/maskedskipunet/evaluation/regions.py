@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.boxes import TrackedBox
 from maskedskipunet.evaluation.maps import Map, nearest
 
 ALPHA = 0.1
@@ -58,6 +59,25 @@ def mask_regions(masks: Iterable[NDArray[np.bool_]]) -> list[FrameRegions]:
     roots = np.array([_root(parents, at) for at in range(len(parents))], np.int64)
     tracks = np.unique(roots, return_inverse=True)[1].astype(np.int64)
     return [FrameRegions(boxes, tracks[numbers]) for boxes, numbers in frames]
+
+
+def box_regions(boxes: Iterable[TrackedBox], frames: int) -> list[FrameRegions]:
+    """The regions and tracks that a data set states itself, frame by frame.
+
+    frames: of the clip. Tracks are numbered anew from 0.
+    """
+    by_frame: list[list[TrackedBox]] = [[] for _ in range(frames)]
+    numbers: dict[int, int] = {}
+    for box in boxes:
+        numbers.setdefault(box.track, len(numbers))
+        by_frame[box.frame].append(box)
+    return [
+        FrameRegions(
+            np.array([(b.left_px, b.top_px, b.right_px, b.bottom_px) for b in found], np.int64).reshape(-1, 4),
+            np.array([numbers[box.track] for box in found], np.int64),
+        )
+        for found in by_frame
+    ]
 
 
 def region_boxes(score_map: Map, threshold: int, height_px: int, width_px: int) -> Boxes:

@@ -1,36 +1,46 @@
-"""Loading a network from whatever holds one: a model folder, a run, a weights file, a published checkpoint."""
+"""Loading a network from whatever holds one: a model folder, a run, a weights file, a checkpoint of torch.save."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import shorten
 
 import torch
+from torch import Tensor
 
-from maskedskipunet.errors import WeightsError
+from maskedskipunet.errors import ConfigError, WeightsError
+from maskedskipunet.files import require_plain_file
 from maskedskipunet.input_format import InputFormat
-from maskedskipunet.model.config import NetworkConfig
+from maskedskipunet.model.checkpoints import Checkpoint, is_torch_file, named_weights, read_checkpoint
+from maskedskipunet.model.config import VARIANTS, NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.published import load_published_weights, published_config
-from maskedskipunet.model.storage import CONFIG_NAME, read_model_folder, read_weights
+from maskedskipunet.model.storage import (
+    CONFIG_NAME,
+    is_safetensors,
+    read_description,
+    read_model_folder,
+    read_weights,
+    understand_description,
+)
 
-PUBLISHED_SUFFIXES = frozenset({".pt", ".pth"})
+WEIGHTS_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".tar"})
 
 
 def load_model(path: str | Path) -> MaskedSkipUNet:
     """A trained network, on the CPU and in evaluation mode.
 
-    path: a folder that save_pretrained wrote, a run folder, an `epoch_NN.safetensors` of a run, or a `.pt` of
-    the published code (read without executing what it may carry).
+    path: a folder that save_pretrained wrote, a run folder, an `epoch_NN.safetensors` or the `last.ckpt` of a run, or
+    a checkpoint that torch.save wrote of the published network or of ours: its state dict, a dictionary that holds one,
+    or the whole network, with what DataParallel or torch.compile adds to the names. Files go by what they hold,
+    whatever they are called, and are read without executing what they may carry. The global random state is left as it
+    was.
     Raises WeightsError when it is none of them.
     """
     path = Path(path)
     if not path.exists():
         raise WeightsError("no such model", str(path), "Name a run folder, a model folder or a .pt file")
-    if path.suffix.lower() in PUBLISHED_SUFFIXES and path.is_file():
-        model = _load_published(path)
-    elif path.is_dir():
-        model = _build(*read_model_folder(model_folder(path)), path)
-    else:
-        model = _build(*read_weights(path), path)
+    with torch.random.fork_rng(devices=[]):  # a network starts at random weights
+        model = _build(*read_model_folder(model_folder(path)), path) if path.is_dir() else _from_file(path)
     _require_numbers(model, path)
     return model.eval()
 
@@ -40,11 +50,13 @@ def model_folder(path: Path) -> Path:
     for folder in (path, path / "model"):
         if (folder / CONFIG_NAME).is_file():
             return folder
-    raise WeightsError("holds no trained model", str(path), "Name a run that finished an epoch, or train one")
+    files = sorted(file.name for file in path.glob("*") if file.suffix.lower() in WEIGHTS_SUFFIXES)
+    cure = f"Name the file, {path / files[0]} say" if files else "Name a run that finished an epoch, or train one"
+    raise WeightsError("holds no trained model", str(path), cure)
 
 
 def _build(
-    config: NetworkConfig, input_format: InputFormat | None, weights: dict[str, torch.Tensor], path: Path
+    config: NetworkConfig, input_format: InputFormat | None, weights: Mapping[str, Tensor], path: Path
 ) -> MaskedSkipUNet:
     model = MaskedSkipUNet(config)
     try:
@@ -63,16 +75,86 @@ def _require_numbers(model: MaskedSkipUNet, path: Path) -> None:
             raise WeightsError(f"{name} holds values that are no numbers", str(path), "Name another epoch")
 
 
-def _load_published(path: Path) -> MaskedSkipUNet:
+def _from_file(path: Path) -> MaskedSkipUNet:
     try:
-        state_dict = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken file makes the unpickler raise nearly anything
+        require_plain_file(path)
+        is_checkpoint = is_torch_file(path) or not is_safetensors(path)
+    except OSError as error:
         raise WeightsError(
-            "not a checkpoint of weights alone (nothing in it was executed)", str(path), "Name one you trust"
+            f"cannot read the weights ({error.strerror})", str(path), "Name a whole model file"
         ) from error
+    return _from_checkpoint(read_checkpoint(path), path) if is_checkpoint else _from_safetensors(path)
+
+
+def _from_safetensors(path: Path) -> MaskedSkipUNet:
+    description, weights = read_weights(path)
+    if description is not None:
+        return _build(*description, weights, path)
+    return _from_checkpoint(named_weights(weights, path), path)
+
+
+def _from_checkpoint(checkpoint: Checkpoint, path: Path) -> MaskedSkipUNet:
+    weights = checkpoint.weights
     try:
-        model = MaskedSkipUNet(published_config(state_dict))
-        load_published_weights(model, state_dict)
+        if checkpoint.is_published:
+            model = MaskedSkipUNet(published_config(weights))
+            load_published_weights(model, weights)
+            return model
+        learned = {name: weight for name, weight in weights.items() if not name.endswith(".mask")}
+        return _build(*_description(checkpoint, path), learned, path)
     except WeightsError as error:
         raise WeightsError(error.what, str(path), error.cure) from error
-    return model
+    except RuntimeError as error:  # tensors of kinds that cannot be copied
+        fault = shorten(str(error).splitlines()[-1], 120, placeholder=" …")
+        raise WeightsError(f"cannot read the weights ({fault})", str(path), "Name a whole checkpoint") from error
+
+
+def _description(checkpoint: Checkpoint, path: Path) -> tuple[NetworkConfig, InputFormat | None]:
+    """What the file says of its network; else the run that it lies in; else what the weights' shapes leave possible."""
+    if checkpoint.description is not None:
+        return understand_description(checkpoint.description, path)
+    run = path.resolve().parent.parent
+    if path.resolve().parent.name == "checkpoints" and (run / "model" / CONFIG_NAME).is_file():
+        return read_description(run / "model")
+    fitting = [config for config in _possible_configs(checkpoint.weights) if _fits(config, checkpoint.weights)]
+    if not fitting:
+        raise WeightsError("the weights fit no variant of the network", cure="Name a whole checkpoint")
+    if len(fitting) > 1:
+        variants = ", ".join(config.variant for config in fitting)
+        raise WeightsError(
+            f"the weights do not say which network they belong to ({variants} have the same shapes)",
+            cure="Load them with create_model(variant).load_state_dict, then save_pretrained",
+        )
+    return fitting[0], None
+
+
+def _possible_configs(weights: Mapping[str, Tensor]) -> list[NetworkConfig]:
+    kernel = weights.get("skips.3.weight")
+    frames = kernel.shape[2] if kernel is not None and kernel.dim() == 5 else 1
+    configs = []
+    for variant in VARIANTS:
+        try:
+            configs.append(
+                NetworkConfig(
+                    variant=variant,
+                    latent_dim=weights["encoder.3.project.weight"].shape[0],
+                    clip_length=frames,
+                    channels=weights["encoder.0.convs.0.weight"].shape[1],
+                )
+            )
+        except (ConfigError, KeyError, IndexError):
+            continue  # not of this variant
+    return configs
+
+
+def _fits(config: NetworkConfig, weights: Mapping[str, Tensor]) -> bool:
+    """Whether names and shapes are those of a network, and the masks too where they were saved with it."""
+    with torch.device("meta"):
+        expected = {name: weight.shape for name, weight in MaskedSkipUNet(config).state_dict().items()}
+    if expected != {name: weight.shape for name, weight in weights.items() if not name.endswith(".mask")}:
+        return False
+    masks = {name: mask for name, mask in weights.items() if name.endswith(".mask")}
+    if not masks:
+        return True
+    own = {name: mask for name, mask in MaskedSkipUNet(config).named_buffers() if name.endswith(".mask")}
+    return own.keys() == masks.keys() and all(torch.equal(own[name], masks[name].to(own[name])) for name in own)

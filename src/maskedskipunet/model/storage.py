@@ -38,22 +38,30 @@ def write_weights(
 ) -> None:
     """Write weights into one safetensors file, whose header says which network they belong to."""
     # One key alone: safetensors writes several in an order of its own, and equal weights should be equal files.
-    header = {_HEADER_KEY: json.dumps(_describe(config, input_format))}
+    header = {_HEADER_KEY: json.dumps(describe_network(config, input_format))}
     with whole_file(path) as part, _os_errors():
         save_file({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}, part, metadata=header)
 
 
-def read_weights(path: Path) -> tuple[NetworkConfig, InputFormat | None, dict[str, Tensor]]:
-    """Read what write_weights wrote. Raises WeightsError for anything else."""
+def read_weights(path: Path) -> tuple[tuple[NetworkConfig, InputFormat | None] | None, dict[str, Tensor]]:
+    """Read a safetensors file: what it says of its network, None where another program wrote it, and its weights.
+
+    Raises WeightsError for what is none, or says what this version does not understand.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"cannot read the weights ({error})", str(path), "Name a whole model file") from error
-    if _HEADER_KEY not in header:
-        raise WeightsError("the weights do not say which network they belong to", str(path), "Name our own file")
-    return (*_understand(header[_HEADER_KEY], path), weights)
+    return (understand_description(header[_HEADER_KEY], path) if _HEADER_KEY in header else None), weights
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file is called so, or starts as such files do: the length of a JSON object, then the object."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return path.suffix.lower() == ".safetensors" or start[8:] == b"{"
 
 
 def read_model_folder(folder: Path) -> tuple[NetworkConfig, InputFormat | None, dict[str, Tensor]]:
@@ -71,7 +79,7 @@ def read_description(folder: Path) -> tuple[NetworkConfig, InputFormat | None]:
     """What a model folder's network is and looks at. Raises WeightsError when it does not say so."""
     path = folder / CONFIG_NAME
     try:
-        return _understand(read_text(path, most_bytes=LARGEST_BYTES), path)
+        return understand_description(read_text(path, most_bytes=LARGEST_BYTES), path)
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"cannot read the model's description ({error})", str(path)) from error
 
@@ -111,7 +119,7 @@ def rewrite_input_format(folder: Path, input_format: InputFormat) -> None:
 
 def _write_description(folder: Path, config: NetworkConfig, input_format: InputFormat | None) -> None:
     with whole_file(folder / CONFIG_NAME) as part:
-        part.write_text(json.dumps(_describe(config, input_format), indent=2) + "\n")
+        part.write_text(json.dumps(describe_network(config, input_format), indent=2) + "\n")
 
 
 @contextmanager
@@ -125,12 +133,14 @@ def _os_errors() -> Iterator[None]:
         raise
 
 
-def _describe(config: NetworkConfig, input_format: InputFormat | None) -> dict[str, Any]:
+def describe_network(config: NetworkConfig, input_format: InputFormat | None) -> dict[str, Any]:
+    """What a network is and looks at, as plain values."""
     network = asdict(config) | {"clip_length": config.frames}
     return {"format": FORMAT_VERSION, "network": network, "input": input_format and input_format.to_dict()}
 
 
-def _understand(text: str, path: Path) -> tuple[NetworkConfig, InputFormat | None]:
+def understand_description(text: str, path: Path) -> tuple[NetworkConfig, InputFormat | None]:
+    """The inverse of describe_network, from JSON. Raises WeightsError for anything else."""
     try:
         description = json.loads(text)
         if description["format"] != FORMAT_VERSION:

@@ -1,6 +1,5 @@
 """Opening the records database: SQLite with a write-ahead log, brought up to date by its migrations."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 
 from maskedskipunet.errors import DiskSpaceError, RecordsError
-from maskedskipunet.files import no_room_is_our_error
+from maskedskipunet.files import lock_file, no_room_is_our_error
 from maskedskipunet.records.folder import RecordsFolder
 
 BUSY_TIMEOUT_S = 30.0
@@ -118,7 +117,7 @@ def _alone(folder: RecordsFolder) -> Iterator[None]:
         fault = f"cannot write into the records folder ({error.strerror})"
         raise RecordsError(fault, str(folder.path), "Name one that can be written to") from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock_file(file, wait=True)
         yield
 
 

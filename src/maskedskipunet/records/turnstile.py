@@ -1,9 +1,10 @@
 """Writers of one database come one after another: SQLite lets whoever asks often go first, and another may starve."""
 
-import fcntl
 from pathlib import Path
 from types import TracebackType
 from typing import IO
+
+from maskedskipunet.files import lock_file, unlock_file
 
 
 class Turnstile:
@@ -22,13 +23,13 @@ class Turnstile:
 
     def __enter__(self) -> None:
         if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            lock_file(self._file, wait=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            unlock_file(self._file)
 
     def close(self) -> None:
         if self._file is not None:

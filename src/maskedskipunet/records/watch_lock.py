@@ -1,10 +1,10 @@
 """One process alone writes clips into a records folder and delivers from it."""
 
-import fcntl
 import time
 from pathlib import Path
 from typing import IO
 
+from maskedskipunet.files import lock_file
 from maskedskipunet.records.folder import RecordsFolder
 
 _PATIENCE_S = 5.0  # a command that looks for what is left behind holds the lock for a moment
@@ -25,7 +25,7 @@ class WatchLock:
         deadline_s = time.monotonic() + (_PATIENCE_S if wait else 0)
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_file(file, wait=False)
             except BlockingIOError:
                 if time.monotonic() >= deadline_s:
                     file.close()

@@ -16,6 +16,7 @@ from maskedskipunet.runs import RunFolder, write_csv, write_json
 from maskedskipunet.training.module import TrainingModule
 
 COLUMNS = ("epoch", "step", "train_loss", "holdback_loss", "seconds", "waiting_s")
+SHORT_WAIT_S = 3.0  # a person waits as long without being told
 
 
 class ShowProgress(L.Callback):
@@ -140,19 +141,43 @@ class StopBetweenSteps(L.Callback):
 
     def __init__(self) -> None:
         self.asked = False
+        self._began_s: float | None = None  # the step in hand
+        self._length_s: float | None = None  # of the last whole step
 
     def stop_if_asked(self) -> None:
         if self.asked:
             raise KeyboardInterrupt
 
+    def time_left(self) -> str:
+        """When the step in hand will end, for a message; nothing where that is at once."""
+        if self._began_s is None:
+            return ""
+        if self._length_s is None:
+            return ", the first, so how long it takes is not known yet"
+        left_s = self._length_s - (time.perf_counter() - self._began_s)
+        return "" if left_s < SHORT_WAIT_S else f", in about {readable_wait(left_s)}"
+
     def on_train_batch_start(self, *_: Any) -> None:
         self.stop_if_asked()
+        self._began_s = time.perf_counter()
 
     def on_train_batch_end(self, *_: Any) -> None:
+        if self._began_s is not None:
+            self._length_s = time.perf_counter() - self._began_s
+        self._began_s = None
         self.stop_if_asked()
 
     def on_validation_batch_end(self, *_: Any) -> None:
         self.stop_if_asked()
+
+
+def readable_wait(seconds: float) -> str:
+    """A time to wait, for people.
+
+    >>> readable_wait(7.2), readable_wait(200)
+    ('7 s', '3 minutes')
+    """
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
 class StopAtNonsense(L.Callback):

@@ -66,6 +66,7 @@ class ClipDataModule(L.LightningDataModule):
             batch_size=min(self.batch_size, len(clips)),
             sampler=sampler,
             collate_fn=_as_it_is,
+            generator=torch.Generator(),  # else it draws from the caller's random numbers
             pin_memory=torch.cuda.is_available(),
         )
 

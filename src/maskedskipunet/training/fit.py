@@ -8,9 +8,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
@@ -30,6 +33,7 @@ from maskedskipunet.training.callbacks import (
 from maskedskipunet.training.config import TrainingConfig
 from maskedskipunet.training.data import ClipDataModule
 from maskedskipunet.training.module import TrainingModule
+from maskedskipunet.training.one_process import in_one_process
 from maskedskipunet.training.restoring import Disturbance
 
 LOG_EVERY_STEPS = 10
@@ -53,33 +57,18 @@ def fit(
     cannot be resumed.
     """
     stop = StopBetweenSteps()
-    callbacks: list[L.Callback] = [
-        StopAtNonsense(),
-        MetricsTable(run.training_metrics),
-        KeepWeights(run),
-        ShowProgress(progress),
-        stop,
-    ]
-    if config.max_minutes is not None:
-        callbacks.append(TimeLimit(config.max_minutes * 60))
     run.checkpoints.mkdir(exist_ok=True)
     run.logs.mkdir(exist_ok=True)
     for part in run.path.rglob(".*.part"):
         part.unlink()  # left half-written by a training that was killed
-    with _quiet_lightning(), _interrupts_as_ours(stop, progress), _want_of_memory_as_ours():
-        trainer = L.Trainer(
-            max_epochs=config.epochs,
-            precision=config.precision,
-            accelerator=config.accelerator,
-            devices=1,
-            callbacks=callbacks,
-            logger=TensorBoardLogger(run.logs, name="", version=""),
-            log_every_n_steps=LOG_EVERY_STEPS,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
+    with (
+        in_one_process(),
+        _as_first_rank(),
+        _quiet_lightning(),
+        _interrupts_as_ours(stop, progress),
+        _want_of_memory_as_ours(),
+    ):
+        trainer = _trainer(config, run, _callbacks(config, run, progress, stop))
         module = TrainingModule(
             network,
             learning_rate=config.learning_rate,
@@ -99,6 +88,49 @@ def fit(
             _forget_host(run.logs)
     done = {"epochs_done": max(1, trainer.current_epoch), "finished": True}
     write_json(run.progress, done)
+
+
+def _callbacks(config: TrainingConfig, run: RunFolder, progress: Progress, stop: StopBetweenSteps) -> list[L.Callback]:
+    callbacks: list[L.Callback] = [
+        StopAtNonsense(),
+        MetricsTable(run.training_metrics),
+        KeepWeights(run),
+        ShowProgress(progress),
+        stop,
+    ]
+    if config.max_minutes is not None:
+        callbacks.append(TimeLimit(config.max_minutes * 60))
+    return callbacks
+
+
+def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[L.Callback]) -> L.Trainer:
+    return L.Trainer(
+        max_epochs=config.epochs,
+        precision=config.precision,
+        accelerator=config.accelerator,
+        devices=1,
+        callbacks=callbacks,
+        plugins=[LightningEnvironment()],  # none is looked for
+        default_root_dir=run.path,  # else the folder that the program was started in
+        logger=TensorBoardLogger(run.logs, name="", version=""),
+        log_every_n_steps=LOG_EVERY_STEPS,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+@contextmanager
+def _as_first_rank() -> Iterator[None]:
+    """Lightning takes the process's rank from the environment when it is imported, and logs from rank 0 alone."""
+    process: Any = rank_zero_only  # a function that carries the rank
+    before = process.rank
+    process.rank = 0
+    try:
+        yield
+    finally:
+        process.rank = before
 
 
 def _state(run: RunFolder, module: TrainingModule) -> str:
@@ -129,17 +161,22 @@ def _forget_host(logs: Path) -> None:
 def _interrupts_as_ours(stop: StopBetweenSteps, progress: Progress) -> Iterator[None]:
     """Ctrl-C ends the training after the step in hand, and at once when it comes again.
 
-    Lightning leaves the process on it, deaf to the next one; here it stays an exception of the caller's.
+    So does SIGUSR1, with which schedulers announce that a job's time is over, where nobody else handles it. Lightning
+    leaves the process on Ctrl-C, deaf to the next one; here it stays an exception of the caller's.
     """
-    handler = signal.getsignal(signal.SIGINT)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1)}
 
-    def ask(*_: object) -> None:
+    def ask(number: int, _: object) -> None:
         stop.asked = True
-        signal.signal(signal.SIGINT, handler)
-        progress.note("stopping after this step; Ctrl-C again stops at once")
+        signal.signal(signal.SIGINT, handlers[signal.SIGINT])
+        again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
+        progress.note(f"stopping after this step{stop.time_left()}{again}")
 
-    if handler is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, ask)
+    if threading.current_thread() is threading.main_thread():
+        if handlers[signal.SIGINT] is not None:
+            signal.signal(signal.SIGINT, ask)
+        if handlers[signal.SIGUSR1] is signal.SIG_DFL:
+            signal.signal(signal.SIGUSR1, ask)
     try:
         yield
     except SIGTERMException as error:  # a SystemExit too, and its code would say that all went well
@@ -149,8 +186,9 @@ def _interrupts_as_ours(stop: StopBetweenSteps, progress: Progress) -> Iterator[
             raise KeyboardInterrupt from error
         raise
     finally:
-        if signal.getsignal(signal.SIGINT) is not handler:
-            signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,16 +1,20 @@
 """The network in training: its loss and its optimizer."""
 
+import json
 from dataclasses import dataclass
 from math import cos, pi
+from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+from maskedskipunet.model.checkpoints import DESCRIPTION_KEY
 from maskedskipunet.model.convolutions import SkipConvolution
 from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.score import reconstruction_loss
+from maskedskipunet.model.storage import describe_network
 from maskedskipunet.training.config import Schedule
 from maskedskipunet.training.restoring import Disturbance, motion_weights
 
@@ -57,6 +61,10 @@ class TrainingModule(L.LightningModule):
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         clip, target = self._clip_and_target(batch)
         self.log("holdback_loss", reconstruction_loss(target, self.network(clip)), batch_size=len(batch))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say which network the state belongs to, so that load_model takes it anywhere."""
+        checkpoint[DESCRIPTION_KEY] = json.dumps(describe_network(self.network.config, self.network.input_format))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         learned = [weight for weight in self.network.parameters() if weight.requires_grad]

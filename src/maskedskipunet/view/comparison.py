@@ -16,6 +16,7 @@ from maskedskipunet.data.frames import Image
 from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.errors import ConfigError, ShapeError
 from maskedskipunet.view.heatmap import overlay
+from maskedskipunet.view.matplotlib_defaults import default_style, load_matplotlib
 from maskedskipunet.view.plots import (
     Palette,
     ScoreCurve,
@@ -319,6 +320,7 @@ def film_strip(pictures: Sequence[Image], *, columns: int = 2, width_px: int = 1
 class _ScorePlot:
     """A video's plot of scores, drawn once without and once with its curve; a moment shows the curve up to it."""
 
+    @default_style()
     def __init__(self, curve: ScoreCurve, panel: Box, threshold: float | None, font_px: int) -> None:
         limits = score_limits([curve.scores], *([] if threshold is None else [threshold]))
         figure = new_figure(panel.width, panel.height, DARK)
@@ -413,6 +415,7 @@ class _Caption:
 @cache
 def _font(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """The font that comes with matplotlib, so that pictures look the same on every machine."""
+    load_matplotlib()
     from matplotlib import get_data_path
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"

@@ -10,6 +10,7 @@ from PIL import ImageChops
 
 from maskedskipunet.data.frames import Image
 from maskedskipunet.errors import ConfigError, ShapeError
+from maskedskipunet.view.matplotlib_defaults import load_matplotlib
 
 BRIGHTNESS = 0.5
 """What is left of a picture's brightness under a map: dim enough that the map's colours are the brightest thing."""
@@ -90,6 +91,7 @@ def _levels(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
 
 @cache
 def _table() -> NDArray[np.uint8]:
+    load_matplotlib()
     from matplotlib import colormaps
 
     table: NDArray[np.uint8] = np.rint(colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.uint8)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from maskedskipunet.errors import ConfigError, ShapeError
 from maskedskipunet.files import whole_file
+from maskedskipunet.view.matplotlib_defaults import default_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,6 +112,7 @@ ALARM = "#d0332a"
 NARROWEST_ALARM_PX = 2  # on a long time axis a short alarm would not be seen
 
 
+@default_style()
 def plot_scores(curves: Sequence[ScoreCurve], path: Path, title: str) -> None:
     """One PNG with a panel for each video, all on one score scale, ground truth shaded.
 
@@ -125,6 +127,7 @@ def plot_scores(curves: Sequence[ScoreCurve], path: Path, title: str) -> None:
     _plot_grid(curves, path, title, columns, panel_px)
 
 
+@default_style()
 def plot_score_curve(curve: ScoreCurve, path: Path) -> None:
     """One PNG with the scores of one video over time, ground truth shaded.
 
@@ -133,6 +136,7 @@ def plot_score_curve(curve: ScoreCurve, path: Path) -> None:
     _plot_grid([curve], path, "", 1, (1000, 340))
 
 
+@default_style()
 def plot_ablation(rows: Sequence[tuple[str, float | None]], path: Path, title: str) -> None:
     """One PNG with a bar for each variant's micro AUC, in the order given, chance level marked.
 

@@ -16,9 +16,9 @@ from maskedskipunet.model.config import VARIANTS
 from maskedskipunet.plain_yaml import LARGEST_BYTES, ValueLoader
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import (
+    LATEST,
     RunFolder,
     create_run,
-    point_latest_elsewhere,
     require_free_name,
     write_csv,
     write_json,
@@ -78,20 +78,29 @@ def ablate(
         raise ConfigError("variants start at random", "start_from", "Leave it out")
     require_free_name(config.runs, config.name)
     test_videos(config.data, config.input_format)  # before hours of training
-    folder = create_run(config.runs, config.name).path
+    folder = create_run(config.runs, config.name, for_model=False).path
     write_yaml(folder / PLAN_NAME, {"variants": list(dict.fromkeys(variants)), "config": config.to_dict()})
     try:
         return _carry_on(folder, device, progress or Silent())
     except Exception:  # an interruption is none
         if not any(RunFolder(folder / variant).config.exists() for variant in variants):
             shutil.rmtree(folder)
-            point_latest_elsewhere(config.runs)
         raise
 
 
 def resume_ablation(folder: Path, *, device: str = "auto", progress: Progress | None = None) -> Ablation:
-    """Go on with an interrupted ablation where it was. Raises RunError when the folder holds none."""
-    return _carry_on(folder, device, progress or Silent())
+    """Go on with an interrupted ablation where it was.
+
+    folder: `runs/latest` means the one begun last. Raises RunError when the folder holds none.
+    """
+    return _carry_on(_ablation_meant(folder), device, progress or Silent())
+
+
+def _ablation_meant(folder: Path) -> Path:
+    if folder.name != LATEST or (folder / PLAN_NAME).is_file():
+        return folder
+    plans = [plan for plan in folder.parent.glob(f"*/{PLAN_NAME}") if not plan.parent.is_symlink()]
+    return max(plans, key=lambda plan: plan.stat().st_mtime_ns).parent if plans else folder
 
 
 def _carry_on(folder: Path, device: str, progress: Progress) -> Ablation:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.data.boxes import read_boxes
 from maskedskipunet.data.campus_scenes import clips_of_scene
 from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import VideoItem, label_set, recognise
@@ -24,7 +25,7 @@ from maskedskipunet.evaluation.pixels import PixelCounts
 from maskedskipunet.evaluation.placing import Placed, Placing, clip_lengths, over_missing_frames, place, scored_lengths
 from maskedskipunet.evaluation.protocols import frame_protocols
 from maskedskipunet.evaluation.readers import read_cues, read_series
-from maskedskipunet.evaluation.regions import FrameRegions, RegionCounts, mask_regions, thresholds
+from maskedskipunet.evaluation.regions import FrameRegions, RegionCounts, box_regions, mask_regions, thresholds
 from maskedskipunet.evaluation.smoothing import Smoothing
 from maskedskipunet.evaluation.truth import GroundTruth, read_ground_truth
 from maskedskipunet.progress import Advance, Progress, Silent
@@ -71,6 +72,7 @@ def evaluate(
         raise ConfigError(f"squares of {map_patch_px} pixels", "--map-patch", f"Use 1 to {LARGEST_PATCH_PX}, 16 say")
     series = read_series(scores)
     items: tuple[VideoItem, ...] = ()
+    there = None
     if ground_truth is not None:
         truth = read_ground_truth(ground_truth, clips, scored_lengths(series, placing))
         if not truth.borders and not series.concatenated:
@@ -95,6 +97,8 @@ def evaluate(
         **frame_protocols(videos, smoothing, borders=truth.borders, seed=seed),
     }
     cues = read_cues(scores, (*CUES, FUSED))
+    if there is not None:
+        cues = {name: over_missing_frames(cue, truth.names, there) for name, cue in cues.items()}
     if cues:
         figures["cues"] = {
             name: frame_protocols(
@@ -105,7 +109,7 @@ def evaluate(
             )
             for name, cue in cues.items()
         }
-    if maps is not None and any(item.masks is not None for item in items):
+    if maps is not None and any(item.masks is not None or item.boxes is not None for item in items):
         found, matching = read_maps(maps, truth.names, truth.frames, placing)
         figures |= {"maps_matching": matching, "map_patch_px": map_patch_px}
         if map_patch_px is not None:
@@ -124,16 +128,21 @@ def _labelled(placed: Placed, truth: GroundTruth, normality: bool) -> list[Label
 def _pixels_and_regions(
     items: Sequence[VideoItem], truth: GroundTruth, found: Sequence[Maps], where: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Two walks over the maps: pixels and the masks' regions first, then regions at the thresholds found so."""
+    """Two walks over the maps: pixels and the masks' regions first, then regions at the thresholds found so.
+
+    Where the data set states boxes and tracks, its regions are those, and its pixels what they cover.
+    """
     frames, labels = truth.frames, truth.labels
-    masked = [at for at, item in enumerate(items) if item.masks is not None]
-    total = sum(frames[at] for at in masked)
+    marked = [at for at, item in enumerate(items) if item.masks is not None or item.boxes is not None]
+    total = sum(frames[at] for at in marked)
     pixels = PixelCounts()
     truths: list[tuple[list[FrameRegions], tuple[int, int]]] = []
     with progress.stage("pixels", total) as advance:
-        for at in masked:
-            walk = _Walk(items[at], found[at], pixels, advance)
-            truths.append((mask_regions(walk.masks()), walk.size_px))
+        for at in marked:
+            own = _own_regions(items[at], frames[at])
+            walk = _Walk(items[at], own, found[at], pixels, advance)
+            by_masks = mask_regions(walk.masks())
+            truths.append((by_masks if own is None else own, walk.size_px))
             for note in differences(np.array(walk.marked, np.uint8), labels[at]):
                 log.warning("clip %s %s", items[at].name, note)
     figures = pixels.figures()
@@ -141,24 +150,48 @@ def _pixels_and_regions(
         raise DataError("no frame has a map", str(where), "Make the maps again")
     regions = RegionCounts(thresholds(pixels.normal + pixels.anomalous), figures["frames_with_map"])
     with progress.stage("regions", total) as advance:
-        for at, (regions_of_clip, size_px) in zip(masked, truths, strict=True):
+        for at, (regions_of_clip, size_px) in zip(marked, truths, strict=True):
             regions.add_clip(regions_of_clip, found[at].maps(), *size_px)
             advance(frames[at])
-    return {**figures, **regions.figures(), "clips_with_masks": len(masked), "regions_from": "masks"}
+    has_boxes = [items[at].boxes is not None for at in marked]
+    regions_from = "boxes" if all(has_boxes) else "boxes and masks" if any(has_boxes) else "masks"
+    return {**figures, **regions.figures(), "clips_with_masks": len(marked), "regions_from": regions_from}
+
+
+def _own_regions(item: VideoItem, frames: int) -> list[FrameRegions] | None:
+    return None if item.boxes is None else box_regions(read_boxes(item.boxes, item.path), frames)
+
+
+def _covered(item: VideoItem, regions: Sequence[FrameRegions]) -> Iterator[NDArray[np.bool_]]:
+    """A mask a frame, True within the boxes that the data set states."""
+    info = Source(path=item.path, on_bad_frame="skip").probe()
+    for frame in regions:
+        mask = np.zeros((info.height_px, info.width_px), np.bool_)
+        for left, top, right, bottom in frame.boxes.tolist():
+            mask[max(0, top) : max(0, bottom + 1), max(0, left) : max(0, right + 1)] = True
+        yield mask
 
 
 class _Walk:
     """One clip's masks as they come by, each held against the frame's map on its way."""
 
-    def __init__(self, item: VideoItem, maps: Maps, pixels: PixelCounts, advance: Advance) -> None:
-        self._item, self._maps, self._pixels, self._advance = item, maps, pixels, advance
+    def __init__(
+        self,
+        item: VideoItem,
+        own: Sequence[FrameRegions] | None,
+        maps: Maps,
+        pixels: PixelCounts,
+        advance: Advance,
+    ) -> None:
+        self._masks = _covered(item, own) if own is not None and item.masks is None else read_masks(item)
+        self._maps, self._pixels, self._advance = maps, pixels, advance
         self.size_px = (0, 0)
         self.marked: list[bool] = []
 
     def masks(self) -> Iterator[NDArray[np.bool_]]:
         maps = self._maps.maps()
         ahead = next(maps, None)
-        for number, mask in enumerate(read_masks(self._item)):  # as many as frames, and as large
+        for number, mask in enumerate(self._masks):  # as many as frames, and as large
             self.size_px = mask.shape[0], mask.shape[1]
             if ahead is not None and ahead[0] == number:
                 self._pixels.add(ahead[1], mask)

@@ -16,9 +16,17 @@ from maskedskipunet.data.store import StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Progress
-from maskedskipunet.runs import RunFolder, create_run, describe_environment, point_latest_elsewhere, write_json
+from maskedskipunet.runs import (
+    RunFolder,
+    create_run,
+    describe_environment,
+    point_latest,
+    point_latest_elsewhere,
+    write_json,
+)
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.footage import training_clips
+from maskedskipunet.workflows.training_loop import load_fit
 
 REPEATED = 8  # how often an epoch shows each marked clip
 OWN_TIMES, OWN_AT_LEAST = 4, 2000  # clips of the run's own footage beside them: so many times as many, at least some
@@ -63,7 +71,7 @@ def fine_tuned(
         fault = f"{geometry.shortage()} in the clips"
         raise DataError(fault, str(marked[0]), "Mark longer events")
     own, holdback = _own_clips(config, geometry, progress)
-    from maskedskipunet.training.fit import fit  # Lightning takes seconds to import; bad input is told before
+    fit = load_fit()
 
     new = create_run(config.runs)
     try:
@@ -72,6 +80,7 @@ def fine_tuned(
         with new.for_one_process():
             fit(network.train(), mixed(own, clips), holdback, training, new, seed=config.seed, progress=progress)
         yield new
+        point_latest(new)
     except BaseException:
         shutil.rmtree(new.path)
         point_latest_elsewhere(config.runs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from statistics import median
 
@@ -12,7 +13,7 @@ from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.cache import cache_folder
 from maskedskipunet.data.campus_scenes import clips_of_scene
 from maskedskipunet.data.clips import Clips
-from maskedskipunet.data.config import DataConfig
+from maskedskipunet.data.config import SMALLEST_PX, DataConfig
 from maskedskipunet.data.frames import OnBadFrame, SourceInfo
 from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
@@ -21,9 +22,12 @@ from maskedskipunet.data.sampling import NAMES_SHOWN, are_alike, require_rate, r
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.store import StoredVideo, StoreFormat, StoreRequest, store_videos
 from maskedskipunet.errors import DataError
-from maskedskipunet.input_format import InputFormat
+from maskedskipunet.input_format import SIZE_STEP, InputFormat
 from maskedskipunet.progress import Progress
 from maskedskipunet.scoring.ignored import IgnoredRegions
+
+NOTES_SHOWN = 5
+MUCH_LARGER = 1.5  # times as many pixels: from here on a person should know what it costs
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def training_clips(
 
     Raises DataError when there is no footage to train on or too little of it, or none of the scene asked for.
     """
-    items, sources = training_sources(config, input_format)
+    items, sources = training_sources(config, input_format, progress)
     require_rates({str(source.path): source.probe() for source in sources}, input_format.fps, str(config.footage))
     requests = [
         StoreRequest(name=item.name, source=source, max_frames=share)
@@ -87,13 +91,45 @@ def training_clips(
     return train, holdback
 
 
-def training_sources(config: DataConfig, input_format: InputFormat) -> tuple[Sequence[VideoItem], list[Source]]:
-    """The videos to train on. Raises DataError where there are none, or none of the scene asked for."""
+def training_sources(
+    config: DataConfig, input_format: InputFormat, progress: Progress | None = None
+) -> tuple[Sequence[VideoItem], list[Source]]:
+    """The videos to train on. progress: is told what lies there and is left out.
+
+    Raises DataError where there are none, or none of the scene asked for.
+    """
     dataset = recognise(config.footage)
     if not dataset.train:
-        raise DataError("there is no normal footage to train on", str(config.footage), training_places(dataset))
+        seen = f"; seen: {', '.join(dataset.ignored[:NOTES_SHOWN])}" if dataset.ignored else ""
+        fault = f"there is no normal footage to train on{seen}"
+        raise DataError(fault, str(config.footage), training_places(dataset))
+    if progress is not None:
+        _note_left_out(dataset, progress)
     items = clips_of_scene(dataset.train, config.scene, config.footage)
     return items, [source_of(item.path, input_format, config.on_bad_frame) for item in items]
+
+
+def _note_left_out(dataset: Dataset, progress: Progress) -> None:
+    for note in dataset.ignored[:NOTES_SHOWN]:
+        progress.note(f"not used: {note}")
+    if (more := len(dataset.ignored) - NOTES_SHOWN) > 0:
+        progress.note(f"and {more} more notes, which `maskedskipunet check {dataset.root}` gives")
+
+
+def note_enlarged(config: DataConfig, input_format: InputFormat, progress: Progress) -> None:
+    """Say it before hours are spent when frames are trained on that are much larger than the footage's."""
+    infos = [source.probe() for source in training_sources(config, input_format)[1]]
+    height_px, width_px = (
+        int(median(sizes)) for sizes in zip(*((i.height_px, i.width_px) for i in infos), strict=True)
+    )
+    times = config.height_px * config.width_px / max(1, height_px * width_px)
+    if times >= MUCH_LARGER:
+        tall, wide = (max(SMALLEST_PX, SIZE_STEP * ceil(size / SIZE_STEP)) for size in (height_px, width_px))
+        said = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
+        progress.note(
+            f"footage of {width_px}x{height_px} is enlarged to {config.width_px}x{config.height_px}, which takes about "
+            f"{said} times as long; --data.height_px {tall} --data.width_px {wide} keeps its size"
+        )
 
 
 def common_rate(sources: Sequence[Source]) -> float | None:
@@ -121,7 +157,16 @@ def note_other_rates(sources: Sequence[Source], input_format: InputFormat, progr
 
 def training_places(dataset: Dataset) -> str:
     """The cure for a data set without training videos."""
-    places = {"ucsd": "Train/", "avenue": "training_videos/", "shanghaitech": "training/videos/"}
+    places = {
+        "ucsd": "Train/",
+        "street_scene": "Train/",
+        "avenue": "training_videos/",
+        "shanghaitech": "training/videos/",
+        "nwpu_campus": "videos/Train/",
+        "msad": "MSAD_normal_training_blur/",
+        "corridor": "Train/",
+        "ucf_crime": "Training_Normal_Videos_Anomaly/",
+    }
     if dataset.layout in places:
         return f"Put training clips under {places[dataset.layout]}"
     return "Put normal videos under normal/, train/ or training/"

@@ -1,23 +1,28 @@
 """From what a person names (files, folders, patterns, lists, addresses) to videos, each under a name of its own."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.images import is_image
+from maskedskipunet.data.finding import find_footage, notes_of
+from maskedskipunet.data.foreign import may_hold_video
 from maskedskipunet.data.layouts import recognise
-from maskedskipunet.data.naming import is_hidden, natural_key, visible_children
-from maskedskipunet.data.video import VIDEO_SUFFIXES
+from maskedskipunet.data.naming import is_hidden, natural_key
+from maskedskipunet.data.video_files import VIDEO_SUFFIXES, is_video
 from maskedskipunet.errors import DataError
 from maskedskipunet.files import read_text
 
 LIST_SUFFIX = ".txt"
 LARGEST_LIST_BYTES = 100_000_000
 LONGEST_NAME = 80
+MOST_SEEN = 5
+
+Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +41,31 @@ class RemoteVideo:
     address: CameraAddress
 
 
-def find_videos(sources: Sequence[str]) -> list[NamedVideo]:
+def find_videos(sources: Sequence[str], note: Note | None = None) -> list[NamedVideo]:
     """The videos that are named, in order, each once.
 
-    sources: video files, folders (searched through all below them for videos and folders of images), patterns such
-    as `day*/*.mp4` where the shell has not resolved them, and `.txt` lists with one of these a line, relative to the
-    list, `#` before a remark. A video is named by its file, and in a folder by its place there; where the folder is
-    one of several sources, its own name comes first.
+    sources: video files, folders (searched through all below them, as `find_footage` does), patterns such as
+    `day*/*.mp4` where the shell has not resolved them, and `.txt` lists with one of these a line, relative to the list,
+    `#` before a remark. A video is named by its file, and in a folder by its place there; where the folder is one of
+    several sources, its own name comes first. note: is told what lies in folders and is no footage.
     Raises DataError for what does not exist, holds no video, or is an address.
     """
     videos = []
-    for video in find_sources(sources):
+    for video in find_sources(sources, note):
         if isinstance(video, RemoteVideo):
             raise DataError("an address, which is not read here", str(video.address), "Download it first")
         videos.append(video)
     return videos
 
 
-def find_sources(sources: Sequence[str]) -> list[NamedVideo | RemoteVideo]:
+def find_sources(sources: Sequence[str], note: Note | None = None) -> list[NamedVideo | RemoteVideo]:
     """The same, where sources may be addresses too, such as `https://host/day.mp4`.
 
     Raises ConfigError for an address that cannot be.
     """
     found: dict[Path | CameraAddress, tuple[str, Path | CameraAddress]] = {}
     several = len(sources) > 1
-    for name, place in (video for source in sources for video in _expand(source, Path(), several)):
+    for name, place in (video for source in sources for video in _expand(source, Path(), several, note)):
         found.setdefault(place.resolve() if isinstance(place, Path) else place, (name, place))
     taken: set[str] = set()
     named: list[NamedVideo | RemoteVideo] = []
@@ -99,10 +104,10 @@ def is_one_video(source: str) -> bool:
     path = Path(source)
     if not path.is_dir():
         return not (has_magic(source) and not path.exists()) and path.suffix.lower() != LIST_SUFFIX
-    return _holds_images(path) and len(list(_walk(path))) == 1
+    return find_footage(path).videos == [path]
 
 
-def _expand(source: str, base: Path, several: bool) -> Iterator[tuple[str, Path | CameraAddress]]:
+def _expand(source: str, base: Path, several: bool, note: Note | None) -> Iterator[tuple[str, Path | CameraAddress]]:
     if is_address(source):
         address = CameraAddress.parse(source, "SOURCE")
         if address.kind != "stream":
@@ -111,27 +116,24 @@ def _expand(source: str, base: Path, several: bool) -> Iterator[tuple[str, Path 
         return
     path = base / source
     if path.is_dir():
-        inside = list(_walk(path))
-        if not inside:
-            raise DataError("the folder holds no video", str(path), "Name a folder with videos or folders of images")
-        yield from ((_place_in(path, video, several), video) for video in inside)
+        yield from ((_place_in(path, video, several), video) for video in _below(path, note))
     elif path.suffix.lower() == LIST_SUFFIX and path.is_file():
-        yield from _listed(path)
+        yield from _listed(path, note)
     elif path.exists():
         recognise(path)  # tells what is wrong with a file that is no video
         yield path.stem, path
     elif has_magic(source):
         matches = sorted(glob(str(path), recursive=True), key=natural_key)  # noqa: PTH207  # Path's needs a base
-        videos = [match for match in map(Path, matches) if match.is_dir() or _is_video(match)]
+        videos = [match for match in map(Path, matches) if match.is_dir() or _is_footage(match)]
         if not videos:
             raise DataError("no video matches the pattern", str(path), "Check the pattern")
         for match in videos:
-            yield from _expand(str(match), Path(), True)
+            yield from _expand(str(match), Path(), True, note)
     else:
         raise DataError("no such file or folder", str(path), "Name a video, a folder of images or a folder of videos")
 
 
-def _listed(path: Path) -> Iterator[tuple[str, Path | CameraAddress]]:
+def _listed(path: Path, note: Note | None) -> Iterator[tuple[str, Path | CameraAddress]]:
     try:
         lines = read_text(path, most_bytes=LARGEST_LIST_BYTES).splitlines()
     except (OSError, ValueError) as error:
@@ -142,27 +144,25 @@ def _listed(path: Path) -> Iterator[tuple[str, Path | CameraAddress]]:
     for entry in entries:
         if not is_address(entry) and Path(entry).suffix.lower() == LIST_SUFFIX:
             raise DataError(f"the list names a list, {entry}", str(path), "Name videos, folders and patterns in it")
-        yield from _expand(entry, path.parent, True)
+        yield from _expand(entry, path.parent, True, note)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Videos and folders of images, the folder itself too; no links to folders, which may lead back."""
-    children = visible_children(folder)
-    if any(is_image(child) for child in children if not child.is_dir()):
-        yield folder
-    for child in children:
-        if child.is_dir() and not child.is_symlink():
-            yield from _walk(child)
-        elif _is_video(child):
-            yield child
+def _below(folder: Path, note: Note | None) -> list[Path]:
+    """The videos and folders of images at or below a folder."""
+    found = find_footage(folder)
+    left_out = notes_of(found.left_out, folder)
+    if not found.videos:
+        seen = f"; seen: {', '.join(left_out[:MOST_SEEN])}" if left_out else ""
+        cure = "Name a folder with videos or folders of images"
+        raise DataError(f"the folder holds no video{seen}", str(folder), cure)
+    if note is not None:
+        for line in left_out:
+            note(f"left out in {folder}: {line}")
+    return found.videos
 
 
-def _holds_images(folder: Path) -> bool:
-    return any(is_image(child) for child in visible_children(folder) if not child.is_dir())
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file() and not is_hidden(path)
+def _is_footage(path: Path) -> bool:
+    return path.is_file() and not is_hidden(path) and may_hold_video(path) and is_video(path)
 
 
 def _place_in(folder: Path, video: Path, several: bool) -> str:
@@ -177,5 +177,5 @@ def _place_in(folder: Path, video: Path, several: bool) -> str:
 def _free(name: str, path: Path | None, taken: set[str]) -> str:
     """The name, or where another video has it one that says more; whatever the case, as some file systems see it."""
     tries = [name] if path is None else [name, f"{name}{path.suffix}", f"{path.resolve().parent.name}/{name}"]
-    tries += [f"{name}-{number}" for number in range(2, len(taken) + 3)]
-    return next(text for text in tries if text.casefold() not in taken)
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(text for text in chain(tries, numbered) if text.casefold() not in taken)

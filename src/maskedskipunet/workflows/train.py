@@ -24,6 +24,7 @@ from maskedskipunet.runs import (
     RunFolder,
     create_run,
     describe_environment,
+    point_latest,
     point_latest_elsewhere,
     require_free_name,
     write_json,
@@ -39,7 +40,8 @@ from maskedskipunet.workflows.estimate import (
     require_memory_for_network,
     training_hours,
 )
-from maskedskipunet.workflows.footage import common_rate, training_clips, training_sources
+from maskedskipunet.workflows.footage import common_rate, note_enlarged, training_clips, training_sources
+from maskedskipunet.workflows.training_loop import load_fit
 
 SLOW_TRAINING_H = 2.0  # from here on a person should know before it starts
 BYTES_A_WEIGHT = 4
@@ -69,6 +71,8 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
             shutil.rmtree(run.path)
             point_latest_elsewhere(config.runs)
         raise
+    finally:
+        point_latest(run)
     return run
 
 
@@ -88,6 +92,8 @@ def _prepared(
     require_memory_for_network(config.model)
     config, network = _start(config)
     _require_memory_for_batch(config, 1)
+    if config.start_from is None:
+        note_enlarged(config.data, config.input_format, progress)
     clips = _clips(config, progress)
     _require_memory_for_batch(config, len(clips[0]))
     _warn_of_hours(config, len(clips[0]), progress)
@@ -128,8 +134,11 @@ def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
     """
     progress = progress or Silent()
     config = TrainConfig.from_dict(run.read_config(), str(run.config))
-    with advice_when_interrupted(partial(_how_to_go_on, run)), run.for_one_process():
-        _resume(run, config, progress)
+    try:
+        with advice_when_interrupted(partial(_how_to_go_on, run)), run.for_one_process():
+            _resume(run, config, progress)
+    finally:
+        point_latest(run)
     return run
 
 
@@ -226,7 +235,7 @@ def _fit(
     *,
     resume: bool,
 ) -> None:
-    from maskedskipunet.training.fit import fit  # Lightning takes seconds to import; bad input is told before
+    fit = load_fit()
 
     weights_bytes = BYTES_A_WEIGHT * sum(weight.numel() for weight in network.state_dict().values())
     whole_bytes = weights_bytes * (config.training.epochs + 1 + 2 * STATE_COPIES)  # a new state comes beside the old
