@@ -240,8 +240,7 @@ class _Archive:
                     self._fail(job.name, found if address is None else of_address(found, address))
 
     def _fail(self, name: str, error: MaskedSkipUNetError) -> None:
-        self.failed[name] = str(error)
-        self.progress.note(str(error))
+        self.failed[name] = str(error)  # told once, with the results
 
 
 def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:

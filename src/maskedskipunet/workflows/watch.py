@@ -44,7 +44,7 @@ class WatchPlan:
 
     fps: the rate that frames are taken at; None where the model does not say which it was trained at. threshold: of
     alarms, and the budget that it keeps, in words; None where the model has none, and gives scores alone. left: what
-    a watch that was killed had left half done, a line each.
+    a watch that was killed had left half done, a line each. normal_frames: how many the model was calibrated on.
     """
 
     cameras: Sequence[str]
@@ -55,6 +55,7 @@ class WatchPlan:
     budget: str = ""
     records: Path | None = None
     left: Sequence[str] = ()
+    normal_frames: int | None = None
 
     def told(self) -> str:
         taken = (
@@ -126,6 +127,7 @@ def watch_cameras(
     finders: dict[str, AlarmFinder] = {}
     if calibration is not None and setting is not None:
         plan = replace(plan, threshold=setting.rule.threshold, budget=str(setting.budget))
+        plan = replace(plan, normal_frames=calibration.frames)
         finders = {
             name: AlarmFinder(
                 name,
@@ -204,7 +206,7 @@ def _heed(changed: Changed, finders: Mapping[str, AlarmFinder]) -> ModelChange:
     told = (
         f"the model was calibrated again: alarms from {threshold:.5f} on, for {setting.budget} (before, {before:.5f})"
     )
-    return ModelChange(threshold, True, time.time(), told)
+    return ModelChange(threshold, True, time.time(), told, calibration.frames)
 
 
 def _speed(address: CameraAddress, speed: float) -> float:
