@@ -102,10 +102,13 @@ def test_names_that_no_terminal_can_show_are_written_out(cli, make, place):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("UCSDped2", [
+        (
+            "UCSDped2",
+            [
                 "train: 16 clips, 2,550 frames, 4.2 minutes",
                 "test: 12 clips, 2,010 frames, 3.4 minutes, 1,648 of them anomalous",
-            ]),
+            ],
+        ),
         ("upcam/test", ["train: 1 clip, 18,066 frames, 60.2 minutes"]),
     ],
 )

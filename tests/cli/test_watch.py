@@ -168,9 +168,23 @@ def alarmed(run, place, cli, disturbed):
 
 
 def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli, alarmed, disturbed, place):
-    assert cli("score", disturbed, "--model", alarmed, "--out", "scored").code == 0
+    scored = cli("score", disturbed, "--model", alarmed, "--out", "scored", "--json", "scored.json")
+    assert scored.code == 0
     expected = json.loads((place / "scored" / "events.json").read_text())["events"]
     assert len(expected) == 3
+    table = scored.out.splitlines()
+    assert (table[0], table[1].split()) == ("Events", ["picture", "from", "to", "score", "reached", "by"])
+    rows = [line.split()[:4] for line in table[3:6]]
+    assert [(row[0], row[1]) for row in rows] == [("001.jpg", "0:00:01"), ("002.jpg", "0:00:04"), ("003.jpg", "0:00:06")]
+    assert [row[3] for row in rows] == [f"{one['top_score']:.5f}" for one in expected]
+    assert "3 events at the threshold " in scored.out
+    assert " in 7.8 seconds; it was set for 1 false alarm an hour\n" in scored.out
+    assert "the budget allows about 0.0022 in so much footage: where most of these events are normal, cal" in scored.out
+    assert "Highest scores" not in scored.out
+    figures = json.loads((place / "scored.json").read_text())
+    assert figures["events"] == len(figures["event_list"]) == 3
+    assert figures["budget"] == {"alarms": 1, "per": "hour"}
+    assert all((place / event["picture"]).is_file() for event in figures["event_list"])
 
     answer = cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300, "--events")
     assert (answer.code, "Traceback" in answer.err) == (0, False)
@@ -333,7 +347,10 @@ def test_a_usb_camera_without_opencv_is_refused_at_once_and_the_extra_named(cli,
     refusal = cli("watch", camera, "--model", run).refusal()
     assert "OpenCV, which is not installed (the extra `usb`). Install it with `pip install" in refusal
     (place / "cameras.yaml").write_text(f"model: {run}\ncameras: {{a: 'usb:1', b: none.mp4}}\n")
-    assert "2 faults: cameras.a: USB cameras are read by OpenCV, which is not installed (the extra `usb`)" in cli("watch", "--config", "cameras.yaml").refusal()
+    assert (
+        "2 faults: cameras.a: USB cameras are read by OpenCV, which is not installed (the extra `usb`)"
+        in cli("watch", "--config", "cameras.yaml").refusal()
+    )
 
 
 def test_records_that_another_watch_holds_or_that_are_none_are_refused(cli, alarmed, disturbed, place):

@@ -167,7 +167,9 @@ def test_footage_without_a_score_is_refused_by_name() -> None:
 def test_too_little_footage_for_a_budget_beyond_it_is_refused() -> None:
     video = NormalScores("a", np.arange(6) / 10, np.arange(6.0))
 
-    with pytest.raises(CalibrationError, match=r"too few for a budget of less than one alarm.*Calibrate on more normal footage"):
+    with pytest.raises(
+        CalibrationError, match=r"too few for a budget of less than one alarm.*Calibrate on more normal footage"
+    ):
         set_threshold([video], Budget(1, "day"), RULE)
 
 

@@ -44,7 +44,8 @@ class AlarmLines:
 
         if share is None:
             return ""
-        return f", reached by {told_share(share) if self.normal_frames is None else told_rarity(share, self.normal_frames)}"
+        frames = self.normal_frames
+        return f", reached by {told_share(share) if frames is None else told_rarity(share, frames)}"
 
     def _files(self, alarm: Alarm) -> str:
         from maskedskipunet.records.folder import RecordsFolder

@@ -296,8 +296,8 @@ class _Tail:
         if alarms < FEWEST_TAIL_ALARMS:
             counted = {0: "no alarm", 1: "1 alarm at most"}.get(found, f"{found} alarms at most")
             raise CalibrationError(
-                f"{hours:.2g} hours of footage give {counted}, whatever the threshold: too few for a budget of less than "
-                f"one alarm in so much footage, which takes {FEWEST_TAIL_ALARMS + 1}",
+                f"{hours:.2g} hours of footage give {counted}, whatever the threshold: too few for a budget of less "
+                f"than one alarm in so much footage, which takes {FEWEST_TAIL_ALARMS + 1}",
                 "calibration",
                 "Calibrate on more normal footage, or allow more false alarms",
             )

@@ -41,7 +41,8 @@ class Effect:
     """What becomes of an event that was answered. Scores: how high its clip is for as long as an alarm has to last, so
     that at a threshold from there on it is none; by the model before and after.
 
-    top_score: the highest, which the event was told with. after_score, alarms_after: None where nothing was trained yet.
+    top_score: the highest, that the event was told with. after_score, alarms_after: None where nothing was trained
+    yet.
     """
 
     id: str
@@ -66,7 +67,7 @@ class FeedbackResult:
 
     before, after: its alarms (after: None where nothing was trained yet). effects: of all answered events that have a
     clip; without_clip: ids of the others. earlier: where the calibration before it lies. carried_over: whether the
-    thresholds are those of the network before. others: the alarms that nobody has answered, where a threshold was raised.
+    thresholds are those of the network before. others: alarms that nobody has answered, where a threshold is raised.
     """
 
     model: Path | None
@@ -237,14 +238,20 @@ class _Answered:
             event_id = recorded.event.id
             later = None if after is None else after.get(event_id)
             again = None if later is None else replace(later, starts_s=scores.starts_s)
+            before_score, alarms_before = _judged(scores, calibration)
+            after_score, alarms_after = None, None
+            if again is not None and renewed is not None:
+                after_score, alarms_after = _judged(again, renewed)
             effects.append(
                 Effect(
                     event_id,
                     recorded.camera,
                     str(recorded.answer),
                     event_id in marked,
-                    *_judged(scores, calibration),
-                    *(_judged(again, renewed) if again is not None and renewed is not None else (None, None)),
+                    before_score,
+                    alarms_before,
+                    after_score,
+                    alarms_after,
                     recorded.event.top_score,
                 )
             )

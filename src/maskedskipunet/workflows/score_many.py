@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,12 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.day_parts import note_unknown_times
+from maskedskipunet.workflows.events import write_joint_events
 from maskedskipunet.workflows.footage import source_of
+from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.ignored import also_ignoring
+from maskedskipunet.workflows.own_labels import labels_path, own_labels
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreResult, run_jobs
 from maskedskipunet.workflows.scoring import load_scorer
@@ -74,12 +77,14 @@ class DoneVideo:
 @dataclass(frozen=True)
 class ManyScores:
     """What became of each video. done: those scored now. before: names of those that were finished already.
-    failed: names and faults of those that could not be scored.
+    failed: names and faults of those that could not be scored. events_path: `events.csv` with the events of all
+    that are scored, now or before; None where the model has no threshold.
     """
 
     done: tuple[DoneVideo, ...]
     before: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
+    events_path: Path | None = None
 
 
 Settings = dict[str, Any]  # what a video's results depend on; stands in FINISHED_NAME
@@ -141,7 +146,10 @@ def score_many(
         archive.score_local(local)
         for video in remote:
             archive.score_remote(video, seconds)
-    return archive.result([video.name for video in videos])
+    order = [video.name for video in videos]
+    result = archive.result(order)
+    scored = {*archive.done, *archive.before}
+    return replace(result, events_path=write_joint_events(out, [name for name in order if name in scored]))
 
 
 @dataclass(kw_only=True)
@@ -173,6 +181,8 @@ class _Archive:
         for video in videos:
             try:
                 settings = self.settings | {"video": _identity(video.path)}
+                if (labels := labels_path(video.path)) is not None:
+                    settings["labels"] = _identity(labels)
                 if not self._is_finished(video.name, settings):
                     jobs.append((self._job(video.name, video.path), settings))
             except (DataError, ConfigError) as error:
@@ -216,6 +226,7 @@ class _Archive:
             out=self.out / name,
             with_video=self.with_video,
             calibration=self.calibration,
+            labels=own_labels(source, self.progress),
         )
 
     def _score(self, jobs: Sequence[tuple[ScoreJob, Settings]], address: CameraAddress | None = None) -> None:
@@ -224,14 +235,15 @@ class _Archive:
             return
         settings = {job.name: its for job, its in jobs}
         with_maps = any(job.with_maps for job, _ in jobs)
-        with self.progress.stage(jobs[0][0].title, sum(job.steps for job, _ in jobs)) as advance:
+        frames, steps = sum(job.frames for job, _ in jobs), sum(job.steps for job, _ in jobs)
+        with self.progress.stage(jobs[0][0].title, frames) as advance:
             for job, found in run_jobs(
                 _unmarked(job for job, _ in jobs),
                 self.network,
                 self.how,
                 together=self.together,
                 with_maps=with_maps,
-                advance=advance,
+                advance=FrameProgress(advance, frames=frames, steps=steps),
             ):
                 if isinstance(found, ScoreResult):
                     write_json(job.out / FINISHED_NAME, settings[job.name])

@@ -25,6 +25,7 @@ from maskedskipunet.view.plots import plot_score_curve, plot_scores
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.footage import test_videos
+from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, load_scorer, score_video, write_scores
 
@@ -75,8 +76,9 @@ def test(
     note_unknown_times(calibration, [video.source.path for video in found], progress)
     if with_maps:
         _require_room_for_maps(folder, expected, how, progress)
-    stage = ("testing and drawing", 2 * expected) if with_videos else ("testing", expected)
-    with new_maps(folder) as maps, progress.stage(*stage) as advance:
+    title = "testing and drawing" if with_videos else "testing"
+    with new_maps(folder) as maps, progress.stage(title, expected) as advance:
+        in_frames = FrameProgress(advance, frames=expected, steps=expected * (2 if with_videos else 1))
         for video in found:
             scored.append(
                 score_video(
@@ -88,7 +90,7 @@ def test(
                     video=folder.videos / f"{video.item.name}.mp4" if with_videos else None,
                     maps=maps / f"{video.item.name}.parquet" if with_maps else None,
                     calibration=calibration,
-                    advance=advance,
+                    advance=in_frames,
                 )
             )
         metrics = {
