@@ -175,7 +175,11 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
     table = scored.out.splitlines()
     assert (table[0], table[1].split()) == ("Events", ["picture", "from", "to", "score", "reached", "by"])
     rows = [line.split()[:4] for line in table[3:6]]
-    assert [(row[0], row[1]) for row in rows] == [("001.jpg", "0:00:01"), ("002.jpg", "0:00:04"), ("003.jpg", "0:00:06")]
+    assert [(row[0], row[1]) for row in rows] == [
+        ("001.jpg", "0:00:01"),
+        ("002.jpg", "0:00:04"),
+        ("003.jpg", "0:00:06"),
+    ]
     assert [row[3] for row in rows] == [f"{one['top_score']:.5f}" for one in expected]
     assert "3 events at the threshold " in scored.out
     assert " in 7.8 seconds; it was set for 1 false alarm an hour\n" in scored.out

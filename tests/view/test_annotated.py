@@ -114,7 +114,9 @@ def test_scores_that_do_not_belong_to_their_times_are_refused() -> None:
         renderer(time_s=np.arange(3.0))
 
 
-@pytest.mark.parametrize(("size", "shown"), [((64, 96), (320, 480)), ((120, 161), (360, 484)), ((400, 641), (400, 642))])
+@pytest.mark.parametrize(
+    ("size", "shown"), [((64, 96), (320, 480)), ((120, 161), (360, 484)), ((400, 641), (400, 642))]
+)
 def test_small_footage_is_enlarged_with_its_boxes_and_large_footage_is_not(
     size: tuple[int, int], shown: tuple[int, int], tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from maskedskipunet.data.jpeg import from_jpeg
 from maskedskipunet.data.video import VideoWriter, probe_video, read_video
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.errors import ConfigError, VideoError
+from maskedskipunet.errors import CalibrationError, ConfigError, VideoError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import Stretch, _Scored, calibrate, highest_moments
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo, find_sources
@@ -283,6 +283,56 @@ def test_a_budget_gives_a_threshold_that_the_model_keeps_and_pictures_of_the_hig
     assert without.calibration.videos == ("x",)
     assert result.moments[0].name not in {moment.name for moment in without.moments}
     assert len(list((tmp_path / "run" / "calibration").iterdir())) == len(without.moments)
+
+
+def test_another_budget_on_the_same_footage_scores_nothing_again(
+    alarming: Path, normal: list[NamedVideo], tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*asked: Any, **how: Any) -> None:
+        raise CalibrationError("too little footage")
+
+    model, anew = (Path(shutil.copytree(alarming, tmp_path / name / "model")) for name in ("run", "anew"))
+    with monkeypatch.context() as patch, pytest.raises(CalibrationError):  # of it too the scores are kept
+        patch.setattr("maskedskipunet.workflows.calibrate.set_threshold", refuse)
+        calibrate(model, normal, Budget(1, "week"))
+    first = calibrate(model, normal, Budget(60, "hour"), progress=listener)
+    drawn_ns = first.moments[0].picture.stat().st_mtime_ns
+    second = calibrate(model, normal, Budget(40, "hour"), exclude=["y"], progress=listener)
+
+    assert listener.stages == []
+    assert listener.notes[0] == "scores of 2 of 2 videos are kept from an earlier calibration"
+    expected = calibrate(anew, normal[:1], Budget(40, "hour"))
+    assert second.calibration == expected.calibration
+    assert [(each.name, each.score) for each in second.moments] == [
+        (each.name, each.score) for each in expected.moments
+    ]
+
+    third = calibrate(model, normal, Budget(60, "hour"), progress=listener)
+    assert (listener.stages, third.calibration) == ([], first.calibration)
+    again = calibrate(model, normal, Budget(40, "hour"), progress=listener)
+    assert again.moments == third.moments
+    assert drawn_ns < again.moments[0].picture.stat().st_mtime_ns == third.moments[0].picture.stat().st_mtime_ns
+
+
+def test_what_has_changed_since_is_scored_again_and_only_that(
+    alarming: Path, normal: list[NamedVideo], tmp_path: Path, listener: Any
+) -> None:
+    model = Path(shutil.copytree(alarming, tmp_path / "run" / "model"))
+    videos = [NamedVideo(video.name, Path(shutil.copy(video.path, tmp_path / video.path.name))) for video in normal]
+    budget = Budget(60, "hour")
+
+    def scored_frames(**changes: Any) -> list[int]:
+        listener.stages.clear()
+        calibrate(model, videos, budget, progress=listener, **changes)
+        return [total for title, total, _ in listener.stages if title == "calibrating"]
+
+    assert [scored_frames(), scored_frames()] == [[320], []]
+    assert [scored_frames(exclude=["x@10-40"]), scored_frames(exclude=["x@10-40"])] == [[160], []]
+    shutil.copy(videos[0].path, videos[1].path)
+    assert scored_frames(exclude=["x@10-40"]) == [160]
+    assert [scored_frames(ignore=["0,0,8,8"]), scored_frames()] == [[320], []]  # kept with the model since
+    (tmp_path / "run" / "calibration_scores.npz").write_bytes(b"PK damaged")
+    assert scored_frames() == [320]
 
 
 def test_the_highest_moments_of_one_video_lie_half_a_minute_apart() -> None:

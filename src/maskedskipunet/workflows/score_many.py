@@ -13,7 +13,6 @@ from maskedskipunet import __version__
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.downloads import Download, opened_download
 from maskedskipunet.data.frames import OnBadFrame
-from maskedskipunet.data.images import image_files
 from maskedskipunet.data.sampling import require_rate
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.drift import DriftChange
@@ -37,6 +36,7 @@ from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.ignored import also_ignoring
+from maskedskipunet.workflows.kept_scores import footage_identity
 from maskedskipunet.workflows.own_labels import labels_path, own_labels
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreResult, run_jobs
@@ -180,9 +180,9 @@ class _Archive:
         jobs: list[tuple[ScoreJob, Settings]] = []
         for video in videos:
             try:
-                settings = self.settings | {"video": _identity(video.path)}
+                settings = self.settings | {"video": footage_identity(video.path)}
                 if (labels := labels_path(video.path)) is not None:
-                    settings["labels"] = _identity(labels)
+                    settings["labels"] = footage_identity(labels)
                 if not self._is_finished(video.name, settings):
                     jobs.append((self._job(video.name, video.path), settings))
             except (DataError, ConfigError) as error:
@@ -279,20 +279,6 @@ def fingerprint(model: Path) -> str:
 
 
 _MODEL_FILES = frozenset({"config.json", "model.safetensors", "calibration.json"})
-
-
-def _identity(path: Path) -> dict[str, int]:
-    """What changes when a video does, without reading it."""
-    files = image_files(path) if path.is_dir() else [path]
-    try:
-        stats = [file.stat() for file in files]
-    except OSError as error:
-        raise DataError(f"cannot read it ({error.strerror})", str(path), "Check the right to read it") from error
-    return {
-        "files": len(stats),
-        "bytes": sum(stat.st_size for stat in stats),
-        "changed_ns": max((stat.st_mtime_ns for stat in stats), default=0),
-    }
 
 
 def _finished(folder: Path) -> Any:
