@@ -46,7 +46,7 @@ def test_the_threshold_is_set_told_and_used_by_score_and_test(cli, run, footage,
 
     test = cli("test", model, "--data", footage, "--videos", "false", "--json", "test.json")
     assert test.code == 0
-    assert "1 anomalous stretches found" in test.out
+    assert " of 1 anomalous stretch found" in test.out
     assert json.loads((place / "test.json").read_text())["alarms"]["stretches"] == 1
 
 

@@ -127,13 +127,13 @@ def rate(speed: float) -> str:
     return f"{speed:.3g}" if speed < 100 else f"{speed:,.0f}"
 
 
-def counted(count: int, thing: str) -> str:
-    """A number of things.
+def counted(count: int, thing: str, things: str | None = None) -> str:
+    """A number of things; things: their plural, where an s does not make it.
 
     >>> counted(1, "frame"), counted(2550, "frame")
     ('1 frame', '2,550 frames')
     """
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {things or thing + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -18,14 +18,14 @@ from maskedskipunet.progress import Progress
 
 
 def calibrate_on_holdback(model: Path, holdback: Clips, how: InputFormat, device: str, progress: Progress) -> None:
-    """Score the frames of held-back videos and write the model's `calibration.json` from them.
+    """Score the frames of held-back videos and write the model's `calibration.json` from them, without a threshold.
 
     model: a run or a model folder.
     """
     folder = model_folder(model)
     network = prepare(load_model(folder), device, size_px=(how.height_px, how.width_px))
     scores = {}
-    with progress.stage("calibrating", sum(len(video.frames) for video in holdback.videos)) as advance:
+    with progress.stage("scoring what was held back", sum(len(video.frames) for video in holdback.videos)) as advance:
         for video in holdback.videos:
             found = []
             for scored in score_frames(stored_frames(video), network, how, ignored=video.ignored):
