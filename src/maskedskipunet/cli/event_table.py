@@ -5,8 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from maskedskipunet.cli import console
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration, told_rarity
@@ -54,11 +52,6 @@ def describe_budget(events: int, hours: float, threshold: float, budget: Budget)
             "calibrate again with footage such as this among the normal"
         )
     return lines
-
-
-def scored_hours(scored: ScoredVideo) -> float:
-    """How long the scored frames of a video last."""
-    return float(np.count_nonzero(~np.isnan(scored.scores))) / scored.frame_rate / 3600
 
 
 def event_figures(events: Sequence[Event], pictures: Sequence[Path | None]) -> list[dict[str, Any]]:

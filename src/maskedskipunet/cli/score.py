@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from maskedskipunet.detection.drift import DriftChange
     from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
     from maskedskipunet.workflows.score import ScoreResult
+    from maskedskipunet.workflows.score_many import ManyScores
 
 TOP_MOMENTS = 5
 APART_S = 2.0
@@ -125,7 +126,8 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
     if result.effect is not None:
         figures["precision_effect"] = result.effect.figures()
     if scored.events is not None:
-        from maskedskipunet.cli.event_table import event_figures, scored_hours
+        from maskedskipunet.cli.event_table import event_figures
+        from maskedskipunet.workflows.events import scored_hours
 
         assert result.calibration is not None
         assert result.calibration.alarm is not None
@@ -181,7 +183,8 @@ def _told(result: "ScoreResult", model: Path) -> list[str]:
         auc = "" if scored.curve.auc is None else f", AUC {console.figure(scored.curve.auc)}"
         lines.append(f"labels beside the video: {int(scored.labels.sum()):,} of these frames are anomalous{auc}")
     if scored.events is not None and scored.threshold is not None:
-        from maskedskipunet.cli.event_table import describe_budget, scored_hours
+        from maskedskipunet.cli.event_table import describe_budget
+        from maskedskipunet.workflows.events import scored_hours
 
         assert result.calibration is not None
         assert result.calibration.alarm is not None
@@ -218,6 +221,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
                 "frames_scored": video.frames_scored,
                 "highest": video.highest,
                 "events": video.events,
+                "scored_hours": video.scored_h,
                 "drift": [*map(asdict, video.drift)],
             }
             for video in result.done
@@ -237,6 +241,8 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
             for video in result.done
         ]
         console.print_table("Scored videos", ("video", "frames scored", "highest", "events"), rows)
+    for line in _told_budget(result):
+        console.say(line)
     for video in result.done:
         for line in told_drift(video.drift, options.model):
             console.say(f"{video.name}: {line}")
@@ -248,6 +254,17 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
         console.say(f"events of all videos: {result.events_path}")
     console.say(f"results: {out}")
     return 1 if result.failed else 0
+
+
+def _told_budget(result: "ManyScores") -> list[str]:
+    """How many events the videos that were scored now have together, against the budget."""
+    from maskedskipunet.cli.event_table import describe_budget
+
+    alarm = None if result.calibration is None else result.calibration.alarm
+    if alarm is None or not result.done:
+        return []
+    events, hours = (sum(column) for column in zip(*((v.events or 0, v.scored_h) for v in result.done), strict=True))
+    return describe_budget(int(events), hours, alarm.rule.threshold, alarm.budget)
 
 
 def told_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:

@@ -81,7 +81,8 @@ class Moment:
 @dataclass(frozen=True)
 class CalibrateResult:
     """calibration: as it was written to `path`. earlier: where the one before it lies now, None where there was none.
-    moments: the highest, most striking first. excluded: names of what was left out.
+    moments: the highest, most striking first. excluded: names of what was left out. kept_path: of the scores, so that
+    another budget costs no scoring; None where they could not be kept.
     """
 
     calibration: Calibration
@@ -89,6 +90,7 @@ class CalibrateResult:
     earlier: Path | None
     moments: tuple[Moment, ...]
     excluded: tuple[str, ...]
+    kept_path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,8 @@ def calibrate(
     if folder.name == "model":  # so that a network that goes on from this one can be held against the same
         videos_used = {video.name: str(video.path.resolve()) for video in kept}
         write_json(RunFolder(folder.parent).calibrated_on, {"videos": videos_used, "exclude": list(exclude)})
-    return CalibrateResult(calibration, folder / "calibration.json", earlier, moments, tuple(exclude))
+    kept_path = kept_scores.path if kept_scores.path.is_file() else None
+    return CalibrateResult(calibration, folder / "calibration.json", earlier, moments, tuple(exclude), kept_path)
 
 
 def _score_footage(

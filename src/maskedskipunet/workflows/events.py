@@ -9,6 +9,7 @@ from typing import Any
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import Event, EventRule
 from maskedskipunet.runs import write_csv, write_json
+from maskedskipunet.workflows.scoring import ScoredVideo
 
 FORMAT_VERSION = 1
 EVENT_FILES = ("events.json", "events.csv")
@@ -40,6 +41,11 @@ def write_events(
     write_json(as_json, told)
     write_csv(as_csv, COLUMNS, [_row(values) for values in told["events"]])
     return as_json, as_csv
+
+
+def scored_hours(scored: ScoredVideo) -> float:
+    """How long the frames of a video last that have a score, in hours."""
+    return int(scored.labelled.scored.sum()) / scored.frame_rate / 3600
 
 
 def write_joint_events(out: Path, videos: Sequence[str]) -> Path | None:

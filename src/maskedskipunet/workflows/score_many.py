@@ -31,7 +31,7 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
 from maskedskipunet.workflows.calibration import calibration_of
 from maskedskipunet.workflows.day_parts import note_unknown_times
-from maskedskipunet.workflows.events import write_joint_events
+from maskedskipunet.workflows.events import scored_hours, write_joint_events
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
@@ -49,7 +49,8 @@ FINISHED_NAME = "finished.json"  # written last into a video's folder: all else 
 class DoneVideo:
     """What is kept of a scored video in memory.
 
-    highest: score. events: how many, None without a threshold. drift: where normal itself changed.
+    highest: score. events: how many, None without a threshold. drift: where normal itself changed. scored_h: hours of
+    frames that have a score.
     """
 
     name: str
@@ -59,6 +60,7 @@ class DoneVideo:
     highest: float
     events: int | None
     drift: tuple[DriftChange, ...]
+    scored_h: float = 0.0
 
     @classmethod
     def of(cls, result: ScoreResult) -> "DoneVideo":
@@ -71,6 +73,7 @@ class DoneVideo:
             float(np.nanmax(scored.scores)),
             None if scored.events is None else len(scored.events),
             scored.drift,
+            scored_hours(scored),
         )
 
 
@@ -78,13 +81,14 @@ class DoneVideo:
 class ManyScores:
     """What became of each video. done: those scored now. before: names of those that were finished already.
     failed: names and faults of those that could not be scored. events_path: `events.csv` with the events of all
-    that are scored, now or before; None where the model has no threshold.
+    that are scored, now or before; None where the model has no threshold. calibration: of the model.
     """
 
     done: tuple[DoneVideo, ...]
     before: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
     events_path: Path | None = None
+    calibration: Calibration | None = None
 
 
 Settings = dict[str, Any]  # what a video's results depend on; stands in FINISHED_NAME
@@ -149,7 +153,8 @@ def score_many(
     order = [video.name for video in videos]
     result = archive.result(order)
     scored = {*archive.done, *archive.before}
-    return replace(result, events_path=write_joint_events(out, [name for name in order if name in scored]))
+    events_path = write_joint_events(out, [name for name in order if name in scored])
+    return replace(result, events_path=events_path, calibration=calibration)
 
 
 @dataclass(kw_only=True)
