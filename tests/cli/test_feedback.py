@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -164,6 +165,16 @@ def test_how_many_other_alarms_would_vanish_is_told(cli, home, place):
 
     done = cli("feedback", "runs/small", "abc", "--normal")
     assert "answer, 1 would not have been told at this threshold, by their highest scores\n" in done.out
+
+
+def test_what_feedback_tells_fits_into_eighty_columns(home, terminal):
+    from maskedskipunet.cli.main import main
+
+    screen = terminal(80)
+    assert main(["feedback", "runs/small", "abc", "--normal", "--device", "cpu", "--dry-run"]) == 0
+    shown = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()))
+    assert "told as" in screen.getvalue()
+    assert max(len(line.rstrip()) for line in shown) <= 80
 
 
 def test_a_dry_run_says_that_the_real_one_is_refused_unless_that_is_forced(cli, home):

@@ -91,14 +91,12 @@ def _normal(options: Options) -> int:
             effect.camera,
             f"{effect.answer}, now" if effect.marked else effect.answer,
             f"{effect.top_score:.5f}",
-            f"{effect.before_score:.5f}",
-            _alarm(effect.alarms_before),
-            "–" if effect.after_score is None else f"{effect.after_score:.5f}",
-            _alarm(effect.alarms_after),
+            f"{effect.before_score:.5f} {_alarm(effect.alarms_before)}",
+            "–" if effect.after_score is None else f"{effect.after_score:.5f} {_alarm(effect.alarms_after)}",
         )
         for effect in result.effects
     ]
-    header = ("event", "camera", "answer", "told as", "lasts at", "", "after", "")
+    header = ("event", "camera", "answer", "told as", "lasts at", "after")
     console.print_table("Answered events: the score each was told with, and how high it lasts", header, rows, left=3)
     for line in told(result, options):
         console.say(line)

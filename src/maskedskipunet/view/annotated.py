@@ -21,7 +21,7 @@ STRIP_SHARE = 0.18  # of the height, below, for the score curve
 LOWEST_STRIP_PX = 10
 STRONGEST_GLOW = 0.75
 LOWEST_WITH_WORDS_PX = 96
-BAND_PX = 2
+THINNEST_BAND_PX = 2  # of events and of labels, above the curve
 TRUTH = (120, 214, 130)
 CURVE, AHEAD, LEVEL = (92, 200, 255), (96, 106, 120), (255, 209, 102)
 
@@ -88,7 +88,8 @@ class AnnotatedRenderer:
         known = ~np.isnan(scores)
         low = float(np.min(scores[known], initial=self._threshold))
         high = float(np.max(scores[known], initial=self._threshold))
-        rows = max(height - 1 - 2 * BAND_PX, 1)  # above are the events, and the labels
+        band = max(THINNEST_BAND_PX, height // 12)
+        rows = max(height - 1 - 2 * band, 1)  # above are the events, and the labels
         scale = (rows - 1) / max(high - low, 1e-12)
 
         def row(score: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -105,11 +106,11 @@ class AnnotatedRenderer:
                 before = heights[max(at - 1, 0)]
                 strip[min(before, heights[at]) : max(before, heights[at]) + 1, column] = colour
         for event in self._events:
-            strip[:BAND_PX, self._column(event.start_s) : self._column(event.end_s) + 1] = ALARM
+            strip[:band, self._column(event.start_s) : self._column(event.end_s) + 1] = ALARM
         if self._labels is not None and self._labels.any():
             for run in _unbroken(self._labels == 1):
                 first, last = self._column(float(time_s[run.start])), self._column(float(time_s[run.stop - 1]))
-                strip[BAND_PX : 2 * BAND_PX, first : last + 1] = TRUTH
+                strip[band : 2 * band, first : last + 1] = TRUTH
         return strip
 
     def _column(self, time_s: NDArray[np.float64] | float) -> "NDArray[np.int64] | int":
