@@ -113,15 +113,6 @@ def frame_masks(item: VideoItem) -> list[Path]:
     return sorted(masks, key=_mask_number)
 
 
-def labels_beside(video: Path) -> LabelSource | None:
-    """The labels that lie beside a video (`NAME_labels.csv`, `.npy` or `.txt`), not yet read; None where none do.
-
-    Raises LabelError where several files state them.
-    """
-    others = [child for child in _children(video.parent) if child.is_dir() or _is_video(child)]
-    return _labels_beside(video, [*(child for child in others if child.name != video.name), video])
-
-
 def label_set(items: Iterable[VideoItem]) -> str | None:
     """Which ground truth videos have, in words; None where they have none.
 
