@@ -19,7 +19,7 @@ from maskedskipunet.scoring.scorer import Scorer
 def calibrate_on_holdback(
     model: Path, holdback: Clips, input_format: InputFormat, device: str, progress: Progress
 ) -> None:
-    """Score the frames of held-back videos and write the model's `calibration.json` from them.
+    """Score the frames of held-back videos and write the model's `calibration.json` from them, without a threshold.
 
     model: a run or a model folder.
     """
@@ -27,7 +27,7 @@ def calibrate_on_holdback(
     network = prepare(load_model(folder), device, size_px=(input_format.height_px, input_format.width_px))
     scorer = Scorer(network, input_format)
     scores = {}
-    with progress.stage("calibrating", sum(len(video.frames) for video in holdback.videos)) as advance:
+    with progress.stage("scoring what was held back", sum(len(video.frames) for video in holdback.videos)) as advance:
         for video in holdback.videos:
             found = []
             for scored in scorer.score(stored_frames(video), ignored=video.ignored):
