@@ -28,11 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     report = check(options.path, options.on_bad_frame, options.image_fps)
     span = _clip_span(report, geometry, options.image_fps)
     console.write_figures(options.json, report.to_dict() | {"clip": span})
-    _print(report)
-    if span is not None:
-        apart = "" if geometry.spacing == 1 else f", each {geometry.spacing} after the one before"
-        seconds = f"{span['seconds']:.2f} s from first to last"
-        console.say(f"training looks at {geometry.length} frames at a time{apart}: {seconds}")
+    _print(report, "" if span is None else _span_line(span))
     return 1 if report.failed else 0
 
 
@@ -50,7 +46,12 @@ def _clip_span(report: Report, geometry: ClipGeometry, image_fps: float) -> dict
     }
 
 
-def _print(report: Report) -> None:
+def _span_line(span: dict[str, Any]) -> str:
+    apart = "" if span["spacing"] == 1 else f", each {span['spacing']} after the one before"
+    return f"training looks at {span['frames']} frames at a time{apart}: {span['seconds']:.2f} s from first to last"
+
+
+def _print(report: Report, span_line: str) -> None:
     console.say(f"{report.root}: layout {report.layout}")
     if report.label_set:
         console.say(f"labels: {report.label_set}")
@@ -66,6 +67,8 @@ def _print(report: Report) -> None:
         length = f", {console.duration(totals.duration_s)}" if totals.videos else ""
         anomalous = "" if totals.anomalous_frames is None else f", {totals.anomalous_frames:,} of them anomalous"
         console.say(f"{split}: {clips}, {frames}{length}{anomalous}")
+    if span_line:
+        console.say(span_line)
     for oddity in report.oddities:
         console.say(f"{'fault' if oddity in report.faults else 'note'}: {oddity}")
     if report.failed:
