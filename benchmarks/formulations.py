@@ -77,7 +77,7 @@ class CarefulRewrite:
     def _decode(self, block: FoldedBlock, images: Tensor) -> Tensor:
         hidden = depth_to_space(_side_by_side(images, block))
         output = F.conv2d(hidden, block.project.T[:, :, None, None], block.project_bias)
-        return output.relu_() if block.cut else output
+        return output.relu_() if block.relu else output
 
 
 def _side_by_side(images: Tensor, block: FoldedBlock) -> Tensor:

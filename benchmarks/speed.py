@@ -334,7 +334,7 @@ def score_as_we_do(latent: int, network: Any, images: Any) -> Work:
         gflop = {"done": done_gflop(prepared), "direct": 2 * streaming_gmac(trained_network(latent))}
         return {"gflop": gflop, "prepare_s": round(prepare_s, 1)}
 
-    return Work(run, {"result": results}, facts, note=str(prepared.stages(SIZE_PX, SIZE_PX).forms))
+    return Work(run, {"result": results}, facts, note=str(prepared.stages(SIZE_PX, SIZE_PX).chosen))
 
 
 def training(side: str, latent: int) -> Work:

@@ -23,6 +23,7 @@ import maskedskipunet as msu
 from maskedskipunet.data.naming import natural_key
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.score import ScoreOptions
 from maskedskipunet.workflows.score_many import score_many
 
 SIZES = ((8, 64, 96), (16, 128, 128), (32, 256, 256))  # latent_dim, height, width
@@ -87,7 +88,7 @@ def described(pairs: list[tuple[Spent, Spent]]) -> dict[str, Any]:
 def seconds(videos: list[NamedVideo], folder: Path, together: int) -> Spent:
     with TemporaryDirectory(dir=folder) as out:
         clock, processor = time.perf_counter(), time.process_time()
-        result = score_many(videos, folder / "model", Path(out), device="cpu", together=together)
+        result = score_many(videos, folder / "model", Path(out), ScoreOptions(device="cpu", together=together))
         assert not result.failed, result.failed
         return Spent(time.perf_counter() - clock, time.process_time() - processor)
 

@@ -18,7 +18,7 @@ from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import ConfigError, VideoError
-from maskedskipunet.inference import choosing
+from maskedskipunet.inference import autotune
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
 from maskedskipunet.model.config import VARIANTS, InputFormat
 from maskedskipunet.model.network import MaskedSkipUNet
@@ -104,14 +104,14 @@ def test_streaming_gives_what_the_plain_network_gives_frame_by_frame(variant: st
 def test_whichever_form_is_found_the_fastest_the_scores_are_the_plain_networks(
     variant: str, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "_seconds", lambda run, made: 0.0 if type(made).__name__.startswith(form) else 1.0)
+    monkeypatch.setattr(autotune, "_seconds", lambda run, made: 0.0 if type(made).__name__.startswith(form) else 1.0)
     network = trained(variant)
     frames = video(5)
     prepared = prepare(network, "cpu")
 
     assert_same([*Scorer(prepared, HOW).score(frames)], plain_scores(network, frames))
     if not network.mixes_frames:
-        forms = prepared.stages(HOW.height_px, HOW.width_px).forms
+        forms = prepared.stages(HOW.height_px, HOW.width_px).chosen
         assert any(name.startswith("tiles") for name in forms.values()) == (form == "Tiled")
 
 

@@ -159,3 +159,28 @@ def test_a_backend_is_given_runs_of_frames_that_neighbour_one_another_in_clips()
     assert [None if score.score is None else round(score.score * 255) for score in found] == [
         None if index in (0, 1, 6, 7) else index for index in range(8)
     ]
+
+
+@settings(max_examples=25, deadline=None)
+@given(spacing=st.integers(1, 4), every=st.integers(1, 7), batch_size=st.integers(1, 6), stagger=st.integers(0, 3))
+def test_where_frames_are_left_out_the_others_keep_their_scores(
+    spacing: int, every: int, batch_size: int, stagger: int
+) -> None:
+    live = scorer(NETWORKS["masked_skips", 3], spacing)
+    frames = video(24)
+    whole = [*live.score(frames)]
+    came = []
+    for position, frame in enumerate(frames, stagger):
+        pixels = sized(frame).pixels if live.geometry.is_needed(position, every) else None
+        came.append(SizedFrame(frame, pixels, is_target=position % every == 0))
+
+    window, found = live.open_window(), list[FrameScore]()
+    for first in range(0, len(came), batch_size):
+        found += live.score_turn([Arrivals(window, came[first : first + batch_size])], with_maps=False)[0]
+    found += live.score_turn([Arrivals(window, [], broken=True)], with_maps=False)[0]
+
+    for position, (score, expected) in enumerate(zip(found, whole, strict=True), stagger):
+        if position % every or expected.score is None:
+            assert score.score is None
+        else:
+            assert score.score == pytest.approx(expected.score, rel=TOLERANCE)

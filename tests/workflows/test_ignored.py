@@ -27,7 +27,7 @@ from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibrate import calibrate
 from maskedskipunet.workflows.footage import training_clips
 from maskedskipunet.workflows.gathering import NamedVideo
-from maskedskipunet.workflows.score import score
+from maskedskipunet.workflows.score import ScoreOptions, score
 from maskedskipunet.workflows.score_many import score_many
 from maskedskipunet.workflows.scoring import score_video
 from maskedskipunet.workflows.test import test as run_test
@@ -172,7 +172,10 @@ def test_no_score_hangs_on_what_the_model_or_who_scores_ignores(run: RunFolder, 
         Picture.fromarray(frame).save(picture)
     third = score(other, run.path, tmp_path / "out").scored.scores
     assert not np.array_equal(first[1:-1], third[1:-1])
-    first, third = (score(clip, run.path, tmp_path / "out", ignore=["40,0,8,8"]).scored.scores for clip in (one, other))
+    first, third = (
+        score(clip, run.path, tmp_path / "out", ScoreOptions(ignore=["40,0,8,8"])).scored.scores
+        for clip in (one, other)
+    )
     np.testing.assert_array_equal(first, third)
 
 
@@ -180,7 +183,7 @@ def test_many_videos_are_scored_anew_when_something_else_is_ignored(run: RunFold
     videos = [NamedVideo("a", write_clip(tmp_path / "a", 6, 1))]
 
     def scored(*ignore: str) -> tuple[int, int]:
-        result = score_many(videos, run.path, tmp_path / "out", ignore=ignore)
+        result = score_many(videos, run.path, tmp_path / "out", ScoreOptions(ignore=ignore))
         return len(result.done), len(result.before)
 
     assert [scored(), scored(), scored("9,9,9,9"), scored("9,9,9,9"), scored()] == [
@@ -198,7 +201,9 @@ def test_a_video_that_lies_outside_a_shape_is_told_and_the_rest_goes_on(run: Run
     for at in range(4):
         (tmp_path / "b").mkdir(exist_ok=True)
         shutil.copy(tmp_path / "small.png", tmp_path / "b" / f"{at}.png")
-    result = score_many([NamedVideo("b", tmp_path / "b"), *videos], run.path, tmp_path / "out", ignore=["30,0,9,9"])
+    result = score_many(
+        [NamedVideo("b", tmp_path / "b"), *videos], run.path, tmp_path / "out", ScoreOptions(ignore=["30,0,9,9"])
+    )
 
     assert [video.name for video in result.done] == ["a"]
     assert result.failed == (("b", "ignore: 30,0,9,9 lies outside its frames of 20x20. Mend the shape."),)

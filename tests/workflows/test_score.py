@@ -10,7 +10,7 @@ from PIL import Image as Picture
 from maskedskipunet.data.video import VideoWriter, read_video
 from maskedskipunet.errors import DataError, MaskedSkipUNetError, WeightsError
 from maskedskipunet.runs import RunFolder
-from maskedskipunet.workflows.score import score
+from maskedskipunet.workflows.score import ScoreOptions, score
 
 
 def as_images(video: Path, folder: Path, count: int | None = None) -> Path:
@@ -34,7 +34,7 @@ def video(footage: Path) -> Path:
 def test_a_video_file_gets_scores_a_plot_and_a_comparison_video(
     trained: RunFolder, video: Path, tmp_path: Path, listener: Any
 ) -> None:
-    result = score(video, trained.path, tmp_path / "out", with_video=True, progress=listener)
+    result = score(video, trained.path, tmp_path / "out", ScoreOptions(with_video=True), progress=listener)
 
     assert set(contents(tmp_path / "out")) == {"scores.parquet", "scores.png", "comparison.mp4"}
     assert (result.scores_path.name, result.plot_path.name) == ("scores.parquet", "scores.png")
@@ -143,7 +143,7 @@ def test_what_cannot_be_scored_is_refused_and_nothing_is_left_behind(
     before = contents(tmp_path)
 
     with pytest.raises(DataError, match=named) as refused:
-        score(asked, trained.path, tmp_path / "out", with_video=with_video)
+        score(asked, trained.path, tmp_path / "out", ScoreOptions(with_video=with_video))
 
     assert len(str(refused.value).splitlines()) == 1
     assert not (tmp_path / "out").exists()
@@ -153,18 +153,21 @@ def test_what_cannot_be_scored_is_refused_and_nothing_is_left_behind(
 def test_results_before_stay_when_a_video_is_damaged_in_its_middle(
     trained: RunFolder, video: Path, tmp_path: Path
 ) -> None:
-    score(video, trained.path, tmp_path / "out", with_video=True)
+    score(video, trained.path, tmp_path / "out", ScoreOptions(with_video=True))
     before = contents(tmp_path / "out")
 
     with pytest.raises(MaskedSkipUNetError, match=r"006\.png"):
-        score(damaged_image(video, tmp_path / "asked"), trained.path, tmp_path / "out", with_video=True)
+        score(damaged_image(video, tmp_path / "asked"), trained.path, tmp_path / "out", ScoreOptions(with_video=True))
 
     assert contents(tmp_path / "out") == before
 
 
 def test_bad_frames_may_be_skipped(trained: RunFolder, video: Path, tmp_path: Path) -> None:
     result = score(
-        damaged_image(video, tmp_path / "asked"), trained.path, tmp_path / "out", with_video=True, on_bad_frame="skip"
+        damaged_image(video, tmp_path / "asked"),
+        trained.path,
+        tmp_path / "out",
+        ScoreOptions(with_video=True, on_bad_frame="skip"),
     )
 
     assert np.flatnonzero(np.isnan(result.scored.scores)).tolist() == [0, 5, 6, 7, 11]

@@ -20,7 +20,7 @@ from maskedskipunet.errors import CalibrationError, ConfigError, VideoError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import Stretch, _Scored, calibrate, highest_moments
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo, find_sources
-from maskedskipunet.workflows.score import score
+from maskedskipunet.workflows.score import ScoreOptions, score
 from maskedskipunet.workflows.score_many import FINISHED_NAME, score_many
 from maskedskipunet.workflows.test import alarms_of
 
@@ -76,8 +76,10 @@ def test_an_interrupted_scoring_goes_on_at_the_next_unfinished_video(
 def test_videos_scored_together_give_what_they_give_one_by_one(
     alarming: Path, archive: list[NamedVideo], tmp_path: Path, listener: Any, together: int
 ) -> None:
-    alone = score_many(archive, alarming, tmp_path / "alone", with_video=True)
-    result = score_many(archive, alarming, tmp_path / "out", with_video=True, together=together, progress=listener)
+    alone = score_many(archive, alarming, tmp_path / "alone", ScoreOptions(with_video=True))
+    result = score_many(
+        archive, alarming, tmp_path / "out", ScoreOptions(with_video=True, together=together), progress=listener
+    )
 
     assert [video.name for video in result.done] == ["01", "02"]
     assert result.failed == alone.failed
@@ -104,10 +106,10 @@ def test_videos_scored_together_go_on_where_they_were_interrupted(
 
     listener.at, listener.does = ("scoring", 18), interrupt  # the short one's 8 frames are scored by then
     with pytest.raises(KeyboardInterrupt):
-        score_many(videos, trained.path, tmp_path / "out", together=2, progress=listener)
+        score_many(videos, trained.path, tmp_path / "out", ScoreOptions(together=2), progress=listener)
     assert [path.parent.name for path in (tmp_path / "out").glob(f"*/{FINISHED_NAME}")] == ["short"]
 
-    again = score_many(videos, trained.path, tmp_path / "out", together=2)
+    again = score_many(videos, trained.path, tmp_path / "out", ScoreOptions(together=2))
     assert ([video.name for video in again.done], again.before) == (["long"], ("short",))
 
 
@@ -136,7 +138,7 @@ def test_what_was_finished_counts_no_more_once_video_settings_or_calibration_cha
     one = archive[:1]
 
     def done(**changes: Any) -> int:
-        return len(score_many(one, model, tmp_path / "out", **changes).done)
+        return len(score_many(one, model, tmp_path / "out", ScoreOptions(**changes)).done)
 
     assert [done(), done()] == [1, 0]
     assert [done(on_bad_frame="skip"), done(on_bad_frame="skip")] == [1, 0]
@@ -158,7 +160,9 @@ def test_a_video_that_fails_when_done_again_is_not_finished_any_more(
 def test_with_a_threshold_events_and_an_annotated_video_are_written(
     alarming: Path, footage: Path, tmp_path: Path, listener: Any
 ) -> None:
-    result = score(footage / "test" / "01.mp4", alarming, tmp_path / "out", with_video=True, progress=listener)
+    result = score(
+        footage / "test" / "01.mp4", alarming, tmp_path / "out", ScoreOptions(with_video=True), progress=listener
+    )
 
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {path.name for path in result.paths} | {"events"} == written
@@ -381,7 +385,7 @@ def test_videos_of_a_server_score_as_they_do_here_and_a_broken_download_stops_no
     videos = find_sources([str(tmp_path / "list.txt"), str(footage / "test" / "02.mp4")])
     out = tmp_path / "out"
 
-    result = score_many(videos, alarming, out, with_video=True, progress=listener)
+    result = score_many(videos, alarming, out, ScoreOptions(with_video=True), progress=listener)
 
     assert [(video.name, video.frames) for video in result.done] == [("01", 12), ("02", 12)]
     ((name, fault),) = result.failed
@@ -396,7 +400,7 @@ def test_videos_of_a_server_score_as_they_do_here_and_a_broken_download_stops_no
     assert not [path for path in out.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
     assert "hunter2" not in str((listener.stages, listener.notes, result))
 
-    again = score_many(videos, alarming, out, with_video=True)
+    again = score_many(videos, alarming, out, ScoreOptions(with_video=True))
     assert (again.done, again.before, len(again.failed)) == ((), ("02", "01"), 1)
 
 
@@ -421,7 +425,7 @@ def test_a_camera_of_single_pictures_is_scored_for_some_seconds_at_the_models_ra
     failed = score_many(videos, trained.path, tmp_path / "out").failed
     assert "it is a camera, whose pictures never end. Say with --seconds how much" in failed[0][1]
 
-    (done,) = score_many(videos, trained.path, tmp_path / "out", seconds=1.5).done
+    (done,) = score_many(videos, trained.path, tmp_path / "out", ScoreOptions(seconds=1.5)).done
     assert 10 <= done.frames <= 15  # 10 a second, as the model was trained, as far as the machine keeps up
     assert http_camera.refused == 0
 
@@ -431,9 +435,9 @@ def test_of_a_stream_it_must_be_said_how_much(trained: RunFolder, tmp_path: Path
     with pytest.raises(ConfigError, match=r"rtsp://127.0.0.1:1/live: a stream never ends.*--seconds"):
         score_many(videos, trained.path, tmp_path / "out")
     with pytest.raises(ConfigError, match="--seconds: -1 seconds"):
-        score_many(videos, trained.path, tmp_path / "out", seconds=-1)
+        score_many(videos, trained.path, tmp_path / "out", ScoreOptions(seconds=-1))
 
-    failed = score_many(videos, trained.path, tmp_path / "out", seconds=1).failed
+    failed = score_many(videos, trained.path, tmp_path / "out", ScoreOptions(seconds=1)).failed
     assert failed[0][0] == "127_0_0_1_1_live"
     assert "rtsp://127.0.0.1:1/live: cannot open the stream (Connection refused)" in failed[0][1]
     assert not list(tmp_path.glob("out/*"))

@@ -19,7 +19,7 @@ from maskedskipunet.data.frames import OnBadFrame
 if TYPE_CHECKING:
     from maskedskipunet.detection.drift import DriftChange
     from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
-    from maskedskipunet.workflows.score import ScoreResult
+    from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
     from maskedskipunet.workflows.score_many import ManyScores
 
 TOP_MOMENTS = 5
@@ -89,6 +89,20 @@ def _require_a_stream(remote: "Sequence[RemoteVideo]", options: Options) -> None
         raise UsageError("none of the sources is a stream", "--seconds", "Leave it out")
 
 
+def _score_options(options: Options) -> "ScoreOptions":
+    from maskedskipunet.workflows.score import ScoreOptions
+
+    return ScoreOptions(
+        with_video=options.with_video,
+        on_bad_frame=options.on_bad_frame,
+        device=options.device,
+        precision=options.precision,
+        together=options.videos_together,
+        seconds=options.seconds,
+        ignore=tuple(options.ignore),
+    )
+
+
 def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
     from maskedskipunet.workflows.score import score
 
@@ -96,12 +110,7 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
         video,
         find_model(options.model),
         options.out or Path("scores") / name,
-        with_video=options.with_video,
-        on_bad_frame=options.on_bad_frame,
-        device=options.device,
-        precision=options.precision,
-        seconds=options.seconds,
-        ignore=options.ignore,
+        _score_options(options),
         progress=console.make_progress(),
     )
     scored = result.scored
@@ -206,13 +215,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
         videos,
         find_model(options.model),
         out,
-        with_video=options.with_video,
-        on_bad_frame=options.on_bad_frame,
-        device=options.device,
-        precision=options.precision,
-        together=options.videos_together,
-        seconds=options.seconds,
-        ignore=options.ignore,
+        _score_options(options),
         progress=console.make_progress(),
     )
     figures = {

@@ -7,10 +7,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.detection.boxes import Box, map_boxes
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.day import DayAlarms, rule_of_day
 from maskedskipunet.detection.drift import DriftChange, DriftReference, without_new_normal
-from maskedskipunet.detection.events import Box, Event, EventRule, EventStream, EventUpdate, map_boxes
+from maskedskipunet.detection.events import Event, EventRule, EventStream, EventUpdate
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.rule_in_force import RuleInForce
 

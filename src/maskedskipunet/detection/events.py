@@ -4,9 +4,8 @@ A rule turns scores into events. `EventStream` is fed one frame at a time and kn
 `find_events` gives for whole arrays exactly the events that the stream gives.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
 from math import isfinite, isnan
 from typing import Literal
 from uuid import uuid4
@@ -14,11 +13,11 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.detection.boxes import Box
 from maskedskipunet.errors import ConfigError, ShapeError
 
 RELEASE_SHARE = 0.8  # of the way from what is usual up to the threshold: where an event ends
 
-Box = tuple[int, int, int, int]  # x, y, width, height
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Phase = Literal["new", "update", "end"]
@@ -323,52 +322,6 @@ def stream_clock(time_s: Floats) -> tuple[Floats, Floats]:
     for at, time in enumerate(time_s.tolist()):
         now[at], shift[at] = clock.now(time), clock.shift
     return now, shift
-
-
-def map_boxes(
-    score_map: NDArray[np.floating], level: float, *, height_px: int, width_px: int, most: int = 8
-) -> tuple[Box, ...]:
-    """Where a frame is anomalous: boxes around what hangs together at or above a level, the strongest first.
-
-    score_map: (h, w), at the network's size. level: of a pixel; an event's release level fits, for a frame's score is
-    the mean of a patch of pixels. height_px, width_px: of the source, whose pixels the boxes are in. Specks are left
-    out, unless there is nothing else, and what lies within a larger box. Raises ShapeError for what is no map.
-    """
-    from scipy.ndimage import find_objects, label, sum_labels, uniform_filter
-
-    if score_map.ndim != 2 or not score_map.size:
-        raise ShapeError(f"a score map of shape {score_map.shape}", cure="Use (height, width)")
-    smooth = uniform_filter(score_map.astype(np.float64), _SMOOTHED_PX, mode="nearest")
-    labelled, count = label(smooth >= level, np.ones((3, 3), np.int8))
-    if not count:
-        return ()
-    numbers = np.arange(1, count + 1)
-    sizes = np.bincount(labelled.ravel())[1:]
-    excess = sum_labels(smooth - level, labelled, numbers)
-    order = sorted(range(count), key=lambda at: -excess[at])
-    kept = [at for at in order if sizes[at] >= _SPECK_PX] or order[:1]
-    places = find_objects(labelled)
-    boxes = dict.fromkeys(_box(places[at], score_map.shape, height_px, width_px) for at in kept)
-    outermost = (box for box in boxes if not any(box != other and _lies_within(box, other) for other in boxes))
-    return tuple(islice(outermost, most))  # a noisy map has hundreds of boxes, each held against all
-
-
-_SMOOTHED_PX = 5  # single pixels are noise; a patch that makes a frame's score is 16 wide
-_SPECK_PX = 12
-
-
-def _box(place: tuple[slice, slice], shape: Sequence[int], height_px: int, width_px: int) -> Box:
-    """In pixels of the source; at least one."""
-    rows, columns = place
-    top, bottom = rows.start * height_px // shape[0], -(-rows.stop * height_px // shape[0])
-    left, right = columns.start * width_px // shape[1], -(-columns.stop * width_px // shape[1])
-    return left, top, right - left, bottom - top
-
-
-def _lies_within(box: Box, other: Box) -> bool:
-    x, y, width, height = box
-    left, top, wide, high = other
-    return left <= x and top <= y and x + width <= left + wide and y + height <= top + high
 
 
 class _Clock:

@@ -83,7 +83,7 @@ def box_regions(boxes: Iterable[TrackedBox], frames: int) -> list[FrameRegions]:
 def region_boxes(score_map: Map, threshold: int, height_px: int, width_px: int) -> Boxes:
     """Boxes around all connected regions that reach the threshold, corners included, in pixels of the map's source.
 
-    The published criteria ask for every region. The boxes that users see are `detection.events.map_boxes`: of a
+    The published criteria ask for every region. The boxes that users see are `detection.boxes.map_boxes`: of a
     smoothed map, few, the strongest first.
     """
     from scipy.ndimage import label

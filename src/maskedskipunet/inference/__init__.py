@@ -1,1 +1,1 @@
-"""Trained networks at work: the fast form and the one streaming scorer."""
+"""The fast form of a trained network: the backend in torch."""

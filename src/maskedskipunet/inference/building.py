@@ -1,4 +1,4 @@
-"""From folded weights to the stages for one size of frames: the forms each part could take, and the best of them."""
+"""From folded weights to the stages for one size of frames: the ways to compute each, and the fastest of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maskedskipunet.inference.choosing import Form, Part, choose_forms
+from maskedskipunet.inference.autotune import Candidate, Operation, autotune_operations
 from maskedskipunet.inference.folding import FoldedBlock, FoldedNetwork, FoldedSkip
 from maskedskipunet.inference.stages import (
     DirectDecoder,
@@ -26,7 +26,7 @@ from maskedskipunet.machine import give_back_memory
 from maskedskipunet.model.config import BLOCK_KERNELS, VARIANTS
 from maskedskipunet.model.tiles import TileGrid, multiplications, tilings, transform_bytes
 
-# Frames computed together to find the fastest form: as many as files are scored in, or half where they take long.
+# Frames computed together to find the fastest candidate: as many as files are scored in, or half where they take long.
 MOST_MEASURED, LEAST_MEASURED = 8, 4
 MEASURED_MACS = 8e9
 TILINGS_TRIED = 3
@@ -37,59 +37,61 @@ KERNEL = max(BLOCK_KERNELS)
 class Stages:
     """All parts of a network for one size of frames. encoder, skips: level 1 (finest) to 4. decoder: coarsest first.
 
-    forms: what was chosen for each part, by its place.
+    chosen: the name of the candidate that was chosen for each operation.
     """
 
     encoder: Sequence[Stage]
     skips: Sequence[Skip]
     decoder: Sequence[Stage]
-    forms: dict[str, str]
+    chosen: dict[str, str]
 
 
 def build_stages(weights: FoldedNetwork, height_px: int, width_px: int, *, tiled: bool, room_bytes: int) -> Stages:
-    """Choose each part's form.
+    """Choose how each operation is computed.
 
     tiled: whether tiles are to be tried against the library's convolutions. room_bytes: for what the stages hold
     beyond the weights themselves, all together.
     """
     sizes = [(height_px >> level, width_px >> level) for level in range(5)]
     config = weights.config
-    parts: dict[str, Part[Any]] = {}
+    operations: dict[str, Operation[Any]] = {}
     for level, block in enumerate(weights.encoder):
-        parts[f"encoder {level + 1}"] = _block_part(block, sizes[level], DirectEncoder, TiledEncoder, tiled)
+        operations[f"encoder {level + 1}"] = _block_operation(block, sizes[level], DirectEncoder, TiledEncoder, tiled)
     for level, skip in enumerate(weights.skips):
         if skip is not None:
-            parts[f"skip {level + 1}"] = _skip_part(skip, sizes[level + 1], tiled)
+            operations[f"skip {level + 1}"] = _skip_operation(skip, sizes[level + 1], tiled)
     for level, block in zip((3, 2, 1, 0), weights.decoder, strict=True):
-        parts[f"decoder {level + 1}"] = _block_part(block, sizes[level + 1], DirectDecoder, TiledDecoder, tiled)
-    forms = dict(zip(parts, choose_forms(list(parts.values()), room_bytes), strict=True))
+        operations[f"decoder {level + 1}"] = _block_operation(
+            block, sizes[level + 1], DirectDecoder, TiledDecoder, tiled
+        )
+    candidates = dict(zip(operations, autotune_operations(list(operations.values()), room_bytes), strict=True))
     give_back_memory()  # of what was measured
-    made = {place: form.make() for place, form in forms.items()}
+    made = {name: candidate.make() for name, candidate in candidates.items()}
     for level, kind in enumerate(VARIANTS[config.variant].skips, 1):
         made.setdefault(f"skip {level}", TargetSkip(config.frames) if kind == "identity" else NoSkip())
     return Stages(
         [made[f"encoder {level}"] for level in (1, 2, 3, 4)],
         [made[f"skip {level}"] for level in (1, 2, 3, 4)],
         [made[f"decoder {level}"] for level in (4, 3, 2, 1)],
-        {place: form.name for place, form in forms.items()},
+        {name: candidate.name for name, candidate in candidates.items()},
     )
 
 
-def _block_part(
+def _block_operation(
     block: FoldedBlock,
     size: tuple[int, int],
     direct: Callable[[FoldedBlock], Stage],
     tile: Callable[[FoldedBlock, TileGrid], Stage],
     tiled: bool,
-) -> Part[Stage]:
+) -> Operation[Stage]:
     inputs, outputs = block.kernels[0].shape[1], len(block.bias)
     count = _count(block.kernels, size)
     flops = _direct_flops(block.kernels, size, count)
     one_bytes = outputs * inputs * KERNEL**2 * block.bias.element_size()
-    forms = [
-        Form("direct", 0, partial(direct, block), flops),
+    candidates = [
+        Candidate("direct", 0, partial(direct, block), flops),
         # More operations, but of a few input channels a library makes little of small kernels.
-        Form(
+        Candidate(
             "direct as one",
             one_bytes,
             lambda: direct(block.as_one()),
@@ -98,27 +100,29 @@ def _block_part(
     ]
     if tiled:
         grids = tilings(KERNEL, *size, inputs=inputs, outputs=outputs, even=tile is TiledEncoder)[:TILINGS_TRIED]
-        forms += [_tiled(grid, inputs, outputs, count, partial(tile, block, grid)) for grid in grids]
+        candidates += [_tiled(grid, inputs, outputs, count, partial(tile, block, grid)) for grid in grids]
     images = cache(partial(_images, block.kernels, size, inputs, count))
-    name = f"{direct.__name__} {_told(size, inputs, outputs, block.kernels)}"
-    return Part(name, forms, lambda stage: stage(images()), count)
+    name = f"{direct.__name__} {_describe(size, inputs, outputs, block.kernels)}"
+    return Operation(name, candidates, lambda stage: stage(images()), count)
 
 
-def _skip_part(skip: FoldedSkip, size: tuple[int, int], tiled: bool) -> Part[Skip]:
+def _skip_operation(skip: FoldedSkip, size: tuple[int, int], tiled: bool) -> Operation[Skip]:
     outputs, frames, inputs, side, _ = skip.kernel.shape
     kernels = [skip.kernel.flatten(1, 2)]
     count = _count(kernels, size)
-    forms: list[Form[Skip]] = [Form("direct", 0, partial(DirectSkip, skip), _direct_flops(kernels, size, count))]
+    candidates: list[Candidate[Skip]] = [
+        Candidate("direct", 0, partial(DirectSkip, skip), _direct_flops(kernels, size, count))
+    ]
     if tiled:
         grids = tilings(side, *size, inputs=frames * inputs, outputs=outputs, even=False)[:TILINGS_TRIED]
-        forms += [_tiled(grid, frames * inputs, outputs, count, partial(TiledSkip, skip, grid)) for grid in grids]
+        candidates += [_tiled(grid, frames * inputs, outputs, count, partial(TiledSkip, skip, grid)) for grid in grids]
     images = cache(partial(_images, kernels, size, inputs, count))
 
     def run(made: Skip) -> object:
         kept = made.keep(images())
         return made(torch.cat([kept[:1]] * (frames - 1) + [kept]))
 
-    return Part(f"skip over {frames} {_told(size, inputs, outputs, kernels)}", forms, run, count)
+    return Operation(f"skip over {frames} {_describe(size, inputs, outputs, kernels)}", candidates, run, count)
 
 
 def _images(kernels: Sequence[Tensor], size: tuple[int, int], inputs: int, count: int) -> Tensor:
@@ -136,11 +140,11 @@ def _direct_flops(kernels: Sequence[Tensor], size: tuple[int, int], count: int) 
     return 2.0 * count * size[0] * size[1] * sum(kernel.numel() for kernel in kernels)
 
 
-def _tiled(grid: TileGrid, inputs: int, outputs: int, count: int, make: Callable[[], Any]) -> Form[Any]:
+def _tiled(grid: TileGrid, inputs: int, outputs: int, count: int, make: Callable[[], Any]) -> Candidate[Any]:
     flops = 2 * count * multiplications(grid, inputs, outputs)
-    return Form(f"tiles of {grid.tile}", transform_bytes(grid, inputs, outputs), make, flops)
+    return Candidate(f"tiles of {grid.tile}", transform_bytes(grid, inputs, outputs), make, flops)
 
 
-def _told(size: tuple[int, int], inputs: int, outputs: int, kernels: Sequence[Tensor]) -> str:
+def _describe(size: tuple[int, int], inputs: int, outputs: int, kernels: Sequence[Tensor]) -> str:
     sides = "+".join(str(kernel.shape[-1]) for kernel in kernels)
     return f"{size[0]}x{size[1]} {inputs}->{outputs} kernel {sides} {kernels[0].dtype}".replace("torch.", "")

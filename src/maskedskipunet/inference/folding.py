@@ -1,7 +1,7 @@
 """A trained network's weights in the form that scoring needs: batch norms folded in, masks baked in, pure functions.
 
-Spatial kernels are (out, in, k, k). Where a block changes resolution, its 1x1 convolution works on the four places of a
-2x2 square at once; `place` below counts them row by row.
+Spatial kernels are (out, in, k, k). Where a block changes resolution, its 1x1 convolution works on the four positions
+of a 2x2 square at once; `position` below counts them row by row.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from maskedskipunet.model.config import VARIANTS, NetworkConfig
 from maskedskipunet.model.convolutions import MaskedConv2d, SkipConvolution
 from maskedskipunet.model.network import MaskedSkipUNet
 
-PLACES = 4
+POSITIONS = 4
 
 
 @dataclass(frozen=True)
@@ -27,38 +27,39 @@ class FoldedSkip:
     kernel: Tensor
     bias: Tensor
 
-    def to(self, *how: Any) -> "FoldedSkip":
-        return FoldedSkip(self.kernel.to(*how), self.bias.to(*how))
+    def to(self, *args: Any) -> "FoldedSkip":
+        return FoldedSkip(self.kernel.to(*args), self.bias.to(*args))
 
 
 @dataclass(frozen=True)
 class FoldedBlock:
     """One block of encoder or decoder, without its batch norms.
 
-    kernels: of the convolutions side by side. bias: (all their outputs,). What comes out is cut at 0.
-    project: the 1x1 convolution. Encoder: (place, hidden, out). Decoder: (hidden, out), where output hidden * 4 + place
-    of the convolutions belongs to that place. project_bias: (out,). cut: whether the block's output is cut at 0 too.
+    kernels: of the convolutions side by side. bias: (all their outputs,). A ReLU follows.
+    project: the 1x1 convolution. Encoder: (position, hidden, out). Decoder: (hidden, out), where output
+    hidden * 4 + position of the convolutions belongs to that position. project_bias: (out,). relu: whether one follows
+    the 1x1 convolution too.
     """
 
     kernels: Sequence[Tensor]
     bias: Tensor
     project: Tensor
     project_bias: Tensor
-    cut: bool
+    relu: bool
 
     def as_one(self) -> "FoldedBlock":
-        """The same with one convolution of the largest size, zeros around the smaller kernels."""
+        """The block with one convolution of the largest size, zeros around the smaller kernels."""
         size = max(kernel.shape[-1] for kernel in self.kernels)
         padded = [F.pad(kernel, ((size - kernel.shape[-1]) // 2,) * 4) for kernel in self.kernels]
         return replace(self, kernels=[torch.cat(padded)])
 
-    def to(self, *how: Any) -> "FoldedBlock":
+    def to(self, *args: Any) -> "FoldedBlock":
         return FoldedBlock(
-            [kernel.to(*how) for kernel in self.kernels],
-            self.bias.to(*how),
-            self.project.to(*how),
-            self.project_bias.to(*how),
-            self.cut,
+            [kernel.to(*args) for kernel in self.kernels],
+            self.bias.to(*args),
+            self.project.to(*args),
+            self.project_bias.to(*args),
+            self.relu,
         )
 
 
@@ -81,10 +82,10 @@ def fold(network: MaskedSkipUNet, device: torch.device, dtype: torch.dtype) -> F
     encoder = [fold_encoder(block) for block in network.encoder]
     skips = [fold_skip(skip) if isinstance(skip, SkipConvolution) else None for skip in network.skips]
     decoder = []
-    for at, block in enumerate(network.decoder):
-        level = 3 - at  # of the features it takes in, from 0
+    for index, block in enumerate(network.decoder):
+        level = 3 - index  # of the features it takes in, from 0
         # Zeros that a skip passes on need no work: nothing is concatenated, and the weights for it are left out.
-        inputs = range(channels[level]) if at and kinds[level] == "zero" else None
+        inputs = range(channels[level]) if index and kinds[level] == "zero" else None
         decoder.append(fold_decoder(block, inputs))
     return FoldedNetwork(
         network.config,
@@ -97,9 +98,9 @@ def fold(network: MaskedSkipUNet, device: torch.device, dtype: torch.dtype) -> F
 def fold_encoder(block: nn.Module) -> FoldedBlock:
     assert isinstance(block, EncoderBlock), "an encoder is made of these"
     kernels, bias = _fold_convolutions(block.convs, block.norm_1)
-    project, project_bias = _fold(block.project, block.norm_2)  # (out, 4 * hidden, 1, 1), channel hidden * 4 + place
-    by_place = project.view(len(project), -1, PLACES).permute(2, 1, 0)
-    return FoldedBlock(kernels, bias, by_place.contiguous(), project_bias, cut=True)
+    project, project_bias = _fold(block.project, block.norm_2)  # (out, 4 * hidden, 1, 1), channel hidden * 4 + position
+    by_position = project.view(len(project), -1, POSITIONS).permute(2, 1, 0)
+    return FoldedBlock(kernels, bias, by_position.contiguous(), project_bias, relu=True)
 
 
 def fold_decoder(block: nn.Module, inputs: Sequence[int] | None = None) -> FoldedBlock:
@@ -109,7 +110,7 @@ def fold_decoder(block: nn.Module, inputs: Sequence[int] | None = None) -> Folde
     project, project_bias = _fold(block.project, block.norm_2)
     if inputs is not None:
         kernels = [kernel[:, list(inputs)].contiguous() for kernel in kernels]
-    return FoldedBlock(kernels, bias, project[:, :, 0, 0].T.contiguous(), project_bias, cut=block.norm_2 is not None)
+    return FoldedBlock(kernels, bias, project[:, :, 0, 0].T.contiguous(), project_bias, relu=block.norm_2 is not None)
 
 
 def fold_skip(skip: SkipConvolution) -> FoldedSkip:
@@ -118,9 +119,9 @@ def fold_skip(skip: SkipConvolution) -> FoldedSkip:
     return FoldedSkip(weight.transpose(1, 2).contiguous(), skip.bias.detach().clone())
 
 
-def place_order(channels: int) -> Tensor:
-    """Puts channels that come as hidden * 4 + place in the order place * hidden's number + hidden: (channels,)."""
-    return torch.arange(channels).view(-1, PLACES).T.flatten()
+def position_order(channels: int) -> Tensor:
+    """The order, (channels,), that sorts channels which come as hidden * 4 + position by position first."""
+    return torch.arange(channels).view(-1, POSITIONS).T.flatten()
 
 
 def _fold_convolutions(convolutions: nn.ModuleList, norm: Any) -> tuple[list[Tensor], Tensor]:

@@ -89,9 +89,9 @@ class PreparedNetwork:
 
     @torch.inference_mode()
     def reconstruct_runs(self, runs: Sequence[Sequence[Tensor]], height_px: int, width_px: int) -> Tensor:
-        """The same for several rows of frames, of one source or more, whose clips share the decoder's work.
+        """The target frames of the clips in several runs of frames, of one source or more, run by run.
 
-        Returns the target frames of all clips, run by run.
+        See `scoring.backend.Backend`. The clips of all runs share the decoder's work.
         """
         if self._whole is not None:
             clips = torch.cat([features[0].unfold(0, self.clip_length, 1) for features in runs])
@@ -110,7 +110,7 @@ class PreparedNetwork:
 
     @torch.inference_mode()
     def stages(self, height_px: int, width_px: int) -> Stages:
-        """The parts for frames of a size; the first time the fastest form of each is found, which takes seconds."""
+        """The stages for frames of a size; the first time the fastest of each are found, which takes seconds."""
         size = height_px, width_px
         if self._size_px not in (None, size):
             raise ShapeError(f"frames of {width_px}x{height_px} for a network prepared for another size", "frames")
@@ -150,8 +150,8 @@ def prepare(
     """
     if precision not in get_args(Precision):
         raise ConfigError(f"{precision!r}", "precision", f"Use {' or '.join(get_args(Precision))}")
-    place = choose_device(device)
-    return PreparedNetwork(network, place, precision, size_px)
+    chosen = choose_device(device)
+    return PreparedNetwork(network, chosen, precision, size_px)
 
 
 def choose_device(device: str | torch.device) -> torch.device:
@@ -159,8 +159,8 @@ def choose_device(device: str | torch.device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        place = torch.device(device)
-        torch.zeros(1, device=place).item()
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen).item()
     except (RuntimeError, AssertionError, ImportError) as error:  # what torch raises where it was built without
         raise ConfigError(f"there is no device {device}", "device", "Use auto, cpu or cuda") from error
-    return place
+    return chosen

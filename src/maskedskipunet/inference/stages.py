@@ -1,7 +1,7 @@
-"""The parts of a prepared network: each block and skip in two forms, by the library's convolutions and by tiles.
+"""The stages of a prepared network: each block and skip in two ways, by the library's convolutions and by tiles.
 
-Images are (N, H, W, C), C innermost, throughout. A stage takes and gives them. Both forms give the same to rounding;
-which one a place gets is for `choosing` to say.
+Images are (N, H, W, C), C innermost, throughout. A stage takes and gives them. Both ways give the same to rounding;
+`autotune` measures which one is faster.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from maskedskipunet.inference.folding import PLACES, FoldedBlock, FoldedSkip, place_order
+from maskedskipunet.inference.folding import POSITIONS, FoldedBlock, FoldedSkip, position_order
 from maskedskipunet.model.tiles import (
     Product,
     TileGrid,
@@ -34,8 +34,8 @@ class DirectEncoder:
 
     def __init__(self, block: FoldedBlock) -> None:
         self.kernels, self.bias = block.kernels, block.bias
-        places = block.project.permute(2, 1, 0)  # (out, hidden, place)
-        self.project = places.reshape(*places.shape[:2], 2, 2).contiguous(memory_format=torch.channels_last)
+        positions = block.project.permute(2, 1, 0)  # (out, hidden, position)
+        self.project = positions.reshape(*positions.shape[:2], 2, 2).contiguous(memory_format=torch.channels_last)
         self.project_bias = block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class DirectDecoder:
     """(N, H, W, in) -> (N, 2H, 2W, out) by the library's convolutions."""
 
     def __init__(self, block: FoldedBlock) -> None:
-        self.kernels, self.bias, self.cut = block.kernels, block.bias, block.cut
+        self.kernels, self.bias, self.relu = block.kernels, block.bias, block.relu
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class DirectDecoder:
         hidden = side_by_side(images, self.kernels, self.bias).permute(0, 2, 3, 1)  # (N, H, W, hidden * 4)
         hidden = hidden.reshape(count, height, width, -1, 2, 2).permute(0, 1, 4, 2, 5, 3)
         output = hidden.reshape(count, 2 * height, 2 * width, -1) @ self.project + self.project_bias
-        return output.relu_() if self.cut else output
+        return output.relu_() if self.relu else output
 
 
 class TiledEncoder:
@@ -78,10 +78,10 @@ class TiledEncoder:
     def _halved(self, images: Tensor) -> Tensor:
         hidden = tiled_side_by_side(images, self.kernels, self.bias, self.grid, evens_first=True)
         half = self.grid.step // 2
-        by_place = hidden.view(2, half, 2, -1, hidden.shape[3])  # (row, half, column, half * tiles, hidden)
-        output = by_place[0, :, 0] @ self.project[0]
-        for place in range(1, PLACES):
-            output.baddbmm_(by_place[place // 2, :, place % 2], self.project[place].expand(half, -1, -1))
+        by_position = hidden.view(2, half, 2, -1, hidden.shape[3])  # (row, half, column, half * tiles, hidden)
+        output = by_position[0, :, 0] @ self.project[0]
+        for position in range(1, POSITIONS):
+            output.baddbmm_(by_position[position // 2, :, position % 2], self.project[position].expand(half, -1, -1))
         output = output.view(half, half, hidden.shape[2], -1)
         return assemble(output.add_(self.project_bias).relu_(), self.grid)
 
@@ -90,10 +90,10 @@ class TiledDecoder:
     """(N, H, W, in) -> (N, 2H, 2W, out) by tiles, each doubled before it is set into its place."""
 
     def __init__(self, block: FoldedBlock, grid: TileGrid) -> None:
-        self.grid, self.cut = grid, block.cut
-        by_place = [kernel[place::PLACES] for place in range(PLACES) for kernel in block.kernels]
-        self.kernels = kernel_spectra(by_place, grid)
-        self.bias = block.bias[place_order(len(block.bias))]
+        self.grid, self.relu = grid, block.relu
+        by_position = [kernel[position::POSITIONS] for position in range(POSITIONS) for kernel in block.kernels]
+        self.kernels = kernel_spectra(by_position, grid)
+        self.bias = block.bias[position_order(len(block.bias))]
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -101,10 +101,10 @@ class TiledDecoder:
 
     def _doubled(self, images: Tensor) -> Tensor:
         grid, step = self.grid, self.grid.step
-        hidden = tiled_side_by_side(images, self.kernels, self.bias, grid)  # (step, step, tiles, place * hidden)
-        by_place = hidden.view(-1, PLACES, len(self.project)).transpose(0, 1)
-        output = torch.baddbmm(self.project_bias, by_place, self.project.expand(PLACES, -1, -1))
-        if self.cut:
+        hidden = tiled_side_by_side(images, self.kernels, self.bias, grid)  # (step, step, tiles, position * hidden)
+        by_position = hidden.view(-1, POSITIONS, len(self.project)).transpose(0, 1)
+        output = torch.baddbmm(self.project_bias, by_position, self.project.expand(POSITIONS, -1, -1))
+        if self.relu:
             output.relu_()
         output = output.view(2, 2, step, step, len(images), grid.down, grid.across, -1)
         output = output.permute(4, 5, 2, 0, 6, 3, 1, 7).reshape(
@@ -130,7 +130,10 @@ class DirectSkip:
 
 
 class TiledSkip:
-    """The same by tiles. Of each frame its tiles' transforms are kept: made once, they serve T windows."""
+    """What DirectSkip gives, by tiles.
+
+    The transforms of each frame's tiles are kept: made once, they serve T windows.
+    """
 
     def __init__(self, skip: FoldedSkip, grid: TileGrid) -> None:
         self.grid, self.bias = grid, skip.bias
@@ -173,7 +176,7 @@ Skip = DirectSkip | TiledSkip | TargetSkip | NoSkip
 
 
 def side_by_side(images: Tensor, kernels: Sequence[Tensor], bias: Tensor) -> Tensor:
-    """The convolutions of a block, cut at 0: (N, H, W, in) -> (N, all outputs, H, W), C innermost in memory."""
+    """The convolutions of a block with a ReLU: (N, H, W, in) -> (N, all outputs, H, W), C innermost in memory."""
     pixels = images.permute(0, 3, 1, 2)
     biases = torch.split(bias, [len(kernel) for kernel in kernels])
     outputs = [
@@ -186,7 +189,7 @@ def side_by_side(images: Tensor, kernels: Sequence[Tensor], bias: Tensor) -> Ten
 def tiled_side_by_side(
     images: Tensor, kernels: Product, bias: Tensor, grid: TileGrid, evens_first: bool = False
 ) -> Tensor:
-    """The same by tiles, which are left apart: (N, H, W, in) -> (step, step, N * tiles, all outputs)."""
+    """What side_by_side gives, by tiles that are left apart: (N, H, W, in) -> (step, step, N * tiles, all outputs)."""
     product = multiply(tile_spectra(images, grid).flatten(0, 1), kernels)
     add_bias(product, bias, grid)
     return tile_pixels(product, grid, evens_first).relu_()

@@ -11,7 +11,8 @@ from PIL import ImageDraw, ImageFont
 
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.video import VideoWriter
-from maskedskipunet.detection.events import Event, map_boxes
+from maskedskipunet.detection.boxes import map_boxes
+from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import ShapeError
 from maskedskipunet.view.enlarging import enlarged, readable_scale
 from maskedskipunet.view.heatmap import colour_map

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from maskedskipunet.data.frames import Image
-from maskedskipunet.detection.events import Box
+from maskedskipunet.detection.boxes import Box
 
 READABLE_PX = 360  # of height; what is lower is enlarged as long as it stays below
 LARGEST_SCALE = 16

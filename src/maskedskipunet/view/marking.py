@@ -7,7 +7,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from maskedskipunet.data.frames import Image
-from maskedskipunet.detection.events import Box
+from maskedskipunet.detection.boxes import Box
 
 ALARM = (255, 107, 94)
 

@@ -29,7 +29,7 @@ from maskedskipunet.training.config import TrainConfig, TrainingConfig
 from maskedskipunet.view.comparison import film_strip
 from maskedskipunet.workflows.calibrate import calibrate
 from maskedskipunet.workflows.gathering import NamedVideo
-from maskedskipunet.workflows.score import ScoreResult
+from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
 from maskedskipunet.workflows.score import score as score_video
 from maskedskipunet.workflows.scoring import ScoredVideo
 from maskedskipunet.workflows.test import test
@@ -142,7 +142,7 @@ def _shown_alarm(
     if not events:
         return None
     video = folder / "footage" / "test" / f"{max(events)[1]}.mp4"
-    return score_video(video, run.path, folder / "alarm", with_video=with_videos, progress=progress)
+    return score_video(video, run.path, folder / "alarm", ScoreOptions(with_video=with_videos), progress=progress)
 
 
 class _StagesAlone:

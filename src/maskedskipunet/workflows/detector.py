@@ -20,7 +20,7 @@ from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.feeds import Feed, Footage, feeds
-from maskedskipunet.workflows.result import Result, Story
+from maskedskipunet.workflows.result import EventReference, Result
 
 
 def load_detector(
@@ -161,7 +161,7 @@ class Detector:
         events.finish()
 
     def _result(
-        self, source: str, frame: Frame, scored: FrameScore, criteria: AlarmCriteria | None, story: Story
+        self, source: str, frame: Frame, scored: FrameScore, criteria: AlarmCriteria | None, reference: EventReference
     ) -> Result:
         known = self._calibration if scored.score is not None else None
         rule = None if criteria is None else criteria.rule
@@ -176,7 +176,7 @@ class Detector:
             score_map=scored.map,
             glow_level=self._glow_level(rule, scored),
             box_level=None if rule is None else rule.release,
-            story=story,
+            reference=reference,
         )
 
     def _glow_level(self, rule: EventRule | None, scored: FrameScore) -> float:
@@ -190,25 +190,25 @@ class _EventTeller:
 
     def __init__(self, feed: Feed, criteria: AlarmCriteria | None) -> None:
         self._feed = feed
-        self._story = Story()
+        self._reference = EventReference()
         self._finder = None if criteria is None else AlarmFinder(feed.name, criteria)
         self._starts_s = None
         if criteria is not None and criteria.day is not None and feed.path is not None:
             self._starts_s = start_of_day_s(feed.path, criteria.day.starts)
 
-    def add(self, frame: Frame, scored: FrameScore) -> Story:
+    def add(self, frame: Frame, scored: FrameScore) -> EventReference:
         if self._finder is None:
-            return self._story
+            return self._reference
         height_px, width_px = (0, 0) if frame.image is None else frame.image.shape[:2]
         time_of_day_s = self._time_of_day_s(scored.time_s)
         found = self._finder.add(scored, height_px=height_px, width_px=width_px, time_of_day_s=time_of_day_s)
         for update in found.updates:
             if update.phase == "end":
-                self._story.event = update.event
-                self._story = Story()
+                self._reference.event = update.event
+                self._reference = EventReference()
         if (running := self._finder.running) is not None:
-            self._story.event = running
-        return self._story
+            self._reference.event = running
+        return self._reference
 
     def _time_of_day_s(self, time_s: float) -> float | None:
         if self._feed.is_live:
@@ -218,7 +218,7 @@ class _EventTeller:
     def finish(self) -> None:
         if self._finder is not None:
             for update in self._finder.finish():
-                self._story.event = update.event
+                self._reference.event = update.event
 
 
 def _close(frames: Iterator[Frame]) -> None:

@@ -16,8 +16,8 @@ from maskedskipunet.view.annotated import annotate
 from maskedskipunet.view.heatmap import resized_map
 
 
-class Story:
-    """What is known by now of the next event in a source: frames that may come to belong to it share it."""
+class EventReference:
+    """Refers to the next event of a source, as far as it is known by now; frames that may belong to it share one."""
 
     def __init__(self) -> None:
         self.event: Event | None = None
@@ -44,7 +44,7 @@ class Result:
     """(h, w), at the network's size; None where there is no score."""
     glow_level: float = field(repr=False)
     box_level: float | None = field(repr=False)
-    story: Story = field(repr=False)
+    reference: EventReference = field(repr=False)
 
     @property
     def event(self) -> Event | None:
@@ -52,7 +52,7 @@ class Result:
 
         While frames come, an event is known once it has lasted, and grows: then its earlier frames belong to it too.
         """
-        event = self.story.event
+        event = self.reference.event
         return event if event is not None and event.start_frame <= self.index <= event.end_frame else None
 
     @property

@@ -11,7 +11,7 @@ from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.frame_score import FrameScore
-from maskedskipunet.errors import DataError
+from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.evaluation.precision import PrecisionEffect
 from maskedskipunet.files import require_writable
 from maskedskipunet.inference.prepare import Precision
@@ -60,61 +60,75 @@ class ScoreResult:
         return [self.scores_path, self.plot_path, *self.events_paths, *videos]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """How videos are scored, and what is written of them.
+
+    with_video: also write a comparison video, and where there is a threshold an annotated one. on_bad_frame: what
+    happens at a frame that cannot be read. precision: bfloat16 is faster where the processor has it; of one video the
+    first frames are then scored in float32 too, to see what it changes. together: how many videos are scored side by
+    side. seconds: how much to take of addresses that are streams; what a stream shows is new each time. ignore: shapes
+    that are not looked at, besides the model's.
+    Raises ConfigError for settings that cannot be.
+    """
+
+    with_video: bool = False
+    on_bad_frame: OnBadFrame = "stop"
+    device: str = "auto"
+    precision: Precision = "float32"
+    together: int = 1
+    seconds: float | None = None
+    ignore: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.together < 1:
+            raise ConfigError(f"{self.together} videos together", "--videos-together", "Use 1 or more")
+
+    def load_scorer(self, model: Path) -> Scorer:
+        """A model's scorer that looks at as little as is asked for."""
+        scorer = load_scorer(model, self.device, self.precision)
+        return replace(scorer, input_format=also_ignoring(scorer.input_format, self.ignore, "ignore"))
+
+
 def score(
     video: Path | RemoteVideo,
     model: Path,
     out: Path,
+    options: ScoreOptions | None = None,
     *,
-    with_video: bool = False,
-    on_bad_frame: OnBadFrame = "stop",
-    device: str = "auto",
-    precision: Precision = "float32",
-    seconds: float | None = None,
-    ignore: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> ScoreResult:
     """Score a video (a file, a folder of images, or what a server gives); write its scores and their plot into `out`.
 
-    seconds: of an address that is a stream, how much to take. model: a run or whatever load_model takes; where it has
-    a threshold, the video's events are written too. with_video: also write a comparison video, and where there is a
-    threshold an annotated one. precision: in bfloat16 the first frames are scored in float32 too, to see what it
-    changes. ignore: shapes that are not looked at, besides the model's.
+    model: a run or whatever load_model takes; where it has a threshold, the video's events are written too.
     Raises DataError when the video cannot be read or is too short, WeightsError when the model cannot.
     """
-    progress = progress or Silent()
+    progress, options = progress or Silent(), options or ScoreOptions()
     if isinstance(video, RemoteVideo):
-        require_seconds(video.address, seconds)
+        require_seconds(video.address, options.seconds)
         require_writable(out)
         input_format = load_model(model).input_format or InputFormat()
         rate = input_format.fps or input_format.footage_fps
-        with fetched(video.name, video.address, out, progress, seconds=seconds, snapshot_fps=rate) as path:
-            return score(
-                path,
-                model,
-                out,
-                with_video=with_video,
-                on_bad_frame=on_bad_frame,
-                device=device,
-                precision=precision,
-                ignore=ignore,
-                progress=progress,
-            )
+        with fetched(video.name, video.address, out, progress, seconds=options.seconds, snapshot_fps=rate) as path:
+            return score(path, model, out, replace(options, seconds=None), progress=progress)
     dataset = recognise(video)
     if len(dataset.train) != 1 or dataset.test:
         raise DataError("not one video", str(video), "Name one file or one folder of images")
     require_writable(out)
-    scorer = load_scorer(model, device, precision)
-    scorer = replace(scorer, input_format=also_ignoring(scorer.input_format, ignore, "ignore"))
+    scorer = options.load_scorer(model)
     item = dataset.train[0]
-    source = source_of(item.path, scorer.input_format, on_bad_frame)
+    source = source_of(item.path, scorer.input_format, options.on_bad_frame)
     labels = own_labels(source, progress)
-    effect = None if precision == "float32" else precision_effect(model, scorer, source)
+    effect = None if options.precision == "float32" else precision_effect(model, scorer, source)
     note_unknown_times(scorer.calibration, [source.path], progress)
     note_other_rates([source], scorer.input_format, progress)
-    job = ScoreJob(name=item.name, source=source, out=out, with_video=with_video, scorer=scorer, labels=labels)
+    job = ScoreJob(name=item.name, source=source, out=out, with_video=options.with_video, scorer=scorer, labels=labels)
     with progress.stage(job.title, job.frames) as advance:
         in_frames = FrameProgress(advance, frames=job.frames, steps=job.steps)
-        return replace(job.run(in_frames), effect=effect)
+        ((_, found),) = run_jobs([job], scorer, with_maps=job.with_maps, advance=in_frames)
+    if isinstance(found, DataError):
+        raise found
+    return replace(found, effect=effect)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,12 +167,6 @@ class ScoreJob:
     @property
     def _has_threshold(self) -> bool:
         return self.scorer.calibration is not None and self.scorer.calibration.alarm is not None
-
-    def run(self, advance: Advance) -> ScoreResult:
-        """Score it and write everything."""
-        with self.begin(advance) as scoring:
-            scoring.add_all()
-            return self.finish(scoring)
 
     def begin(self, advance: Advance) -> VideoScoring:
         """Make what takes in the scores of its frames."""
@@ -207,7 +215,7 @@ def run_jobs(
     jobs: Iterable[ScoreJob],
     scorer: Scorer,
     *,
-    together: int,
+    together: int = 1,
     with_maps: bool,
     advance: Advance,
 ) -> Iterator[tuple[ScoreJob, ScoreResult | DataError]]:

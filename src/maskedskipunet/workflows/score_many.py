@@ -12,7 +12,6 @@ import numpy as np
 from maskedskipunet import __version__
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.downloads import Download, opened_download
-from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.sampling import require_rate
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.drift import DriftChange
@@ -24,12 +23,9 @@ from maskedskipunet.errors import (
     advice_when_interrupted,
 )
 from maskedskipunet.files import require_writable
-from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
-from maskedskipunet.scoring.ignored import also_ignoring
-from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import scored_hours, write_joint_events
@@ -39,7 +35,7 @@ from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.kept_scores import footage_identity
 from maskedskipunet.workflows.own_labels import labels_path, own_labels
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
-from maskedskipunet.workflows.score import ScoreJob, ScoreResult, run_jobs
+from maskedskipunet.workflows.score import ScoreJob, ScoreOptions, ScoreResult, run_jobs
 
 FINISHED_NAME = "finished.json"  # written last into a video's folder: all else in it is whole
 
@@ -97,56 +93,44 @@ def score_many(
     videos: Sequence[NamedVideo | RemoteVideo],
     model: Path,
     out: Path,
+    options: ScoreOptions | None = None,
     *,
-    with_video: bool = False,
-    on_bad_frame: OnBadFrame = "stop",
-    device: str = "auto",
-    precision: Precision = "float32",
-    together: int = 1,
-    seconds: float | None = None,
-    ignore: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> ManyScores:
     """Score videos, each into the folder `out/NAME`: those at hand, then those of servers.
 
     A video whose folder says that it was finished by the same model with the same settings, and which has not changed
-    since, is passed over: called again, an interrupted scoring goes on where it was. together: how many are scored
-    side by side. seconds: of addresses that are streams, how much to take; what a stream shows is new each time.
-    ignore: shapes that are not looked at, besides the model's.
+    since, is passed over: called again, an interrupted scoring goes on where it was.
     Raises WeightsError, CalibrationError or DiskSpaceError for what concerns all videos, ConfigError for settings that
     cannot be; what is wrong with one video is told in the result.
     """
-    if together < 1:
-        raise ConfigError(f"{together} videos together", "--videos-together", "Use 1 or more")
+    options = options or ScoreOptions()
     local = [video for video in videos if isinstance(video, NamedVideo)]
     remote = [video for video in videos if isinstance(video, RemoteVideo)]
     for video in remote:
-        require_seconds(video.address, seconds)
+        require_seconds(video.address, options.seconds)
     require_writable(out)
-    scorer = load_scorer(model, device, precision)
-    scorer = replace(scorer, input_format=also_ignoring(scorer.input_format, ignore, "ignore"))
+    scorer = options.load_scorer(model)
     progress = progress or Silent()
     note_unknown_times(scorer.calibration, [video.path for video in local], progress)
     archive = _Archive(
         out=out,
         scorer=scorer,
-        with_video=with_video,
-        on_bad_frame=on_bad_frame,
-        together=together,
+        options=options,
         progress=progress,
         settings={
             "version": __version__,
             "model": fingerprint(model),
             "input": scorer.input_format.to_dict(),
-            "precision": precision,
-            "with_video": with_video,
-            "on_bad_frame": on_bad_frame,
+            "precision": options.precision,
+            "with_video": options.with_video,
+            "on_bad_frame": options.on_bad_frame,
         },
     )
     with advice_when_interrupted(f"called again, it goes on at the next unfinished video of {out}"):
         archive.score_local(local)
         for video in remote:
-            archive.score_remote(video, seconds)
+            archive.score_remote(video)
     order = [video.name for video in videos]
     result = archive.result(order)
     scored = {*archive.done, *archive.before}
@@ -160,9 +144,7 @@ class _Archive:
 
     out: Path
     scorer: Scorer
-    with_video: bool
-    on_bad_frame: OnBadFrame
-    together: int
+    options: ScoreOptions
     progress: Progress
     settings: Settings
     done: dict[str, DoneVideo] = field(default_factory=dict)
@@ -191,28 +173,26 @@ class _Archive:
             self.progress.note(f"{len(self.before)} of {len(videos)} videos are finished already")
         self._score(jobs)
 
-    def score_remote(self, video: RemoteVideo, seconds: float | None) -> None:
+    def score_remote(self, video: RemoteVideo) -> None:
         try:
-            if seconds is not None:
-                self._score_fetched(video, self.settings, None, seconds)
+            if self.options.seconds is not None:
+                self._score_fetched(video, self.settings, None)
                 return
             with opened_download(video.address) as download:
                 said = {"address": str(video.address), "bytes": download.size_bytes, "version": download.version}
                 settings = self.settings | {"video": said}
                 if not self._is_finished(video.name, settings):
-                    self._score_fetched(video, settings, download, None)
+                    self._score_fetched(video, settings, download)
         except (DataError, ConfigError) as error:
             self._fail(video.name, error)
 
-    def _score_fetched(
-        self, video: RemoteVideo, settings: Settings, download: Download | None, seconds: float | None
-    ) -> None:
+    def _score_fetched(self, video: RemoteVideo, settings: Settings, download: Download | None) -> None:
         copy = fetched(
             video.name,
             video.address,
             self.out,
             self.progress,
-            seconds=seconds,
+            seconds=None if download is not None else self.options.seconds,
             download=download,
             snapshot_fps=self.scorer.input_format.fps or self.scorer.input_format.footage_fps,
         )
@@ -226,13 +206,13 @@ class _Archive:
         return True
 
     def _job(self, name: str, path: Path) -> ScoreJob:
-        source = source_of(path, self.scorer.input_format, self.on_bad_frame)
+        source = source_of(path, self.scorer.input_format, self.options.on_bad_frame)
         require_rate(source.probe(), source.fps, str(path))
         return ScoreJob(
             name=name,
             source=source,
             out=self.out / name,
-            with_video=self.with_video,
+            with_video=self.options.with_video,
             scorer=self.scorer,
             labels=own_labels(source, self.progress),
         )
@@ -249,7 +229,7 @@ class _Archive:
             for job, found in run_jobs(
                 _unmarked(job for job, _ in jobs),
                 self.scorer,
-                together=self.together,
+                together=self.options.together,
                 with_maps=with_maps,
                 advance=FrameProgress(advance, frames=frames, steps=steps),
             ):
@@ -264,7 +244,7 @@ class _Archive:
 
 
 def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:
-    """The same, each no longer marked as finished when its turn comes."""
+    """Jobs, each no longer marked as finished when its turn comes."""
     for job in jobs:
         (job.out / FINISHED_NAME).unlink(missing_ok=True)
         yield job

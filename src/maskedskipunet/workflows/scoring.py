@@ -30,7 +30,7 @@ from maskedskipunet.view.annotated import AnnotatedRenderer, write_annotated
 from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
 from maskedskipunet.view.heatmap import dimmed
 from maskedskipunet.view.plots import ScoreCurve
-from maskedskipunet.workflows.spool import Spool
+from maskedskipunet.workflows.map_buffer import MapBuffer
 
 FASTEST_FPS = 1000.0  # that a video is shown at
 READ_AHEAD = 8  # frames decoded before they are drawn
@@ -145,7 +145,7 @@ class VideoScoring:
         self._scorer, self._outputs = scorer, outputs or VideoOutputs()
         self._labels, self._advance = labels, advance
         self._found: list[FrameScore] = []
-        self._spool = None
+        self._buffer = None
         self._keep_map = None
         height_px, width_px = scorer.size_px
         self._criteria = AlarmCriteria.of(scorer.calibration)
@@ -157,8 +157,8 @@ class VideoScoring:
             self._alarms = VideoAlarms(name, self._criteria, **size_px, starts_s=self._starts_s)
         with ExitStack() as stack:
             if (drawn := self._outputs.first_film) is not None:
-                self._spool = stack.enter_context(
-                    Spool(
+                self._buffer = stack.enter_context(
+                    MapBuffer(
                         drawn.parent,
                         frames=source.expected_frames(),
                         height_px=height_px,
@@ -173,14 +173,14 @@ class VideoScoring:
     @property
     def with_maps(self) -> bool:
         """Whether score maps are wanted with the scores."""
-        return any(wanting is not None for wanting in (self._spool, self._keep_map, self._alarms))
+        return any(wanting is not None for wanting in (self._buffer, self._keep_map, self._alarms))
 
     def add(self, scored: FrameScore) -> None:
         """The next frame's score."""
         if self._keep_map is not None and scored.map is not None:
             self._keep_map(scored.index, scored.map)
-        if self._spool is not None:
-            self._spool.add(len(self._found), scored)
+        if self._buffer is not None:
+            self._buffer.add(len(self._found), scored)
         if self._alarms is not None:
             self._alarms.add(scored)
         self._found.append(replace(scored, map=None, reconstruction=None))
@@ -207,13 +207,13 @@ class VideoScoring:
                 drift=tuple(self._alarms.changes),
             )
         drawn = self._outputs.first_film
-        if self._spool is not None and drawn is not None and result.labelled.scored.any():
+        if self._buffer is not None and drawn is not None and result.labelled.scored.any():
             drawn.parent.mkdir(parents=True, exist_ok=True)
             if self._outputs.comparison is not None:
-                _draw(result, self.source, self._spool, self._outputs.comparison, self._advance)
+                _draw(result, self.source, self._buffer, self._outputs.comparison, self._advance)
             if self._outputs.annotated is not None and self._alarms is not None:
                 level, ignored = self._alarms.rule.release, self._scorer.ignored
-                _annotate(result, self.source, self._spool, self._outputs.annotated, level, ignored, self._advance)
+                _annotate(result, self.source, self._buffer, self._outputs.annotated, level, ignored, self._advance)
         return result
 
     def _thresholds(self, time_s: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -281,7 +281,7 @@ def _gather(name: str, found: Sequence[FrameScore], labels: NDArray[np.uint8] | 
     )
 
 
-def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path, advance: Advance) -> None:
+def _draw(result: ScoredVideo, source: Source, buffer: MapBuffer, path: Path, advance: Advance) -> None:
     """Read the video once more, now that its scores and their scale are known, and draw each frame."""
     info = source.probe()
     renderer = ComparisonRenderer(
@@ -291,7 +291,7 @@ def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path, advance
         time_s=result.time_s,
         scores=result.scores,
         labels=result.labels,
-        error_scale=spool.error_scale(),
+        error_scale=buffer.error_scale(),
         threshold=result.threshold if result.thresholds is None else None,
         index=result.index,
     )
@@ -299,7 +299,7 @@ def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path, advance
     def pictures() -> Iterator[tuple[Image | None, Image | None, NDArray[np.float32] | None]]:
         with closing(read_ahead(source.frames(), READ_AHEAD)) as frames:
             for position, frame in enumerate(frames):
-                yield frame.image, *spool.at(position)
+                yield frame.image, *buffer.at(position)
                 advance(1)
 
     write_comparison(path, pictures(), renderer, result.frame_rate)
@@ -308,7 +308,7 @@ def _draw(result: ScoredVideo, source: Source, spool: Spool, path: Path, advance
 def _annotate(
     result: ScoredVideo,
     source: Source,
-    spool: Spool,
+    buffer: MapBuffer,
     path: Path,
     box_level: float,
     ignored: IgnoredRegions,
@@ -337,7 +337,7 @@ def _annotate(
                 advance(1)
                 if frame.image is not None:
                     position = int(np.searchsorted(result.index, frame.index, side="right")) - 1
-                    shown, errors = dimmed(frame.image, mask), spool.at(max(position, 0))[1]
+                    shown, errors = dimmed(frame.image, mask), buffer.at(max(position, 0))[1]
                     yield frame.time_s, renderer.render(frame.time_s, shown, errors)
 
     write_annotated(path, pictures(), renderer, info.frame_rate or source.image_fps)

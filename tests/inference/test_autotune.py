@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskedskipunet.inference import choosing
-from maskedskipunet.inference.choosing import Form, Part, choose_forms
+from maskedskipunet.inference import autotune
+from maskedskipunet.inference.autotune import Candidate, Operation, autotune_operations
 
 SECONDS = {"slow": 3.0, "middle": 2.0, "fast": 1.0}
 BYTES = {"slow": 10, "middle": 20, "fast": 100}
@@ -25,84 +25,89 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         runs.append(made)
         return SECONDS[made]
 
-    monkeypatch.setattr(choosing, "_seconds", seconds)
+    monkeypatch.setattr(autotune, "_seconds", seconds)
     return runs
 
 
-def part(name: str, *forms: str) -> Part[str]:
-    return Part(name, [Form(form, BYTES[form], lambda form=form: form) for form in forms], lambda made: made)
+def operation(name: str, *candidates: str) -> Operation[str]:
+    return Operation(
+        name, [Candidate(form, BYTES[form], lambda form=form: form) for form in candidates], lambda made: made
+    )
 
 
-def names(forms: list[Form[str]]) -> list[str]:
-    return [form.name for form in forms]
+def names(candidates: list[Candidate[str]]) -> list[str]:
+    return [form.name for form in candidates]
 
 
 def test_the_fastest_form_of_each_part_is_taken(measured: list[str]) -> None:
-    assert names(choose_forms([part("a", "slow", "fast"), part("b", "middle", "slow")], 1000)) == ["fast", "middle"]
+    assert names(autotune_operations([operation("a", "slow", "fast"), operation("b", "middle", "slow")], 1000)) == [
+        "fast",
+        "middle",
+    ]
 
 
 def test_where_room_is_short_the_fastest_that_fits_is_taken(measured: list[str]) -> None:
-    parts = [part("a", "slow", "middle", "fast"), part("b", "slow", "middle")]
-    assert names(choose_forms(parts, 120)) == ["fast", "middle"]
-    assert names(choose_forms(parts, 119)) == ["middle", "middle"]
-    assert sorted(names(choose_forms(parts, 30))) == ["middle", "slow"]
+    operations = [operation("a", "slow", "middle", "fast"), operation("b", "slow", "middle")]
+    assert names(autotune_operations(operations, 120)) == ["fast", "middle"]
+    assert names(autotune_operations(operations, 119)) == ["middle", "middle"]
+    assert sorted(names(autotune_operations(operations, 30))) == ["middle", "slow"]
 
 
 def test_where_nothing_fits_the_smallest_are_taken(measured: list[str]) -> None:
-    assert names(choose_forms([part("a", "fast", "middle", "slow")], 1)) == ["slow"]
+    assert names(autotune_operations([operation("a", "fast", "middle", "slow")], 1)) == ["slow"]
 
 
 def test_what_was_measured_is_remembered(measured: list[str], own_cache: Path) -> None:
-    choose_forms([part("a", "slow", "fast")], 1000)
+    autotune_operations([operation("a", "slow", "fast")], 1000)
     assert measured
     measured.clear()
-    assert names(choose_forms([part("a", "slow", "fast")], 1000)) == ["fast"]
+    assert names(autotune_operations([operation("a", "slow", "fast")], 1000)) == ["fast"]
     assert not measured
-    (timings,) = json.loads((own_cache / choosing.TIMINGS_NAME).read_text()).values()
+    (timings,) = json.loads((own_cache / autotune.TIMINGS_NAME).read_text()).values()
     assert timings == {"a: slow": 3.0, "a: fast": 1.0}
 
 
 @pytest.mark.parametrize("garbled", ["", "{", "[]", '{"machine": 3}', '{"machine": {"a: slow": "x"}}', "null", "\0"])
 def test_a_garbled_memory_is_measured_anew(garbled: str, measured: list[str], own_cache: Path) -> None:
-    (own_cache / choosing.TIMINGS_NAME).write_text(garbled)
-    assert names(choose_forms([part("a", "slow", "fast")], 1000)) == ["fast"]
+    (own_cache / autotune.TIMINGS_NAME).write_text(garbled)
+    assert names(autotune_operations([operation("a", "slow", "fast")], 1000)) == ["fast"]
 
 
 def test_where_nothing_can_be_remembered_it_works_all_the_same(
     measured: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MASKEDSKIPUNET_CACHE", "/proc/nowhere")
-    assert names(choose_forms([part("a", "slow", "fast")], 1000)) == ["fast"]
+    assert names(autotune_operations([operation("a", "slow", "fast")], 1000)) == ["fast"]
 
 
 def test_a_form_whose_operations_alone_take_longer_is_not_run(
     measured: list[str], own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "matrix_flops_per_s", lambda: 1.0)
-    forms = [
-        Form("slow", 10, lambda: "slow", least_flops=2.0),  # takes 3 s, more than 2
-        Form("fast", 100, lambda: "fast", least_flops=0.5),  # takes 1 s
+    monkeypatch.setattr(autotune, "matrix_flops_per_s", lambda: 1.0)
+    candidates = [
+        Candidate("slow", 10, lambda: "slow", least_flops=2.0),  # takes 3 s, more than 2
+        Candidate("fast", 100, lambda: "fast", least_flops=0.5),  # takes 1 s
     ]
 
-    assert names(choose_forms([Part("a", forms, lambda made: made)], 1000)) == ["fast"]
+    assert names(autotune_operations([Operation("a", candidates, lambda made: made)], 1000)) == ["fast"]
     assert set(measured) == {"fast"}
-    (timings,) = json.loads((own_cache / choosing.TIMINGS_NAME).read_text()).values()
+    (timings,) = json.loads((own_cache / autotune.TIMINGS_NAME).read_text()).values()
     assert timings == {"a: fast": 1.0}  # what was not measured is not remembered
 
 
 def test_a_form_that_could_win_is_run(measured: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "matrix_flops_per_s", lambda: 1.0)
-    forms = [
-        Form("fast", 10, lambda: "fast", least_flops=0.9),
-        Form("slow", 10, lambda: "slow", least_flops=0.1),
+    monkeypatch.setattr(autotune, "matrix_flops_per_s", lambda: 1.0)
+    candidates = [
+        Candidate("fast", 10, lambda: "fast", least_flops=0.9),
+        Candidate("slow", 10, lambda: "slow", least_flops=0.1),
     ]
 
-    assert names(choose_forms([Part("a", forms, lambda made: made)], 1000)) == ["fast"]
+    assert names(autotune_operations([Operation("a", candidates, lambda made: made)], 1000)) == ["fast"]
     assert set(measured) == {"slow", "fast"}
 
 
 def test_a_form_that_never_fits_is_not_run(measured: list[str]) -> None:
-    assert names(choose_forms([part("a", "fast", "middle")], 50)) == ["middle"]
+    assert names(autotune_operations([operation("a", "fast", "middle")], 50)) == ["middle"]
     assert set(measured) == {"middle"}
 
 
@@ -115,9 +120,9 @@ def test_a_disturbed_measurement_is_made_again(monkeypatch: pytest.MonkeyPatch) 
         disturbed = made == "fast" and runs.count("fast") <= 1
         return 2.5 * SECONDS["middle"] if disturbed else SECONDS[made]
 
-    monkeypatch.setattr(choosing, "_seconds", seconds)
+    monkeypatch.setattr(autotune, "_seconds", seconds)
 
-    assert names(choose_forms([part("a", "middle", "fast")], 1000)) == ["fast"]
+    assert names(autotune_operations([operation("a", "middle", "fast")], 1000)) == ["fast"]
 
 
 @given(
@@ -127,13 +132,13 @@ def test_a_disturbed_measurement_is_made_again(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_no_other_way_within_the_room_is_faster(seconds: list[list[int]], room: int, data: st.DataObject) -> None:
     sizes = [data.draw(st.lists(st.integers(0, 20), min_size=len(some), max_size=len(some))) for some in seconds]
-    parts = [
-        Part(str(at), [Form(str(number), size, str) for number, size in enumerate(some)], str)
+    operations = [
+        Operation(str(at), [Candidate(str(number), size, str) for number, size in enumerate(some)], str)
         for at, some in enumerate(sizes)
     ]
     costs = [{str(number): float(value) for number, value in enumerate(some)} for some in seconds]
 
-    chosen = [int(form.name) for form in choosing._fastest_within(parts, costs, room)]
+    chosen = [int(form.name) for form in autotune._fastest_within(operations, costs, room)]
 
     def size_of(way: Sequence[int]) -> int:
         return sum(some[number] for some, number in zip(sizes, way, strict=True))

@@ -20,7 +20,7 @@ SHOWN_IN_FULL = 0.999  # the share of a video's pixels whose errors the colour s
 _BINS = 4096
 
 
-class Spool:
+class MapBuffer:
     """A temporary file that vanishes with the process. Use it in a `with` block.
 
     folder: on whose disk; it need not exist yet. frames: how many there will be at most.

@@ -1,0 +1,164 @@
+"""Autotuning: each operation of a network is computed in the way that was measured as the fastest on this machine.
+
+How fast an algorithm is depends on the processor by up to a hundred times (a library may have no fast kernel for a size
+on one instruction set), so nothing short of running it tells.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+
+from maskedskipunet.data.cache import cache_folder
+from maskedskipunet.files import whole_file
+from maskedskipunet.inference.ceiling import matrix_flops_per_s
+from maskedskipunet.machine import instruction_set, processor
+
+TIMINGS_NAME = "timings.json"
+REPEATS = 2
+FAR = 2.0
+NEAR = 3.0  # what is measured as so many times the best's seconds may still be the best, disturbed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Candidate(Generic[T]):
+    """One way to compute an operation.
+
+    name: tells it from the operation's other candidates. size_bytes: what it holds beyond the weights. make: makes it.
+    least_flops: floating-point operations that a run cannot do without, so that what cannot win need not be run.
+    """
+
+    name: str
+    size_bytes: int
+    make: Callable[[], T]
+    least_flops: float = 0.0
+
+
+@dataclass(frozen=True)
+class Operation(Generic[T]):
+    """An operation of a network that can be computed in several ways.
+
+    name: the same for all operations that cost the same. run: computes a typical batch. frames: how many are in it.
+    """
+
+    name: str
+    candidates: Sequence[Candidate[T]]
+    run: Callable[[T], object]
+    frames: int = 1
+
+
+def autotune_operations(operations: Sequence[Operation[T]], room_bytes: int) -> list[Candidate[T]]:
+    """The fastest candidates, one for each operation, that together fit into the room; the smallest where none do."""
+    timings = _Timings()
+    costs = [timings.of(operation, room_bytes) for operation in operations]
+    if timings.fresh:  # once more, later: others may have used the machine meanwhile, for seconds
+        costs = [timings.again(operation, cost) for operation, cost in zip(operations, costs, strict=True)]
+        timings.keep()
+    return _fastest_within(operations, costs, room_bytes)
+
+
+def _fastest_within(
+    operations: Sequence[Operation[T]], costs: Sequence[Mapping[str, float]], room_bytes: int
+) -> list[Candidate[T]]:
+    """The choice of a candidate for each operation that takes the least time and fits into the room."""
+    # Bytes, seconds a frame and the candidates chosen: the more bytes, the less time.
+    ways: list[tuple[int, float, list[Candidate[T]]]] = [(0, 0.0, [])]
+    for operation, cost in zip(operations, costs, strict=True):
+        longer = [
+            (size_bytes + candidate.size_bytes, seconds + cost[candidate.name] / operation.frames, [*chosen, candidate])
+            for size_bytes, seconds, chosen in ways
+            for candidate in operation.candidates
+        ]
+        ways = []
+        for way in sorted(longer, key=lambda way: way[:2]):
+            if not ways or (way[1] < ways[-1][1] and way[0] <= room_bytes):
+                ways.append(way)
+    return ways[-1][2]
+
+
+class _Timings:
+    """Seconds a batch by machine, operation and candidate, kept in the user's cache."""
+
+    def __init__(self) -> None:
+        self.path = cache_folder() / TIMINGS_NAME
+        threads = f"{torch.get_num_threads()} threads"
+        self.machine = f"{processor()}, {instruction_set()}, {threads}, torch {torch.__version__}"
+        self.all = _read(self.path)
+        self.own = self.all.setdefault(self.machine, {})
+        self.fresh: set[str] = set()
+
+    def of(self, operation: Operation[T], room_bytes: int) -> dict[str, float]:
+        """Seconds of each candidate, by its name; what is not known is measured, the most promising first.
+
+        A candidate that cannot win gets what it would take at the best one's rate; one that never fits, infinity.
+        """
+        costs: dict[str, float] = {}
+        best_s, best_flops = inf, 0.0
+        for candidate in sorted(operation.candidates, key=lambda candidate: candidate.least_flops):
+            key = f"{operation.name}: {candidate.name}"
+            if key in self.own:
+                costs[candidate.name] = self.own[key]
+            elif candidate.size_bytes > room_bytes and candidate.size_bytes > min(
+                other.size_bytes for other in operation.candidates
+            ):
+                costs[candidate.name] = inf
+            elif best_flops and candidate.least_flops / self.flops_per_s > best_s:
+                costs[candidate.name] = best_s * candidate.least_flops / best_flops
+            else:
+                costs[candidate.name] = self.own[key] = _measure(operation.run, candidate.make(), best_s)
+                self.fresh.add(key)
+            if costs[candidate.name] < best_s:
+                best_s, best_flops = costs[candidate.name], candidate.least_flops
+        return costs
+
+    def again(self, operation: Operation[T], costs: Mapping[str, float]) -> dict[str, float]:
+        """Seconds of each candidate; of those that were measured just now the better of two measurements."""
+        better, best_s = dict(costs), min(costs.values())
+        for candidate in operation.candidates:
+            key = f"{operation.name}: {candidate.name}"
+            if key in self.fresh and costs[candidate.name] <= NEAR * best_s:
+                self.own[key] = better[candidate.name] = min(
+                    costs[candidate.name], _measure(operation.run, candidate.make(), best_s, repeats=1)
+                )
+        return better
+
+    @cached_property
+    def flops_per_s(self) -> float:
+        return matrix_flops_per_s()
+
+    def keep(self) -> None:
+        """Remembering is a convenience: where it cannot be written, the next time measures anew."""
+        with suppress(OSError), whole_file(self.path) as file:
+            file.write_text(json.dumps(self.all, indent=1))
+
+
+def _measure(run: Callable[[T], object], made: T, best_s: float, repeats: int = REPEATS) -> float:
+    """Seconds of a run; the first, which is slower than those after it, counts where it is far from the best anyway."""
+    first_s = _seconds(run, made)
+    return first_s if first_s > FAR * best_s else min(_seconds(run, made) for _ in range(repeats))
+
+
+def _seconds(run: Callable[[T], object], made: T) -> float:
+    began_s = time.perf_counter()
+    run(made)
+    return time.perf_counter() - began_s
+
+
+def _read(path: Path) -> dict[str, dict[str, float]]:
+    try:
+        said = json.loads(path.read_text())
+        return {
+            machine: {key: float(value) for key, value in timings.items()} if isinstance(timings, Mapping) else {}
+            for machine, timings in said.items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
