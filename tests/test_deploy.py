@@ -1,13 +1,18 @@
 """How watching is run for good: the container's watchdog, and the unit for systemd."""
 
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import yaml
+
+from maskedskipunet.workflows.camera_file import read_camera_file
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 UNIT = DEPLOY / "maskedskipunet-watch.service"
@@ -75,6 +80,41 @@ def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
     assert [line for line in done.stderr.splitlines() if UNIT.name in line] == []
     assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_a_file_of_cameras_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CAMERA_USER", "CAMERA_PASSWORD", "MQTT_PASSWORD"):
+        monkeypatch.setenv(name, "word")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    read = read_camera_file(DEPLOY / "cameras.yaml", tmp_path / "model")
+    assert [*read.cameras] == ["door", "yard"]
+    assert read.model == tmp_path / "model"
+    assert [sink.route.sink for sink in read.sinks] == ["home"]
+    commented = re.sub(r"^  # ?", "  ", (DEPLOY / "cameras.yaml").read_text(), flags=re.MULTILINE)
+    (tmp_path / "all.yaml").write_text(commented)
+    monkeypatch.setenv("HOOK_SECRET", "word")
+    monkeypatch.setenv("MAIL_PASSWORD", "word")
+    monkeypatch.setitem(sys.modules, "cv2", ModuleType("cv2"))
+    read = read_camera_file(tmp_path / "all.yaml", tmp_path / "model")  # what is commented out is right too
+    assert [*read.cameras] == ["door", "yard", "bench"]
+    assert [sink.route.sink for sink in read.sinks] == ["home", "hook", "nas", "post"]
+
+
+def test_the_compose_file_builds_from_what_is_here_and_mounts_what_the_container_reads() -> None:
+    service = yaml.safe_load((DEPLOY.parent / "compose.yaml").read_text())["services"]["watch"]
+    container = (DEPLOY.parent / "Containerfile").read_text()
+    assert (DEPLOY.parent / service["build"]["dockerfile"]).is_file()
+    inside = [volume.split(":")[1] for volume in service["volumes"]]
+    assert all(f'"{place}"' in container for place in inside)
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert "environment" not in service  # passwords are in a file of their own
+
+
+def test_no_page_tells_to_install_the_package_from_an_index() -> None:
+    pages = [*(DEPLOY.parent / "docs").glob("*.md"), DEPLOY.parent / "README.md", UNIT, DEPLOY.parent / "Containerfile"]
+    found = [page.name for page in pages for line in page.read_text().splitlines() if "install maskedskipunet" in line]
+    assert found == []
 
 
 def test_the_container_is_made_of_what_is_here_and_holds_no_secret() -> None:

@@ -37,7 +37,12 @@ def test_the_threshold_is_set_told_and_used_by_score_and_test(cli, run, footage,
     assert figures["alarms"] <= 40 * figures["footage_h"]
     assert f"threshold {figures['rule']['threshold']:.5f}" in answer.out
     assert f"calibration: {model}/model/calibration.json" in answer.out
+    assert f"scores: {model}/calibration_scores.npz (another budget on this footage costs seconds)\n" in answer.out
     assert len(list((model / "calibration").glob("noisy@*.png"))) == len(figures["highest"]) > 0
+
+    many = cli("score", footage / "test", "--model", model, "--out", "many")
+    assert " in 0.8 seconds; it was set for 40 false alarms an hour\n" in many.out
+    assert "events of all videos: many/events.csv\n" in many.out
 
     one = cli("score", footage / "test" / "c.mp4", "--model", model, "--out", "one")
     assert one.code == 0
@@ -46,7 +51,7 @@ def test_the_threshold_is_set_told_and_used_by_score_and_test(cli, run, footage,
 
     test = cli("test", model, "--data", footage, "--videos", "false", "--json", "test.json")
     assert test.code == 0
-    assert "1 anomalous stretches found" in test.out
+    assert " of 1 anomalous stretch found" in test.out
     assert json.loads((place / "test.json").read_text())["alarms"]["stretches"] == 1
 
 
@@ -87,6 +92,7 @@ def test_a_folder_is_scored_video_by_video_and_code_1_says_that_some_failed(cli,
 
     assert answer.code == 1
     assert "failed: broken: day/broken.mp4: the video is empty (zero bytes)." in answer.out
+    assert (answer.out + answer.err).count("broken.mp4") == 1
     assert "results: scores" in answer.out
     assert all((place / "scores" / name / "scores.parquet").is_file() for name in ("a", "b", "in/a"))
     figures = json.loads((place / "many.json").read_text())
@@ -104,6 +110,6 @@ def test_how_sure_a_threshold_is_stands_in_sentences():
         "threshold 0.50000, release level 0.40000 for 1 false alarm a day",
         "8.00 hours of normal footage give 1 alarm at it",
         "24 hours of new normal footage will give 0 to 0.25 alarms an hour (95 %)",
-        "to be sure of this budget to a third takes 240 hours of normal footage, and more where alarms come in bursts",
+        "calibrate on 240 hours or more to know the alarm rate within a third, on more yet where alarms come in bursts",
         "the budget lies beyond the footage: the threshold is an extrapolation by a fitted tail",
     ]

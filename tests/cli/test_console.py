@@ -42,9 +42,11 @@ def test_in_a_pipe_a_long_name_stays_on_its_line(capsys, monkeypatch):
 def test_on_a_terminal_a_long_name_is_folded_and_figures_stay_whole(columns, terminal):
     screen = terminal(columns)
     console.print_table("A title that is longer than a narrow terminal is wide", HEADER, [("x" * 100, "1,234,567", 2)])
-    title, *table = lines(screen.getvalue())
+    shown = lines(screen.getvalue())
+    table = shown[next(at for at, line in enumerate(shown) if line.startswith("video")) :]
+    title = " ".join(line.strip() for line in shown[: len(shown) - len(table)])
     assert title == "A title that is longer than a narrow terminal is wide"
-    assert max(map(len, table)) <= columns
+    assert max(map(len, shown)) <= columns
     assert sum(line.count("x") for line in table) == 100
     assert sum("1,234,567" in line for line in table) == 1
 
@@ -67,6 +69,28 @@ def test_a_terminal_that_knows_no_unicode_gets_a_table_all_the_same(monkeypatch)
 def test_a_result_stays_on_one_line_whatever_a_file_is_called(capsys):
     console.say("videos: a\nb\x1b[31m\udcff.mp4")
     assert capsys.readouterr().out == "videos: a\\nb\\x1b[31m\\udcff.mp4\n"
+
+
+def test_on_a_terminal_lines_are_broken_between_words_and_never_within_a_command(terminal):
+    screen = terminal(80)
+    command = "`maskedskipunet calibrate NORMAL… --model 'runs/a room' --false-alarms-per-day 1`"
+    console.say(f"the threshold cannot be known without normal footage that was not trained on; {command} sets one")
+    shown = lines(screen.getvalue())
+    assert shown[:2] == [
+        "the threshold cannot be known without normal footage that was not trained on;",
+        f"  {command}",
+    ]
+    screen = terminal(80)
+    console.say("/a/path/without/a/blank/" + 80 * "x")
+    assert screen.getvalue() == "/a/path/without/a/blank/" + 80 * "x" + "\n"
+
+
+def test_a_refusal_is_broken_between_words_too(terminal):
+    from maskedskipunet.cli.main import refuse
+
+    screen = terminal(40)
+    assert refuse("there are no such videos as those that were asked for") == 2
+    assert lines(screen.getvalue())[:2] == ["error: there are no such videos as those", "  that were asked for"]
 
 
 @pytest.fixture
@@ -112,8 +136,11 @@ def test_on_a_terminal_progress_is_a_bar_that_never_wraps(columns, terminal):
         progress.note("note [red]with[/red] brackets and more words than fit into the width of a narrow terminal")
         advance(61_728)
     shown = lines(screen.getvalue())
+    at = next(at for at, line in enumerate(shown) if line.startswith("note"))
+    end = next(end for end, line in enumerate(shown) if end > at and not line.startswith("  "))
     note = "note [red]with[/red] brackets and more words than fit into the width of a narrow terminal"
-    assert note in shown
+    assert " ".join(line.strip() for line in shown[at:end]) == note
+    assert max(map(len, shown[at:end])) <= columns
     bars = [line for line in shown if line.startswith("decoding")]
     assert bars
     assert "123456/123456" in bars[-1]

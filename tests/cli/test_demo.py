@@ -4,6 +4,7 @@ from functools import partial
 import pytest
 
 from maskedskipunet.data.scene import SceneConfig
+from maskedskipunet.detection.budget import Budget
 from maskedskipunet.training.config import TrainingConfig
 from maskedskipunet.workflows import demo
 
@@ -14,6 +15,7 @@ def small_demo(monkeypatch):
     few = {"height_px": 32, "width_px": 48, "train_videos": 1, "train_frames": 6, "test_videos": 2, "test_frames": 30}
     monkeypatch.setattr(demo, "SceneConfig", partial(SceneConfig, **few))
     monkeypatch.setattr(demo, "LATENT_DIM", 8)
+    monkeypatch.setattr(demo, "CALIBRATION_VIDEOS", 1)
     monkeypatch.setattr(demo, "TRAINING", TrainingConfig(epochs=1))
 
 
@@ -30,6 +32,24 @@ def test_the_demo_tells_its_figures_beside_frame_differencing_and_where_all_lies
     assert f"{figures['seconds']:.0f} seconds, seed 3" in rest
     assert "plots:   demo/run/plots" in rest
     assert "videos:  demo/run/videos" in rest
+    assert "no threshold, and so no alarm: " in answer.err  # of so few frames
+
+
+def test_the_demo_shows_an_alarm_and_what_the_threshold_finds(small_demo, cli, place, monkeypatch):
+    monkeypatch.setattr(demo, "BUDGET", Budget(100_000, "hour"))
+    answer = cli("demo", "--seed", 3, "--json", "figures.json")
+    assert answer.code == 0, answer.err
+    alarms = json.loads((place / "figures.json").read_text())["alarms"]
+    found = f"{alarms['stretches_found']} of {alarms['stretches']} anomalies found"
+    assert f"of other normal footage: {found}" in answer.out
+    (alarm,) = [line for line in answer.out.splitlines() if line.startswith("alarm:")]
+    assert "\nALARM at 0:00:0" in answer.out
+    picture, film = alarm.removeprefix("alarm:").strip().split(" and ")
+    assert (picture.startswith("demo/alarm/events/"), film) == (True, "demo/alarm/annotated.mp4")
+    assert (place / picture).is_file()
+    assert (place / film).is_file()
+    assert "drift" not in answer.err + answer.out
+    assert "two hours" not in answer.err
 
 
 def test_a_demo_beside_another_takes_the_next_free_name(small_demo, cli, place):

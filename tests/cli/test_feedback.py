@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -100,6 +101,9 @@ def test_a_false_alarm_raises_the_threshold_just_above_it_and_the_anomaly_still_
     )
     assert (middle["id"], middle["answer"], middle["alarms_after"]) == ("abd-middle", "anomaly", True)
     assert before < threshold(home) == figures["after"]["threshold"] <= np.nextafter(weak["before_score"], 1)
+    assert weak["top_score"] == 0.5  # as it was told, however long it lasted
+    assert "told as" in answer.out
+    assert "   0.50000   " in answer.out
     assert 0 < figures["after"]["budget"]["alarms"] < figures["before"]["budget"]["alarms"] == 1
     assert f"threshold raised from {before:.5f} to {threshold(home):.5f}, which stands for about 0." in answer.out
     assert "false alarms per day in place of 1\n" in answer.out
@@ -143,6 +147,41 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(cli, home, place):
     assert told[2].out == "abc-weak: would be answered as an anomaly\n"
     assert everything(place) == before
     assert answers(place)["abc-weak"] is None
+
+
+def test_how_many_other_alarms_would_vanish_is_told(cli, home, place):
+    before = threshold(home)
+    with Records.open(place / "records") as records:
+        for name, score in (("x-above", 0.9), ("x-just", 1.0001 * before), ("x-below", 0.5 * before)):
+            event = Event(name, "rtsp://h/x", 1, 2, 1.5, 5, 10, 7, score, score, (), None)
+            records.record(EventUpdate("end", event), camera="door", began_unix_s=BEGAN_UNIX_S)
+
+    tried = cli("feedback", "runs/small", "abc", "--normal", "--dry-run", "--json", "f.json")
+    others = json.loads((place / "f.json").read_text())["others"]
+    assert set(others["open"]) == {"e-strong", NO_CLIP, "x-above", "x-just", "x-below"}
+    assert others["vanishing"] == ["x-just"]  # what was below already was no alarm by this threshold
+    told = "of 5 other recorded alarms without an answer, 1 would not be told at this threshold"
+    assert told in tried.out
+
+    done = cli("feedback", "runs/small", "abc", "--normal")
+    assert "answer, 1 would not have been told at this threshold, by their highest scores\n" in done.out
+
+
+def test_what_feedback_tells_fits_into_eighty_columns(home, terminal):
+    from maskedskipunet.cli.main import main
+
+    screen = terminal(80)
+    assert main(["feedback", "runs/small", "abc", "--normal", "--device", "cpu", "--dry-run"]) == 0
+    shown = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()))
+    assert "told as" in screen.getvalue()
+    assert max(len(line.rstrip()) for line in shown) <= 80
+
+
+def test_a_dry_run_says_that_the_real_one_is_refused_unless_that_is_forced(cli, home):
+    tried = cli("feedback", "runs/small", "e-", "--normal", "--dry-run")
+    assert tried.code == 0
+    assert "without --dry-run this is refused: use --by train, or --force if you can do without\n" in tried.out
+    assert "refused" not in cli("feedback", "runs/small", "e-", "--normal", "--dry-run", "--force").out
 
 
 def test_a_damaged_clip_of_another_event_is_told_and_stops_nothing_and_one_of_its_own_is_refused(cli, home, place):

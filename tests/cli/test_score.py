@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskedskipunet.cli.event_table import print_event_table
 from maskedskipunet.cli.score import APART_S, TOP_MOMENTS, top_moments
 from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import Event
+from maskedskipunet.workflows.scoring import ScoredVideo
 
 
 def test_one_video_is_scored_into_a_folder_named_after_it(cli, run, footage, place):
@@ -26,10 +30,33 @@ def test_one_video_is_scored_into_a_folder_named_after_it(cli, run, footage, pla
         f"    {top['time_s']:.2f}       {top['frame']}   {top['score']:.5f}",
         "",
         "4 of 6 frames scored",
+        "labels beside the video: 2 of these frames are anomalous, AUC 0.0000",
         "scores/c/scores.parquet",
         "scores/c/scores.png",
     ]
     assert {path.name for path in (place / "scores" / "c").iterdir()} == {"scores.parquet", "scores.png"}
+
+
+def test_what_was_held_back_sets_no_threshold_and_that_is_said(cli, run, footage, place):
+    model = shutil.copytree(run, place / "small")
+    Calibration.of({"a": np.linspace(0, 1e-6, 50)}).write(model / "model")
+    answer = cli("score", footage / "test" / "c.mp4", "--model", model)
+    command = f"`maskedskipunet calibrate NORMAL… --model {model} --false-alarms-per-day 1`"
+    told = f"no events: what was held back in training tells how rare scores are; {command} sets a threshold\n"
+    assert (answer.code, told in answer.out) == (0, True)
+    assert "none of 50 normal frames\n" in answer.out
+    assert "no events" not in cli("score", footage / "test" / "c.mp4", "--model", run, "--out", "o").out
+
+
+def test_very_many_events_are_told_by_the_strongest(capsys):
+    events = [
+        Event(str(n), "v", 60.0 * n, 60.0 * n + 2, 60.0 * n, n, n, n, (n % 30) / 30, 0.1, (), 0.5) for n in range(27)
+    ]
+    scored = ScoredVideo("v", np.arange(27), 60.0 * np.arange(27), np.ones(27), None, 0.5, tuple(events))
+    print_event_table(scored, (), Calibration.of({"a": np.arange(9.0)}))
+    title, *table = capsys.readouterr().out.splitlines()
+    assert title == "The 20 strongest of 27 events"
+    assert [row.split()[1] for row in table[2:-1]] == [f"0:{minute:02d}:00" for minute in range(7, 27)]
 
 
 def test_a_comparison_video_is_written_when_asked_for_and_a_run_found_by_its_name(cli, run, footage, place):

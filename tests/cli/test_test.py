@@ -19,7 +19,7 @@ def own_run(run, tmp_path):
 def test_the_figures_are_those_of_the_scores_and_stand_in_table_json_and_metrics(cli, own_run, place):
     answer = cli("test", own_run, "--json", "figures.json")
     assert answer.code == 0
-    assert answer.err.startswith("testing and drawing: 24 frames in ")
+    assert answer.err.startswith("testing and drawing: 12 frames in ")
     scores = pq.read_table(own_run / "scores.parquet").to_pydict()
     scored = [at for at, score in enumerate(scores["score"]) if score is not None]
     labels, values = (np.array([scores[key][at] for at in scored]) for key in ("label", "score"))

@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from maskedskipunet.cli.alarm_lines import AlarmLines
 from maskedskipunet.data.jpeg import from_jpeg
 from maskedskipunet.data.video import VideoWriter, read_video
 from maskedskipunet.detection.budget import AlarmSetting, Budget
-from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.calibration import Calibration, told_rarity
+from maskedskipunet.detection.events import Event, EventRule, EventUpdate
+from maskedskipunet.monitor.news import Alarm
 from maskedskipunet.records.store import Records
 
 COMMAND = [sys.executable, "-m", "maskedskipunet", "watch"]
@@ -185,14 +187,33 @@ def alarmed(run, place, cli, disturbed):
 
 
 def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli, alarmed, disturbed, place):
-    assert cli("score", disturbed, "--model", alarmed, "--out", "scored").code == 0
+    scored = cli("score", disturbed, "--model", alarmed, "--out", "scored", "--json", "scored.json")
+    assert scored.code == 0
     expected = json.loads((place / "scored" / "events.json").read_text())["events"]
     assert len(expected) == 3
+    table = scored.out.splitlines()
+    assert (table[0], table[1].split()) == ("Events", ["picture", "from", "to", "score", "reached", "by"])
+    rows = [line.split()[:4] for line in table[3:6]]
+    assert [(row[0], row[1]) for row in rows] == [
+        ("001.jpg", "0:00:01"),
+        ("002.jpg", "0:00:04"),
+        ("003.jpg", "0:00:06"),
+    ]
+    assert [row[3] for row in rows] == [f"{one['top_score']:.5f}" for one in expected]
+    assert "3 events at the threshold " in scored.out
+    assert " in 7.8 seconds; it was set for 1 false alarm an hour\n" in scored.out
+    assert "the budget allows about 0.0022 in so much footage: where most of these events are normal, cal" in scored.out
+    assert "Highest scores" not in scored.out
+    figures = json.loads((place / "scored.json").read_text())
+    assert figures["events"] == len(figures["event_list"]) == 3
+    assert figures["budget"] == {"alarms": 1, "per": "hour"}
+    assert all((place / event["picture"]).is_file() for event in figures["event_list"])
 
     answer = cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300, "--events")
     assert (answer.code, "Traceback" in answer.err) == (0, False)
     assert "alarms from the threshold" in answer.err
     assert answer.err.count("ALARM since") == answer.err.count("over, ") == 3
+    assert "ALARM since 0:00:01 of the film, " in answer.err  # 1.5 s into it, whatever the clock on the wall says
 
     with Records.open(place / "records") as records:
         events = records.events()
@@ -203,6 +224,8 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
             assert len([*read_video(records.clip_path(one.event.id, one.began_unix_s))]) > 10
             picture = records.picture_path(one.event.id, one.began_unix_s)
             assert from_jpeg(picture.read_bytes()).shape == (32, 48, 3)
+            clip = records.clip_path(one.event.id, one.began_unix_s).relative_to(place)
+            assert f"; clip {clip}, picture {picture.relative_to(place)}\n" in answer.err
     messages = [json.loads(line) for line in answer.out.splitlines()]
     assert {one["id"] for one in messages} == {one.event.id for one in events}
     for event in events:
@@ -318,6 +341,39 @@ def test_what_a_file_of_cameras_says_of_records_is_checked_before_anything(cli, 
     refusal = cli("watch", "--config", "cameras.yaml").refusal()
     assert told in refusal
     assert "hunter2" not in refusal
+
+
+def test_the_same_rarity_is_told_in_the_same_words_as_score_tells_it(cli, alarmed, disturbed):
+    scored = cli("score", disturbed, "--model", alarmed, "--out", "scored")
+    watched = cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300, "--no-records")
+    frames = Calibration.read(alarmed / "model").frames
+    assert told_rarity(1 / (frames + 1), frames) == f"none of {frames} normal frames"
+    rarities = [line.partition(", reached by ")[2].partition(";")[0] for line in watched.err.splitlines()]
+    told = [rarity for rarity in rarities if rarity]
+    assert len(told) == 3
+    assert any(rarity in scored.out for rarity in told)
+
+
+def test_a_live_camera_is_told_by_the_clock_on_the_wall_and_keeps_its_words_without_records():
+    event = Event("5f1c-1", "rtsp://h", 600.0, 602.0, 601.0, 1, 3, 2, 0.5, 0.4, (), 0.001)
+    alarm = Alarm("door", EventUpdate("new", event), 1_772_355_600.0)
+    clock = time.strftime("%H:%M:%S", time.localtime(1_772_355_600.0))
+    rare = "reached by 1 in 1,000 normal frames"
+    assert AlarmLines().describe(alarm) == f"door: ALARM since {clock}, score 0.50000, {rare}; event 5f1c-1"
+    assert "since 0:10:00 of the film" in AlarmLines(frozenset({"door"})).describe(alarm)
+    assert "clip" not in AlarmLines().describe(replace(alarm, update=EventUpdate("end", event)))
+
+
+@pytest.mark.parametrize("camera", ["usb:0", "/dev/video3"])
+def test_a_usb_camera_without_opencv_is_refused_at_once_and_the_extra_named(cli, run, place, monkeypatch, camera):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    refusal = cli("watch", camera, "--model", run).refusal()
+    assert "OpenCV, which is not installed (the extra `usb`). Install it with `pip install" in refusal
+    (place / "cameras.yaml").write_text(f"model: {run}\ncameras: {{a: 'usb:1', b: none.mp4}}\n")
+    assert (
+        "2 faults: cameras.a: USB cameras are read by OpenCV, which is not installed (the extra `usb`)"
+        in cli("watch", "--config", "cameras.yaml").refusal()
+    )
 
 
 def test_records_that_another_watch_holds_or_that_are_none_are_refused(cli, alarmed, disturbed, place):

@@ -167,8 +167,22 @@ def test_footage_without_a_score_is_refused_by_name() -> None:
 def test_too_little_footage_for_a_budget_beyond_it_is_refused() -> None:
     video = NormalScores("a", np.arange(6) / 10, np.arange(6.0))
 
-    with pytest.raises(CalibrationError, match=r"too few to go beyond them.*Calibrate on more normal footage"):
+    with pytest.raises(
+        CalibrationError, match=r"too few for a budget of less than one alarm.*Calibrate on more normal footage"
+    ):
         set_threshold([video], Budget(1, "day"), RULE)
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"), [([1.0, 1.0, 1.0, 1.0], "give no alarm"), ([0.0, 0.0, 5.0, 5.0], "give 1 alarm at most")]
+)
+def test_no_footage_is_said_to_give_less_than_no_alarm(scores: list[float], told: str) -> None:
+    video = NormalScores("a", np.arange(len(scores)) * (0.3 if told == "give no alarm" else 1.0), np.array(scores))
+    rule = replace(RULE, shortest_s=1.0)
+
+    with pytest.raises(CalibrationError, match=told) as refused:
+        set_threshold([video], Budget(1, "week"), rule)
+    assert "-1" not in str(refused.value)
 
 
 def test_footage_whose_scores_never_change_gives_no_threshold() -> None:

@@ -6,7 +6,7 @@ import pytest
 from maskedskipunet.data.video import probe_video, read_video
 from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import ShapeError
-from maskedskipunet.view.annotated import ALARM, CURVE, LEVEL, AnnotatedRenderer, annotate, write_annotated
+from maskedskipunet.view.annotated import ALARM, CURVE, LEVEL, TRUTH, AnnotatedRenderer, annotate, write_annotated
 
 EVENT = Event("e", "a", 2.0, 4.0, 3.0, 2, 4, 3, 0.9, 0.8, ())
 
@@ -20,6 +20,13 @@ def renderer(height: int = 64, width: int = 96, **changes: object) -> AnnotatedR
         "events": (EVENT,),
     }
     return AnnotatedRenderer(height_px=height, width_px=width, **plain | changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def own_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests draw small pictures at their own size, but for those of enlarging."""
+    if "enlarged" not in request.node.name:
+        monkeypatch.setattr("maskedskipunet.view.annotated.readable_scale", lambda height_px: 1)
 
 
 def spot() -> np.ndarray:
@@ -105,3 +112,32 @@ def test_a_frame_of_another_size_is_refused() -> None:
 def test_scores_that_do_not_belong_to_their_times_are_refused() -> None:
     with pytest.raises(ShapeError, match="scores at"):
         renderer(time_s=np.arange(3.0))
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((64, 96), (320, 480)), ((120, 161), (360, 484)), ((400, 641), (400, 642))]
+)
+def test_small_footage_is_enlarged_with_its_boxes_and_large_footage_is_not(
+    size: tuple[int, int], shown: tuple[int, int], tmp_path: Path
+) -> None:
+    how, frame = renderer(*size), np.full((*size, 3), 100, np.uint8)
+    drawn = how.render(3.0, frame, spot())
+
+    assert drawn.shape == (*shown, 3)
+    red = (drawn[: shown[0] // 2] == ALARM).all(axis=2)
+    rows = np.flatnonzero(red.any(axis=1)) / shown[0]
+    assert (rows[0], rows[-1]) == pytest.approx((4 / 32, 14 / 32), abs=0.03)
+    write_annotated(tmp_path / "a.mp4", [(0.0, drawn), (0.1, drawn)], how, 10)
+    info = probe_video(tmp_path / "a.mp4")
+    assert (info.height_px, info.width_px) == shown
+
+
+def test_ground_truth_is_a_band_of_its_own_below_the_events() -> None:
+    labels = np.array([0, 0, 0, 0, 0, 1, 1, 0, 0, 0], np.uint8)
+    frame = np.zeros((64, 96, 3), np.uint8)
+    drawn = renderer(labels=labels).render(0.0, frame, None)
+
+    truth = np.flatnonzero((drawn == TRUTH).all(axis=2).any(axis=0))
+    assert (truth[0], truth[-1]) == (53, 63)  # frames 5 and 6 of 0 to 9, over 96 columns
+    assert not (renderer(labels=0 * labels).render(0.0, frame, None) == TRUTH).all(axis=2).any()
+    assert not (renderer().render(0.0, frame, None) == TRUTH).all(axis=2).any()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from maskedskipunet.detection.day import read_parts
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import CalibrateResult, calibrate
+from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.gathering import NamedVideo
 from maskedskipunet.workflows.score import score
 from maskedskipunet.workflows.score_many import score_many
@@ -91,6 +93,23 @@ def test_a_video_whose_time_is_not_known_is_held_against_the_common_threshold_an
         for name in ("hall", "yard", "02")
     }
     assert thresholds == {"hall": common, "yard": common, "02": pytest.approx(result_rule(result, "night"))}
+
+
+def test_where_no_part_of_the_day_has_a_threshold_of_its_own_no_time_needs_to_be_known(
+    calibrated: tuple[Path, CalibrateResult], tmp_path: Path, listener: Any
+) -> None:
+    calibration = calibrated[1].calibration
+    assert calibration.alarm is not None
+    day = calibration.alarm.day
+    assert day is not None
+    bare = replace(day, parts=tuple(replace(part, rule=None, usual=None) for part in day.parts))
+
+    for setting in (bare, None):
+        one = replace(calibration, alarm=replace(calibration.alarm, day=setting))
+        note_unknown_times(one, [tmp_path / "hall.mp4"], listener)
+    assert listener.notes == []
+    note_unknown_times(calibration, [tmp_path / "hall.mp4"], listener)
+    assert len(listener.notes) == 1
 
 
 def result_rule(result: CalibrateResult, name: str) -> float:

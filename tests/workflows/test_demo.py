@@ -28,6 +28,7 @@ def small() -> Iterator[None]:
         patch.setattr(demo_module, "SceneConfig", partial(scene, test_frames=FRAMES))
         patch.setattr(demo_module, "TRAINING", TrainingConfig(epochs=1))
         patch.setattr(demo_module, "LATENT_DIM", 8)
+        patch.setattr(demo_module, "CALIBRATION_VIDEOS", 1)
         yield
 
 

@@ -42,11 +42,11 @@ def test_a_video_file_gets_scores_a_plot_and_a_comparison_video(
     assert len(list(read_video(result.video_path))) == 12
     table = pq.read_table(result.scores_path).to_pydict()
     assert table["video"] == ["01"] * 12
-    assert table["label"] == [None] * 12
+    assert table["label"] == [int(at in range(4, 7)) for at in range(12)]  # of the file of labels beside it
     assert [at for at, found in enumerate(table["score"]) if found is None] == [0, 11]
     np.testing.assert_array_equal(result.scored.scores[1:-1], table["score"][1:-1])
-    # Each frame is scored once and drawn once.
-    assert (listener.stages, listener.done) == ([("scoring and drawing", 24, "frames")], 24)
+    # Each frame is scored once and drawn once, and counts once.
+    assert (listener.stages, listener.done) == ([("scoring and drawing", 12, "frames")], 12)
 
 
 def test_a_folder_of_images_scores_like_the_video_they_came_from(

@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from maskedskipunet.data.jpeg import from_jpeg
 from maskedskipunet.data.video import VideoWriter, probe_video, read_video
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.errors import ConfigError, VideoError
+from maskedskipunet.errors import CalibrationError, ConfigError, VideoError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import Stretch, _Scored, calibrate, highest_moments
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo, find_sources
@@ -163,7 +164,8 @@ def test_with_a_threshold_events_and_an_annotated_video_are_written(
         footage / "test" / "01.mp4", alarming, tmp_path / "out", ScoreOptions(with_video=True), progress=listener
     )
 
-    assert sorted(path.name for path in result.paths) == sorted(path.name for path in (tmp_path / "out").iterdir())
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {path.name for path in result.paths} | {"events"} == written
     events = result.scored.events
     assert events is not None
     assert len(events) == 1
@@ -175,6 +177,9 @@ def test_with_a_threshold_events_and_an_annotated_video_are_written(
     assert told["events"][0]["id"] == event.id
     assert told["events"][0]["boxes"] == [list(box) for box in event.boxes]
     assert told["rule"]["threshold"] == result.scored.threshold
+    (picture,) = result.event_pictures
+    assert picture == tmp_path / "out" / told["events"][0]["picture"] == tmp_path / "out" / "events" / "001.jpg"
+    assert from_jpeg(picture.read_bytes()).shape == (11 * 32, 11 * 48, 3)  # large enough to see something
     (row,) = csv.DictReader((tmp_path / "out" / "events.csv").read_text().splitlines())
     assert (row["id"], float(row["start_s"]), int(row["peak_frame"])) == (event.id, event.start_s, event.peak_frame)
     assert row["boxes"].split(";")[0] == " ".join(map(str, event.boxes[0]))
@@ -184,10 +189,53 @@ def test_with_a_threshold_events_and_an_annotated_video_are_written(
     source, annotated = (
         probe_video(path) for path in (footage / "test" / "01.mp4", tmp_path / "out" / "annotated.mp4")
     )
-    assert replace(annotated, frame_rate=None) == replace(source, frame_rate=None)
+    assert (annotated.frame_count, annotated.height_px, annotated.width_px) == (source.frame_count, 11 * 32, 11 * 48)
     times = [[frame.time_s for frame in read_video(p)] for p in (footage / "test" / "01.mp4", result.paths[-1])]
     assert times[1] == pytest.approx(times[0], abs=1e-3)
     assert listener.done == listener.stages[0][1]
+
+
+def test_events_of_all_videos_stand_in_one_table_those_scored_before_too(
+    alarming: Path, archive: list[NamedVideo], tmp_path: Path, listener: Any
+) -> None:
+    out = tmp_path / "out"
+    shutil.copy(archive[0].path, tmp_path / "again.mp4")
+    score_many(archive[:1], alarming, out)
+    result = score_many([*archive, NamedVideo("in/again", tmp_path / "again.mp4")], alarming, out, progress=listener)
+
+    assert result.events_path == out / "events.csv"
+    rows = [*csv.DictReader((out / "events.csv").read_text().splitlines())]
+    own = [*csv.DictReader((out / "01" / "events.csv").read_text().splitlines())]
+    assert [row["video"] for row in rows] == ["01", *["02"] * (len(rows) - 2), "in/again"]
+    assert rows[0] == {"video": "01"} | own[0] | {"picture": f"01/{own[0]['picture']}"}
+    assert all((out / row["picture"]).is_file() for row in rows)
+    assert listener.notes == ["1 of 4 videos are finished already"]  # the broken one is told with the results alone
+    assert [name for name, _ in result.failed] == ["broken"]
+
+
+def test_pictures_of_an_earlier_threshold_go_with_its_events(alarming: Path, footage: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(alarming, tmp_path / "model")
+    assert score(footage / "test" / "01.mp4", model, tmp_path / "out").event_pictures
+    (model / "calibration.json").unlink()
+    assert score(footage / "test" / "01.mp4", model, tmp_path / "out").event_pictures == ()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"scores.parquet", "scores.png"}
+
+
+def test_labels_beside_a_video_are_kept_and_new_ones_are_looked_at(
+    alarming: Path, archive: list[NamedVideo], tmp_path: Path, listener: Any
+) -> None:
+    def labels() -> set[Any]:
+        return set(pq.read_table(tmp_path / "out" / "01" / "scores.parquet")["label"].to_pylist())
+
+    score_many(archive[:1], alarming, tmp_path / "out")
+    assert labels() == {None}
+    (tmp_path / "01_labels.txt").write_text("4-6\n")
+    assert score_many(archive[:1], alarming, tmp_path / "out").before == ()
+    assert labels() == {0, 1}
+    (tmp_path / "01_labels.txt").write_text("4-600\n")
+    score_many(archive[:1], alarming, tmp_path / "out", progress=listener)
+    assert labels() == {None}
+    assert [note.partition(":")[0] for note in listener.notes] == ["the labels are not used"]
 
 
 def test_alarms_are_held_against_labels(alarming: Path, footage: Path, tmp_path: Path) -> None:
@@ -239,6 +287,57 @@ def test_a_budget_gives_a_threshold_that_the_model_keeps_and_pictures_of_the_hig
     assert without.calibration.videos == ("x",)
     assert result.moments[0].name not in {moment.name for moment in without.moments}
     assert len(list((tmp_path / "run" / "calibration").iterdir())) == len(without.moments)
+
+
+def test_another_budget_on_the_same_footage_scores_nothing_again(
+    alarming: Path, normal: list[NamedVideo], tmp_path: Path, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*asked: Any, **how: Any) -> None:
+        raise CalibrationError("too little footage")
+
+    model, anew = (Path(shutil.copytree(alarming, tmp_path / name / "model")) for name in ("run", "anew"))
+    with monkeypatch.context() as patch:
+        patch.setattr("maskedskipunet.workflows.calibrate.set_threshold", refuse)
+        with pytest.raises(CalibrationError):  # of it too the scores are kept
+            calibrate(model, normal, Budget(1, "week"))
+    first = calibrate(model, normal, Budget(60, "hour"), progress=listener)
+    drawn_ns = first.moments[0].picture.stat().st_mtime_ns
+    second = calibrate(model, normal, Budget(40, "hour"), exclude=["y"], progress=listener)
+
+    assert listener.stages == []
+    assert listener.notes[0] == "scores of 2 of 2 videos are kept from an earlier calibration"
+    expected = calibrate(anew, normal[:1], Budget(40, "hour"))
+    assert second.calibration == expected.calibration
+    assert [(each.name, each.score) for each in second.moments] == [
+        (each.name, each.score) for each in expected.moments
+    ]
+
+    third = calibrate(model, normal, Budget(60, "hour"), progress=listener)
+    assert (listener.stages, third.calibration) == ([], first.calibration)
+    again = calibrate(model, normal, Budget(40, "hour"), progress=listener)
+    assert again.moments == third.moments
+    assert drawn_ns < again.moments[0].picture.stat().st_mtime_ns == third.moments[0].picture.stat().st_mtime_ns
+
+
+def test_what_has_changed_since_is_scored_again_and_only_that(
+    alarming: Path, normal: list[NamedVideo], tmp_path: Path, listener: Any
+) -> None:
+    model = Path(shutil.copytree(alarming, tmp_path / "run" / "model"))
+    videos = [NamedVideo(video.name, Path(shutil.copy(video.path, tmp_path / video.path.name))) for video in normal]
+    budget = Budget(60, "hour")
+
+    def scored_frames(**changes: Any) -> list[int]:
+        listener.stages.clear()
+        calibrate(model, videos, budget, progress=listener, **changes)
+        return [total for title, total, _ in listener.stages if title == "calibrating"]
+
+    assert [scored_frames(), scored_frames()] == [[320], []]
+    assert [scored_frames(exclude=["x@10-40"]), scored_frames(exclude=["x@10-40"])] == [[160], []]
+    shutil.copy(videos[0].path, videos[1].path)
+    assert scored_frames(exclude=["x@10-40"]) == [160]
+    assert [scored_frames(ignore=["0,0,8,8"]), scored_frames()] == [[320], []]  # kept with the model since
+    (tmp_path / "run" / "calibration_scores.npz").write_bytes(b"PK damaged")
+    assert scored_frames() == [320]
 
 
 def test_the_highest_moments_of_one_video_lie_half_a_minute_apart() -> None:
@@ -297,7 +396,7 @@ def test_videos_of_a_server_score_as_they_do_here_and_a_broken_download_stops_no
     np.testing.assert_allclose(table["score"].to_numpy(zero_copy_only=False), here, atol=1e-6)
     assert set(table["video"].to_pylist()) == {"01"}
     assert {path.name for path in (out / "01").iterdir()} >= {"annotated.mp4", "comparison.mp4", "events.json"}
-    assert sorted(path.name for path in out.iterdir()) == ["01", "02"]  # nothing that was fetched is left
+    assert sorted(path.name for path in out.iterdir()) == ["01", "02", "events.csv"]  # nothing that was fetched is left
     assert not [path for path in out.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
     assert "hunter2" not in str((listener.stages, listener.notes, result))
 
@@ -326,7 +425,7 @@ def test_a_camera_of_single_pictures_is_scored_for_some_seconds_at_the_models_ra
     failed = score_many(videos, trained.path, tmp_path / "out").failed
     assert "it is a camera, whose pictures never end. Say with --seconds how much" in failed[0][1]
 
-    (done,) = score_many(videos, trained.path, tmp_path / "out", seconds=1.5).done
+    (done,) = score_many(videos, trained.path, tmp_path / "out", ScoreOptions(seconds=1.5)).done
     assert 10 <= done.frames <= 15  # 10 a second, as the model was trained, as far as the machine keeps up
     assert http_camera.refused == 0
 

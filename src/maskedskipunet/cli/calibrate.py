@@ -131,6 +131,8 @@ def run(arguments: Sequence[str]) -> int:
     if result.earlier is not None:
         console.say(f"the earlier calibration: {result.earlier}")
     console.say(f"calibration: {result.path}")
+    if result.kept_path is not None:
+        console.say(f"scores: {result.kept_path} (another budget on this footage costs seconds)")
     return 0
 
 
@@ -144,8 +146,8 @@ def told(setting: "AlarmSetting") -> list[str]:
     ]
     if setting.footage_h < setting.needed_h:
         lines.append(
-            f"to be sure of this budget to a third takes {setting.needed_h:,.0f} hours of normal footage, and more "
-            "where alarms come in bursts"
+            f"calibrate on {setting.needed_h:,.0f} hours or more to know the alarm rate within a third, "
+            "on more yet where alarms come in bursts"
         )
     if setting.extrapolated:
         lines.append("the budget lies beyond the footage: the threshold is an extrapolation by a fitted tail")

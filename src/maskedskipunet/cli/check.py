@@ -15,7 +15,7 @@ CLIP_LENGTH = 3  # frames, as published
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = Parser("check", "PATH", "Say what a path holds: clips, frames, sizes, rates, labels, anything odd.")
+    parser = Parser("check", "PATH", "Say what a path holds: clips, hours, sizes, rates, labels, anything odd.")
     parser.add("path", type=Path, required=True, help="A data set, a folder of footage or one video.")
     parser.add(
         "--on-bad-frame", type=OnBadFrame, default="stop", help="As train would go on at a frame that cannot be read."
@@ -28,11 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     report = check(options.path, options.on_bad_frame, options.image_fps)
     span = _clip_span(report, geometry, options.image_fps)
     console.write_figures(options.json, report.to_dict() | {"clip": span})
-    _print(report)
-    if span is not None:
-        apart = "" if geometry.spacing == 1 else f", each {geometry.spacing} after the one before"
-        seconds = f"{span['seconds']:.2f} s from first to last"
-        console.say(f"training looks at {geometry.length} frames at a time{apart}: {seconds}")
+    _print(report, "" if span is None else _span_line(span))
     return 1 if report.failed else 0
 
 
@@ -50,7 +46,12 @@ def _clip_span(report: Report, geometry: ClipGeometry, image_fps: float) -> dict
     }
 
 
-def _print(report: Report) -> None:
+def _span_line(span: dict[str, Any]) -> str:
+    apart = "" if span["spacing"] == 1 else f", each {span['spacing']} after the one before"
+    return f"training looks at {span['frames']} frames at a time{apart}: {span['seconds']:.2f} s from first to last"
+
+
+def _print(report: Report, span_line: str) -> None:
     console.say(f"{report.root}: layout {report.layout}")
     if report.label_set:
         console.say(f"labels: {report.label_set}")
@@ -58,17 +59,25 @@ def _print(report: Report) -> None:
         console.say(f"masks: for {report.masked} of {console.counted(report.test_videos, 'test clip')}")
     for split, rows in (("train", report.train), ("test", report.test)):
         if rows:
-            header = ("video", "frames", "size", "frames/s", "anomalous")
-            console.print_table(f"{split}", header, [_cells(row) for row in rows])
+            has_labels = any(row.anomalous_frames is not None for row in rows)
+            header = ("video", "frames", "length", "size", "frames/s", *(["anomalous"] if has_labels else []))
+            console.print_table(f"{split}", header, [_cells(row, has_labels) for row in rows])
     for split, totals in report.totals.items():
         clips, frames = console.counted(totals.videos, "clip"), console.counted(totals.frames, "frame")
+        length = f", {console.duration(totals.duration_s)}" if totals.videos else ""
         anomalous = "" if totals.anomalous_frames is None else f", {totals.anomalous_frames:,} of them anomalous"
-        console.say(f"{split}: {clips}, {frames}{anomalous}")
+        console.say(f"{split}: {clips}, {frames}{length}{anomalous}")
+    if span_line:
+        console.say(span_line)
     for oddity in report.oddities:
-        console.say(f"note: {oddity}")
+        console.say(f"{'fault' if oddity in report.faults else 'note'}: {oddity}")
+    if report.failed:
+        console.say(f"{console.counted(report.failed, 'video')} cannot be used as it is: see the faults above")
 
 
-def _cells(row: VideoRow) -> tuple[str, ...]:
+def _cells(row: VideoRow, has_labels: bool) -> tuple[str, ...]:
     rate = "not stated" if row.frame_rate is None else f"{row.frame_rate:.4g}"
-    anomalous = "no labels" if row.anomalous_frames is None else f"{row.anomalous_frames:,}"
-    return row.name, f"{row.frames:,}", f"{row.width_px}x{row.height_px}", rate, anomalous
+    cells = row.name, f"{row.frames:,}", console.clock(row.duration_s), f"{row.width_px}x{row.height_px}", rate
+    if not has_labels:
+        return cells
+    return *cells, "no labels" if row.anomalous_frames is None else f"{row.anomalous_frames:,}"

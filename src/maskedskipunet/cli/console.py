@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 from rich.table import Column, Table
 from rich.text import Text
 
-from maskedskipunet.cli.lines import one_line
+from maskedskipunet.cli.lines import one_line, shown_on
 from maskedskipunet.progress import Advance, Progress
 from maskedskipunet.runs import write_json
 
@@ -53,7 +53,7 @@ class BarProgress:
             yield lambda done: bars.advance(task, done)
 
     def note(self, message: str) -> None:
-        self._console.print(one_line(message), soft_wrap=True, markup=False)
+        self._console.print(shown_on(sys.stderr, message), soft_wrap=True, markup=False)
 
 
 class Speed(ProgressColumn):
@@ -89,7 +89,7 @@ class PlainProgress:
         self.note(f"{title}: {counted(done, unit.removesuffix('s'))} in {time.monotonic() - began_s:.1f} s")
 
     def note(self, message: str) -> None:
-        print(one_line(message), file=sys.stderr, flush=True)
+        print(shown_on(sys.stderr, message), file=sys.stderr, flush=True)
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int = 1) -> None:
@@ -107,15 +107,15 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]
     for row in cells:
         table.add_row(*map(Text, row))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else NATURAL_WIDTH)
-    console.print(Text(title, style="bold"), soft_wrap=True)
+    console.print(Text(shown_on(sys.stdout, title), style="bold"), soft_wrap=True)
     console.width = max(console.width, needed)
     console.print(table)
     console.print()
 
 
 def say(message: str) -> None:
-    """A line of results on stdout."""
-    print(one_line(message))
+    """A line of results on stdout; on a terminal it is broken between words."""
+    print(shown_on(sys.stdout, message))
 
 
 def rate(speed: float) -> str:
@@ -127,13 +127,34 @@ def rate(speed: float) -> str:
     return f"{speed:.3g}" if speed < 100 else f"{speed:,.0f}"
 
 
-def counted(count: int, thing: str) -> str:
-    """A number of things.
+def counted(count: int, thing: str, things: str | None = None) -> str:
+    """A number of things; things: their plural, where an s does not make it.
 
     >>> counted(1, "frame"), counted(2550, "frame")
     ('1 frame', '2,550 frames')
     """
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {things or thing + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """How long footage is, in the unit that people would use.
+
+    >>> duration(1.2), duration(425), duration(12_900)
+    ('1.2 seconds', '7.1 minutes', '3.58 hours')
+    """
+    if seconds < 120:
+        return f"{seconds:.1f} seconds"
+    return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:,.2f} hours"
+
+
+def clock(time_s: float) -> str:
+    """A time in a film, as players show it.
+
+    >>> clock(75.4), clock(18_066)
+    ('0:01:15', '5:01:06')
+    """
+    sign, whole = "-" if time_s < 0 else "", int(abs(time_s))
+    return f"{sign}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 def frames_scored(scored: int, frames: int) -> str:

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import Parser
 
+if TYPE_CHECKING:
+    from maskedskipunet.workflows.demo import DemoResult
+
 
 def run(arguments: Sequence[str]) -> int:
-    parser = Parser("demo", "", "Train a small model on a generated scene, test it, and show what it found.")
+    parser = Parser("demo", "", "Train and calibrate a small model on a generated scene, test it, and show an alarm.")
     parser.add("--seed", type=int, default=0, help="Another seed is another scene and another training.")
     parser.add(
         "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="Where it exists, the next free name is taken."
@@ -31,6 +35,8 @@ def run(arguments: Sequence[str]) -> int:
             ("all", console.figure(figures["auc"]), console.figure(figures["auc_frame_difference"])),
         ],
     )
+    for line in told_of_alarms(result):
+        console.say(line)
     console.say(f"{figures['seconds']:.0f} seconds, seed {figures['seed']}")
     if result.film is not None:
         console.say(f"watch:   {result.film}")
@@ -38,3 +44,31 @@ def run(arguments: Sequence[str]) -> int:
         console.say(f"videos:  {result.run.videos}")
     console.say(f"plots:   {result.run.plots}")
     return 0
+
+
+def told_of_alarms(result: "DemoResult") -> list[str]:
+    """How many of the anomalies were alarms, and where the strongest one is to be seen."""
+    from maskedskipunet.detection.calibration import told_rarity
+
+    if result.calibration is None or result.calibration.alarm is None:
+        return []
+    setting, alarms = result.calibration.alarm, result.figures["alarms"]
+    length = console.duration(3600 * setting.footage_h)
+    lines = [
+        f"threshold {setting.rule.threshold:.5f} for {setting.budget}, by {length} of "
+        f"other normal footage: {alarms['stretches_found']} of {alarms['stretches']} anomalies found, "
+        f"{console.counted(alarms['false_alarms'], 'false alarm')}"
+    ]
+    shown = result.alarm
+    if shown is None or not (events := shown.scored.events):
+        return lines
+    event, picture = max(zip(events, shown.event_pictures, strict=True), key=lambda each: each[0].top_score)
+    share, frames = event.normal_share, result.calibration.frames
+    rare = "" if share is None else f", reached by {told_rarity(share, frames)}"
+    when = f"{console.clock(event.start_s)} of {shown.scored.name}.mp4"
+    paths = [path for path in (picture, shown.annotated_path) if path is not None]
+    return [
+        *lines,
+        f"ALARM at {when}, score {event.top_score:.5f}{rare}",
+        f"alarm:   {' and '.join(map(str, paths))}",
+    ]

@@ -90,15 +90,14 @@ def _normal(options: Options) -> int:
             effect.id[: console.SHOWN_OF_ID],
             effect.camera,
             f"{effect.answer}, now" if effect.marked else effect.answer,
-            f"{effect.before_score:.5f}",
-            _alarm(effect.alarms_before),
-            "–" if effect.after_score is None else f"{effect.after_score:.5f}",
-            _alarm(effect.alarms_after),
+            f"{effect.top_score:.5f}",
+            f"{effect.before_score:.5f} {_alarm(effect.alarms_before)}",
+            "–" if effect.after_score is None else f"{effect.after_score:.5f} {_alarm(effect.alarms_after)}",
         )
         for effect in result.effects
     ]
-    header = ("event", "camera", "answer", "before", "", "after", "")
-    console.print_table("Answered events, and how high their scores last", header, rows, left=3)
+    header = ("event", "camera", "answer", "told as", "lasts at", "after")
+    console.print_table("Answered events: the score each was told with, and how high it lasts", header, rows, left=3)
     for line in told(result, options):
         console.say(line)
     return 0
@@ -126,6 +125,8 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
     elif after is not None:
         how = "taken over from the run before" if result.carried_over else f"set anew for {after.budget}"
         lines.append(f"threshold {after.rule.threshold:.5f}, {how}")
+    if result.others is not None and result.others.open:
+        lines.append(_told_others(len(result.others.vanishing), len(result.others.open), dry_run=options.dry_run))
     lines += [f"{effect.id} was an anomaly and is no alarm any more" for effect in result.lost]
     lines += [
         f"{effect.id} is an alarm still: more --epochs teach more, or raise the new run's threshold by it"
@@ -135,11 +136,19 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
     if result.earlier is not None:
         lines.append(f"the earlier calibration: {result.earlier}")
     if options.dry_run:
+        if result.lost and not options.force:
+            lines.append("without --dry-run this is refused: use --by train, or --force if you can do without")
         lines.append("nothing was changed")
     elif options.by == "train" and result.model is not None:
         lines.append(f"trained: {result.model}")
         lines.append(f"next: maskedskipunet watch CAMERA --model {shlex.quote(str(result.model))}")
     return lines
+
+
+def _told_others(vanishing: int, unanswered: int, *, dry_run: bool) -> str:
+    alarms = console.counted(unanswered, "other recorded alarm")
+    would = "would not be told" if dry_run else "would not have been told"
+    return f"of {alarms} without an answer, {vanishing:,} {would} at this threshold, by their highest scores"
 
 
 def _alarm(alarms: bool | None) -> str:

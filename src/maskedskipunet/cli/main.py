@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from maskedskipunet import __version__
-from maskedskipunet.cli.lines import one_line
+from maskedskipunet.cli.lines import shown_on
 from maskedskipunet.errors import MaskedSkipUNetError
 from maskedskipunet.files import require_supported_system
 from maskedskipunet.machine import keep_memory, share_cores
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except KeyboardInterrupt as interruption:
         for line in (*getattr(interruption, "__notes__", ()), "interrupted"):
-            print(one_line(line), file=sys.stderr)
+            print(shown_on(sys.stderr, line), file=sys.stderr)
         return INTERRUPTED
 
 
@@ -123,7 +123,7 @@ def usage() -> str:
 
 
 def refuse(message: str) -> int:
-    print(f"error: {one_line(message)}", file=sys.stderr)
+    print(shown_on(sys.stderr, f"error: {message}"), file=sys.stderr)
     return REFUSED
 
 

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from maskedskipunet.data.frames import OnBadFrame
 if TYPE_CHECKING:
     from maskedskipunet.detection.drift import DriftChange
     from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
-    from maskedskipunet.workflows.score import ScoreOptions
+    from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
+    from maskedskipunet.workflows.score_many import ManyScores
 
 TOP_MOMENTS = 5
 APART_S = 2.0
@@ -112,10 +113,52 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
         _score_options(options),
         progress=console.make_progress(),
     )
+    scored = result.scored
+    console.write_figures(options.json, _figures(result))
+    if scored.events:
+        from maskedskipunet.cli.event_table import print_event_table
+
+        print_event_table(scored, result.event_pictures, result.calibration)
+    else:
+        _print_highest(result)
+    for line in _told(result, options.model):
+        console.say(line)
+    for path in result.paths:
+        console.say(str(path))
+    if any(result.event_pictures):
+        console.say(f"pictures of events: {next(filter(None, result.event_pictures)).parent}")
+    return 0
+
+
+def _figures(result: "ScoreResult") -> dict[str, object]:
     scored, has_score = result.scored, result.scored.labelled.scored
+    figures: dict[str, object] = {"frames": len(has_score), "frames_scored": int(has_score.sum())}
+    figures["highest"] = _highest(result)
+    if result.effect is not None:
+        figures["precision_effect"] = result.effect.figures()
+    if scored.events is not None:
+        from maskedskipunet.cli.event_table import event_figures
+        from maskedskipunet.workflows.events import scored_hours
+
+        assert result.calibration is not None
+        assert result.calibration.alarm is not None
+        figures |= {"threshold": scored.threshold, "events": len(scored.events), "drift": [*map(asdict, scored.drift)]}
+        figures |= {
+            "event_list": event_figures(scored.events, result.event_pictures),
+            "budget": asdict(result.calibration.alarm.budget),
+            "scored_hours": scored_hours(scored),
+        }
+    if scored.labels is not None:
+        figures |= {"frames_anomalous": int(scored.labels.sum()), "auc": scored.curve.auc}
+    return figures
+
+
+def _highest(result: "ScoreResult") -> list[dict[str, Any]]:
+    """The highest scores, some seconds apart."""
+    scored = result.scored
     top = top_moments(scored.time_s, scored.scores)
     shares = None if result.calibration is None else result.calibration.share(scored.scores[top]).tolist()
-    best = [
+    return [
         {
             "time_s": float(scored.time_s[at]),
             "frame": int(scored.index[at]),
@@ -124,29 +167,44 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
         }
         for at, share in zip(top, shares or [None] * len(top), strict=True)
     ]
-    frames, frames_scored = len(has_score), int(has_score.sum())
-    changed: dict[str, object] = {} if result.effect is None else {"precision_effect": result.effect.figures()}
-    if scored.events is not None:
-        changed |= {"threshold": scored.threshold, "events": len(scored.events), "drift": [*map(asdict, scored.drift)]}
-    console.write_figures(options.json, {"frames": frames, "frames_scored": frames_scored, "highest": best} | changed)
-    if best:
-        header = ["time (s)", "frame", "score"]
-        rows = [[f"{moment['time_s']:.2f}", moment["frame"], f"{moment['score']:.5f}"] for moment in best]
-        if result.calibration is not None and shares is not None:
-            header.append("as high when normal")
-            for row, share in zip(rows, shares, strict=True):
-                row.append(rarity(share, result.calibration.frames))
+
+
+def _print_highest(result: "ScoreResult") -> None:
+    """Where there are no events, the moments that come closest to one."""
+    from maskedskipunet.detection.calibration import told_rarity
+
+    header = ["time (s)", "frame", "score", *([] if result.calibration is None else ["reached by"])]
+    rows = []
+    for moment in _highest(result):
+        row = [f"{moment['time_s']:.2f}", moment["frame"], f"{moment['score']:.5f}"]
+        if result.calibration is not None:
+            row.append(told_rarity(moment["normal_share"], result.calibration.frames))
+        rows.append(row)
+    if rows:
         console.print_table("Highest scores", header, rows, left=0)
-    console.say(console.frames_scored(frames_scored, frames))
+
+
+def _told(result: "ScoreResult", model: Path) -> list[str]:
+    """What was found, in sentences."""
+    scored, has_score = result.scored, result.scored.labelled.scored
+    lines = [console.frames_scored(int(has_score.sum()), len(has_score))]
     if result.effect is not None:
-        console.say(result.effect.told())
-    if scored.events is not None:
-        console.say(f"{console.counted(len(scored.events), 'event')} at the threshold {scored.threshold:.5f}")
-    for line in told_drift(scored.drift, options.model):
-        console.say(line)
-    for path in result.paths:
-        console.say(str(path))
-    return 0
+        lines.append(result.effect.told())
+    if scored.labels is not None:
+        auc = "" if scored.curve.auc is None else f", AUC {console.figure(scored.curve.auc)}"
+        lines.append(f"labels beside the video: {int(scored.labels.sum()):,} of these frames are anomalous{auc}")
+    if scored.events is not None and scored.threshold is not None:
+        from maskedskipunet.cli.event_table import describe_budget
+        from maskedskipunet.workflows.events import scored_hours
+
+        assert result.calibration is not None
+        assert result.calibration.alarm is not None
+        budget = result.calibration.alarm.budget
+        lines += describe_budget(len(scored.events), scored_hours(scored), scored.threshold, budget)
+    elif result.calibration is not None:
+        command = f"`maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))} --false-alarms-per-day 1`"
+        lines.append(f"no events: what was held back in training tells how rare scores are; {command} sets a threshold")
+    return [*lines, *told_drift(scored.drift, model)]
 
 
 def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) -> int:
@@ -168,6 +226,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
                 "frames_scored": video.frames_scored,
                 "highest": video.highest,
                 "events": video.events,
+                "scored_hours": video.scored_h,
                 "drift": [*map(asdict, video.drift)],
             }
             for video in result.done
@@ -187,6 +246,8 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
             for video in result.done
         ]
         console.print_table("Scored videos", ("video", "frames scored", "highest", "events"), rows)
+    for line in _told_budget(result):
+        console.say(line)
     for video in result.done:
         for line in told_drift(video.drift, options.model):
             console.say(f"{video.name}: {line}")
@@ -194,8 +255,21 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
         console.say(f"{console.counted(len(result.before), 'video')} finished before")
     for name, fault in result.failed:
         console.say(f"failed: {name}: {fault}")
+    if result.events_path is not None:
+        console.say(f"events of all videos: {result.events_path}")
     console.say(f"results: {out}")
     return 1 if result.failed else 0
+
+
+def _told_budget(result: "ManyScores") -> list[str]:
+    """How many events the videos that were scored now have together, against the budget."""
+    from maskedskipunet.cli.event_table import describe_budget
+
+    alarm = None if result.calibration is None else result.calibration.alarm
+    if alarm is None or not result.done:
+        return []
+    events, hours = (sum(column) for column in zip(*((v.events or 0, v.scored_h) for v in result.done), strict=True))
+    return describe_budget(int(events), hours, alarm.rule.threshold, alarm.budget)
 
 
 def told_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
@@ -213,16 +287,3 @@ def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:
         if all(abs(time_s[at] - time_s[other]) >= APART_S for other in chosen):
             chosen.append(int(at))
     return chosen
-
-
-def rarity(normal_share: float, frames: int) -> str:
-    """How often a normal frame scores as high, by a calibration on so many frames.
-
-    >>> rarity(0.32, 356), rarity(0.004, 356), rarity(1 / 357, 356)
-    ('32% of frames', '1 in 250 frames', 'none of 356 frames')
-    """
-    from maskedskipunet.detection.calibration import told_share
-
-    if normal_share * frames < 1:
-        return f"none of {console.counted(frames, 'frame')}"
-    return told_share(normal_share, "frames")

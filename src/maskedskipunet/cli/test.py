@@ -112,9 +112,10 @@ def _print(metrics: dict[str, Any]) -> None:
     _print_thresholds(metrics["calibration"])
     if alarms := metrics.get("alarms"):
         rate = alarms["false_alarms_per_hour"]
+        stretches = console.counted(alarms["stretches"], "anomalous stretch", "anomalous stretches")
         console.say(
-            f"alarms at the threshold {alarms['threshold']:.5f}: {alarms['stretches_found']} of "
-            f"{alarms['stretches']} anomalous stretches found, {console.counted(alarms['false_alarms'], 'false alarm')}"
+            f"alarms at the threshold {alarms['threshold']:.5f}: {alarms['stretches_found']} of {stretches} found, "
+            f"{console.counted(alarms['false_alarms'], 'false alarm')}"
             + ("" if rate is None else f", {rate:.3g} an hour of normal footage")
         )
     scored = console.frames_scored(metrics["frames_scored"], metrics["frames"])
@@ -128,9 +129,9 @@ def _print(metrics: dict[str, Any]) -> None:
 def _print_thresholds(calibration: dict[str, Any] | None) -> None:
     if calibration is None or not calibration["thresholds"]:
         return
-    frames = console.counted(calibration["normal_frames"], "held-back normal frame")
+    frames = console.counted(calibration["normal_frames"], "normal frame")
     console.print_table(
-        f"Thresholds set on {frames}, without labels",
+        f"Thresholds set on {frames} that were not trained on, without labels",
         ("reached by", "threshold", "false alarms", "detected"),
         [
             (

@@ -19,7 +19,8 @@ from maskedskipunet.cli.parsing import Parser
 from maskedskipunet.cli.values import UsageError
 
 if TYPE_CHECKING:
-    from maskedskipunet.monitor.news import Alarm, News
+    from maskedskipunet.cli.alarm_lines import AlarmLines
+    from maskedskipunet.monitor.news import News
     from maskedskipunet.monitor.sinks.config import SinkConfig
 
 DONE, PARTLY, INTERRUPTED = 0, 1, 130
@@ -61,8 +62,9 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_precision()
     options = parser.parse(arguments)
 
+    from maskedskipunet.cli.alarm_lines import AlarmLines
     from maskedskipunet.monitor.camera import Patience
-    from maskedskipunet.monitor.news import CameraState
+    from maskedskipunet.monitor.news import CameraState, ModelChange
     from maskedskipunet.monitor.watching import WatchConfig
     from maskedskipunet.workflows.camera_file import CameraFile, named_sources, read_camera_file
     from maskedskipunet.workflows.watch import Recording, WatchPlan, watch_cameras
@@ -85,8 +87,11 @@ def run(arguments: Sequence[str]) -> int:
         sinks = (*asked.sinks, *([_stdout_sink()] if options.events else []))
         recording = Recording(options.records or asked.records or Path("records"), asked.recording, sinks)
     broken: list[str] = []
+    films = frozenset(name for name, address in asked.cameras.items() if address.kind == "file")
+    alarm_lines = AlarmLines(films, None if recording is None else recording.folder)
 
     def tell_plan(plan: WatchPlan) -> None:
+        alarm_lines.normal_frames = plan.normal_frames
         left = [f"left half done by a watch that was killed: {line}" for line in plan.left]
         for line in (plan.told(), plan.told_of_alarms(), *left):
             _note(line)
@@ -96,7 +101,9 @@ def run(arguments: Sequence[str]) -> int:
             print(json.dumps(_plain(news)), flush=True)
         if isinstance(news, CameraState) and news.condition == "ended" and news.reason:
             broken.append(news.camera)
-        if line := told(news):
+        if isinstance(news, ModelChange) and news.heeded:
+            alarm_lines.normal_frames = news.normal_frames
+        if line := told(news, alarm_lines):
             _note(line)
 
     with signals() as stop:
@@ -121,13 +128,14 @@ def run(arguments: Sequence[str]) -> int:
     return PARTLY if broken else DONE
 
 
-def told(news: "News") -> str:
-    """A line for people; none for a single frame's score."""
+def told(news: "News", alarm_lines: "AlarmLines | None" = None) -> str:
+    """A line for people; none for a single frame's score. alarm_lines: what is known besides of alarms."""
+    from maskedskipunet.cli.alarm_lines import AlarmLines
     from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Gap, Health, Load, ModelChange
 
     match news:
         case Alarm():
-            return _told_alarm(news)
+            return (alarm_lines or AlarmLines()).describe(news)
         case CameraState(condition="lost"):
             return f"{news.camera}: lost, {news.reason}; tried again in {news.again_s:.1f} s"
         case CameraState():
@@ -149,22 +157,6 @@ def told(news: "News") -> str:
             counts = f"{console.counted(news.frames, 'frame')}, {news.skipped:,} skipped, {news.dropped:,} dropped"
             counts += f", {news.damaged:,} damaged on their way" if news.damaged else ""
             return f"{news.camera}: {counts}; {delay}" + (f"; 1 of {news.every} scored" if news.every > 1 else "")
-    return ""
-
-
-def _told_alarm(alarm: "Alarm") -> str:
-    from maskedskipunet.detection.calibration import told_share
-    from maskedskipunet.view.reasons import describe_reason
-
-    event, when = alarm.update.event, time.strftime("%H:%M:%S", time.localtime(alarm.began_unix_s))
-    if alarm.update.phase == "new":
-        rare = "" if event.normal_share is None else f", reached by {told_share(event.normal_share)}"
-        event_id = event.id[: console.SHOWN_OF_ID]
-        why = "" if event.reason is None else f"; {describe_reason(event.reason)}"
-        return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}{why}; event {event_id}"
-    if alarm.update.phase == "end":
-        length_s = event.end_s - event.start_s
-        return f"{alarm.camera}: over, {length_s:.1f} s from {when} on, highest score {event.top_score:.5f}"
     return ""
 
 
@@ -208,6 +200,6 @@ def _plain(news: "News") -> dict[str, Any]:
 
 
 def _note(line: str) -> None:
-    from maskedskipunet.cli.lines import one_line
+    from maskedskipunet.cli.lines import shown_on
 
-    print(one_line(line), file=sys.stderr, flush=True)
+    print(shown_on(sys.stderr, line), file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
@@ -84,7 +85,12 @@ class CameraAddress:
         return Path(self.secret_url)
 
     def require_there(self) -> None:
-        """A file that is not there will not come, other than a camera: raises ConfigError or VideoError."""
+        """A file that is not there will not come, other than a camera, nor will a library that is not installed.
+
+        Raises ConfigError or VideoError.
+        """
+        if self.kind == "usb":
+            require_opencv()
         if self.kind != "file":
             return
         try:
@@ -124,6 +130,20 @@ class CameraAddress:
 
     def __repr__(self) -> str:
         return f"CameraAddress({str(self)!r})"
+
+
+def require_opencv() -> None:
+    """Raise ConfigError where OpenCV, which reads USB cameras, is not installed."""
+    try:
+        is_installed = find_spec("cv2") is not None
+    except ValueError:  # it is loaded, by whoever left out what it came from
+        is_installed = True
+    if not is_installed:
+        raise ConfigError(
+            "USB cameras are read by OpenCV, which is not installed (the extra `usb`)",
+            "usb",
+            "Install it with `pip install 'maskedskipunet[usb]'`, in a clone with `uv sync --extra usb`",
+        )
 
 
 def _filled(text: str, where: str, environment: Mapping[str, str]) -> str:

@@ -64,7 +64,8 @@ class Report:
 
     label_set: which ground truth the test videos have, None where they have none. test_videos, masked: how many
     there are, readable or not, and how many of them have pixel-level ground truth that fits. oddities: one line each,
-    for a person to read. failed: videos that cannot be read or whose labels do not fit; each is among the oddities.
+    for a person to read. faults: those of them by which a video cannot be used. failed: videos that cannot be read or
+    whose labels do not fit; each has a fault.
     """
 
     layout: str
@@ -76,6 +77,7 @@ class Report:
     test: tuple[VideoRow, ...]
     oddities: tuple[str, ...]
     failed: int
+    faults: tuple[str, ...] = ()
 
     @property
     def totals(self) -> dict[Split, Totals]:
@@ -95,6 +97,7 @@ class Report:
             "test": [asdict(row) for row in self.test],
             "totals": totals,
             "oddities": list(self.oddities),
+            "faults": list(self.faults),
             "failed": self.failed,
         }
 
@@ -102,8 +105,8 @@ class Report:
 @dataclass(frozen=True, slots=True)
 class _Finding:
     row: VideoRow | None
-    oddities: tuple[str, ...]
-    failed: bool
+    faults: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     has_masks: bool = False
 
 
@@ -130,12 +133,13 @@ def check(path: Path, on_bad_frame: OnBadFrame = "stop", image_fps: float = 10.0
         tuple(row for row in rows if row.split == "train"),
         tuple(row for row in rows if row.split == "test"),
         (
-            *(line for finding in findings for line in finding.oddities),
+            *(line for finding in findings for line in (*finding.faults, *finding.notes)),
             *_differences(rows),
             *_unlike_official(dataset, rows),
             *_notes(dataset),
         ),
-        sum(finding.failed for finding in findings),
+        sum(bool(finding.faults) for finding in findings),
+        tuple(line for finding in findings for line in finding.faults),
     )
 
 
@@ -144,23 +148,23 @@ def _look_at(item: VideoItem, split: Split, on_bad_frame: OnBadFrame, image_fps:
         probe = probe_video if item.kind == "video" else probe_images
         info = probe(item.path, on_bad_frame)
     except DataError as error:
-        return _Finding(None, (f"{split}/{item.name} cannot be read: {error}",), failed=True)
-    oddities = []
+        return _Finding(None, (f"{split}/{item.name} cannot be read: {error}",))
+    faults, notes = list[str](), list[str]()
     labels: Labels | None = None
     if item.labels:
         try:
             labels = labels_of(item.labels, info)
         except DataError as error:
-            oddities.append(f"{split}/{item.name} has labels that do not fit: {error}")
-    failed = bool(oddities)
-    oddities += _labels_beyond_the_end(item, split, info)
+            faults.append(f"{split}/{item.name} has labels that do not fit: {error}")
+    notes += _labels_beyond_the_end(item, split, info)
     if info.frame_count < _SHORTEST_CLIP:
-        oddities.append(f"{split}/{item.name} is short: {info.frame_count} frames, fewer than {_SHORTEST_CLIP}")
-    has_masks, notes = mask_notes(item, info, labels)
-    oddities += [f"{split}/{item.name} {note}" for note in notes]
-    oddities += [f"{split}/{item.name}: {note}" for note in info.notes]
+        frames = f"{info.frame_count} frame{'' if info.frame_count == 1 else 's'}"
+        notes.append(f"{split}/{item.name} is short: {frames}, fewer than {_SHORTEST_CLIP}")
+    has_masks, of_masks = mask_notes(item, info, labels)
+    notes += [f"{split}/{item.name} {note}" for note in of_masks]
+    notes += [f"{split}/{item.name}: {note}" for note in info.notes]
     anomalous = None if labels is None else int(labels.sum())
-    return _Finding(_row(item, split, info, image_fps, anomalous), tuple(oddities), failed, has_masks)
+    return _Finding(_row(item, split, info, image_fps, anomalous), tuple(faults), tuple(notes), has_masks)
 
 
 def _labels_beyond_the_end(item: VideoItem, split: Split, info: SourceInfo) -> list[str]:

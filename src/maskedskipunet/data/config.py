@@ -27,7 +27,8 @@ class DataConfig:
         spacing: frames of a clip lie this many kept frames apart; published: 1
         image_fps: frames a second taken for folders of images, which state no rate
         max_frames: at most so many training frames in all, from the start of each video (default: all)
-        holdback: share of the training videos kept from training, to measure the loss on
+        holdback: share of the training videos kept from training: the loss is measured on them, and they tell how rare
+            a score is; a threshold of alarms is set by `calibrate` alone
         on_bad_frame: stop at a frame that cannot be read, or skip it
         cache: folder for decoded frames (default: the user's cache folder)
         ignore: a shape not to look at, given once for each: a box x,y,width,height, a polygon x,y x,y x,y or a mask

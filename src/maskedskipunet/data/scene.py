@@ -52,6 +52,7 @@ class SceneConfig:
 
     seed: another seed is another place, other people and other times. height_px, width_px: multiples
     of 16. frame_rate: frames a second. train_frames, test_frames: frames of each video of that part.
+    calibration_videos: further normal videos, as long as those of the test; none by default.
     Raises ConfigError for a setting that cannot be.
     """
 
@@ -63,6 +64,7 @@ class SceneConfig:
     train_frames: int = 75
     test_videos: int = 8
     test_frames: int = 120
+    calibration_videos: int = 0
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -74,19 +76,22 @@ class SceneConfig:
         for name in ("frame_rate", "train_videos", "train_frames", "test_videos", "test_frames"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{getattr(self, name)} is too few", f"scene.{name}", "Use more than 0")
+        if self.calibration_videos < 0:
+            raise ConfigError(f"{self.calibration_videos} is too few", "scene.calibration_videos", "Use 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SceneTruth:
     """What the written videos hold.
 
-    normal: the training videos. test: the test videos. kinds: for each test video's name without its
-    suffix, the kind of each frame, one of KINDS or an empty string.
+    normal: the training videos. calibration: normal ones besides. test: the test videos. kinds: for each
+    test video's name without its suffix, the kind of each frame, one of KINDS or an empty string.
     """
 
     normal: tuple[Path, ...]
     test: tuple[Path, ...]
     kinds: Mapping[str, tuple[str, ...]]
+    calibration: tuple[Path, ...] = ()
 
     @property
     def labels(self) -> dict[str, tuple[int, ...]]:
@@ -99,22 +104,29 @@ def write_scene(folder: Path, config: SceneConfig, advance: Advance = lambda don
 
     advance: called with 1 after each video.
 
-    Makes `normal/NN.mp4`, `test/NN.mp4`, `test/NN_labels.csv` (a 0 or 1 a line) and `test/kinds.json`
-    (the kind of each frame by video) under the folder, which is made where it is missing.
+    Makes `normal/NN.mp4`, where asked for `calibration/NN.mp4`, `test/NN.mp4`, `test/NN_labels.csv` (a 0 or 1 a line)
+    and `test/kinds.json` (the kind of each frame by video) under the folder, which is made where it is missing.
     Raises DiskSpaceError when the disk is full.
     """
     for split in ("normal", "test"):
         (folder / split).mkdir(parents=True, exist_ok=True)
     normal = tuple(folder / "normal" / f"{number:02d}.mp4" for number in range(1, config.train_videos + 1))
     test = tuple(folder / "test" / f"{number:02d}.mp4" for number in range(1, config.test_videos + 1))
+    calibration = tuple(
+        folder / "calibration" / f"{number:02d}.mp4" for number in range(1, config.calibration_videos + 1)
+    )
     kinds = {}
     for number, path in enumerate(normal, start=1):
         _write_video(path, config, "normal", number)
         advance(1)
+    for number, path in enumerate(calibration, start=config.train_videos + 1):
+        path.parent.mkdir(exist_ok=True)
+        _write_video(path, replace(config, train_frames=config.test_frames), "normal", number)
+        advance(1)
     for number, path in enumerate(test, start=1):
         kinds[path.stem] = _write_video(path, config, "test", number)
         advance(1)
-    truth = SceneTruth(normal=normal, test=test, kinds=kinds)
+    truth = SceneTruth(normal=normal, test=test, kinds=kinds, calibration=calibration)
     for name, labels in truth.labels.items():
         (folder / "test" / f"{name}_labels.csv").write_text("".join(f"{label}\n" for label in labels))
     (folder / "test" / "kinds.json").write_text(json.dumps(kinds) + "\n")

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 
-from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.addresses import CameraAddress, require_opencv
 from maskedskipunet.data.connections import OpenedStream, connected
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sampling import require_rate, sample
@@ -147,12 +147,9 @@ def _usb_frames(address: CameraAddress) -> Iterator[Frame]:
 
 
 def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise ConfigError(
-            "USB cameras are read by OpenCV, which is not installed", "usb", "pip install 'maskedskipunet[usb]'"
-        ) from error
+    require_opencv()
+    import cv2
+
     return cv2
 
 

@@ -286,12 +286,15 @@ class _Tail:
         """From the levels at which the first, second and further alarms come: peaks, declustered by the rule itself."""
         from scipy.stats import genpareto
 
-        alarms = min(TAIL_ALARMS, int(reached[-1]) - 1)
+        found = int(reached[-1])
+        alarms = min(TAIL_ALARMS, found - 1)  # one more is the level that the others rise above
         if alarms < FEWEST_TAIL_ALARMS:
+            counted = {0: "no alarm", 1: "1 alarm at most"}.get(found, f"{found} alarms at most")
             raise CalibrationError(
-                f"{hours:.2g} hours of footage give {alarms} alarms at any threshold, too few to go beyond them",
+                f"{hours:.2g} hours of footage give {counted}, whatever the threshold: too few for a budget of less "
+                f"than one alarm in so much footage, which takes {FEWEST_TAIL_ALARMS + 1}",
                 "calibration",
-                "Calibrate on more normal footage",
+                "Calibrate on more normal footage, or allow more false alarms",
             )
         heights = levels[np.searchsorted(reached, np.arange(1, alarms + 2))]
         base, above = float(heights[-1]), heights[:-1] - heights[-1]

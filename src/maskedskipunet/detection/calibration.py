@@ -148,9 +148,20 @@ def told_share(share: float, frames: str = "normal frames") -> str:
     """A share of frames in words.
 
     >>> told_share(0.32), told_share(0.00062)
-    ('32% of normal frames', '1 in 1613 normal frames')
+    ('32% of normal frames', '1 in 1,613 normal frames')
     """
-    return f"{share:.0%} of {frames}" if share >= 0.05 else f"1 in {1 / share:.0f} {frames}"
+    return f"{share:.0%} of {frames}" if share >= 0.05 else f"1 in {1 / share:,.0f} {frames}"
+
+
+def told_rarity(share: float, frames: int) -> str:
+    """How many normal frames score as high, by a calibration on so many frames.
+
+    >>> told_rarity(0.32, 356), told_rarity(1 / 357, 356)
+    ('32% of normal frames', 'none of 356 normal frames')
+    """
+    if share * frames < 1 - 1e-9:
+        return f"none of {frames:,} normal frame{'' if frames == 1 else 's'}"
+    return told_share(share)
 
 
 def kept_counts(frames: int) -> NDArray[np.int64]:

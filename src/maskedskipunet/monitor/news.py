@@ -112,12 +112,14 @@ class ModelChange:
     """The model was calibrated or trained again meanwhile: all cameras go by it from now on, or why they do not.
 
     threshold: that holds now; None where there is none. heeded: whether it is the new one. told: in a sentence.
+    normal_frames: how many frames it was calibrated on, where it is gone by.
     """
 
     threshold: float | None
     heeded: bool
     unix_s: float
     told: str
+    normal_frames: int | None = None
 
 
 News = Scored | CameraState | Gap | Health | Load | Alarm | Drift | ModelChange

@@ -14,6 +14,7 @@ from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.detection.boxes import map_boxes
 from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import ShapeError
+from maskedskipunet.view.enlarging import enlarged, readable_scale
 from maskedskipunet.view.heatmap import colour_map
 from maskedskipunet.view.marking import ALARM, with_boxes
 
@@ -21,14 +22,17 @@ STRIP_SHARE = 0.18  # of the height, below, for the score curve
 LOWEST_STRIP_PX = 10
 STRONGEST_GLOW = 0.75
 LOWEST_WITH_WORDS_PX = 96
+THINNEST_BAND_PX = 2  # of events and of labels, above the curve
+TRUTH = (120, 214, 130)
 CURVE, AHEAD, LEVEL = (92, 200, 255), (96, 106, 120), (255, 209, 102)
 
 
 class AnnotatedRenderer:
-    """Draws the frames of one video at their own size (an odd one gets a row or column more, which H.264 asks for).
+    """Draws the frames of one video at their own size, small ones enlarged by a whole number so that they can be read
+    (an odd size gets a row or column more, which H.264 asks for).
 
     time_s, scores: (N,) of the frames that were scored, NaN where one has none. threshold: of its events. box_level:
-    of the pixels that are boxed while an event goes on.
+    of the pixels that are boxed while an event goes on. labels: (N,), 1 anomalous, drawn as a band below the events.
     """
 
     def __init__(
@@ -41,11 +45,16 @@ class AnnotatedRenderer:
         threshold: float,
         box_level: float,
         events: Sequence[Event],
+        labels: NDArray[np.uint8] | None = None,
     ) -> None:
         if height_px < 1 or width_px < 1 or time_s.shape != scores.shape or not len(time_s):
             raise ShapeError(f"{scores.shape} scores at {time_s.shape} times over {width_px}x{height_px} pixels")
+        self._source_shape = (height_px, width_px, 3)
+        self._scale = readable_scale(height_px)
+        height_px, width_px = self._scale * height_px, self._scale * width_px
         self.height_px, self.width_px = height_px + height_px % 2, width_px + width_px % 2
         self._shape = (height_px, width_px, 3)
+        self._labels = labels
         self._threshold, self._box_level, self._events = threshold, box_level, events
         self._start_s = float(time_s[0])
         self._span_s = max(float(time_s[-1]) - self._start_s, 1e-9)
@@ -54,8 +63,9 @@ class AnnotatedRenderer:
 
     def render(self, time_s: float, frame: Image, score_map: NDArray[np.floating] | None) -> Image:
         """One frame, uint8 (H, W, 3) of the source's size; score_map: the newest one, any size, or None."""
-        if frame.shape != self._shape:
-            raise ShapeError(f"a frame of shape {frame.shape} in a video of {self._shape}")
+        if frame.shape != self._source_shape:
+            raise ShapeError(f"a frame of shape {frame.shape} in a video of {self._source_shape}")
+        frame = enlarged(frame, self._scale)
         running = any(event.start_s <= time_s <= event.end_s for event in self._events)
         drawn = annotate(frame, score_map, glow_level=self._threshold, box_level=self._box_level if running else None)
         self._draw_strip(drawn, time_s, running)
@@ -79,7 +89,8 @@ class AnnotatedRenderer:
         known = ~np.isnan(scores)
         low = float(np.min(scores[known], initial=self._threshold))
         high = float(np.max(scores[known], initial=self._threshold))
-        rows = max(height - 3, 1)  # two above are for events
+        band = max(THINNEST_BAND_PX, height // 12)
+        rows = max(height - 1 - 2 * band, 1)  # above are the events, and the labels
         scale = (rows - 1) / max(high - low, 1e-12)
 
         def row(score: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -96,7 +107,11 @@ class AnnotatedRenderer:
                 before = heights[max(at - 1, 0)]
                 strip[min(before, heights[at]) : max(before, heights[at]) + 1, column] = colour
         for event in self._events:
-            strip[:2, self._column(event.start_s) : self._column(event.end_s) + 1] = ALARM
+            strip[:band, self._column(event.start_s) : self._column(event.end_s) + 1] = ALARM
+        if self._labels is not None and self._labels.any():
+            for run in _unbroken(self._labels == 1):
+                first, last = self._column(float(time_s[run.start])), self._column(float(time_s[run.stop - 1]))
+                strip[band : 2 * band, first : last + 1] = TRUTH
         return strip
 
     def _column(self, time_s: NDArray[np.float64] | float) -> "NDArray[np.int64] | int":

@@ -1,7 +1,8 @@
 """Set a model's threshold by a budget of false alarms, from normal footage alone."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,11 +18,11 @@ from maskedskipunet.detection.day import DayPart
 from maskedskipunet.detection.day_budget import set_thresholds
 from maskedskipunet.detection.drift import Block, Blocks, DriftReference
 from maskedskipunet.detection.events import EventRule
-from maskedskipunet.errors import CalibrationError, ConfigError, RunError
+from maskedskipunet.errors import CalibrationError, ConfigError, DiskSpaceError, RunError
 from maskedskipunet.files import require_writable, whole_file
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.model.storage import rewrite_input_format
-from maskedskipunet.progress import Progress, Silent
+from maskedskipunet.progress import Advance, Progress, Silent
 from maskedskipunet.runs import RunFolder, write_json
 from maskedskipunet.scoring.ignored import also_ignoring, in_percent
 from maskedskipunet.scoring.loading import load_scorer
@@ -31,6 +32,7 @@ from maskedskipunet.view.heatmap import dimmed, overlay
 from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.kept_scores import KEPT_NAME, FootageScores, KeptScores, model_key, video_key
 
 MOMENTS = 12
 APART_S = 30.0  # between moments of one video, and how much of it one names
@@ -76,7 +78,8 @@ class Moment:
 @dataclass(frozen=True)
 class CalibrateResult:
     """calibration: as it was written to `path`. earlier: where the one before it lies now, None where there was none.
-    moments: the highest, most striking first. excluded: names of what was left out.
+    moments: the highest, most striking first. excluded: names of what was left out. kept_path: of the scores, so that
+    another budget costs no scoring; None where they could not be kept.
     """
 
     calibration: Calibration
@@ -84,6 +87,7 @@ class CalibrateResult:
     earlier: Path | None
     moments: tuple[Moment, ...]
     excluded: tuple[str, ...]
+    kept_path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,8 @@ def calibrate(
     parts: of the day that get thresholds of their own where there is footage enough. starts: a strptime pattern of the
     videos' names, which tells the time of day that they start at; without one, the files themselves must.
     pictures: folder for the highest-scoring moments (default: `calibration/` in the run or model folder). ignore:
-    shapes that are not looked at from now on, besides the model's own, which `config.json` then says.
+    shapes that are not looked at from now on, besides the model's own, which `config.json` then says. Scores are kept
+    in `calibration_scores.npz` of the run, so that another budget on the same footage costs no scoring.
     Raises MaskedSkipUNetError, before anything is written, for what cannot be done.
     """
     progress = progress or Silent()
@@ -140,19 +145,10 @@ def calibrate(
     before = scorer.input_format
     sources = [source_of(video.path, before, on_bad_frame) for video in kept]
     scorer = replace(scorer, input_format=in_percent(also_ignoring(before, ignore, "ignore"), sources, "ignore"))
-    scored = []
-    with progress.stage("calibrating", sum(source.expected_frames() for source in sources)) as advance:
-        for video, source in zip(kept, sources, strict=True):
-            found, blocks, gathering = [], list[Block](), Blocks()
-            for frame in scorer.score(source.frames(), with_maps=True):
-                excluded = any(stretch.holds(video.name, frame.time_s) for stretch in stretches)
-                score = None if excluded else frame.score
-                if block := gathering.add(frame.time_s, score, frame.map):
-                    blocks.append(block)
-                found.append((frame.index, frame.time_s, np.nan if score is None else score))
-                advance(1)
-            index, time_s, scores = (np.array(column) for column in zip(*found, strict=True))
-            scored.append(_Scored(video.name, source, index, time_s, scores, tuple(blocks)))
+    home = folder.parent if folder.name == "model" else folder
+    settings = scorer.input_format.to_dict() | {"on_bad_frame": on_bad_frame}
+    kept_scores = KeptScores.read(home / KEPT_NAME, model_key(folder, settings))
+    scored = _score_footage(kept, sources, stretches, scorer, kept_scores, progress)
     normal = [
         NormalScores(video.name, video.time_s, video.scores, start_s)
         for video, start_s in zip(scored, starts_s, strict=True)
@@ -169,7 +165,9 @@ def calibrate(
     )
     if calibration.drift is None:
         progress.note("too little footage to tell later whether normal itself has changed: that takes two hours")
-    moments = _draw_moments(scored, scorer, pictures)
+    moments = _draw_moments(scored, scorer, pictures, kept_scores.drawn)
+    if (drawn := frozenset(str(moment.picture.resolve()) for moment in moments)) != kept_scores.drawn:
+        _keep(replace(kept_scores, drawn=drawn))
     earlier = keep_earlier(folder)
     if scorer.input_format != before:
         rewrite_input_format(folder, scorer.input_format)
@@ -177,7 +175,62 @@ def calibrate(
     if folder.name == "model":  # so that a network that goes on from this one can be held against the same
         videos_used = {video.name: str(video.path.resolve()) for video in kept}
         write_json(RunFolder(folder.parent).calibrated_on, {"videos": videos_used, "exclude": list(exclude)})
-    return CalibrateResult(calibration, folder / "calibration.json", earlier, moments, tuple(exclude))
+    kept_path = kept_scores.path if kept_scores.path.is_file() else None
+    return CalibrateResult(calibration, folder / "calibration.json", earlier, moments, tuple(exclude), kept_path)
+
+
+def _score_footage(
+    videos: Sequence[NamedVideo],
+    sources: Sequence[Source],
+    stretches: Sequence[Stretch],
+    scorer: Scorer,
+    kept: KeptScores,
+    progress: Progress,
+) -> list[_Scored]:
+    """Score videos, but for those whose scores are kept; all are kept then, those too of a calibration that fails."""
+    left_out = [[(each.start_s, each.end_s) for each in stretches if each.video == video.name] for video in videos]
+    keys = [video_key(video.path, spans) for video, spans in zip(videos, left_out, strict=True)]
+    new = [number for number, key in enumerate(keys) if key not in kept.videos]
+    if len(new) < len(keys):
+        progress.note(f"scores of {len(keys) - len(new)} of {len(keys)} videos are kept from an earlier calibration")
+    kept.forget_others_of(keys)
+    if new:
+        kept.drawn = frozenset()
+        try:
+            with progress.stage("calibrating", sum(sources[number].expected_frames() for number in new)) as advance:
+                for number in new:
+                    found = _score_normal(sources[number], left_out[number], scorer, advance)
+                    kept.videos[keys[number]] = found
+        finally:
+            _keep(kept)
+    all_found = [kept.videos[key] for key in keys]
+    return [
+        _Scored(video.name, source, found.index, found.time_s, found.scores, found.blocks)
+        for video, source, found in zip(videos, sources, all_found, strict=True)
+    ]
+
+
+def _keep(scores: KeptScores) -> None:
+    with suppress(DiskSpaceError, OSError):  # a saving, no result
+        scores.write()
+
+
+def _score_normal(
+    source: Source,
+    left_out: Sequence[tuple[float, float]],
+    scorer: Scorer,
+    advance: Advance,
+) -> FootageScores:
+    found, blocks, gathering = [], list[Block](), Blocks()
+    for frame in scorer.score(source.frames(), with_maps=True):
+        excluded = any(start_s <= frame.time_s <= end_s for start_s, end_s in left_out)
+        score = None if excluded else frame.score
+        if block := gathering.add(frame.time_s, score, frame.map):
+            blocks.append(block)
+        found.append((frame.index, frame.time_s, np.nan if score is None else score))
+        advance(1)
+    index, time_s, scores = (np.array(column) for column in zip(*found, strict=True))
+    return FootageScores(index, time_s, scores, tuple(blocks))
 
 
 def paced_rule(videos: Sequence[NormalScores]) -> EventRule:
@@ -229,8 +282,14 @@ def _warn_of_training_footage(folder: Path, videos: Sequence[NamedVideo], progre
             return
 
 
-def _draw_moments(scored: Sequence[_Scored], scorer: Scorer, folder: Path) -> tuple[Moment, ...]:
+def _draw_moments(
+    scored: Sequence[_Scored], scorer: Scorer, folder: Path, drawn: Collection[str]
+) -> tuple[Moment, ...]:
+    """drawn: pictures that were drawn of the same scores already."""
     chosen = highest_moments(scored, MOMENTS)
+    planned = {place: _moment(scored[place[0]], place[1], folder) for place in chosen}
+    if all(str(each.picture.resolve()) in drawn and each.picture.is_file() for each in planned.values()):
+        return tuple(planned.values())
     if folder.is_dir():
         for old in folder.glob("*@*-*.png"):
             old.unlink()
@@ -239,14 +298,18 @@ def _draw_moments(scored: Sequence[_Scored], scorer: Scorer, folder: Path) -> tu
         video = scored[number]
         places = sorted(at for other, at in chosen if other == number)
         for at, picture in _pictures(video.source, places, scorer):
-            time_s = float(video.time_s[at])
-            start, end = max(0, int(time_s - APART_S / 2)), int(time_s + APART_S / 2) + 1
-            name = f"{video.name}@{start}-{end}"
-            path = folder / f"{name.replace('/', '_')}.png"
-            with whole_file(path) as part:
+            moments[number, at] = planned[number, at]
+            with whole_file(planned[number, at].picture) as part:
                 Picture.fromarray(picture).save(part, format="PNG")
-            moments[number, at] = Moment(name, video.name, int(video.index[at]), time_s, float(video.scores[at]), path)
     return tuple(moments[place] for place in chosen if place in moments)
+
+
+def _moment(video: _Scored, at: int, folder: Path) -> Moment:
+    time_s = float(video.time_s[at])
+    start, end = max(0, int(time_s - APART_S / 2)), int(time_s + APART_S / 2) + 1
+    name = f"{video.name}@{start}-{end}"
+    path = folder / f"{name.replace('/', '_')}.png"
+    return Moment(name, video.name, int(video.index[at]), time_s, float(video.scores[at]), path)
 
 
 def _pictures(source: Source, places: Sequence[int], scorer: Scorer) -> Iterator[tuple[int, NDArray[np.uint8]]]:

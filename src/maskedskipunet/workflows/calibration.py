@@ -15,14 +15,14 @@ from maskedskipunet.scoring.loading import load_scorer
 
 
 def calibrate_on_holdback(model: Path, holdback: Clips, device: str, progress: Progress) -> None:
-    """Score the frames of held-back videos and write the model's `calibration.json` from them.
+    """Score the frames of held-back videos and write the model's `calibration.json` from them, without a threshold.
 
     model: a run or a model folder.
     """
     folder = model_folder(model)
     scorer = load_scorer(folder, device, calibrated=False)
     scores = {}
-    with progress.stage("calibrating", sum(len(video.frames) for video in holdback.videos)) as advance:
+    with progress.stage("scoring what was held back", sum(len(video.frames) for video in holdback.videos)) as advance:
         for video in holdback.videos:
             found = []
             for scored in scorer.score(stored_frames(video), ignored=video.ignored):

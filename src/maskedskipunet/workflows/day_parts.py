@@ -31,9 +31,10 @@ def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> lis
 
 def note_unknown_times(calibration: Calibration | None, paths: Sequence[Path], progress: Progress) -> None:
     """Say once which videos are held against the common threshold because their time of day is not known."""
-    if calibration is None or calibration.alarm is None or calibration.alarm.day is None:
+    day = None if calibration is None or calibration.alarm is None else calibration.alarm.day
+    if day is None or all(each.rule is None for each in day.parts):  # there is one threshold alone
         return
-    starts = calibration.alarm.day.starts
+    starts = day.starts
     unknown = [path.name for path in paths if start_of_day_s(path, starts) is None]
     if unknown:
         names = ", ".join(unknown[:3]) + (" …" if unknown[3:] else "")

@@ -16,7 +16,9 @@ from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.scene import SceneConfig, write_scene
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video import read_video
-from maskedskipunet.errors import advice_when_interrupted
+from maskedskipunet.detection.budget import Budget
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.errors import CalibrationError, advice_when_interrupted
 from maskedskipunet.evaluation.baseline import frame_differences
 from maskedskipunet.evaluation.frames import LabelledScores, auc_by_kind, micro_auc
 from maskedskipunet.files import require_writable, whole_file
@@ -25,11 +27,18 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, describe_environment, write_json
 from maskedskipunet.training.config import TrainConfig, TrainingConfig
 from maskedskipunet.view.comparison import film_strip
+from maskedskipunet.workflows.calibrate import calibrate
+from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
+from maskedskipunet.workflows.score import score as score_video
+from maskedskipunet.workflows.scoring import ScoredVideo
 from maskedskipunet.workflows.test import test
 from maskedskipunet.workflows.train import train
 
 LATENT_DIM = 32
 TRAINING = TrainingConfig(epochs=2, batch_size=4, schedule="cosine")  # many small steps: the most within a minute
+CALIBRATION_VIDEOS = 10  # of twelve seconds
+BUDGET = Budget(40, "hour")  # one in those two minutes: so little footage tells of no rarer one
 PICTURE_WIDTH_PX = 1280
 
 
@@ -38,7 +47,9 @@ class DemoResult:
     """What the demo found and where it lies.
 
     figures: as in `demo.json`. film: the comparison video to look at first. picture: a moment of each kind of
-    anomaly. Both are None where no videos were written.
+    anomaly. Both are None where no videos were written. calibration: with the threshold of alarms; None where the
+    footage gave none. alarm: what scoring one test video by itself gave, whose strongest event is shown; None where no
+    test video has an event.
     """
 
     figures: dict[str, Any]
@@ -46,15 +57,20 @@ class DemoResult:
     run: RunFolder
     film: Path | None
     picture: Path | None
+    calibration: Calibration | None = None
+    alarm: ScoreResult | None = None
 
 
 def demo(out: Path, *, seed: int = 0, with_videos: bool = True, progress: Progress | None = None) -> DemoResult:
     """Generate a scene for a seed, train on its normal part, test on the other, and compare with frame differencing.
 
+    Further normal footage sets a threshold, and one alarm is shown as `score` shows it.
+
     out: where footage/ and run/ are made; when it exists, the next free name (out-2, …) is taken. A demo that fails
     or is interrupted leaves nothing. Raises ConfigError for a seed that is none, or where nothing can be written.
     """
-    scene, start = SceneConfig(seed=seed), TrainConfig(seed=seed)  # both look at the seed
+    scene = SceneConfig(seed=seed, calibration_videos=CALIBRATION_VIDEOS)
+    start = TrainConfig(seed=seed)  # both look at the seed
     require_writable(out.parent)
     folder = _free(out)
     try:
@@ -68,7 +84,8 @@ def demo(out: Path, *, seed: int = 0, with_videos: bool = True, progress: Progre
 def _demo(folder: Path, scene: SceneConfig, start: TrainConfig, with_videos: bool, progress: Progress) -> DemoResult:
     began_s = time.perf_counter()
     footage = folder / "footage"
-    with progress.stage("drawing the scene", scene.train_videos + scene.test_videos, "videos") as advance:
+    videos = scene.train_videos + scene.calibration_videos + scene.test_videos
+    with progress.stage("drawing the scene", videos, "videos") as advance:
         truth = write_scene(footage, scene, advance)
     data = DataConfig(path=footage, height_px=scene.height_px, width_px=scene.width_px, cache=folder / "cache")
     config = replace(
@@ -80,14 +97,17 @@ def _demo(folder: Path, scene: SceneConfig, start: TrainConfig, with_videos: boo
         name="run",
     )
     run = train(config, progress)
+    calibration = _calibrated(run, truth.calibration, progress)
     tested = test(run.path, data, run.path, with_videos=with_videos, progress=progress)
     scored = [video.labelled for video in tested.videos]
     differences = [_frame_differences(video, footage / "test", data) for video in scored]
+    alarm = _shown_alarm(tested.videos, folder, run, with_videos, progress)
     figures = {
         "auc": micro_auc(scored),
         "auc_frame_difference": micro_auc(differences),
         "auc_by_kind": auc_by_kind(scored, truth.kinds),
         "auc_by_kind_frame_difference": auc_by_kind(differences, truth.kinds),
+        **({"alarms": tested.metrics["alarms"]} if "alarms" in tested.metrics else {}),
         "seconds": round(time.perf_counter() - began_s, 1),
         "seed": start.seed,
         "environment": describe_environment(),
@@ -99,7 +119,40 @@ def _demo(folder: Path, scene: SceneConfig, start: TrainConfig, with_videos: boo
         film = run.videos / f"{next(iter(moments.values()))[0]}.mp4"
         picture = folder / "demo.png"
         _write_picture(picture, run, moments)
-    return DemoResult(figures, folder, run, film, picture)
+    return DemoResult(figures, folder, run, film, picture, calibration, alarm)
+
+
+def _calibrated(run: RunFolder, normal: Sequence[Path], progress: Progress) -> Calibration | None:
+    """Set the run's threshold by normal footage that was not trained on; None where there is too little of it."""
+    if not normal:
+        return None
+    videos = [NamedVideo(path.stem, path) for path in normal]
+    try:
+        return calibrate(run.path, videos, BUDGET, progress=_StagesAlone(progress)).calibration
+    except CalibrationError as error:
+        progress.note(f"no threshold, and so no alarm: {error}")
+        return None
+
+
+def _shown_alarm(
+    tested: Sequence[ScoredVideo], folder: Path, run: RunFolder, with_videos: bool, progress: Progress
+) -> ScoreResult | None:
+    """Score the test video with the strongest event by itself, as a person would, into `alarm/`."""
+    events = [(each.top_score, video.name) for video in tested for each in video.events or ()]
+    if not events:
+        return None
+    video = folder / "footage" / "test" / f"{max(events)[1]}.mp4"
+    return score_video(video, run.path, folder / "alarm", ScoreOptions(with_video=with_videos), progress=progress)
+
+
+class _StagesAlone:
+    """A listener that is told of no notes: a demo is too short for drift, and need not say so."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.stage = progress.stage
+
+    def note(self, message: str) -> None:
+        return None
 
 
 def best_moments(videos: Sequence[LabelledScores], kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, int]]:

@@ -28,6 +28,7 @@ from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.workflows.calibrate import calibrate
 from maskedskipunet.workflows.fine_tuning import fine_tuned
 from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.other_alarms import OtherAlarms, other_alarms
 
 FORMAT_VERSION = 1
 By = Literal["calibrate", "train"]
@@ -39,7 +40,8 @@ class Effect:
     """What becomes of an event that was answered. Scores: how high its clip is for as long as an alarm has to last, so
     that at a threshold from there on it is none; by the model before and after.
 
-    after_score, alarms_after: None where nothing was trained yet.
+    top_score: the highest, that the event was told with. after_score, alarms_after: None where nothing was trained
+    yet.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Effect:
     alarms_before: bool
     after_score: float | None
     alarms_after: bool | None
+    top_score: float
 
     @property
     def is_lost(self) -> bool:
@@ -63,7 +66,7 @@ class FeedbackResult:
 
     before, after: its alarms (after: None where nothing was trained yet). effects: of all answered events that have a
     clip; without_clip: ids of the others. earlier: where the calibration before it lies. carried_over: whether the
-    thresholds are those of the network before.
+    thresholds are those of the network before. others: alarms that nobody has answered, where a threshold is raised.
     """
 
     model: Path | None
@@ -73,6 +76,7 @@ class FeedbackResult:
     without_clip: tuple[str, ...]
     earlier: Path | None = None
     carried_over: bool = False
+    others: OtherAlarms | None = None
 
     @property
     def lost(self) -> tuple[Effect, ...]:
@@ -131,6 +135,9 @@ def feed_back_normal(
         }
         if by == "calibrate":
             result = _raise_threshold(answered, before, calibration)
+            ids = {recorded.event.id for recorded in answered.marked}
+            others = other_alarms(records.events(), ids, calibration, result.after or calibration)
+            result = replace(result, others=others)
             if dry_run:
                 return result
             if result.lost and not force:
@@ -230,14 +237,21 @@ class _Answered:
             event_id = recorded.event.id
             later = None if after is None else after.get(event_id)
             again = None if later is None else replace(later, starts_s=scores.starts_s)
+            before_score, alarms_before = _judged(scores, calibration)
+            after_score, alarms_after = None, None
+            if again is not None and renewed is not None:
+                after_score, alarms_after = _judged(again, renewed)
             effects.append(
                 Effect(
                     event_id,
                     recorded.camera,
                     str(recorded.answer),
                     event_id in marked,
-                    *_judged(scores, calibration),
-                    *(_judged(again, renewed) if again is not None and renewed is not None else (None, None)),
+                    before_score,
+                    alarms_before,
+                    after_score,
+                    alarms_after,
+                    recorded.event.top_score,
                 )
             )
         return tuple(effects)
@@ -421,6 +435,7 @@ def figures(result: FeedbackResult) -> dict[str, Any]:
         "events": [asdict(effect) for effect in result.effects],
         "without_clip": list(result.without_clip),
         "lost": [effect.id for effect in result.lost],
+        "others": None if result.others is None else asdict(result.others),
     }
 
 

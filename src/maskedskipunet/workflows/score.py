@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maskedskipunet.data.frames import Frame, OnBadFrame
+from maskedskipunet.data.label_files import Labels
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.calibration import Calibration
@@ -20,9 +21,12 @@ from maskedskipunet.scoring.loading import input_format_of, load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.day_parts import note_unknown_times
+from maskedskipunet.workflows.event_pictures import picture_names, remove_event_pictures, write_event_pictures
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import note_other_rates, source_of
+from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.gathering import RemoteVideo
+from maskedskipunet.workflows.own_labels import own_labels
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.remote import fetched, require_seconds
 from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, VideoScoring, write_scores
@@ -34,7 +38,7 @@ class ScoreResult:
 
     video_path: None where none was asked for. effect: of reduced precision, None in float32. calibration: of the
     model, None where it has none. events_paths: `events.json` and `events.csv`, where the model has a threshold;
-    annotated_path: then the second video, where one was asked for.
+    annotated_path: then the second video, where one was asked for. event_pictures: of each event, or None.
     """
 
     scored: ScoredVideo
@@ -45,10 +49,11 @@ class ScoreResult:
     calibration: Calibration | None = None
     events_paths: tuple[Path, ...] = ()
     annotated_path: Path | None = None
+    event_pictures: tuple[Path | None, ...] = ()
 
     @property
     def paths(self) -> list[Path]:
-        """Everything that was written."""
+        """Everything that was written, but for the pictures of events."""
         videos = (path for path in (self.video_path, self.annotated_path) if path is not None)
         return [self.scores_path, self.plot_path, *self.events_paths, *videos]
 
@@ -111,12 +116,14 @@ def score(
     scorer = options.load_scorer(model)
     item = dataset.train[0]
     source = source_of(item.path, scorer.input_format, options.on_bad_frame)
+    labels = own_labels(source, progress)
     effect = None if options.precision == "float32" else precision_effect(model, scorer, source)
     note_unknown_times(scorer.calibration, [source.path], progress)
     note_other_rates([source], scorer.input_format, progress)
-    job = ScoreJob(name=item.name, source=source, out=out, with_video=options.with_video, scorer=scorer)
-    with progress.stage(job.title, job.steps) as advance:
-        ((_, found),) = run_jobs([job], scorer, with_maps=job.with_maps, advance=advance)
+    job = ScoreJob(name=item.name, source=source, out=out, with_video=options.with_video, scorer=scorer, labels=labels)
+    with progress.stage(job.title, job.frames) as advance:
+        in_frames = FrameProgress(advance, frames=job.frames, steps=job.steps)
+        ((_, found),) = run_jobs([job], scorer, with_maps=job.with_maps, advance=in_frames)
     if isinstance(found, DataError):
         raise found
     return replace(found, effect=effect)
@@ -124,22 +131,28 @@ def score(
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreJob:
-    """One video, and what is to be written of it where."""
+    """One video, and what is to be written of it where. labels: one a frame of the source, where there are any."""
 
     name: str
     source: Source
     out: Path
     with_video: bool
     scorer: Scorer
+    labels: Labels | None = None
 
     @property
     def title(self) -> str:
         return "scoring and drawing" if self.with_video else "scoring"
 
     @property
+    def frames(self) -> int:
+        """Frames to look at. Raises DataError for what is no footage."""
+        return self.source.expected_frames()
+
+    @property
     def steps(self) -> int:
-        """Frames to score and to draw. Raises DataError for what is no footage."""
-        expected = self.source.expected_frames()
+        """The same, each counted as often as it is scored and drawn."""
+        expected = self.frames
         if not self.with_video:
             return expected
         return 2 * expected + (self.source.probe().frame_count if self._has_threshold else 0)
@@ -155,7 +168,7 @@ class ScoreJob:
 
     def begin(self, advance: Advance) -> VideoScoring:
         """Make what takes in the scores of its frames."""
-        return VideoScoring(self.name, self.source, self.scorer, self._outputs, advance=advance)
+        return VideoScoring(self.name, self.source, self.scorer, self._outputs, labels=self.labels, advance=advance)
 
     @property
     def _outputs(self) -> VideoOutputs:
@@ -178,8 +191,12 @@ class ScoreJob:
         events_paths: tuple[Path, ...] = ()
         for stale in EVENT_FILES:  # of another threshold than these scores
             (self.out / stale).unlink(missing_ok=True)
+        remove_event_pictures(self.out)
+        pictures: tuple[Path | None, ...] = ()
         if scored.events is not None and scored.rule is not None:
-            events_paths = write_events(self.out, scored.events, scored.rule, scored.drift)
+            pictures = write_event_pictures(self.out, self.source, scored)
+            names = picture_names(pictures, scored.events)
+            events_paths = write_events(self.out, scored.events, scored.rule, scored.drift, pictures=names)
         return ScoreResult(
             scored,
             self.out / "scores.parquet",
@@ -188,6 +205,7 @@ class ScoreJob:
             calibration=self.scorer.calibration,
             events_paths=events_paths,
             annotated_path=self._outputs.annotated,
+            event_pictures=pictures,
         )
 
 

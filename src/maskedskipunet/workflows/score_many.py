@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from maskedskipunet import __version__
+from maskedskipunet.cues.cue_model import CUES_NAME
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.downloads import Download, opened_download
-from maskedskipunet.data.images import image_files
 from maskedskipunet.data.sampling import require_rate
+from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.errors import (
     ConfigError,
@@ -28,8 +29,12 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.day_parts import note_unknown_times
+from maskedskipunet.workflows.events import scored_hours, write_joint_events
 from maskedskipunet.workflows.footage import note_other_rates, source_of
+from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+from maskedskipunet.workflows.kept_scores import footage_identity
+from maskedskipunet.workflows.own_labels import labels_path, own_labels
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreOptions, ScoreResult, run_jobs
 
@@ -40,7 +45,8 @@ FINISHED_NAME = "finished.json"  # written last into a video's folder: all else 
 class DoneVideo:
     """What is kept of a scored video in memory.
 
-    highest: score. events: how many, None without a threshold. drift: where normal itself changed.
+    highest: score. events: how many, None without a threshold. drift: where normal itself changed. scored_h: hours of
+    frames that have a score.
     """
 
     name: str
@@ -50,6 +56,7 @@ class DoneVideo:
     highest: float
     events: int | None
     drift: tuple[DriftChange, ...]
+    scored_h: float = 0.0
 
     @classmethod
     def of(cls, result: ScoreResult) -> "DoneVideo":
@@ -62,18 +69,22 @@ class DoneVideo:
             float(np.nanmax(scored.scores)),
             None if scored.events is None else len(scored.events),
             scored.drift,
+            scored_hours(scored),
         )
 
 
 @dataclass(frozen=True)
 class ManyScores:
     """What became of each video. done: those scored now. before: names of those that were finished already.
-    failed: names and faults of those that could not be scored.
+    failed: names and faults of those that could not be scored. events_path: `events.csv` with the events of all
+    that are scored, now or before; None where the model has no threshold. calibration: of the model.
     """
 
     done: tuple[DoneVideo, ...]
     before: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
+    events_path: Path | None = None
+    calibration: Calibration | None = None
 
 
 Settings = dict[str, Any]  # what a video's results depend on; stands in FINISHED_NAME
@@ -121,7 +132,11 @@ def score_many(
         archive.score_local(local)
         for video in remote:
             archive.score_remote(video)
-    return archive.result([video.name for video in videos])
+    order = [video.name for video in videos]
+    result = archive.result(order)
+    scored = {*archive.done, *archive.before}
+    events_path = write_joint_events(out, [name for name in order if name in scored])
+    return replace(result, events_path=events_path, calibration=scorer.calibration)
 
 
 @dataclass(kw_only=True)
@@ -148,7 +163,9 @@ class _Archive:
         jobs: list[tuple[ScoreJob, Settings]] = []
         for video in videos:
             try:
-                settings = self.settings | {"video": _identity(video.path)}
+                settings = self.settings | {"video": footage_identity(video.path)}
+                if (labels := labels_path(video.path)) is not None:
+                    settings["labels"] = footage_identity(labels)
                 if not self._is_finished(video.name, settings):
                     jobs.append((self._job(video.name, video.path), settings))
             except (DataError, ConfigError) as error:
@@ -199,6 +216,7 @@ class _Archive:
             out=self.out / name,
             with_video=self.options.with_video,
             scorer=self.scorer,
+            labels=own_labels(source, self.progress),
         )
 
     def _score(self, jobs: Sequence[tuple[ScoreJob, Settings]], address: CameraAddress | None = None) -> None:
@@ -208,13 +226,14 @@ class _Archive:
         note_other_rates([job.source for job, _ in jobs], self.scorer.input_format, self.progress)
         settings = {job.name: its for job, its in jobs}
         with_maps = any(job.with_maps for job, _ in jobs)
-        with self.progress.stage(jobs[0][0].title, sum(job.steps for job, _ in jobs)) as advance:
+        frames, steps = sum(job.frames for job, _ in jobs), sum(job.steps for job, _ in jobs)
+        with self.progress.stage(jobs[0][0].title, frames) as advance:
             for job, found in run_jobs(
                 _unmarked(job for job, _ in jobs),
                 self.scorer,
                 together=self.options.together,
                 with_maps=with_maps,
-                advance=advance,
+                advance=FrameProgress(advance, frames=frames, steps=steps),
             ):
                 if isinstance(found, ScoreResult):
                     write_json(job.out / FINISHED_NAME, settings[job.name])
@@ -223,8 +242,7 @@ class _Archive:
                     self._fail(job.name, found if address is None else of_address(found, address))
 
     def _fail(self, name: str, error: MaskedSkipUNetError) -> None:
-        self.failed[name] = str(error)
-        self.progress.note(str(error))
+        self.failed[name] = str(error)  # told once, with the results
 
 
 def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:
@@ -250,21 +268,7 @@ def fingerprint(model: Path) -> str:
     return total.hexdigest()
 
 
-_MODEL_FILES = frozenset({"config.json", "model.safetensors", "calibration.json"})
-
-
-def _identity(path: Path) -> dict[str, int]:
-    """What changes when a video does, without reading it."""
-    files = image_files(path) if path.is_dir() else [path]
-    try:
-        stats = [file.stat() for file in files]
-    except OSError as error:
-        raise DataError(f"cannot read it ({error.strerror})", str(path), "Check the right to read it") from error
-    return {
-        "files": len(stats),
-        "bytes": sum(stat.st_size for stat in stats),
-        "changed_ns": max((stat.st_mtime_ns for stat in stats), default=0),
-    }
+_MODEL_FILES = frozenset({"config.json", "model.safetensors", CUES_NAME, "calibration.json"})
 
 
 def _finished(folder: Path) -> Any:

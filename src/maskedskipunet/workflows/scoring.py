@@ -353,6 +353,7 @@ def _annotate(
         threshold=result.threshold,
         box_level=box_level,
         events=result.events,
+        labels=result.labels,
     )
     every = replace(source, fps=None, stride=1)
 

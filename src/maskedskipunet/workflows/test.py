@@ -27,6 +27,7 @@ from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.footage import note_other_rates, test_videos
+from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, score_video, write_scores
 
@@ -78,8 +79,9 @@ def test(
     note_other_rates([video.source for video in found], scorer.input_format, progress)
     if with_maps:
         _require_room_for_maps(folder, expected, scorer.input_format, progress)
-    stage = ("testing and drawing", 2 * expected) if with_videos else ("testing", expected)
-    with new_maps(folder) as maps, progress.stage(*stage) as advance:
+    title = "testing and drawing" if with_videos else "testing"
+    with new_maps(folder) as maps, progress.stage(title, expected) as advance:
+        in_frames = FrameProgress(advance, frames=expected, steps=expected * (2 if with_videos else 1))
         for video in found:
             scored.append(
                 score_video(
@@ -91,7 +93,7 @@ def test(
                         maps=maps / f"{video.item.name}.parquet" if with_maps else None,
                     ),
                     labels=video.labels,
-                    advance=advance,
+                    advance=in_frames,
                 )
             )
         metrics = {

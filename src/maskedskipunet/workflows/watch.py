@@ -46,7 +46,7 @@ class WatchPlan:
 
     fps: the rate that frames are taken at; None where the model does not say which it was trained at. threshold: of
     alarms, and the budget that it keeps, in words; None where the model has none, and gives scores alone. left: what
-    a watch that was killed had left half done, a line each.
+    a watch that was killed had left half done, a line each. normal_frames: how many the model was calibrated on.
     """
 
     cameras: Sequence[str]
@@ -57,6 +57,7 @@ class WatchPlan:
     budget: str = ""
     records: Path | None = None
     left: Sequence[str] = ()
+    normal_frames: int | None = None
 
     def told(self) -> str:
         taken = (
@@ -132,6 +133,7 @@ def watch_cameras(
     finders: dict[str, CameraAlarms] = {}
     if calibration is not None and calibration.alarm is not None and criteria is not None:
         plan = replace(plan, threshold=criteria.rule.threshold, budget=str(calibration.alarm.budget))
+        plan = replace(plan, normal_frames=calibration.frames)
         finders = {
             name: CameraAlarms(name, str(address), criteria, speed=_speed(address, speed))
             for name, address in cameras.items()
@@ -202,7 +204,7 @@ def _heed(changed: Changed, finders: Mapping[str, CameraAlarms]) -> ModelChange:
     told = (
         f"the model was calibrated again: alarms from {threshold:.5f} on, for {setting.budget} (before, {before:.5f})"
     )
-    return ModelChange(threshold, True, time.time(), told)
+    return ModelChange(threshold, True, time.time(), told, calibration.frames)
 
 
 def _speed(address: CameraAddress, speed: float) -> float:

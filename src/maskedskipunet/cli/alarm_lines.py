@@ -1,0 +1,59 @@
+"""What `watch` says of an alarm: when it began, how rare its score is, and where its clip and picture lie."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskedskipunet.cli import console
+from maskedskipunet.monitor.news import Alarm
+from maskedskipunet.view.reasons import describe_reason
+
+
+@dataclass
+class AlarmLines:
+    """Describes alarms in lines.
+
+    films: names of the cameras that are files: their alarms are told by the film's own time, as nobody was there when
+    it was recorded. records: folder that clips and pictures are kept in, None where nothing is kept. normal_frames:
+    how many the model was calibrated on, None where that is not known.
+    """
+
+    films: frozenset[str] = frozenset()
+    records: Path | None = None
+    normal_frames: int | None = None
+
+    def describe(self, alarm: Alarm) -> str:
+        """A line for the begin and the end of an alarm; none for what comes between."""
+        event, when = alarm.update.event, self._when(alarm)
+        if alarm.update.phase == "new":
+            event_id = event.id[: console.SHOWN_OF_ID]
+            rare = self._rarity(event.normal_share)
+            why = "" if event.reason is None else f"; {describe_reason(event.reason)}"
+            return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}{why}; event {event_id}"
+        if alarm.update.phase == "end":
+            length_s = event.end_s - event.start_s
+            lasted = f"over, {length_s:.1f} s from {when} on, highest score {event.top_score:.5f}"
+            return f"{alarm.camera}: {lasted}{self._files(alarm)}"
+        return ""
+
+    def _when(self, alarm: Alarm) -> str:
+        if alarm.camera in self.films:
+            return f"{console.clock(alarm.update.event.start_s)} of the film"
+        return time.strftime("%H:%M:%S", time.localtime(alarm.began_unix_s))
+
+    def _rarity(self, share: float | None) -> str:
+        from maskedskipunet.detection.calibration import told_rarity, told_share
+
+        if share is None:
+            return ""
+        frames = self.normal_frames
+        return f", reached by {told_share(share) if frames is None else told_rarity(share, frames)}"
+
+    def _files(self, alarm: Alarm) -> str:
+        from maskedskipunet.records.folder import RecordsFolder
+
+        if self.records is None:
+            return ""
+        folder, event_id = RecordsFolder(self.records), alarm.update.event.id
+        clip, picture = (at(event_id, alarm.began_unix_s) for at in (folder.clip, folder.picture))
+        return f"; clip {clip}, picture {picture}"

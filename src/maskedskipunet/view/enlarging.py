@@ -1,0 +1,34 @@
+"""Small pictures made large enough to see something in."""
+
+import numpy as np
+from PIL import Image as Picture
+
+from maskedskipunet.data.frames import Image
+from maskedskipunet.detection.boxes import Box
+
+READABLE_PX = 360  # of height; what is lower is enlarged as long as it stays below
+LARGEST_SCALE = 16
+
+
+def readable_scale(height_px: int) -> int:
+    """By which whole number pictures of a height are enlarged to be shown.
+
+    >>> readable_scale(64), readable_scale(240), readable_scale(1080)
+    (5, 1, 1)
+    """
+    return min(max(1, READABLE_PX // height_px), LARGEST_SCALE)
+
+
+def enlarged(image: Image, scale: int) -> Image:
+    """A picture, uint8 (H, W, 3), at a whole multiple of its size; the same one at scale 1."""
+    if scale == 1:
+        return image
+    height_px, width_px = image.shape[:2]
+    size = (scale * width_px, scale * height_px)
+    return np.asarray(Picture.fromarray(image).resize(size, Picture.Resampling.BICUBIC))
+
+
+def enlarged_box(box: Box, scale: int) -> Box:
+    """Where a box lies in the enlarged picture."""
+    x, y, width, height = box
+    return scale * x, scale * y, scale * width, scale * height
