@@ -18,11 +18,20 @@ def test_a_surprise_is_how_rare_a_value_is_among_normal_ones() -> None:
         np.testing.assert_allclose(tails.surprise(reached), -log10(share), atol=0.01)
 
 
-def test_beyond_what_was_seen_the_tail_goes_on_as_it_fell() -> None:
+def test_beyond_the_last_knot_the_tail_goes_on_as_it_fell() -> None:
     # An exponential's tail is known: the share above x is exp(-x / scale).
-    found = Tails.fit(NORMAL, shrink=0.0).surprise(np.array([15.0, 30.0, 75.0], np.float32))
+    found = Tails.fit(NORMAL, shrink=0.0).surprise(np.array([9.0, 18.0, 45.0], np.float32))
 
-    np.testing.assert_allclose(found, 15 / np.log(10), rtol=0.1)
+    np.testing.assert_allclose(found, 9 / np.log(10), rtol=0.1)
+
+
+def test_what_is_rarer_than_all_that_was_seen_is_drawn_in() -> None:
+    value = np.array([15.0, 30.0, 75.0], np.float32)
+    few, many = (Tails.fit(NORMAL, shrink=0.0, alike=alike).surprise(value) for alike in (100, 1))
+
+    assert (few < many).all()
+    assert (many < 15 / np.log(10)).all()
+    assert (few > log10(len(NORMAL) / 100)).all()
 
 
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=2, max_size=20))
@@ -68,6 +77,7 @@ def test_tails_are_kept_and_read_again_bit_for_bit() -> None:
 
     assert (again.knots == tails.knots).all()
     assert (again.scale == tails.scale).all()
+    assert again.known == pytest.approx(tails.known)
 
 
 @pytest.mark.parametrize("damage", ["nan", "negative", "short"])

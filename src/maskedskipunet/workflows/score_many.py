@@ -260,7 +260,7 @@ def fingerprint(model: Path) -> str:
     return total.hexdigest()
 
 
-_MODEL_FILES = frozenset({"config.json", "model.safetensors", "calibration.json"})
+_MODEL_FILES = frozenset({"config.json", "model.safetensors", "cues.safetensors", "calibration.json"})
 
 
 def _identity(path: Path) -> dict[str, int]:
