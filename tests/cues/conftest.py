@@ -69,7 +69,9 @@ def learned(normal: list[NormalVideo], grid: PlaceGrid) -> CueModel:
 def as_sized() -> Callable[..., list[SizedFrame]]:
     """Makes of pixels what cues are given."""
 
-    def sized(frames: Pixels, *, bad: tuple[int, ...] = (), ignored: NDArray[np.bool_] | None = None) -> list[SizedFrame]:
+    def sized(
+        frames: Pixels, *, bad: tuple[int, ...] = (), ignored: NDArray[np.bool_] | None = None
+    ) -> list[SizedFrame]:
         found = []
         for number, pixels in enumerate(frames):
             frame = Frame(number, number / 10, None)

@@ -233,9 +233,7 @@ _damaged: dict = {}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def damaged(
-    stored: Path, tmp_path_factory: pytest.TempPathFactory, make_street: Street, as_sized: AsSized
-) -> None:
+def damaged(stored: Path, tmp_path_factory: pytest.TempPathFactory, make_street: Street, as_sized: AsSized) -> None:
     """What properties damage: hypothesis runs a test many times, and takes no fixtures of one call."""
     content, frames = (stored / CUES_NAME).read_bytes(), as_sized(make_street(3))
     _damaged.update(folder=tmp_path_factory.mktemp("damaged"), content=content, frames=frames)

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -143,7 +144,7 @@ def test_both_halves_hold_all_frames_once_and_cover_all_of_the_time(lengths: lis
     parts = sorted((part.name, float(part.time_s[0]), len(part.frames)) for half in halves for part in half)
     assert sum(count for _, _, count in parts) == sum(lengths)
     assert abs(len(halves[0]) - len(halves[1])) <= 1
-    for (name, start_s, count), (other, next_s, _) in zip(parts, parts[1:], strict=False):
+    for (name, start_s, count), (other, next_s, _) in pairwise(parts):
         assert name != other or next_s == pytest.approx(start_s + count / 10)
 
 

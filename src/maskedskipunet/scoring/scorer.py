@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.cues.cue import Cue, CueRun, CueScore, Fuse, keep_network_score, take_first_cue
+from maskedskipunet.cues.fusion import HIGHEST
 from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
@@ -97,6 +98,11 @@ class Scorer:
     def late_frames(self) -> int:
         """How many sampled frames after a frame its score waits for."""
         return max(self.geometry.half_span, *(cue.late_frames for cue in self.cues), 0)
+
+    @property
+    def highest(self) -> float:
+        """What its score maps reach at most: 1 for a network's errors, more for the surprises of several cues."""
+        return HIGHEST if self.cues else 1.0
 
     @property
     def wants_images(self) -> bool:
