@@ -191,7 +191,8 @@ class Scorer:
         if not self.cues:
             return found
         fuse = self.fuse or (take_first_cue if self.backend is None else keep_network_score)
-        return [came.window.judged(came, scores, fuse) for came, scores in zip(arrivals, found, strict=True)]
+        found = [came.window.judged(came, scores, fuse) for came, scores in zip(arrivals, found, strict=True)]
+        return found if with_maps else [[replace(score, map=None) for score in scores] for scores in found]
 
     def warm_up(self) -> None:
         """Find the fastest form of the network's parts before frames come, for it takes seconds."""
