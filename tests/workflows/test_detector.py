@@ -20,8 +20,8 @@ from maskedskipunet.detection.alarm_finder import AlarmCriteria
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import ConfigError, DataError, FrameError, MaskedSkipUNetError, ShapeError, WeightsError
 from maskedskipunet.runs import RunFolder
+from maskedskipunet.view.reasons import plain_event
 from maskedskipunet.workflows.detector import Detector, load_detector
-from maskedskipunet.workflows.events import plain_event
 from maskedskipunet.workflows.score import score
 
 DOCS = Path(__file__).parents[2] / "docs" / "python.md"

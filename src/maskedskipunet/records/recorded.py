@@ -48,7 +48,7 @@ class RecordedEvent:
     def write(self, path: Path) -> None:
         """Write the event as JSON. Raises DiskSpaceError when there is no room."""
         told = {"format": FORMAT_VERSION} | {field.name: getattr(self, field.name) for field in fields(self)}
-        told["event"] = asdict(self.event)
+        told["event"] = _values(self.event)
         with whole_file(path) as part:
             part.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -92,7 +92,7 @@ class RecordedEvent:
 
     def message(self) -> dict[str, Any]:
         """What a receiver is told of the event; docs/records.md explains each key."""
-        event = asdict(self.event)
+        event = _values(self.event)
         return {
             "key": message_key(self.event.id, self.phase, self.sequence),
             "id": event.pop("id"),
@@ -109,6 +109,11 @@ class RecordedEvent:
 def message_key(event_id: str, phase: str, sequence: int) -> str:
     """What a repeated delivery is recognised by: the same in every try."""
     return f"{event_id}:{phase}:{sequence}"
+
+
+def _values(event: Event) -> dict[str, Any]:
+    """What is recorded of an event: all but its reason."""
+    return {name: value for name, value in asdict(event).items() if name != "reason"}
 
 
 def plain_event(event: Event) -> Event:

@@ -363,7 +363,7 @@ class Records:
 
 def recorded_event(row: EventRow) -> RecordedEvent:
     """The row as a value."""
-    told: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__}
+    told: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__ if name != "reason"}
     event = Event(**told)
     answer: Any = row.answer
     phase: Any = row.phase
@@ -403,7 +403,9 @@ def _new_row(session: Session, event: Event, camera: str, began_unix_s: float) -
 
 
 def _take(row: EventRow, event: Event) -> None:
-    recorded_columns = {name: getattr(event, name) for name in Event.__dataclass_fields__ if name != "id"}
+    recorded_columns = {
+        name: getattr(event, name) for name in Event.__dataclass_fields__ if name not in ("id", "reason")
+    }
     for name, value in recorded_columns.items():
         setattr(row, name, [list(box) for box in value] if name == "boxes" else value)
 

@@ -1,7 +1,10 @@
 """Why an event was raised, in words."""
 
+from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
+from maskedskipunet.detection.events import Event
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, CueReading, Moment
 
@@ -44,3 +47,12 @@ def describe_moment(moment: Moment) -> str:
     'monday at 1:03:21'
     """
     return f"{moment.video} at {timedelta(seconds=int(moment.time_s))}"
+
+
+def plain_event(event: Event) -> dict[str, Any]:
+    """An event as plain values; its reason with the sentence that tells it, where it has one."""
+    values = asdict(event)
+    if event.reason is None:
+        del values["reason"]
+        return values
+    return values | {"reason": {"sentence": describe_reason(event.reason), **event.reason.to_dict()}}

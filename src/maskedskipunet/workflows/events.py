@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import Event, EventRule
 from maskedskipunet.runs import write_csv, write_json
-from maskedskipunet.view.reasons import describe_reason
+from maskedskipunet.view.reasons import describe_reason, plain_event
 
 FORMAT_VERSION = 1
 EVENT_FILES = ("events.json", "events.csv")
@@ -39,12 +38,3 @@ def write_events(
         rows.append([values[name] for name in names])
     write_csv(as_csv, names, rows)
     return as_json, as_csv
-
-
-def plain_event(event: Event) -> dict[str, Any]:
-    """An event as plain values; its reason with the sentence that tells it, where it has one."""
-    values = asdict(event)
-    if event.reason is None:
-        del values["reason"]
-        return values
-    return values | {"reason": {"sentence": describe_reason(event.reason), **event.reason.to_dict()}}
