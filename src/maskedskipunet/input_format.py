@@ -69,5 +69,7 @@ class InputFormat:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "InputFormat":
         """The inverse of to_dict. Raises TypeError or ConfigError for anything else."""
+        if not isinstance(values, Mapping):
+            raise TypeError(f"{values!r:.40} in place of settings")
         ignore = values.get("ignore", [])
         return cls(**{**values, "ignore": tuple(ignore) if isinstance(ignore, list) else ignore})

@@ -117,11 +117,21 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that `train` made; tests leave it as it is."""
-    runs = tmp_path_factory.mktemp("trained")
-    cache = tmp_path_factory.mktemp("frames")
-    answer = call_main("train", "--data", footage, "--data.cache", cache, "--runs", runs, "--name", "small", *SMALL)
+    return trained(footage, tmp_path_factory)
+
+
+def trained(footage: Path, tmp_path_factory: pytest.TempPathFactory, *more: object) -> Path:
+    runs, cache = (tmp_path_factory.mktemp(name) for name in ("trained", "frames"))
+    named = ("--data", footage, "--data.cache", cache, "--runs", runs, "--name", "small")
+    answer = call_main("train", *named, *SMALL, *more)
     assert answer.code == 0, answer.err
     return runs / "small"
+
+
+@pytest.fixture(scope="session")
+def network_run(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the network alone, whose scores are its own; tests leave it as it is."""
+    return trained(footage, tmp_path_factory, "--cues", "reconstruction")
 
 
 @pytest.fixture

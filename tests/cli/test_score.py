@@ -116,8 +116,8 @@ def noise(path, frames, *, corner=1.0):
     return path
 
 
-def test_where_normal_itself_has_changed_one_line_says_so_and_the_file_of_events(cli, run, place):
-    model = shutil.copytree(run, place / "small")
+def test_where_normal_itself_has_changed_one_line_says_so_and_the_file_of_events(cli, network_run, place):
+    model = shutil.copytree(network_run, place / "small")
     noise(place / "normal.mp4", 540)
     noise(place / "same.mp4", 90)
     noise(place / "changed.mp4", 90, corner=0.2)

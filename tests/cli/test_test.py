@@ -11,9 +11,9 @@ PUBLISHED = Path(__file__).parents[1] / "golden" / "reference_checkpoint_latent8
 
 
 @pytest.fixture
-def own_run(run, tmp_path):
+def own_run(network_run, tmp_path):
     """A copy of the run, to write results into."""
-    return Path(shutil.copytree(run, tmp_path / "own run"))
+    return Path(shutil.copytree(network_run, tmp_path / "own run"))
 
 
 def test_the_figures_are_those_of_the_scores_and_stand_in_table_json_and_metrics(cli, own_run, place):

@@ -169,11 +169,11 @@ def disturbed(tmp_path_factory):
 
 
 @pytest.fixture
-def alarmed(run, place, cli, disturbed):
+def alarmed(network_run, place, cli, disturbed):
     """A run with a threshold that the quiet reaches."""
     import pyarrow.parquet as pq
 
-    model = shutil.copytree(run, place / "alarmed")
+    model = shutil.copytree(network_run, place / "alarmed")
     assert cli("score", disturbed, "--model", model, "--out", "usual").code == 0
     scores = np.array(pq.read_table("usual/scores.parquet")["score"].to_pylist(), float)
     usual, high = np.nanquantile(scores, [0.3, 0.9])

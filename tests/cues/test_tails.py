@@ -77,6 +77,7 @@ def test_tails_are_kept_and_read_again_bit_for_bit() -> None:
 
     assert (again.knots == tails.knots).all()
     assert (again.scale == tails.scale).all()
+    assert again.known == pytest.approx(tails.known)
 
 
 @pytest.mark.parametrize("damage", ["nan", "negative", "short"])

@@ -120,10 +120,11 @@ def test_cues_change_no_score_of_the_network_and_stand_beside_it(
 def test_a_model_without_a_network_scores_by_its_cues(levels: list[int | None], batch_size: int) -> None:
     scorer = Scorer(None, FORMAT, cues=[Change()])
 
-    found = [*scorer.score(video(levels), batch_size=batch_size)]
+    found = [*scorer.score(video(levels), batch_size=batch_size, with_maps=True)]
 
     assert [score.index for score in found] == [*range(len(levels))]
     assert scorer.late_frames == 1
+    assert all(score.map is None for score in scorer.score(video(levels), batch_size=batch_size))
     for score in found:
         assert score.score == score.cues.get("change")
         assert (score.map is None) == (score.score is None)

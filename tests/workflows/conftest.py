@@ -16,6 +16,7 @@ from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.reading import RECONSTRUCTION
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.progress import Advance, Silent
 from maskedskipunet.runs import RunFolder
@@ -126,6 +127,12 @@ def config(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConf
 def trained(config: TrainConfig) -> RunFolder:
     """A training that nothing interrupts; tests leave it as it is."""
     return train(config)
+
+
+@pytest.fixture(scope="session")
+def trained_network(config: TrainConfig) -> RunFolder:
+    """The same training for the network alone, whose scores are its own; tests leave it as it is."""
+    return train(replace(config, cues=(RECONSTRUCTION,)))
 
 
 @pytest.fixture(scope="session")

@@ -62,10 +62,9 @@ def test_a_folder_of_images_scores_like_the_video_they_came_from(
     assert not (tmp_path / "a" / "comparison.mp4").exists()
 
 
-def test_any_form_of_the_model_scores_alike(trained: RunFolder, video: Path, tmp_path: Path) -> None:
-    found = [
-        score(video, model, tmp_path).scored.scores for model in (trained.path, trained.model, trained.epoch_weights(3))
-    ]
+def test_any_form_of_the_model_scores_alike(trained_network: RunFolder, video: Path, tmp_path: Path) -> None:
+    forms = trained_network.path, trained_network.model, trained_network.epoch_weights(3)
+    found = [score(video, model, tmp_path).scored.scores for model in forms]
 
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
     np.testing.assert_allclose(found[0], found[2], rtol=1e-5)

@@ -16,6 +16,7 @@ from maskedskipunet.data.jpeg import from_jpeg
 from maskedskipunet.data.video import VideoWriter, probe_video, read_video
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.reading import CUES
 from maskedskipunet.errors import CalibrationError, ConfigError, VideoError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import Stretch, _Scored, calibrate, highest_moments
@@ -184,7 +185,7 @@ def test_with_a_threshold_events_and_an_annotated_video_are_written(
     assert (row["id"], float(row["start_s"]), int(row["peak_frame"])) == (event.id, event.start_s, event.peak_frame)
     assert row["boxes"].split(";")[0] == " ".join(map(str, event.boxes[0]))
     table = pq.read_table(tmp_path / "out" / "scores.parquet")
-    assert table.column_names == ["video", "frame", "time", "score", "label", "threshold"]
+    assert table.column_names == ["video", "frame", "time", "score", "label", "threshold", *CUES]
     assert set(table["threshold"].to_pylist()) == {result.scored.threshold}
     source, annotated = (
         probe_video(path) for path in (footage / "test" / "01.mp4", tmp_path / "out" / "annotated.mp4")

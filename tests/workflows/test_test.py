@@ -235,9 +235,10 @@ def maps_of(folder: RunFolder, name: str) -> dict[int, np.ndarray]:
 
 
 def test_score_maps_are_kept_when_asked_for_and_hold_the_frame_scores(
-    trained: RunFolder, config: TrainConfig, tmp_path: Path, listener: Any
+    trained_network: RunFolder, config: TrainConfig, tmp_path: Path, listener: Any
 ) -> None:
-    result = test_module.test(trained.path, config.data, tmp_path, with_videos=False, with_maps=True, progress=listener)
+    run = trained_network.path
+    result = test_module.test(run, config.data, tmp_path, with_videos=False, with_maps=True, progress=listener)
 
     assert listener.notes == ["keeping the score maps of 24 frames of 48x32 takes up to 79 kB"]
     assert {path.name for path in result.out.maps.iterdir()} == {"01.parquet", "02.parquet"}

@@ -20,6 +20,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     add_train_options(parser)
     parser.refuse("start_from", "every variant starts anew")
+    parser.leave_out("cues")  # variants of the network are compared by its own scores
     parser.add(
         "--variants", type=str, default=ALL, metavar="NAMES", help="Variants to train, with commas between, or all."
     )

@@ -8,8 +8,7 @@ from maskedskipunet.cli import console
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration, told_rarity
 from maskedskipunet.detection.events import Event
-from maskedskipunet.view.reasons import describe_reason
-from maskedskipunet.workflows.events import plain_event
+from maskedskipunet.view.reasons import describe_reason, plain_event
 from maskedskipunet.workflows.scoring import ScoredVideo
 
 MOST_SHOWN = 20

@@ -62,6 +62,7 @@ class Parser:
         self._required: dict[str, str] = {}
         self._in_recipe: dict[str, Any] = {}
         self._not_here: dict[str, str] = {}
+        self._left_out: set[str] = set()
         self._many: set[str] = set()
 
     def add(
@@ -169,6 +170,10 @@ class Parser:
         """A recipe may name this setting and leave it empty, as the config.yaml of a run does."""
         self._not_here[setting] = reason
 
+    def leave_out(self, setting: str) -> None:
+        """A recipe may give this setting, and it has no effect here."""
+        self._left_out.add(setting)
+
     def parse(self, arguments: Sequence[str]) -> Options:
         """What was asked for: on the command line, else in the recipe, else by default.
 
@@ -213,6 +218,8 @@ class Parser:
                 if text is not None:
                     inner = groups[0].removeprefix(f"{name}.")
                     raise UsageError("a group of settings, not one", where, f"Write `{name}: {{{inner}: …}}`")
+            elif name in self._left_out:
+                continue
             elif name in self._not_here:
                 if text is not None:
                     raise UsageError(self._not_here[name], where, "Leave it out")

@@ -21,9 +21,30 @@ def run(arguments: Sequence[str]) -> int:
     parser.add(
         "--from", dest="start_from", type=Path, metavar="RUN", in_recipe=True, help="Fine-tune this trained model."
     )
+    parser.add(
+        "--cues",
+        type=str,
+        many=True,
+        metavar="NAMES",
+        default=(),
+        in_recipe=True,
+        help=f"Judge frames by these, separated by commas (default: {','.join(CUES)}).",
+    )
+    parser.add(
+        "--smoothing_s",
+        type=float,
+        default=0.0,
+        in_recipe=True,
+        help="Smooth the fused score over so many seconds, by the median of the last ones.",
+    )
     parser.add("--resume", type=Path, metavar="RUN", help="Go on with an interrupted training.")
     options = parser.parse(arguments)
-    config = replace(train_config(options), start_from=options.start_from)
+    config = replace(
+        train_config(options),
+        start_from=options.start_from,
+        cues=read_cues(options.cues),
+        smoothing_s=options.smoothing_s,
+    )
     interrupted = None if options.resume is None else find_run(options.resume, config.runs)
     if interrupted is not None and config != TrainConfig(runs=config.runs):
         raise UsageError("--resume goes on as the run was configured", "train", "Leave the other options out")
@@ -53,20 +74,6 @@ def add_train_options(parser: Parser) -> None:
     parser.add(
         "--runs", type=Path, default=Path("runs"), metavar="FOLDER", in_recipe=True, help="Where run folders are made."
     )
-    parser.add(
-        "--cues",
-        type=str,
-        metavar="NAMES",
-        in_recipe=True,
-        help=f"Judge frames by these, separated by commas (default: {','.join(CUES)}).",
-    )
-    parser.add(
-        "--smoothing_s",
-        type=float,
-        default=0.0,
-        in_recipe=True,
-        help="Smooth the fused score over so many seconds, by the median of the last ones.",
-    )
     parser.add("--name", type=str, in_recipe=True, help="Of the run folder (default: the next number).")
 
 
@@ -78,11 +85,10 @@ def train_config(options: Options) -> TrainConfig:
         seed=options.seed,
         runs=options.runs,
         name=options.name,
-        cues=read_cues(options.cues),
-        smoothing_s=options.smoothing_s,
     )
 
 
-def read_cues(text: str | None) -> tuple[str, ...]:
-    """Cues that were named, by commas; all of them where none was."""
-    return CUES if text is None else tuple(dict.fromkeys(cue.strip() for cue in text.split(",") if cue.strip()))
+def read_cues(texts: Sequence[str]) -> tuple[str, ...]:
+    """Cues that were named, several of them with commas between; all of them where none was named."""
+    names = [cue.strip() for text in texts for cue in text.split(",") if cue.strip()]
+    return tuple(dict.fromkeys(names)) if texts else CUES

@@ -35,12 +35,16 @@ class Descriptor:
     @torch.inference_mode()
     def fit(cls, frames: Pixels, grid: PlaceGrid) -> "Descriptor":
         """From a sample of normal frames, uint8 (N, C, H, W), that covers all hours."""
-        patches = torch.cat([_patches(part, grid) for part in _parts(frames)])  # (N, P, D)
-        mean = patches.mean(0)
-        centred = (patches - mean).transpose(0, 1)  # (P, N, D)
-        covariance = centred.transpose(1, 2) @ centred
-        _, vectors = torch.linalg.eigh(covariance)  # rising: the last are the largest
-        return cls(grid, mean, vectors[:, :, -COMPONENTS:].flip(2).contiguous())
+        parts = _parts(frames)
+        mean = torch.stack([_patches(part, grid).sum(0) for part in parts]).sum(0) / len(frames)
+        covariance = torch.zeros(*mean.shape, mean.shape[1])
+        for part in parts:
+            centred = (_patches(part, grid) - mean).transpose(0, 1)  # (P, N, D)
+            covariance += centred.transpose(1, 2) @ centred / len(frames)
+        # In double precision: single fails to converge where a place never changes.
+        _, vectors = np.linalg.eigh(covariance.double().numpy())  # rising: the last are the largest
+        axes = np.ascontiguousarray(vectors[:, :, : -COMPONENTS - 1 : -1], np.float32)
+        return cls(grid, mean, torch.from_numpy(axes))
 
     @property
     def size(self) -> int:

@@ -111,6 +111,7 @@ class AppearanceRun:
         return [CueScore(None) if sized.pixels is None else self._judge(sized, *next(rows)) for sized in frames]
 
     def _judge(self, sized: SizedFrame, distances: Floats, nearest: NDArray[np.int64]) -> CueScore:
+        distances = self._cue.descriptor.grid.without(sized.ignored, distances)
         lasting = self._lasting.add(sized.frame.time_s, distances)
         return self._cue.judge(distances, lasting, nearest)
 

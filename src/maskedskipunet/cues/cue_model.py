@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
-from maskedskipunet.cues.appearance import Descriptor, new_memory
+from maskedskipunet.cues.appearance import PATCH, Descriptor, new_memory
 from maskedskipunet.cues.appearance_cue import AppearanceCue, Judge
 from maskedskipunet.cues.cue import Cue
 from maskedskipunet.cues.fusion import Fusion
@@ -21,7 +21,7 @@ from maskedskipunet.cues.movement_cue import MovementCue
 from maskedskipunet.cues.tails import Tails
 from maskedskipunet.detection.reading import APPEARANCE, CUES, MOVEMENT, RECONSTRUCTION, Moment
 from maskedskipunet.errors import WeightsError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import require_plain_file, whole_file
 
 CUES_NAME = "cues.safetensors"
 FORMAT_VERSION = 1
@@ -60,6 +60,12 @@ class CueModel:
         """What makes one score of them."""
         return Fusion(self.grid, self.reconstruction)
 
+    def fits(self, height_px: int, width_px: int, channels: int) -> bool:
+        """Whether it was learned from frames like these."""
+        numbers = channels * PATCH**2
+        looks_alike = self.appearance is None or self.appearance.descriptor.mean.shape[1] == numbers
+        return (self.grid.height_px, self.grid.width_px) == (height_px, width_px) and looks_alike
+
     def write(self, folder: Path) -> None:
         """Write `cues.safetensors` into a model's folder, whole or not at all."""
         described = {
@@ -71,7 +77,7 @@ class CueModel:
             "smoothing_s": self.smoothing_s,
         }
         with whole_file(folder / CUES_NAME) as part:
-            save_file(self._arrays(), part, metadata={_HEADER_KEY: json.dumps(described)})
+            part.write_bytes(save(self._arrays(), metadata={_HEADER_KEY: json.dumps(described)}))
 
     def _arrays(self) -> dict[str, Any]:
         arrays: dict[str, Any] = {}
@@ -95,38 +101,53 @@ class CueModel:
         if not path.exists():
             return None
         try:
+            require_plain_file(path)
             with safe_open(path, framework="np") as file:
                 described = json.loads((file.metadata() or {})[_HEADER_KEY])
             if described["format"] != FORMAT_VERSION:
                 raise ValueError(f"format {described['format']!r}, this version reads {FORMAT_VERSION}")
             return cls._understand(described, load_file(path))
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-            raise WeightsError(f"cannot read the model's cues ({error})", str(path), _CURE) from error
+        except (SafetensorError, OSError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise WeightsError(f"cannot read the model's cues ({reason})", str(path), _CURE) from error
 
     @classmethod
     def _understand(cls, described: Mapping[str, Any], arrays: Mapping[str, Any]) -> "CueModel":
-        grid = PlaceGrid(*(int(described[name]) for name in ("height_px", "width_px", "window_px")))
-        names = set(described["cues"])
+        size_px = (int(described["height_px"]), int(described["width_px"]))
+        grid = PlaceGrid.of_size(*size_px)
+        if min(size_px) < grid.window_px or described["window_px"] != grid.window_px:
+            raise ValueError("places of another picture")
+        names = described["cues"]
+        if not isinstance(names, list) or not names or not set(names) <= set(CUES):
+            raise ValueError(f"cues that this version does not know: {names!r:.80}")
         movement = appearance = reconstruction = None
         if RECONSTRUCTION in names:
-            reconstruction = Tails.from_arrays("reconstruction.frames", arrays)
+            reconstruction = _tails("reconstruction.frames", arrays)
         if MOVEMENT in names:
             normal = NormalMovement.from_arrays(grid, arrays)
-            movement = MovementCue(normal, Tails.from_arrays("movement.frames", arrays))
+            movement = MovementCue(normal, _tails("movement.frames", arrays))
         if APPEARANCE in names:
             descriptor = Descriptor.from_arrays(grid, arrays)
             memory = Memory.from_arrays(arrays, new_memory(descriptor).capacity)
-            lasting = _judge("lasting", arrays) if "lasting.places.knots" in arrays else None
-            moments = _moments(arrays)
-            appearance = AppearanceCue(descriptor, memory, _judge("now", arrays), lasting, moments)
+            if memory.exemplars.shape[::2] != (grid.count, descriptor.size):
+                raise ValueError("the memory of another grid")
+            lasting = _judge("lasting", grid, arrays) if "lasting.places.knots" in arrays else None
+            appearance = AppearanceCue(descriptor, memory, _judge("now", grid, arrays), lasting, _moments(arrays))
         smoothing_s = float(described["smoothing_s"])
         if not 0 <= smoothing_s <= LONGEST_SMOOTHING_S:
             raise ValueError(f"scores smoothed over {smoothing_s} s")
         return cls(grid, reconstruction, movement, appearance, smoothing_s)
 
 
-def _judge(name: str, arrays: Mapping[str, Any]) -> Judge:
-    return Judge(Tails.from_arrays(f"{name}.places", arrays), Tails.from_arrays(f"{name}.frames", arrays))
+def _judge(name: str, grid: PlaceGrid, arrays: Mapping[str, Any]) -> Judge:
+    return Judge(_tails(f"{name}.places", arrays, grid.count), _tails(f"{name}.frames", arrays))
+
+
+def _tails(name: str, arrays: Mapping[str, Any], count: int = 1) -> Tails:
+    tails = Tails.from_arrays(name, arrays)
+    if tails.scale.shape != (count,):
+        raise ValueError(f"{name} of another grid")
+    return tails
 
 
 def _moment_arrays(moments: Sequence[Moment]) -> dict[str, Any]:
@@ -142,6 +163,6 @@ def _moment_arrays(moments: Sequence[Moment]) -> dict[str, Any]:
 def _moments(arrays: Mapping[str, Any]) -> list[Moment]:
     names = json.loads(arrays["moments.names"].tobytes())
     videos, times = arrays["moments.videos"], arrays["moments.times"]
-    if videos.shape != times.shape:
+    if videos.ndim != 1 or videos.shape != times.shape or (videos < 0).any():
         raise ValueError("the memory's moments do not belong together")
     return [Moment(str(names[video]), float(time_s)) for video, time_s in zip(videos, times, strict=True)]

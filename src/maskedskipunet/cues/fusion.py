@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from maskedskipunet.cues.cue import CueScore
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.tails import Tails
+from maskedskipunet.cues.tails import RAREST, Tails
 from maskedskipunet.detection.frame_score import FrameScore
-from maskedskipunet.detection.fusing import fused
-from maskedskipunet.detection.reading import RECONSTRUCTION, CueReading
+from maskedskipunet.detection.fusing import NORM, fused
+from maskedskipunet.detection.reading import CUES, RECONSTRUCTION, CueReading
 
 Floats = NDArray[np.float32]
+
+HIGHEST = RAREST * len(CUES) ** (1 / NORM)  # that a fused score can be
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,16 @@ class PlaceGrid:
         found: NDArray[np.float32] = self.pooled(torch.from_numpy(picture)[None, None])[0, 0].numpy()
         return found
 
+    def without(self, ignored: NDArray[np.bool_] | None, measures: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Measures of places, (..., P), that are 0 where a window holds what is ignored: nothing is strange there.
+
+        ignored: (H, W); None for nowhere.
+        """
+        if ignored is None:
+            return measures
+        is_touched = self.mean_of(ignored.astype(np.float32)).reshape(-1) > 0
+        return np.where(is_touched, np.float32(0), measures)
+
     def to_map(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values of places, (rows, columns), as a picture, (H, W), that passes smoothly from window to window."""
         down, across = self._weights

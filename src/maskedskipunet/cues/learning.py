@@ -17,7 +17,7 @@ from maskedskipunet.cues.movement import NormalMovement, run_speeds
 from maskedskipunet.cues.movement_cue import MovementCue
 from maskedskipunet.cues.tails import Tails
 from maskedskipunet.data.ignoring import painted
-from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, Moment
+from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, RECONSTRUCTION, Moment
 from maskedskipunet.errors import CalibrationError
 from maskedskipunet.progress import Advance
 
@@ -71,18 +71,26 @@ def learn_cues(videos: Sequence[NormalVideo], grid: PlaceGrid, names: Sequence[s
     is looked at, see `looks`.
     Raises CalibrationError where the footage is too short.
     """
+    require_footage(videos, names)
     halves = split_in_halves(videos)
-    if not all(any(video.good.any() for video in half) for half in halves):
-        raise CalibrationError("too little footage to learn what is normal", "training", "Use a minute or more")
     movement = _learn_movement(halves, grid, advance) if MOVEMENT in names else None
     appearance = _learn_appearance(halves, grid, advance) if APPEARANCE in names else None
     return CueModel(grid, None, movement, appearance)
 
 
+def require_footage(videos: Sequence[NormalVideo], names: Sequence[str]) -> None:
+    """Raise CalibrationError where footage is too short to learn the cues that are named from."""
+    needed = 2 if MOVEMENT in names else 1  # good frames in a row
+    for half in split_in_halves(videos):
+        if not any(len(run.frames) >= needed for video in half for run in video.runs()):
+            cure = f"Use a minute or more, or --cues {RECONSTRUCTION}"
+            raise CalibrationError(f"too little footage to learn {' and '.join(names)}", "training", cure)
+
+
 def looks(videos: Sequence[NormalVideo], names: Sequence[str]) -> int:
     """How many frames `learn_cues` looks at, some of them several times."""
-    frames = sum(len(video.frames) for video in videos)
-    return frames * ((MOVEMENT in names) + 3 * (APPEARANCE in names))
+    frames, again = (sum(int(video.good.sum()) for video in some) for some in (videos, split_in_halves(videos)[1]))
+    return frames * ((MOVEMENT in names) + 2 * (APPEARANCE in names)) + again * (APPEARANCE in names)
 
 
 def with_reconstruction(model: CueModel, scores: Floats) -> CueModel:
@@ -97,7 +105,7 @@ def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], l
         parts = [
             video.part(slice(first, first + step))
             for video in videos
-            for step in [max(1, ceil(len(video.frames) / PARTS))]
+            for step in [max(2, ceil(len(video.frames) / PARTS))]
             for first in range(0, len(video.frames), step)
         ]
     return parts[::2], parts[1::2]
@@ -106,10 +114,8 @@ def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], l
 Halves = tuple[list[NormalVideo], list[NormalVideo]]
 
 
-def _learn_movement(halves: Halves, grid: PlaceGrid, advance: Advance) -> MovementCue | None:
+def _learn_movement(halves: Halves, grid: PlaceGrid, advance: Advance) -> MovementCue:
     speeds = [_speeds(half, grid, advance) for half in halves]
-    if not all(len(found) for found in speeds):
-        return None
     learned = [NormalMovement.fit(found, grid) for found in speeds]
     highest = [learned[number].surprise(found).max(axis=1) for number, found in zip((1, 0), speeds, strict=True)]
     return MovementCue(NormalMovement.fit(np.concatenate(speeds), grid), Tails.fit(np.concatenate(highest)[:, None]))
@@ -122,13 +128,13 @@ def _speeds(videos: Sequence[NormalVideo], grid: PlaceGrid, advance: Advance) ->
     found = []
     for video in videos:
         for run in video.runs():
-            for first in range(0, len(run.frames), BURST * every):
-                burst = run.pixels(slice(first, first + BURST) if every > 1 else slice(None))
-                found += [speeds.astype(np.float16) for speeds in run_speeds(burst, grid)]
-                advance(len(burst))
-                if every == 1:
-                    break
-    return np.stack(found).astype(np.float32) if found else np.empty((0, 0, grid.count), np.float32)
+            for first in range(0, len(run.frames), BURST * every if every > 1 else len(run.frames)):
+                end = min(len(run.frames), first + BURST * every) if every > 1 else len(run.frames)
+                burst = range(first, end if every == 1 else min(end, first + BURST))
+                pixels = (run.pixels(slice(number, number + 1))[0] for number in burst)
+                found += [grid.without(run.ignored, speeds).astype(np.float16) for speeds in run_speeds(pixels, grid)]
+                advance(end - first)
+    return np.stack(found).astype(np.float32)
 
 
 def _learn_appearance(halves: Halves, grid: PlaceGrid, advance: Advance) -> AppearanceCue:
@@ -178,6 +184,7 @@ def measure(cue: AppearanceCue, videos: Sequence[NormalVideo], advance: Advance)
             for first in range(0, len(run.frames), TOGETHER):
                 some = run.part(slice(first, first + TOGETHER))
                 distances = cue.memory.nearest(cue.descriptor(some.pixels()))[0].T.numpy()
+                distances = cue.descriptor.grid.without(some.ignored, distances)
                 medians = [meter.add(*looked) for looked in zip(some.time_s.tolist(), distances, strict=True)]
                 now.append(distances.astype(np.float16))
                 lasting += [median.astype(np.float16) for median in medians if median is not None]

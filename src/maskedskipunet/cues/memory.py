@@ -16,7 +16,8 @@ class Memory:
 
     capacity: exemplars a place at most. A vector becomes an exemplar where none lies within the place's radius, the
     farthest first; when a place is full its exemplars are thinned to those farthest apart and its radius grows
-    (k-center greedy, the usual coreset of nearest-neighbour detectors).
+    (k-center greedy, the usual coreset of nearest-neighbour detectors). Exemplars have half precision, as they are
+    stored, so that a memory that was read again says the same.
     """
 
     def __init__(self, places: int, size: int, capacity: int, radius: Tensor | None = None) -> None:
@@ -51,12 +52,16 @@ class Memory:
             return vectors.new_full((places, count), float("inf")), torch.zeros(places, count, dtype=torch.int64)
         # |v - e|^2 = |v|^2 - 2 v.e + |e|^2; a free slot has an infinite norm.
         partial = torch.baddbmm(self._norms[:, None], vectors, self.exemplars.transpose(1, 2), alpha=-2)
-        least, number = partial.min(2)
-        return (least + vectors.square().sum(2)).clamp(min=0).sqrt(), number
+        number = partial.argmin(2)  # (P, N)
+        nearest = self.exemplars[torch.arange(places)[:, None], number]
+        # Measured anew: next to an exemplar the sum above is a difference of large numbers, and nothing but rounding.
+        distance = (vectors - nearest).norm(dim=2)
+        return distance.masked_fill(self.counts[:, None] == 0, float("inf")), number
 
     @torch.inference_mode()
     def add(self, vectors: Tensor, moments: Tensor) -> None:
         """Take in moments: vectors (P, N, D), one for each place; moments: int (N,), what to call each of them."""
+        vectors = vectors.half().float()
         distance, _ = self.nearest(vectors)
         places = torch.arange(len(vectors))
         while len(moments):
@@ -121,13 +126,14 @@ class Memory:
             torch.as_tensor(arrays["memory.exemplars"]).float(),
             torch.as_tensor(arrays["memory.counts"]),
         )
-        moments = torch.as_tensor(arrays["memory.moments"])
-        if exemplars.ndim != 3 or moments.shape != exemplars.shape[:2] or counts.shape != exemplars.shape[:1]:
+        moments, radius = (torch.as_tensor(arrays[f"memory.{name}"]) for name in ("moments", "radius"))
+        shapes = moments.shape, counts.shape, radius.shape
+        if exemplars.ndim != 3 or shapes != (exemplars.shape[:2], exemplars.shape[:1], exemplars.shape[:1]):
             raise ValueError("the memory's parts do not belong together")
         if not torch.isfinite(exemplars).all() or (counts < 0).any() or (counts > exemplars.shape[1]).any():
             raise ValueError("the memory holds values that are no numbers")
         places, slots, size = exemplars.shape
-        memory = cls(places, size, max(capacity, slots), torch.as_tensor(arrays["memory.radius"]))
+        memory = cls(places, size, max(capacity, slots), radius)
         memory.exemplars, memory.moments, memory.counts = exemplars, moments.int(), counts.long()
         free = torch.arange(slots)[None] >= counts[:, None]
         memory._norms = exemplars.square().sum(2).masked_fill(free, float("inf"))

@@ -137,6 +137,8 @@ class NormalMovement:
         moves, speeds = arrays["movement.moves"], Tails.from_arrays("movement.speeds", arrays)
         if moves.shape != (DIRECTIONS, grid.count) or speeds.scale.shape != (DIRECTIONS * grid.count,):
             raise ValueError("movement of another grid")
+        if not ((moves > 0) & (moves <= 1)).all():
+            raise ValueError("movement holds values that are no shares")
         return cls(grid, moves, speeds)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from maskedskipunet.cues.cue import CueScore
 from maskedskipunet.cues.movement import MovementMeter, NormalMovement
 from maskedskipunet.cues.tails import Tails
-from maskedskipunet.data.sized_frame import SizedFrame
+from maskedskipunet.data.sized_frame import Mask, SizedFrame
 from maskedskipunet.detection.reading import MOVEMENT, CueReading
 
 Floats = NDArray[np.float32]
@@ -30,10 +30,11 @@ class MovementCue:
         """Begin with a new unbroken run of frames."""
         return MovementRun(self)
 
-    def judge(self, speeds: Floats | None) -> CueScore:
-        """What the speeds of one frame, (directions, P), say of it."""
+    def judge(self, speeds: Floats | None, ignored: Mask | None = None) -> CueScore:
+        """What the speeds of one frame, (directions, P), say of it. ignored: (H, W), where nothing is looked at."""
         if speeds is None:
             return CueScore(None)
+        speeds = self.normal.grid.without(ignored, speeds)
         places = self.normal.surprise(speeds)
         strangest = int(places.argmax())
         scores = self.frames.surprise(places[:, None])[:, 0]
@@ -49,7 +50,7 @@ class MovementRun:
     def __init__(self, cue: MovementCue) -> None:
         self._cue = cue
         self._meter = MovementMeter(cue.normal.grid)
-        self._is_open = False  # whether the meter holds a frame that is not judged yet
+        self._open: SizedFrame | None = None  # the frame that the meter holds and that is not judged yet
 
     def add(self, frames: Sequence[SizedFrame]) -> list[CueScore]:
         """Take the next frames and return the scores that are known by now: a frame waits for the one after it."""
@@ -60,14 +61,14 @@ class MovementRun:
                 found.append(CueScore(None))
                 continue
             speeds = self._meter.add(sized.pixels)
-            if self._is_open:
-                found.append(self._cue.judge(speeds))
-            self._is_open = True
+            if self._open is not None:
+                found.append(self._cue.judge(speeds, self._open.ignored))
+            self._open = sized
         return found
 
     def finish(self) -> list[CueScore]:
         """Return the score of the last frame."""
-        if not self._is_open:
+        if self._open is None:
             return []
-        self._is_open = False
-        return [self._cue.judge(self._meter.finish())]
+        last, self._open = self._open, None
+        return [self._cue.judge(self._meter.finish(), last.ignored)]

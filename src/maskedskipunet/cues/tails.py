@@ -64,10 +64,11 @@ class Tails:
     @classmethod
     def from_arrays(cls, name: str, arrays: Mapping[str, NDArray[np.float32]]) -> "Tails":
         """The inverse of `arrays`. Raises KeyError or ValueError for what is none."""
-        knots, scale = arrays[f"{name}.knots"], arrays[f"{name}.scale"]
-        if knots.shape != (len(LEVELS), *scale.shape) or not (np.isfinite(knots).all() and (scale > 0).all()):
+        knots, scale, known = (arrays[f"{name}.{part}"] for part in ("knots", "scale", "known"))
+        fits = knots.shape == (len(LEVELS), *scale.shape) and known.shape == (1,)
+        if not (fits and all(np.isfinite(part).all() for part in (knots, scale, known)) and (scale > 0).all()):
             raise ValueError(f"{name} holds no tails")
-        return cls(knots, scale, float(arrays[f"{name}.known"][0]))
+        return cls(knots, scale, float(known[0]))
 
 
 def _quantiles(values: Floats) -> Floats:

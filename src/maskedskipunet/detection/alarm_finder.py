@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-
-import numpy as np
-from numpy.typing import NDArray
+from math import ceil
 
 from maskedskipunet.detection.boxes import Box, map_boxes
 from maskedskipunet.detection.calibration import Calibration
@@ -13,6 +11,7 @@ from maskedskipunet.detection.day import DayAlarms, rule_of_day
 from maskedskipunet.detection.drift import DriftChange, DriftReference, without_new_normal
 from maskedskipunet.detection.events import Event, EventRule, EventStream, EventUpdate
 from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.detection.rule_in_force import RuleInForce
 
 
@@ -99,7 +98,7 @@ class AlarmFinder:
         time_of_day_s: since midnight; None where it is not known, so that the common rule holds.
         """
         rule, change = self._in_force.see(frame.time_s, frame.score, frame.map, time_of_day_s=time_of_day_s)
-        boxes = partial(_boxes, frame.map, rule.release, height_px, width_px)
+        boxes = partial(_boxes, frame, rule.release, height_px, width_px)
         updates = self._events.add(frame.index, frame.time_s, frame.score, boxes, rule, frame.readings)
         return FrameAlarms(rule, tuple(updates), change)
 
@@ -140,8 +139,17 @@ class VideoAlarms:
         return tuple(without_new_normal(self._ended, self.changes, self.rule))
 
 
-def _boxes(score_map: NDArray[np.float32] | None, level: float, height_px: int, width_px: int) -> tuple[Box, ...]:
-    """Where a frame is anomalous, in pixels of its source; nothing where its map or the source's size is not known."""
-    if score_map is None or not height_px or not width_px:
+def _boxes(frame: FrameScore, level: float, height_px: int, width_px: int) -> tuple[Box, ...]:
+    """Where a frame is anomalous, in pixels of its source; nothing where its map or the source's size is not known.
+
+    Where no pixel of the map reaches the level, the place that the strangest cue names.
+    """
+    if frame.map is None or not height_px or not width_px:
         return ()
-    return map_boxes(score_map, level, height_px=height_px, width_px=width_px)
+    boxes = map_boxes(frame.map, level, height_px=height_px, width_px=width_px)
+    reason = EventReason.of(frame.readings)
+    if boxes or reason is None or reason.reading.box is None:
+        return boxes
+    left, top, right, bottom = reason.reading.box
+    x, y = int(left * width_px), int(top * height_px)
+    return ((x, y, max(1, ceil(right * width_px) - x), max(1, ceil(bottom * height_px) - y)),)

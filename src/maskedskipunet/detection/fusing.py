@@ -57,8 +57,8 @@ class EventReason:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "EventReason":
         """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
-        readings = {str(name): CueReading.from_dict(reading) for name, reading in values["readings"].items()}
-        shares = {str(name): float(share) for name, share in values["shares"].items()}
+        readings = {str(name): CueReading.from_dict(reading) for name, reading in dict(values["readings"]).items()}
+        shares = {str(name): float(share) for name, share in dict(values["shares"]).items()}
         if values["cue"] not in readings:
             raise ValueError(f"{values['cue']!r} says nothing")
         return cls(str(values["cue"]), shares, readings)

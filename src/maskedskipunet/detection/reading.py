@@ -43,6 +43,7 @@ class CueReading:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "CueReading":
         """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
+        values = dict(values)
         box, nearest = values.get("box"), values.get("nearest")
         return cls(
             **{

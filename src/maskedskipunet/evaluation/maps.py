@@ -17,7 +17,7 @@ from maskedskipunet.evaluation.readers import Clip, Series
 from maskedskipunet.files import no_room_is_our_error, whole_file
 
 LEVELS = 2**16
-SCALE = 1 / (LEVELS - 1)  # what one step of the stored numbers means
+SCALE = 1 / (LEVELS - 1)  # what one step of the stored numbers means, where maps reach 1 at most
 CHUNK_FRAMES = 16
 _COPY = "Make it again with `maskedskipunet test --maps`"
 
@@ -103,8 +103,10 @@ def maps_bytes(frames: int, height_px: int, width_px: int) -> int:
 
 
 @contextmanager
-def map_writer(path: Path, *, height_px: int, width_px: int) -> Iterator[Callable[[int, NDArray[np.floating]], None]]:
-    """Write a clip's maps: the function that this gives takes a frame's number and its map, (H, W) in [0, 1].
+def map_writer(
+    path: Path, *, height_px: int, width_px: int, highest: float = 1.0
+) -> Iterator[Callable[[int, NDArray[np.floating]], None]]:
+    """Write a clip's maps: the function that this gives takes a frame's number and its map, (H, W) in [0, highest].
 
     The file is there whole when the block ends well, or not at all. Raises DiskSpaceError when the disk is full.
     """
@@ -112,7 +114,7 @@ def map_writer(path: Path, *, height_px: int, width_px: int) -> Iterator[Callabl
     import pyarrow.parquet as pq
 
     size = 2 * height_px * width_px
-    told = {"height": str(height_px), "width": str(width_px), "scale": repr(SCALE)}
+    told = {"height": str(height_px), "width": str(width_px), "scale": repr(highest * SCALE)}
     schema = pa.schema([("frame", pa.int64()), ("map", pa.binary(size))], metadata=told)
     frames: list[int] = []
     maps: list[bytes] = []
@@ -137,7 +139,7 @@ def map_writer(path: Path, *, height_px: int, width_px: int) -> Iterator[Callabl
 
         def add(frame: int, score_map: NDArray[np.floating]) -> None:
             frames.append(frame)
-            maps.append(as_stored(score_map).tobytes())
+            maps.append(as_stored(score_map / highest).tobytes())
             if len(frames) == CHUNK_FRAMES:
                 flush()
 
@@ -163,7 +165,10 @@ def read_maps(folder: Path, names: Sequence[str], frames: Sequence[int], placing
     order, matching = match([file.stem for file in files], names, str(folder))
     files = [files[at] for at in order]
     if all(file.suffix.lower() == ".parquet" for file in files):
-        return [_checked(open_maps(file), count) for file, count in zip(files, frames, strict=True)], matching
+        found = [_checked(open_maps(file), count) for file, count in zip(files, frames, strict=True)]
+        if other := next((maps for maps in found if maps.scale != found[0].scale), None):
+            raise DataError(f"not in the units of {found[0].path.name}", str(other.path), _COPY)
+        return [*found], matching
     arrays = [_array(file) for file in files]
     clips = tuple(Clip(file.stem, np.empty(len(array))) for file, array in zip(files, arrays, strict=True))
     place(Series(folder, clips, of="maps"), names, frames, placing)  # as many as stated, or it says which clip has not

@@ -102,6 +102,8 @@ def read_cues_only(folder: Path) -> tuple[InputFormat, int] | None:
         described = json.loads(read_text(path, most_bytes=LARGEST_BYTES))
         if not isinstance(described, dict) or described.get("network", ...) is not None:
             return None
+        if described["format"] != FORMAT_VERSION:
+            raise ValueError(f"format {described['format']!r}, this version reads {FORMAT_VERSION}")
         channels = described["channels"]
         if channels not in (1, 3):
             raise ValueError(f"{channels!r} channels")
@@ -111,10 +113,14 @@ def read_cues_only(folder: Path) -> tuple[InputFormat, int] | None:
 
 
 def rewrite_input_format(folder: Path, input_format: InputFormat) -> None:
-    """Say anew what a model folder's network looks at; its description until now stays as `config.N.json`."""
-    config, _ = read_description(folder)
+    """Say anew what a model folder's model looks at; its description until now stays as `config.N.json`."""
+    cues_only = read_cues_only(folder)
+    config = None if cues_only is not None else read_description(folder)[0]
     keep_earlier(folder / CONFIG_NAME)
-    _write_description(folder, config, input_format)
+    if cues_only is not None:
+        write_cues_only(folder, input_format, channels=cues_only[1])
+    elif config is not None:
+        _write_description(folder, config, input_format)
 
 
 def _write_description(folder: Path, config: NetworkConfig, input_format: InputFormat | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.view.reasons import plain_event
 
 Condition = Literal["connecting", "running", "lost", "ended"]
 Fault = Literal["frozen", "dark", "defocused", "moved", "night", "slow"]
@@ -132,7 +133,7 @@ def plain(news: News) -> dict[str, Any]:
     for field in fields(news):
         value = getattr(news, field.name)
         if isinstance(value, EventUpdate):
-            values |= {"phase": value.phase} | value.event.to_dict()
+            values |= {"phase": value.phase} | plain_event(value.event)
         elif isinstance(value, DriftChange):
             values |= asdict(value)
         elif isinstance(value, FrameScore):

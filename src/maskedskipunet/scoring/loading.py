@@ -5,7 +5,7 @@ from pathlib import Path
 
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.detection.calibration import Calibration
-from maskedskipunet.errors import WeightsError
+from maskedskipunet.errors import ConfigError, WeightsError
 from maskedskipunet.inference.prepare import Precision, prepare
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.pretrained import load_model, model_folder
@@ -22,7 +22,13 @@ def load_scorer(
     is no fault. Raises WeightsError when there is no such model, CalibrationError for a damaged calibration,
     ConfigError for settings that cannot be.
     """
-    scorer = _with_cues(_network_scorer(path, device, precision), path)
+    folder = _model_folder(path)
+    found = None if folder is None else read_cues_only(folder)
+    if folder is not None and found is not None:
+        scorer = _cue_scorer(folder, *found, precision)
+    else:
+        scorer = load_network_scorer(path, device, precision)
+    scorer = scorer if folder is None else _with_cues(scorer, folder)
     _ = scorer.ignored  # a damaged description is told before anything is read
     return replace(scorer, calibration=calibration_of(path)) if calibrated else scorer
 
@@ -34,28 +40,37 @@ def input_format_of(path: Path) -> InputFormat:
     return found[0] if found is not None else load_model(path).input_format or InputFormat()
 
 
-def _network_scorer(path: Path, device: str, precision: Precision) -> Scorer:
-    """The scorer of a model's network; of a model without one, a scorer that `_with_cues` completes."""
-    folder = _model_folder(path)
-    found = None if folder is None else read_cues_only(folder)
-    if folder is not None and found is not None:
-        input_format, channels = found
-        if (model := CueModel.read(folder)) is None:
-            raise WeightsError("the model has neither a network nor cues", str(folder), "Train it again")
-        return Scorer(None, input_format, cues=model.cues, cue_channels=channels)
+def load_network_scorer(path: Path, device: str = "auto", precision: Precision = "float32") -> Scorer:
+    """A trained model's network ready to score alone, without its other cues and its calibration.
+
+    Raises WeightsError when there is no such model, or it has no network.
+    """
     network = load_model(path)
     input_format = network.input_format or InputFormat()
     return Scorer(prepare(network, device, precision, (input_format.height_px, input_format.width_px)), input_format)
 
 
-def _with_cues(scorer: Scorer, path: Path) -> Scorer:
-    """A model's scorer with the cues that lie beside its network. Raises WeightsError for those of another model."""
-    folder = _model_folder(path)
-    model = None if folder is None else CueModel.read(folder)
-    if model is None or folder is None:
+def _cue_scorer(folder: Path, input_format: InputFormat, channels: int, precision: Precision) -> Scorer:
+    """The scorer of a model without a network."""
+    if precision != "float32":
+        fault = f"the model has no network that could compute in {precision}"
+        raise ConfigError(fault, "precision", "Leave --precision out")
+    if (model := CueModel.read(folder)) is None:
+        raise WeightsError("the model has neither a network nor cues", str(folder), "Train it again")
+    if model.reconstruction is not None:
+        raise WeightsError("the cues are those of a model with a network", str(folder), "Train the model again")
+    return Scorer(None, input_format, cues=model.cues, cue_channels=channels)
+
+
+def _with_cues(scorer: Scorer, folder: Path) -> Scorer:
+    """A model's scorer with the cues that lie in its folder. Raises WeightsError for those of another model."""
+    model = CueModel.read(folder)
+    if model is None:
         return scorer
-    if (model.grid.height_px, model.grid.width_px) != scorer.size_px:
-        raise WeightsError("the cues are of another picture size than the model", str(folder), "Train the model again")
+    if scorer.backend is not None and model.reconstruction is None:
+        raise WeightsError("the cues are those of a model without a network", str(folder), "Train the model again")
+    if not model.fits(*scorer.size_px, scorer.channels):
+        raise WeightsError("the cues are of other frames than the model looks at", str(folder), "Train the model again")
     return replace(scorer, cues=model.cues, fuse=model.fusion, smoothing_s=model.smoothing_s)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.cues.cue import Cue, CueRun, CueScore, Fuse, keep_network_score, take_first_cue
+from maskedskipunet.cues.fusion import HIGHEST
 from maskedskipunet.cues.smoothing import CausalMedian
 from maskedskipunet.data.ahead import read_ahead
 from maskedskipunet.data.frames import Frame
@@ -102,6 +103,11 @@ class Scorer:
         return max(self.geometry.half_span, *(cue.late_frames for cue in self.cues), 0)
 
     @property
+    def highest(self) -> float:
+        """What its score maps reach at most: 1 for a network's errors, more for the surprises of several cues."""
+        return HIGHEST if self.cues else 1.0
+
+    @property
     def wants_images(self) -> bool:
         """Whether a cue looks at the sources' own pictures."""
         return any(cue.wants_images for cue in self.cues)
@@ -188,7 +194,8 @@ class Scorer:
         if not self.cues:
             return found
         fuse = self.fuse or (take_first_cue if self.backend is None else keep_network_score)
-        return [came.window.judged(came, scores, fuse) for came, scores in zip(arrivals, found, strict=True)]
+        found = [came.window.judged(came, scores, fuse) for came, scores in zip(arrivals, found, strict=True)]
+        return found if with_maps else [[replace(score, map=None) for score in scores] for scores in found]
 
     def warm_up(self) -> None:
         """Find the fastest form of the network's parts before frames come, for it takes seconds."""

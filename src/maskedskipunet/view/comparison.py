@@ -219,6 +219,8 @@ class ComparisonRenderer:
         why_not = "first, last and bad frames have none"
         self._put(canvas, self.layout.errors, glowing, "no error map", why_not)
         rebuilt = None if reconstruction is None else _resized(reconstruction, place)
+        if errors is not None:
+            why_not = "the model has no network"
         self._put(canvas, self.layout.reconstruction, rebuilt, "no reconstruction", why_not)
         self._plot.draw(self.layout.scores.of(canvas), position)
         self._caption_frame(canvas, position)

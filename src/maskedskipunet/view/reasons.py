@@ -1,7 +1,9 @@
 """Why an event was raised, in words."""
 
 from datetime import timedelta
+from typing import Any
 
+from maskedskipunet.detection.events import Event
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, CueReading, Moment
 
@@ -44,3 +46,11 @@ def describe_moment(moment: Moment) -> str:
     'monday at 1:03:21'
     """
     return f"{moment.video} at {timedelta(seconds=int(moment.time_s))}"
+
+
+def plain_event(event: Event) -> dict[str, Any]:
+    """An event as plain values; its reason with the sentence that tells it, where it has one."""
+    values = event.to_dict()
+    if event.reason is not None:
+        values["reason"] = {"sentence": describe_reason(event.reason), **values["reason"]}
+    return values

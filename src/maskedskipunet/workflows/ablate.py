@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from maskedskipunet.detection.reading import RECONSTRUCTION
 from maskedskipunet.errors import ConfigError, RunError, advice_when_interrupted
 from maskedskipunet.files import read_text, whole_file
 from maskedskipunet.model.config import VARIANTS
@@ -62,7 +63,7 @@ class Ablation:
 def ablate(
     config: TrainConfig, variants: Sequence[str], *, device: str = "auto", progress: Progress | None = None
 ) -> Ablation:
-    """Train and test each variant with the same footage, seed and budget.
+    """Train and test each variant with the same footage, seed and budget, each by its network's own score.
 
     config: of every variant but for its name; `runs/NAME` will hold them all. variants: rows of the table.
     Raises ConfigError for a variant that is not there, DataError when the footage cannot be trained and tested on.
@@ -139,7 +140,8 @@ def _plan(folder: Path) -> tuple[list[str], TrainConfig]:
 
 def _of_variant(config: TrainConfig, variant: str, folder: Path) -> TrainConfig:
     length = 1 if VARIANTS[variant].single_frame else config.model.clip_length
-    return replace(config, model=replace(config.model, variant=variant, clip_length=length), runs=folder, name=variant)
+    model = replace(config.model, variant=variant, clip_length=length)
+    return replace(config, model=model, runs=folder, name=variant, cues=(RECONSTRUCTION,))
 
 
 def _row(variant: str, run: RunFolder) -> AblationRow:

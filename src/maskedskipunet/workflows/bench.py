@@ -16,7 +16,7 @@ from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.scoring.backend import Backend
-from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.loading import load_network_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.train import initial_network
@@ -61,12 +61,13 @@ def bench(
 ) -> list[Speed]:
     """Measure networks of some sizes with random weights, or one trained model.
 
-    input_format: the size of frames (None: as published). model: measured instead of latent_dims, at the size it was
-    trained at. Speed does not depend on what weights and frames hold. Raises ConfigError for a network that cannot be.
+    input_format: the size of frames (None: as published). model: whose network is measured, without its other cues,
+    instead of latent_dims, at the size it was trained at. Speed does not depend on what weights and frames hold.
+    Raises ConfigError for a network that cannot be, WeightsError for a model without one.
     """
     input_format = input_format or InputFormat()
     if model is not None:
-        scorers = iter([(model.resolve().name, load_scorer(model, device, precision, calibrated=False))])
+        scorers = iter([(model.resolve().name, load_network_scorer(model, device, precision))])
         total = 1
     else:
         configs = [NetworkConfig(latent_dim=latent) for latent in latent_dims]  # refused before the first is measured

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import NormalVideo, learn_cues, looks, with_reconstruction
+from maskedskipunet.cues.learning import NormalVideo, learn_cues, looks, require_footage, with_reconstruction
 from maskedskipunet.data.store import StoredVideo
 from maskedskipunet.detection.reading import RECONSTRUCTION
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress
-from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.loading import load_network_scorer
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibration import stored_frames
 
@@ -31,18 +31,29 @@ def learn_model_cues(
     model: a run or a model folder. held_back: videos that the network was not trained on, whose scores tell how rare
     its scores are; where there are none, those of the training footage do. A run of the network alone gets no file.
     """
-    names = [cue for cue in config.cues if cue != RECONSTRUCTION]
+    names = learned_cues(config)
     if not names:
         return
     input_format = config.input_format
     grid = PlaceGrid.of_size(input_format.height_px, input_format.width_px)
     videos, held = ([_normal(video, input_format) for video in some] for some in (training, held_back))
-    with progress.stage("learning movement and appearance", looks(videos, names)) as advance:
+    with progress.stage(f"learning {' and '.join(names)}", looks(videos, names)) as advance:
         learned = learn_cues(videos, grid, names, advance)
     if config.has_network:
         scores = _network_scores(model, held or videos, config, progress)
         learned = with_reconstruction(learned, scores)
     replace(learned, smoothing_s=config.smoothing_s).write(model_folder(model))
+
+
+def learned_cues(config: TrainConfig) -> list[str]:
+    """The cues of a run that are learned beside its network."""
+    return [cue for cue in config.cues if cue != RECONSTRUCTION]
+
+
+def require_footage_for_cues(training: Sequence[StoredVideo], config: TrainConfig) -> None:
+    """Raise CalibrationError where footage is too short to learn a run's cues from, before hours of training."""
+    if names := learned_cues(config):
+        require_footage([_normal(video, config.input_format) for video in training], names)
 
 
 def _normal(video: StoredVideo, input_format: InputFormat) -> NormalVideo:
@@ -56,7 +67,7 @@ def _network_scores(
 ) -> NDArray[np.float32]:
     """The network's own scores of normal frames, (N,)."""
     device = "cpu" if config.training.accelerator == "cpu" else "auto"
-    scorer = load_scorer(model, device, calibrated=False)
+    scorer = load_network_scorer(model, device)
     found = []
     with progress.stage("learning reconstruction", sum(len(video.frames) for video in videos)) as advance:
         for video in videos:

@@ -9,7 +9,7 @@ from typing import Any
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import Event, EventRule
 from maskedskipunet.runs import write_csv, write_json
-from maskedskipunet.view.reasons import describe_reason
+from maskedskipunet.view.reasons import plain_event
 from maskedskipunet.workflows.scoring import ScoredVideo
 
 FORMAT_VERSION = 1
@@ -77,11 +77,3 @@ def _row(values: Mapping[str, Any]) -> list[Any]:
     reason = values.get("reason")
     told = {**values, "boxes": boxes, "reason": None if reason is None else reason["sentence"]}
     return [told.get(name) for name in COLUMNS]
-
-
-def plain_event(event: Event) -> dict[str, Any]:
-    """An event as plain values; its reason with the sentence that tells it, where it has one."""
-    values = event.to_dict()
-    if event.reason is not None:
-        values["reason"] = {"sentence": describe_reason(event.reason), **values["reason"]}
-    return values

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from maskedskipunet.clip_geometry import ClipGeometry
+from maskedskipunet.cues.cue_model import CUES_NAME
 from maskedskipunet.data.cache import cache_folder
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.sources import Source
@@ -25,6 +26,7 @@ from maskedskipunet.runs import (
     write_json,
 )
 from maskedskipunet.training.config import TrainConfig
+from maskedskipunet.workflows.cue_learning import learn_model_cues
 from maskedskipunet.workflows.footage import training_clips
 from maskedskipunet.workflows.training_loop import load_fit
 
@@ -79,6 +81,10 @@ def fine_tuned(
         write_json(new.environment, describe_environment())
         with new.for_one_process():
             fit(network.train(), mixed(own, clips), holdback, training, new, seed=config.seed, progress=progress)
+            if len(own):
+                learn_model_cues(new.path, [*own.videos, *clips.videos], holdback.videos, config, progress)
+            elif (cues := run.model / CUES_NAME).exists():  # what they know of the run's own footage is kept
+                shutil.copyfile(cues, new.model / CUES_NAME)
         yield new
         point_latest(new)
     except BaseException:

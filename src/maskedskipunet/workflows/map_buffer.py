@@ -23,16 +23,21 @@ _BINS = 4096
 class MapBuffer:
     """A temporary file that vanishes with the process. Use it in a `with` block.
 
-    folder: on whose disk; it need not exist yet. frames: how many there will be at most.
+    folder: on whose disk; it need not exist yet. frames: how many there will be at most. highest: what maps reach at
+    most.
     Raises DiskSpaceError when they will not fit.
     """
 
-    def __init__(self, folder: Path, *, frames: int, height_px: int, width_px: int, channels: int) -> None:
+    def __init__(
+        self, folder: Path, *, frames: int, height_px: int, width_px: int, channels: int, highest: float = 1.0
+    ) -> None:
         self._map_shape = (height_px, width_px)
         self._image_shape = (channels, height_px, width_px)
         self._row_bytes = (2 + channels) * height_px * width_px
         self._folder = folder
+        self._highest = highest
         self._places: dict[int, int] = {}
+        self._unrebuilt: set[int] = set()  # positions whose map is there without a reconstruction
         self._histogram = np.zeros(_BINS, np.int64)
         require_room(
             folder,
@@ -43,23 +48,29 @@ class MapBuffer:
         self._file = TemporaryFile(dir=existing_folder(folder))  # noqa: SIM115  # closed by __exit__
 
     def add(self, position: int, scored: FrameScore) -> None:
-        """Keep what was found at a frame; a frame without a score keeps nothing."""
-        if scored.map is None or scored.reconstruction is None:
+        """Keep what was found at a frame; a frame without a map keeps nothing."""
+        if scored.map is None:
             return
         self._places[position] = len(self._places)
-        self._histogram += np.histogram(scored.map, _BINS, (0.0, 1.0))[0]
+        image = scored.reconstruction
+        if image is None:
+            self._unrebuilt.add(position)
+            image = np.zeros(self._image_shape, np.uint8)
+        self._histogram += np.histogram(scored.map, _BINS, (0.0, self._highest))[0]
         with no_room_is_our_error(self._folder):
             self._file.write(scored.map.astype(np.float16).tobytes())
-            self._file.write(scored.reconstruction.tobytes())
+            self._file.write(image.tobytes())
             self._file.flush()
 
-    def at(self, position: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | tuple[None, None]:
+    def at(self, position: int) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
         """A frame's reconstruction, uint8 (H, W, 3), and score map, (H, W); None where it has none."""
         if position not in self._places:
             return None, None
         self._file.seek(self._places[position] * self._row_bytes)
         row = self._file.read(self._row_bytes)
         errors = np.frombuffer(row, np.float16, np.prod(self._map_shape)).reshape(self._map_shape)
+        if position in self._unrebuilt:
+            return None, errors.astype(np.float32)
         image = np.frombuffer(row, np.uint8, offset=errors.nbytes).reshape(self._image_shape)
         return np.broadcast_to(image.transpose(1, 2, 0), (*self._map_shape, 3)), errors.astype(np.float32)
 
@@ -68,7 +79,7 @@ class MapBuffer:
         if not self._places:
             return 1.0
         below = np.searchsorted(np.cumsum(self._histogram), SHOWN_IN_FULL * self._histogram.sum())
-        return float(below + 1) / _BINS
+        return self._highest * float(below + 1) / _BINS
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from maskedskipunet.cues.cue_model import CUES_NAME
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
 from maskedskipunet.errors import CalibrationError, WeightsError
 from maskedskipunet.model.pretrained import model_folder
@@ -61,7 +62,7 @@ class ModelChanges:
         return Changed(calibration)
 
     def _network_marks(self) -> tuple[Mark, ...]:
-        return tuple(map(self._mark, (CONFIG_NAME, WEIGHTS_NAME)))
+        return tuple(map(self._mark, (CONFIG_NAME, WEIGHTS_NAME, CUES_NAME)))
 
     def _mark(self, name: str) -> Mark:
         """Files are written beside and take their names whole, so that each writing is another file."""

@@ -171,10 +171,12 @@ class VideoScoring:
                         height_px=height_px,
                         width_px=width_px,
                         channels=scorer.channels,
+                        highest=scorer.highest,
                     )
                 )
             if (maps := self._outputs.maps) is not None:
-                self._keep_map = stack.enter_context(map_writer(maps, height_px=height_px, width_px=width_px))
+                size_px = {"height_px": height_px, "width_px": width_px}
+                self._keep_map = stack.enter_context(map_writer(maps, **size_px, highest=scorer.highest))
             self._stack = stack.pop_all()
 
     @property

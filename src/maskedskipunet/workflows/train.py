@@ -11,7 +11,6 @@ import torch
 from maskedskipunet.cues.cue_model import CUES_NAME
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.layouts import recognise
-from maskedskipunet.detection.reading import RECONSTRUCTION
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError, advice_when_interrupted
 from maskedskipunet.files import require_room
 from maskedskipunet.input_format import SIZE_STEP, InputFormat
@@ -33,7 +32,7 @@ from maskedskipunet.scoring.ignored import also_ignoring, in_percent
 from maskedskipunet.scoring.loading import calibration_of
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibration import calibrate_on_holdback
-from maskedskipunet.workflows.cue_learning import learn_model_cues
+from maskedskipunet.workflows.cue_learning import learn_model_cues, learned_cues, require_footage_for_cues
 from maskedskipunet.workflows.estimate import (
     clip_flops,
     require_memory_for_batch,
@@ -85,16 +84,18 @@ def _prepared(
     """
     if not config.has_network:
         if config.start_from is not None:
-            raise ConfigError(
-                "a model without a network is not fine-tuned", "--from", "Leave it out, or keep its network"
-            )
-        return config, None, _clips(config, progress)
+            cure = "Leave it out, or add reconstruction to --cues"
+            raise ConfigError("a model without a network is not fine-tuned", "start_from", cure)
+        clips = _clips(config, progress)
+        require_footage_for_cues(clips[0].videos, config)
+        return config, None, clips
     require_memory_for_network(config.model)
     config, network = _start(config)
     _require_memory_for_batch(config, 1)
     if config.start_from is None:
         note_enlarged(config.data, config.input_format, progress)
     clips = _clips(config, progress)
+    require_footage_for_cues(clips[0].videos, config)
     _require_memory_for_batch(config, len(clips[0]))
     _warn_of_hours(config, len(clips[0]), progress)
     progress.note(clip_span(config))
@@ -144,7 +145,7 @@ def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
 
 def _resume(run: RunFolder, config: TrainConfig, progress: Progress) -> None:
     finished = run.is_finished()
-    has_cues = set(config.cues) == {RECONSTRUCTION} or (run.model / CUES_NAME).exists()
+    has_cues = not learned_cues(config) or (run.model / CUES_NAME).exists()
     if finished and has_cues and (not config.data.holdback or calibration_of(run.path) is not None):
         progress.note(f"{run.path} is trained already")
         return
