@@ -18,7 +18,7 @@ from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.ablate import ablate
 from maskedskipunet.workflows.bench import bench
 from maskedskipunet.workflows.fine_tuning import fine_tuned
-from maskedskipunet.workflows.score import score
+from maskedskipunet.workflows.score import ScoreOptions, score
 from maskedskipunet.workflows.train import resume, train
 
 LEARNING = "learning movement and appearance"
@@ -223,7 +223,7 @@ def test_what_needs_a_network_says_so_of_a_run_without_one(
     with pytest.raises(ConfigError, match="a model without a network is not fine-tuned"):
         train(replace(config, start_from=learned.path, cues=("movement",), runs=tmp_path))
     with pytest.raises(ConfigError, match="no network that could compute in bfloat16"):
-        score(footage / "test" / "01.mp4", learned.path, tmp_path / "out", precision="bfloat16")
+        score(footage / "test" / "01.mp4", learned.path, tmp_path / "out", ScoreOptions(precision="bfloat16"))
     assert not list(tmp_path.iterdir())
 
 

@@ -21,12 +21,17 @@ def usual_rate(times_s: Sequence[float] | NDArray[np.float64], stated: float | N
     10.0
     >>> usual_rate([0.0, 0.033, 0.067, 0.1], 30000 / 1001)
     29.97002997002997
+    >>> usual_rate([0.0, 0.04, 0.5, 0.52, 3.0], 25.0)
+    25.0
     """
     steps_s = np.diff(np.sort(np.asarray(times_s, np.float64)))
     steps_s = steps_s[steps_s > 0]
     if not len(steps_s):
         return stated
     median_s = np.median(steps_s)
-    rate = 1 / float(steps_s[np.abs(steps_s - median_s) <= NEAR * median_s].mean())
+    usual_s = steps_s[np.abs(steps_s - median_s) <= NEAR * median_s]
+    if not len(usual_s):
+        return stated
+    rate = 1 / float(usual_s.mean())
     is_right = stated is not None and abs(stated / rate - 1) <= STATED_IS_RIGHT
     return stated if is_right else round(rate, 6)
