@@ -104,6 +104,11 @@ class Scorer:
         """What its score maps reach at most: 1 for a network's errors, more for the surprises of several cues."""
         return HIGHEST if self.cues else 1.0
 
+    def is_needed(self, position: int, every: int) -> bool:
+        """Whether a frame is looked at where every n-th frame is scored: in a clip, or by a cue as a neighbour."""
+        around = ClipGeometry(2 * max((cue.late_frames for cue in self.cues), default=0) + 1)
+        return self.geometry.is_needed(position, every) or around.is_needed(position, every)
+
     @property
     def wants_images(self) -> bool:
         """Whether a cue looks at the sources' own pictures."""
@@ -244,6 +249,7 @@ class SourceWindow:
         self._runs: dict[str, CueRun] = {}
         self._judged: dict[str, deque[CueScore]] = {cue.name: deque() for cue in cues}
         self._scored: deque[FrameScore] = deque()  # by the network, while a cue has not judged them
+        self._targets: deque[bool] = deque()  # of frames that have no fused score yet: whether one is wanted
 
     def judged(self, came: "Arrivals", scores: Iterable[FrameScore], fuse: Fuse) -> list[FrameScore]:
         """Let the cues judge what came, and return the frames whose scores are all known, in order.
@@ -251,6 +257,7 @@ class SourceWindow:
         scores: the network's, that are known by now.
         """
         self._scored.extend(scores)
+        self._targets.extend(sized.is_target for sized in came.frames)
         for cue in self._cues:
             judged = self._judged[cue.name]
             if came.broken and cue.name in self._runs:
@@ -262,7 +269,8 @@ class SourceWindow:
         found = []
         while self._scored and all(self._judged.values()):
             cues: Mapping[str, CueScore] = {name: waiting.popleft() for name, waiting in self._judged.items()}
-            found.append(fuse(self._scored.popleft(), cues))
+            scored = self._scored.popleft()
+            found.append(fuse(scored, cues) if self._targets.popleft() else scored)
         return found
 
 
