@@ -99,7 +99,7 @@ def test_a_false_alarm_raises_the_threshold_just_above_it_and_the_anomaly_still_
         False,
     )
     assert (middle["id"], middle["answer"], middle["alarms_after"]) == ("abd-middle", "anomaly", True)
-    assert before < threshold(home) == figures["after"]["threshold"] <= np.nextafter(weak["before_score"], 1)
+    assert before < threshold(home) == figures["after"]["threshold"] <= np.nextafter(weak["before_score"], np.inf)
     assert 0 < figures["after"]["budget"]["alarms"] < figures["before"]["budget"]["alarms"] == 1
     assert f"threshold raised from {before:.5f} to {threshold(home):.5f}, which stands for about 0." in answer.out
     assert "false alarms per day in place of 1\n" in answer.out
