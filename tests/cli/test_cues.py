@@ -37,7 +37,7 @@ def model_path(request, model):
     return request.getfixturevalue(model)
 
 
-def write_disturbed(path, frames=40):
+def write_disturbed(path, frames=30):
     """The square of the footage goes up and down, and now and then something covers half the picture."""
     with VideoWriter(path, height_px=32, width_px=48, frame_rate=10) as writer:
         for number in range(frames):
@@ -51,10 +51,10 @@ def write_disturbed(path, frames=40):
 
 
 def write_usual(path):
-    """Ten minutes of the square of the footage, with a little noise that grows now and then."""
+    """Five minutes of the square of the footage, with a little noise that grows now and then."""
     random = np.random.default_rng(0)
     with VideoWriter(path, height_px=32, width_px=48, frame_rate=0.25) as writer:
-        for number in range(150):
+        for number in range(80):
             frame = np.full((32, 48, 3), 60, np.uint8)
             left = 2 * (number % 6)
             frame[8:16, left : left + 8] = 220
@@ -118,7 +118,7 @@ def test_each_kind_of_model_is_calibrated_scores_tells_events_and_watches(cli, m
     calibration = Calibration.read(folder / "model")
     rule = replace(calibration.alarm.rule.at(float(high), float(usual)), shortest_s=0.0)  # that is reached for sure
     replace(calibration, alarm=replace(calibration.alarm, rule=rule)).write(folder / "model")
-    answer = cli("score", disturbed, "--model", folder, "--out", "out", "--video")
+    answer = cli("score", disturbed, "--model", folder, "--out", "out")
     assert answer.code == 0, answer.err
 
     stored, events = columns(place / "out" / "scores.parquet"), json.loads((place / "out" / "events.json").read_text())
