@@ -28,7 +28,7 @@ def train_clips() -> Clips:
 
 @pytest.fixture(scope="session")
 def holdback_clips() -> Clips:
-    return Clips.of([moving_square("held", 5, ClipGeometry(3))], 3)
+    return Clips.of([moving_square("held", 5, 3)], ClipGeometry(3))
 
 
 @pytest.fixture
