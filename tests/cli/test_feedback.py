@@ -100,7 +100,7 @@ def test_a_false_alarm_raises_the_threshold_just_above_it_and_the_anomaly_still_
         False,
     )
     assert (middle["id"], middle["answer"], middle["alarms_after"]) == ("abd-middle", "anomaly", True)
-    assert before < threshold(home) == figures["after"]["threshold"] <= np.nextafter(weak["before_score"], 1)
+    assert before < threshold(home) == figures["after"]["threshold"] <= np.nextafter(weak["before_score"], np.inf)
     assert weak["top_score"] == 0.5  # as it was told, however long it lasted
     assert "told as" in answer.out
     assert "   0.50000   " in answer.out

@@ -14,6 +14,7 @@ from maskedskipunet.detection.day import DayAlarms, DayPart, PartAlarms
 from maskedskipunet.detection.drift import Blocks, DriftReference
 from maskedskipunet.detection.events import EventRule, find_events
 from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.detection.reading import CueReading
 
 RULE = EventRule(threshold=0.5, release=0.4, shortest_s=0.2, merge_s=0.5, pause_s=0.0)
 LOWER = replace(RULE, threshold=0.2, release=0.15)
@@ -144,3 +145,14 @@ def still_blocks(seed: int):
     for number, errors in enumerate(still(seed, 61)):
         if block := gathering.add(5.0 * number, float(errors.max()), errors):
             yield block
+
+
+def test_an_event_is_where_the_strangest_cue_says_where_no_pixel_reaches_the_level():
+    readings = {"movement": CueReading(3.0, (0.5, 0.25, 0.75, 1.0)), "appearance": CueReading(1.0, (0, 0, 0.1, 0.1))}
+    finder = AlarmFinder("v", CRITERIA)
+    for number in range(4):
+        scored = replace(frame(number, 0.9, np.zeros((32, 48), np.float32)), readings=readings)
+        finder.add(scored, height_px=64, width_px=96)
+
+    assert finder.running.boxes == ((48, 16, 24, 48),)
+    assert (finder.running.reason.cue, finder.running.reason.shares["movement"]) == ("movement", 0.988)

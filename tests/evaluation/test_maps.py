@@ -186,3 +186,23 @@ def test_what_are_no_maps_is_refused(place: Path) -> None:
     assert refused("infinite") == "/a.npy: the maps hold values that are no numbers. Mend the maps."
     assert refused("objects") == "/a.npy: cannot read the array of maps. Save numbers (frames, H, W)."
     assert refused("damaged", 100) == f"/a.parquet: the file of score maps is damaged. {cure}"
+
+
+def test_maps_that_reach_further_than_one_are_kept_in_steps_of_their_own(place: Path) -> None:
+    maps = 16 * RNG.random((3, 4, 6), np.float32)
+    with map_writer(place / "a.parquet", height_px=4, width_px=6, highest=16.0) as keep:
+        for frame, values in enumerate(maps):
+            keep(frame, values)
+
+    found = open_maps(place / "a.parquet")
+
+    np.testing.assert_allclose([values * found.scale for _, values in found.maps()], maps, atol=0.51 * 16 * SCALE)
+
+
+def test_maps_of_different_units_are_not_held_against_each_other(place: Path) -> None:
+    write(place / "maps" / "a.parquet", range(3))
+    with map_writer(place / "maps" / "b.parquet", height_px=4, width_px=6, highest=16.0) as keep:
+        keep(0, np.ones((4, 6), np.float32))
+
+    with pytest.raises(DataError, match=r"not in the units of a\.parquet"):
+        read_maps(place / "maps", ("a", "b"), (3, 1), Placing())

@@ -1,5 +1,6 @@
 """One camera's alarms: the events of its scores, told with boxes and the time of day."""
 
+import json
 import time
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from maskedskipunet.detection.day import DayAlarms, DayPart, PartAlarms
 from maskedskipunet.detection.drift import Blocks, DriftReference
 from maskedskipunet.detection.events import EventRule, EventStream
 from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.detection.reading import CueReading
 from maskedskipunet.monitor.alarms import CameraAlarms
 from maskedskipunet.monitor.news import Alarm, Drift, Scored, plain
 
@@ -149,3 +151,18 @@ def test_by_night_another_threshold_may_hold_by_the_clock_on_the_wall(far_east):
         told = [one for each in frames for one in finder.see(replace(each, unix_s=noon_unix_s + later_s))]
         found[name] = [one.update.phase for one in told]
     assert found == {"noon": [], "night": ["new"]}
+
+
+def test_an_alarm_of_several_cues_tells_its_reason_on_the_line():
+    finder = CameraAlarms("door", "rtsp://10.0.0.5/live", CRITERIA)
+    told = []
+    for number in range(5):
+        one = scored(number, 0.9)
+        readings = {"movement": CueReading(3.0, speed_ratio=2.5), "appearance": CueReading(1.0)}
+        told += finder.see(replace(one, frame=replace(one.frame, readings=readings)))
+
+    line = json.loads(json.dumps(plain(told[0])))
+    assert line["reason"]["cue"] == "movement"
+    assert line["reason"]["sentence"] == "moves 2.5 times as fast as 99 % of what passes here"
+    assert line["reason"]["readings"]["appearance"] == {"surprise": 1.0}
+    assert "reason" not in plain(watch([0.9] * 5)[0])

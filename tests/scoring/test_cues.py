@@ -157,6 +157,24 @@ def test_no_cue_looks_over_a_break() -> None:
     assert [score.score for score in found] == [None, 100, None, None, 100, None]
 
 
+def test_where_only_some_frames_are_scored_their_neighbours_are_there_for_the_cues() -> None:
+    scorer = Scorer(None, FORMAT, cues=[Change()])
+    needed = [scorer.is_needed(position, 4) for position in range(9)]
+    assert needed == [True, True, False, True, True, True, False, True, True]
+    came = [
+        SizedFrame(frame, np.full((3, 32, 32), 20 * frame.index, np.uint8) if needed[frame.index] else None, target)
+        for frame in video([0] * 9)
+        for target in [frame.index % 4 == 0]
+    ]
+
+    window = scorer.open_window()
+    found = scorer.score_turn([Arrivals(window, came)], with_maps=True)[0]
+    found += scorer.score_turn([Arrivals(window, [], broken=True)], with_maps=True)[0]
+
+    assert [score.index for score in found] == [*range(9)]
+    assert [score.score for score in found] == [None, None, None, None, 40, None, None, None, None]
+
+
 def test_a_cue_sees_the_sources_own_picture_only_where_it_wants_it() -> None:
     (score,) = Scorer(None, FORMAT, cues=[Picture()]).score(video([7]))
     assert score.score == 50

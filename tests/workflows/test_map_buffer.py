@@ -103,3 +103,16 @@ def test_a_disk_that_fills_up_meanwhile_is_named(tmp_path: Path, monkeypatch: py
 
     cause: Any = raised.value.__cause__
     assert cause.errno == errno.ENOSPC
+
+
+def test_a_map_without_a_reconstruction_is_kept_alone_and_scaled_by_what_it_may_reach(tmp_path: Path) -> None:
+    errors = np.full((16, 32), 8.0, np.float32)
+    with Spool(tmp_path, frames=2, height_px=16, width_px=32, channels=3, highest=16.0) as spool:
+        spool.add(0, FrameScore(0, 0.0, 8.0, errors))
+        spool.add(1, scored(1))
+
+        picture, found = spool.at(0)
+        assert picture is None
+        np.testing.assert_array_equal(found, errors)
+        assert spool.at(1)[0] is not None
+        assert spool.error_scale() == pytest.approx(8, abs=0.01)

@@ -134,7 +134,7 @@ class WatchedCamera:
         self.window = scorer.open_window()
         self.waiting: deque[CameraNews | None] = deque()  # None: nothing more is to be scored
         self.pending: deque[tuple[Arrived, bool]] = deque()  # given to the window: the frame, and whether it is skipped
-        self._geometry, self._position, self._ignored = scorer.geometry, stagger, ignored
+        self._scorer, self._position, self._ignored = scorer, stagger, ignored
         self._health = HealthMonitor()
         self._rate = RateMonitor(expected_fps)
         self._delays_s: list[float] = []
@@ -197,7 +197,7 @@ class WatchedCamera:
     def _sized(self, arrived: Arrived, every: int, latest_s: float) -> SizedFrame:
         late = arrived.arrived_s < latest_s
         is_target = not late and self._position % every == 0
-        needed = not late and self._geometry.is_needed(self._position, every)
+        needed = not late and self._scorer.is_needed(self._position, every)
         self._position += 1
         self.pending.append((arrived, not is_target))
         frame = Frame(arrived.index, arrived.time_s, None)

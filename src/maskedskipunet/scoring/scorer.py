@@ -107,6 +107,11 @@ class Scorer:
         """What its score maps reach at most: 1 for a network's errors, more for the surprises of several cues."""
         return HIGHEST if self.cues else 1.0
 
+    def is_needed(self, position: int, every: int) -> bool:
+        """Whether a frame is looked at where every n-th frame is scored: in a clip, or by a cue as a neighbour."""
+        around = ClipGeometry(2 * max((cue.late_frames for cue in self.cues), default=0) + 1)
+        return self.geometry.is_needed(position, every) or around.is_needed(position, every)
+
     @property
     def wants_images(self) -> bool:
         """Whether a cue looks at the sources' own pictures."""
@@ -248,6 +253,7 @@ class SourceWindow:
         self._judged: dict[str, deque[CueScore]] = {cue.name: deque() for cue in cues}
         self._scored: deque[FrameScore] = deque()  # by the network, while a cue has not judged them
         self._smoothing = CausalMedian(smoothing_s) if smoothing_s else None
+        self._targets: deque[bool] = deque()  # of frames that have no fused score yet: whether one is wanted
 
     def judged(self, came: "Arrivals", scores: Iterable[FrameScore], fuse: Fuse) -> list[FrameScore]:
         """Let the cues judge what came, and return the frames whose scores are all known, in order.
@@ -255,6 +261,7 @@ class SourceWindow:
         scores: the network's, that are known by now.
         """
         self._scored.extend(scores)
+        self._targets.extend(sized.is_target for sized in came.frames)
         for cue in self._cues:
             judged = self._judged[cue.name]
             if came.broken and cue.name in self._runs:
@@ -266,8 +273,11 @@ class SourceWindow:
         found = []
         while self._scored and all(self._judged.values()):
             cues: Mapping[str, CueScore] = {name: waiting.popleft() for name, waiting in self._judged.items()}
-            fused = fuse(self._scored.popleft(), cues)
-            found.append(fused if self._smoothing is None else self._smoothing.add(fused))
+            scored = self._scored.popleft()
+            if self._targets.popleft():
+                scored = fuse(scored, cues)
+                scored = scored if self._smoothing is None else self._smoothing.add(scored)
+            found.append(scored)
         return found
 
 
