@@ -19,10 +19,10 @@ import pytest
 
 import maskedskipunet
 from maskedskipunet.cli.evaluate import run as evaluate_command
+from maskedskipunet.cli.score import run as score_command
 from maskedskipunet.cli.train import run as train_command
 from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.scoring.loading import load_scorer
-from maskedskipunet.workflows.score import score
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -189,8 +189,9 @@ def test_score_calls_everything_that_its_walk_names(tmp_path: Path) -> None:
     import_module("maskedskipunet.view.plots")
 
     with watched_calls() as called:
-        score(video, STORED_RUN, tmp_path / "out", ignore=["0,0,8,8"])
+        code = score_command([str(video), f"--model={STORED_RUN}", f"--out={tmp_path / 'out'}", "--ignore=0,0,8,8"])
 
+    assert code == 0
     assert not_called("A frame through score", called) == []
     for name in ("scores.parquet", "scores.png", "events.json", "events.csv"):
         assert (tmp_path / "out" / name).is_file()
