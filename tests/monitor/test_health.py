@@ -65,7 +65,7 @@ def blurred(image: Image) -> Image:
 
 
 def slightly_blurred(image: Image) -> Image:
-    return np.asarray(Picture.fromarray(image).filter(ImageFilter.GaussianBlur(0.7)))
+    return np.asarray(Picture.fromarray(image).filter(ImageFilter.GaussianBlur(0.5)))
 
 
 def moved(image: Image) -> Image:

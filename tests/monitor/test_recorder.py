@@ -95,6 +95,16 @@ def test_an_end_is_told_with_the_clip_and_at_once_where_the_camera_is_lost(recor
     assert told == [("a", "new", False), ("a", "end", True), ("b", "new", False), ("b", "end", True)]
 
 
+def test_the_end_of_an_event_waits_for_no_more_frames_of_a_file_that_has_ended(records):
+    with recorder(records) as tell:
+        for number in range(14):
+            tell(scored(number))
+        tell(alarm("new", end_s=2.6, peak_s=2.4))
+        tell(alarm("end", end_s=2.6, peak_s=2.4))
+        tell(CameraState("door", "ended", 1.0))
+        wait_until(lambda: [(event.phase, event.has_clip) for event in records.events()] == [("end", True)], 30.0)
+
+
 def test_an_event_that_lasts_when_watching_ends_has_a_clip_of_what_was_seen(records):
     with recorder(records) as tell:
         for number in range(14):

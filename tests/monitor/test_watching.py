@@ -391,6 +391,22 @@ def test_no_clip_spans_frames_that_were_lost(together: int, network: Any, make: 
     assert_same(heard.scores(), [score.score for part in alone for score in part])
 
 
+@pytest.mark.parametrize("condition", ["lost", "ended"])
+def test_a_camera_that_gives_no_more_has_all_its_scores_before_that_is_said(condition: Any, network: Any) -> None:
+    scorer, heard, camera = Scorer(network, FORMAT), Heard(), Gives()
+    one = WatchedCamera(camera, scorer, stagger=0, ignored=IgnoredRegions((), 32, 48))  # type: ignore[arg-type]
+    turns = TurnScorer(scorer, NO_HURRY, heard)
+    image = np.zeros((32, 48, 3), np.uint8)
+    camera.coming = [*(camera_frame(at, image, fresh=at == 0) for at in range(4)), CameraState("a", condition, 0.0)]
+
+    one.look(heard)
+    while one.waiting:
+        turns.turn([one])
+
+    assert [score is None for score in heard.scores()] == [True, False, False, True]
+    assert [type(news) for news in heard.news] == [Scored] * 4 + [CameraState]
+
+
 @pytest.mark.parametrize(("took_s", "longest_s"), [(5.0, GATHER_S), (0.04, 0.04)])
 def test_a_frame_waits_for_others_no_longer_than_a_turn_takes_nor_than_a_bound(
     took_s: float, longest_s: float, network: Any, monkeypatch: pytest.MonkeyPatch
