@@ -73,3 +73,17 @@ def test_regions_that_touch_at_a_corner_are_one() -> None:
     corner = spotted((slice(8, 24), slice(8, 24)), (slice(20, 36), slice(20, 36)))
 
     assert map_boxes(corner, 0.999, height_px=64, width_px=96) == ((10, 10, 24, 24),)
+
+
+@pytest.mark.parametrize(("asked", "expected"), [({}, 8), ({"most": 3}, 3), ({"most": 20}, 12)])
+def test_of_many_spots_the_strongest_few_are_boxed(asked: dict[str, int], expected: int) -> None:
+    score_map = np.zeros((64, 96))
+    middles = [(10 + 20 * (at // 4), 12 + 22 * (at % 4)) for at in range(12)]
+    for strength, (row, column) in enumerate(middles, start=1):
+        score_map[row - 4 : row + 4, column - 4 : column + 4] = strength
+
+    boxes = map_boxes(score_map, 0.5, height_px=64, width_px=96, **asked)
+
+    assert len(boxes) == expected
+    for (x, y, width, height), (row, column) in zip(boxes, reversed(middles), strict=False):
+        assert (x <= column < x + width, y <= row < y + height) == (True, True)

@@ -155,6 +155,15 @@ def test_after_an_event_none_begins_for_the_pause_and_what_still_goes_on_then_is
     assert found([10, 0, 0, 0, 10, 0, 0, 0, 0], pause_s=6) == [(0, 0, 0)]
 
 
+def test_a_pause_is_counted_from_the_end_of_the_event_and_not_from_its_start() -> None:
+    scores = [10.0] * 5 + [0.0] * 3 + [10.0] * 2 + [0.0] * 3 + [10.0]
+    # The event ends at second 4: high scores at second 8 lie within the pause, those at second 13 do not.
+    assert found(scores, pause_s=6) == [(0, 4, 0), (13, 13, 13)]
+    told = streamed(np.arange(14), np.arange(14.0), np.array(scores), rule(pause_s=6))
+    ends = [(update.event.start_frame, update.event.end_frame) for update in told if update.phase == "end"]
+    assert ends == [(0, 4), (13, 13)]
+
+
 def test_frames_without_a_score_neither_end_an_event_nor_make_it_last() -> None:
     assert found([10, NAN, 7, 0]) == [(0, 2, 0)]
     assert found([10, NAN, NAN, NAN, 7, 0]) == [(0, 0, 0)]

@@ -53,6 +53,15 @@ def test_regions_are_what_hangs_together_corners_included() -> None:
     assert sorted(frame.tracks) == [0, 1]
 
 
+@pytest.mark.parametrize("rows", ["1. .1", ".1 1."])
+def test_pixels_that_touch_at_a_corner_alone_are_one_region_one_track_and_one_detection(rows: str) -> None:
+    first, second = mask_regions([picture(rows) > 0, picture(rows) > 0])
+
+    assert [first.boxes.tolist(), second.boxes.tolist()] == [[[0, 0, 1, 1]]] * 2
+    assert {*first.tracks, *second.tracks} == {0}
+    assert region_boxes(picture(rows), 1, 2, 2).tolist() == [[0, 0, 1, 1]]
+
+
 def test_tracks_are_regions_that_share_a_pixel_from_frame_to_frame() -> None:
     """Two objects; one is hidden for a frame and is then another track; a third joins the first by touching both."""
     masks = [

@@ -64,6 +64,10 @@ def blurred(image: Image) -> Image:
     return np.asarray(Picture.fromarray(image).filter(ImageFilter.GaussianBlur(2)))
 
 
+def slightly_blurred(image: Image) -> Image:
+    return np.asarray(Picture.fromarray(image).filter(ImageFilter.GaussianBlur(0.5)))
+
+
 def moved(image: Image) -> Image:
     return np.roll(image, (5, 9), (0, 1))
 
@@ -103,6 +107,24 @@ def test_a_picture_that_does_not_change_by_a_bit_is_frozen_after_a_minute() -> N
     assert look(monitor, iter(still[:100]), 60) == []
     assert look(monitor, iter(still), 110) == [("frozen", True)]
     assert look(monitor, living(room(), 70), 60 + 50 + 70) == [("frozen", False)]
+
+
+def test_what_is_usual_is_learnt_from_what_was_seen_and_not_from_the_time_that_passed_unseen() -> None:
+    monitor = HealthMonitor()
+    for hour in range(3):  # a frame an hour says little about a camera
+        assert look(monitor, living(room(), 0.5, seed=hour), 3600.0 * hour) == []
+
+    # It is still being learnt how sharp its picture is.
+    assert look(monitor, map(blurred, living(room(), 15)), 7200.5) == []
+
+
+def test_one_frame_after_a_long_break_does_not_replace_what_was_usual_before() -> None:
+    monitor = HealthMonitor()
+    look(monitor, living(room(), SETTLED_S))
+    hazy = map(slightly_blurred, living(room(), 0.5))
+    assert look(monitor, hazy, 7200) == []
+
+    assert look(monitor, map(blurred, living(room(), 20)), 7200.5) == [("defocused", True)]
 
 
 @pytest.mark.parametrize("change", [*CHANGES.values(), black])

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.clip_geometry import ClipGeometry
-from maskedskipunet.monitor.pace import Pace
+from maskedskipunet.monitor.pace import MOST_EVERY, Pace
 
 
 def simulate(
@@ -53,6 +53,14 @@ def test_a_machine_that_halts_now_and_then_leaves_out_little_more_than_what_came
 
     assert max(every for _, every in seen) <= 4
     assert sum(every > 1 for _, every in seen) < 0.2 * len(seen)
+
+
+def test_a_machine_that_can_score_nothing_at_all_still_tries_one_frame_of_so_many() -> None:
+    pace = Pace(2.0)
+    for second in range(10_000):
+        pace.turn(float(second), 2.0 + second, 1.0)
+
+    assert pace.every == MOST_EVERY
 
 
 def test_frames_are_taken_again_when_the_machine_is_free_again() -> None:

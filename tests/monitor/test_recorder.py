@@ -1,5 +1,7 @@
 """What a watch records: events with clips and pictures, states of cameras, and nothing lost for want of room."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,16 @@ def test_an_end_is_told_with_the_clip_and_at_once_where_the_camera_is_lost(recor
     assert told == [("a", "new", False), ("a", "end", True), ("b", "new", False), ("b", "end", True)]
 
 
+def test_the_end_of_an_event_waits_for_no_more_frames_of_a_file_that_has_ended(records):
+    with recorder(records) as tell:
+        for number in range(14):
+            tell(scored(number))
+        tell(alarm("new", end_s=2.6, peak_s=2.4))
+        tell(alarm("end", end_s=2.6, peak_s=2.4))
+        tell(CameraState("door", "ended", 1.0))
+        wait_until(lambda: [(event.phase, event.has_clip) for event in records.events()] == [("end", True)], 30.0)
+
+
 def test_an_event_that_lasts_when_watching_ends_has_a_clip_of_what_was_seen(records):
     with recorder(records) as tell:
         for number in range(14):
@@ -125,6 +137,28 @@ def test_what_the_records_cannot_take_now_waits_and_is_written_in_its_order(reco
         ("b", "end", 2),
     ]
     assert (caplog.text.count("wait in memory"), caplog.text.count("written again")) == (1, 1)
+
+
+def test_of_more_events_than_memory_may_hold_the_newest_wait_for_the_disk_and_the_others_are_said(
+    records, monkeypatch, caplog
+):
+    monkeypatch.setattr("maskedskipunet.monitor.recorder.MOST_UPDATES", 4)
+    there, record = {"room": False}, records.record
+
+    def take(*told, **more):
+        if not there["room"]:
+            raise DiskSpaceError("no room left for the records", "records.db", "Make room")
+        return record(*told, **more)
+
+    monkeypatch.setattr(records, "record", take)
+    with recorder(records) as tell:
+        for event_id in "abcdef":
+            tell(alarm("new", event_id))
+        wait_until(lambda: "new of event b is lost" in caplog.text, 30.0)
+        there["room"] = True
+        wait_until(lambda: len(records.events()) == 4)
+    assert sorted(event.event.id for event in records.events()) == ["c", "d", "e", "f"]
+    assert caplog.text.count("is lost: nothing could be written for long") == 2
 
 
 def test_an_event_that_can_never_be_recorded_holds_up_no_other(records, caplog):
@@ -181,6 +215,19 @@ def test_what_a_killed_watch_left_open_is_over_when_the_next_begins(records):
     with recorder(records):
         assert [event.phase for event in records.events()] == ["end"]
         assert all(state.ended_unix_s is not None for state in records.states())
+
+
+def test_what_is_too_much_goes_while_watching_goes_on_and_not_only_at_its_start(records, monkeypatch):
+    monkeypatch.setattr("maskedskipunet.monitor.recorder.TIDY_S", 0.05)
+    monkeypatch.setattr("maskedskipunet.monitor.recorder.LOOK_S", 0.01)
+    monkeypatch.setattr("maskedskipunet.records.pruning.SETTLING_S", 0.0)
+    nothing_stays = replace(CONFIG, retention=Retention(larger_than_bytes=0))
+    with recorder(records, config=nothing_stays) as tell:
+        tell(alarm("new"))
+        wait_until(lambda: [event.phase for event in records.events()] == ["new"])
+        tell(alarm("end"))
+        tell(CameraState("door", "lost", 1.0, "no frame for 10.0 s", 1.0))  # so that it waits for no clip
+        wait_until(lambda: records.events() == [], 30.0)
 
 
 def test_frames_that_find_no_time_are_left_out_and_counted_and_no_event_is(records, monkeypatch, caplog):

@@ -16,15 +16,17 @@ import pytest
 
 from maskedskipunet.cli.watch import told
 from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.video import read_video
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.input_format import InputFormat
-from maskedskipunet.monitor import rate
+from maskedskipunet.monitor import rate, watching
 from maskedskipunet.monitor.camera import CameraFrame, Patience
 from maskedskipunet.monitor.news import CameraState, Gap, Health, Load, News, Scored, plain
 from maskedskipunet.monitor.reading import Arrived
-from maskedskipunet.monitor.watching import WatchConfig, WatchedCamera, watch
+from maskedskipunet.monitor.watching import GATHER_S, TurnScorer, WatchConfig, WatchedCamera, watch
 from maskedskipunet.scoring.ignored import IgnoredRegions
 from maskedskipunet.scoring.scorer import Scorer
 
@@ -364,6 +366,127 @@ def test_a_turn_gets_past_frames_that_are_left_out_and_takes_as_many_others_as_p
     needed = [sized.frame.index for sized in taken.frames if sized.pixels is not None]
     assert needed == [0, 1, 9, 10, 11, 19]
     assert [sized.frame.index for sized in taken.frames] == [*range(20)]
+
+
+@pytest.mark.parametrize("together", [1, 3, 20])
+def test_no_clip_spans_frames_that_were_lost(together: int, network: Any, make: Any) -> None:
+    scorer, heard, camera = Scorer(network, FORMAT), Heard(), Gives()
+    one = WatchedCamera(camera, scorer, stagger=0, ignored=IgnoredRegions((), 32, 48))  # type: ignore[arg-type]
+    turns = TurnScorer(scorer, NO_HURRY, heard)
+    images = make.pictures(12, height_px=32, width_px=48)
+    parts = [range(5), range(8, 12)]  # between them three were lost
+    came = [camera_frame(at, images[at], fresh=at == part.start) for part in parts for at in part]
+
+    for first in range(0, len(came), together):
+        camera.coming = came[first : first + together]
+        one.look(heard)
+        while one.waiting:
+            turns.turn([one])
+    one.break_off()
+    turns.turn([one])
+
+    alone = [[*scorer.score(Frame(at, at / 10, images[at]) for at in part)] for part in parts]
+    assert [score.score is None for score in alone[1]] == [True, False, False, True]
+    assert [news.frame.index for news in heard.of(Scored)] == [at for part in parts for at in part]
+    assert_same(heard.scores(), [score.score for part in alone for score in part])
+
+
+@pytest.mark.parametrize("condition", ["lost", "ended"])
+def test_a_camera_that_gives_no_more_has_all_its_scores_before_that_is_said(condition: Any, network: Any) -> None:
+    scorer, heard, camera = Scorer(network, FORMAT), Heard(), Gives()
+    one = WatchedCamera(camera, scorer, stagger=0, ignored=IgnoredRegions((), 32, 48))  # type: ignore[arg-type]
+    turns = TurnScorer(scorer, NO_HURRY, heard)
+    image = np.zeros((32, 48, 3), np.uint8)
+    camera.coming = [*(camera_frame(at, image, fresh=at == 0) for at in range(4)), CameraState("a", condition, 0.0)]
+
+    one.look(heard)
+    while one.waiting:
+        turns.turn([one])
+
+    assert [score is None for score in heard.scores()] == [True, False, False, True]
+    assert [type(news) for news in heard.news] == [Scored] * 4 + [CameraState]
+
+
+@pytest.mark.parametrize(("took_s", "longest_s"), [(5.0, GATHER_S), (0.04, 0.04)])
+def test_a_frame_waits_for_others_no_longer_than_a_turn_takes_nor_than_a_bound(
+    took_s: float, longest_s: float, network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = HandClock()
+    monkeypatch.setattr(watching, "time", clock)
+
+    class Slow:
+        """The network on a machine that takes its time for each batch of frames."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(network, name)
+
+        def encode(self, frames: Any) -> Any:
+            clock.now_s += took_s
+            return network.encode(frames)
+
+    scorer, cameras = Scorer(Slow(), FORMAT), (Gives(), Gives())  # type: ignore[arg-type]
+    watched = [
+        WatchedCamera(camera, scorer, stagger=0, ignored=IgnoredRegions((), 32, 48))  # type: ignore[arg-type]
+        for camera in cameras
+    ]
+    turns = TurnScorer(scorer, NO_HURRY, lambda news: None)
+    image = np.zeros((32, 48, 3), np.uint8)
+
+    def come(camera: int, *news: Any) -> None:
+        cameras[camera].coming = [*news] or [camera_frame(0, image, arrived_s=clock.now_s)]
+        watched[camera].look(lambda news: None)
+
+    come(0)
+    assert turns.gathers_s(watched) <= 0  # how long a turn takes is not known yet
+    turns.turn(watched)
+    assert turns.gathers_s(watched) == 0  # nothing waits
+    come(0)
+    assert turns.gathers_s(watched) == pytest.approx(longest_s)
+    clock.now_s += 0.03
+    come(1)
+    assert turns.gathers_s(watched) == pytest.approx(longest_s - 0.03)  # the oldest frame counts
+    clock.now_s += longest_s - 0.03 + 1e-6
+    assert turns.gathers_s(watched) <= 0
+    turns.turn(watched)
+    come(1)
+    come(1, CameraState("a", "lost", 0.0))
+    assert turns.gathers_s(watched) == 0  # what is no frame is told at once
+    turns.turn(watched)
+    for _ in range(scorer.batch_size):
+        come(0)
+    assert turns.gathers_s(watched) == 0  # they fill a batch
+
+
+def camera_frame(index: int, image: Any, *, fresh: bool = False, arrived_s: float | None = None) -> CameraFrame:
+    """A frame as a camera's process sends it, of the size that the network looks at."""
+    pixels = network_frame(image, height_px=32, width_px=48, channels=3)
+    when_s = time.monotonic() if arrived_s is None else arrived_s
+    return CameraFrame(Arrived(index, index / 10, pixels, 0.0, 32, 48, None, when_s, 0), fresh)
+
+
+class HandClock:
+    """The time, which passes where a test says so."""
+
+    now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def time(self) -> float:
+        return self.now_s
+
+
+class Gives:
+    """A camera that gives what is coming."""
+
+    name, ended, dropped = "a", False, 0
+
+    def __init__(self) -> None:
+        self.coming: list[Any] = []
+
+    def step(self) -> list[Any]:
+        came, self.coming = self.coming, []
+        return came
 
 
 class Never:

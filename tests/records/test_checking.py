@@ -133,6 +133,17 @@ def test_of_row_and_file_the_one_changed_later_holds(filled):
     assert filled.records.event("a").phase == "end"
 
 
+def test_a_file_that_says_another_begin_than_its_row_never_holds_however_new_it_claims_to_be(filled):
+    before, description = filled.records.event("a"), filled.description("a")
+    claims = {"revision": 99, "camera": "yard", "began_unix_s": before.began_unix_s - 86400}
+    description.write_text(json.dumps(json.loads(description.read_text()) | claims))
+    repaired = check(filled.folder, repair=True)
+    assert [(fault.what, fault.mended) for fault in repaired.faults] == [
+        ("row and file differ", "written from the row")
+    ]
+    assert filled.records.event("a") == before == RecordedEvent.read(description)
+
+
 @pytest.mark.parametrize("how", ["gone", "words", "overwritten", "cut"])
 def test_a_damaged_database_is_made_anew_from_the_files_and_kept(filled, how):
     before, database = filled.records.events(), filled.records.folder.database

@@ -162,6 +162,38 @@ def test_a_message_replaced_while_it_was_on_its_way_does_not_take_the_new_one_wi
     assert q.all() == ["a:update:1"]
 
 
+def test_an_update_that_was_tried_is_not_replaced_because_the_receiver_may_have_it_already(queue):
+    q = queue(update_every_s=0)
+    q.tell("new")
+    q.take()
+    q.tell("update")
+    outbox.failed(q.session, q.next(), "no answer in time", q.now)
+    q.tell("update")
+    q.tell("update")  # the one before was never tried: this one takes its place
+    assert q.all() == ["a:update:1", "a:update:3"]
+
+
+def test_the_begin_of_a_state_that_was_tried_is_not_taken_back_and_its_end_is_told(queue):
+    q = queue(states=("all",), states_after_s=0)
+    tell_state(q, "new")
+    outbox.failed(q.session, q.next(), "no answer in time", q.now + 60)
+    q.now += 9
+    tell_state(q, "end")
+    q.now += 60
+    assert q.all() == ["state-1:new:0", "state-1:end:1"]
+
+
+def test_a_message_dropped_while_it_was_on_its_way_stays_dropped_for_its_own_reason_when_the_try_fails(queue):
+    q = queue(waiting_at_most=1)
+    q.tell("new", "a")
+    on_its_way = q.next()
+    q.tell("new", "b")
+    outbox.failed(q.session, on_its_way, "no answer in time", q.now + 60)
+    dropped = q.session.get(outbox.DeliveryRow, on_its_way.id)
+    assert (dropped.status, dropped.fault, dropped.attempts) == ("dropped", "too many waited", 0)
+    assert q.all() == ["b:new:0"]
+
+
 def test_what_is_done_is_forgotten_after_a_while_and_what_waits_is_not(queue):
     q = queue()
     q.tell("new", "a")

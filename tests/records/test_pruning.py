@@ -6,9 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
+from maskedskipunet.records.outbox import QueueCount
 from maskedskipunet.records.pruning import Retention, choose, prune
 from maskedskipunet.records.recorded import RecordedEvent
+from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
 
 from .conftest import BEGAN_UNIX_S, CLIP, make_event
@@ -87,6 +90,21 @@ def test_a_removal_that_was_cut_off_is_finished_by_whoever_opens_next(month):
         assert records.finished == ["finished the removal of event e0"]
     assert not month.description("e0").exists()
     assert check(month.folder).faults == []
+
+
+def test_what_was_delivered_a_week_ago_is_forgotten_and_what_waits_since_then_is_not(book):
+    route = Route(sink="hook")
+    for event_id in "ab":
+        book.tell("new", event_id, routes=[route])
+    with book.records.write() as session:
+        outbox.delivered(session, outbox.next_delivery(session, "hook", book.clock()), book.clock())
+    counts = []
+    for days in (6, 2):
+        book.clock.now_unix_s += days * DAY_S
+        prune(book.records, Retention())
+        with book.records.read() as session:
+            counts.append(outbox.counts(session)["hook"])
+    assert counts == [QueueCount(waiting=1, delivered=1), QueueCount(waiting=1)]
 
 
 @pytest.mark.parametrize("bounds", [{"older_than_s": -1}, {"older_than_s": float("nan")}, {"larger_than_bytes": -1}])

@@ -1,13 +1,20 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import maskedskipunet as msu
 from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.monitor.camera import Patience
+from maskedskipunet.monitor.news import Alarm, News, Scored
 from maskedskipunet.workflows import watch as workflow
 
 
@@ -45,3 +52,30 @@ def test_a_model_that_takes_few_frames_waits_longer_before_a_camera_is_lost(
         tmp_path, InputFormat(height_px=32, width_px=48, **how), monkeypatch, patience=Patience(stall_s=7)
     )
     assert given["patience"].stall_s == stall_s
+
+
+def test_alarms_of_a_file_are_timed_by_the_speed_it_is_played_at_and_those_of_a_camera_never(
+    tmp_path: Path, footage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began_unix_s, speed, model = 1_772_355_600.0, 4.0, tmp_path / "model"
+    network = msu.create_model("masked_skips", latent_dim=8)
+    network.input_format = InputFormat(height_px=32, width_px=48)
+    network.save_pretrained(model)
+    rule = EventRule(threshold=0.5, release=0.5, shortest_s=0.3)
+    setting = AlarmSetting(rule, Budget(1, "day"), 0.1, 1.0, 0, 0.0, 0.1, 24.0, 240.0, extrapolated=True)
+    replace(Calibration.of({"room": np.linspace(0, 1, 50)}), alarm=setting).write(model)
+
+    def watch(sources: Any, scorer: Any, listener: Any, **_: Any) -> None:
+        """Ten frames a second; an event begins with the tenth and is told of three later."""
+        for camera, passes in (("file", speed), ("live", 1.0)):
+            for at, score in enumerate([0.1] * 10 + [0.9] * 5):
+                frame = FrameScore(at, at / 10, score)
+                listener(Scored(camera, frame, began_unix_s + at / 10 / passes, 0.1, False, 32, 48))
+
+    monkeypatch.setattr(workflow, "watch", watch)
+    video = footage / "test" / "01.mp4"
+    cameras = {"file": CameraAddress.parse(str(video)), "live": CameraAddress.parse("rtsp://127.0.0.1:9/x")}
+    heard: list[News] = []
+    workflow.watch_cameras(cameras, model, [heard.append], speed=speed)
+    begun = {news.camera: news.began_unix_s for news in heard if isinstance(news, Alarm) and news.update.phase == "new"}
+    assert begun == pytest.approx({"file": began_unix_s + 0.25, "live": began_unix_s + 1.0}, abs=1e-3)

@@ -160,6 +160,32 @@ def test_a_receiver_that_asks_for_patience_gets_it_within_bounds(desk):
     assert time.monotonic() - began_s >= 0.5
 
 
+@pytest.mark.parametrize("kind", [FakeSink, Announcing])
+def test_a_receiver_that_asks_for_more_patience_than_the_bound_is_tried_again_after_the_bound(desk, monkeypatch, kind):
+    sink = kind(AwayError("it answers 503", 1e6))
+    monkeypatch.setattr("maskedskipunet.monitor.sinks.courier.LONGEST_RETRY_AFTER_S", 0.05)
+    desk.tell("new", "a")
+    with courier(desk, sink):
+        until(lambda: sink.taken)
+    assert sink.taken == ["a:new:0"]
+
+
+def test_what_waits_too_long_for_a_receiver_is_dropped_though_nothing_more_happens(desk, monkeypatch):
+    monkeypatch.setattr("maskedskipunet.monitor.sinks.courier.TIDY_S", 0.05)
+    route = Route(sink="hook", waiting_s=0.3)
+    desk.tell("new", "a", routes=[route])
+    with Courier(desk.records, {"hook": Post(route, Away())}, backoff=QUICK):
+        until(lambda: desk.count().dropped == 1)
+    assert desk.count().waiting == 0
+
+
+class Away(FakeSink):
+    """Never takes anything."""
+
+    def send(self, delivery, files):
+        raise AwayError("nobody answers there")
+
+
 @given(st.integers(1, 2000), st.floats(0, 1), st.randoms(use_true_random=False))
 def test_waits_grow_to_a_bound_and_are_never_shorter_than_chance_allows(failures, jitter, chance):
     backoff = Backoff(first_s=1, longest_s=300, jitter=jitter)

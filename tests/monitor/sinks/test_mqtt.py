@@ -19,7 +19,7 @@ from maskedskipunet.monitor.sinks.building import build_posts
 from maskedskipunet.monitor.sinks.config import MqttSettings, SinkConfig
 from maskedskipunet.monitor.sinks.courier import Courier, Post
 from maskedskipunet.monitor.sinks.mqtt import MqttConfig, MqttSink
-from maskedskipunet.monitor.sinks.mqtt_client import Broker
+from maskedskipunet.monitor.sinks.mqtt_client import Broker, BrokerConnection
 from maskedskipunet.monitor.sinks.names import plain_name
 from maskedskipunet.monitor.sinks.secrets import Secret
 from maskedskipunet.monitor.sinks.sink import Attachments, AwayError
@@ -197,6 +197,15 @@ def test_the_broker_says_that_we_have_gone_when_we_cannot(broker, subscriber):
     until(lambda: "offline" in subscriber.at("maskedskipunet/availability"))
     until(lambda: subscriber.at("maskedskipunet/availability")[-1] == "online")  # and we are back of ourselves
     sink.close()
+
+
+def test_who_comes_after_a_watch_has_died_still_learns_that_it_is_gone(broker):
+    there, topic = Broker(host="127.0.0.1", port=broker.port), "maskedskipunet/availability"
+    connection = BrokerConnection(there, presence=topic, timeout_s=20.0, on_open=lambda client: None)
+    connection.open()
+    until(lambda: kept(broker).get(topic) == "online")
+    connection.hang_up()  # without a goodbye, as when the process is killed: the broker says the last will
+    until(lambda: kept(broker).get(topic) == "offline")
 
 
 def test_a_broker_that_is_not_there_or_says_nothing_is_away(program, tmp_path):
