@@ -89,6 +89,19 @@ def test_the_picture_shows_every_part_above_whatever_it_may_import() -> None:
             assert heights[lower] > heights[part] or heights[lower] == heights[part] == ground, f"{part} over {lower}"
 
 
+def test_the_picture_is_as_its_script_draws_it() -> None:
+    drawn = runpy.run_path(str(DOCS / "images" / "draw_floors.py"))["draw"]()
+
+    assert (DOCS / "images" / "floors.svg").read_text() == drawn, "run python docs/images/draw_floors.py"
+
+
+def test_a_library_that_the_page_gives_one_home_has_that_home_alone() -> None:
+    homes = dict(re.findall(r"`(\w+)` only by `(\w+)`", section("Who may import whom")))
+
+    assert len(homes) > 2
+    assert {library: TESTED["HOMES"][library] for library in homes} == {name: {home} for name, home in homes.items()}
+
+
 def named_on_page() -> list[str]:
     """Return what the page names with dots: modules, classes, functions and methods of the package."""
     spans = set(re.findall(r"`(\w+(?:\.\w+)+)`", ARCHITECTURE))
