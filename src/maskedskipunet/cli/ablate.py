@@ -20,7 +20,8 @@ def run(arguments: Sequence[str]) -> int:
     )
     add_train_options(parser)
     parser.refuse("start_from", "every variant starts anew")
-    parser.leave_out("cues")  # variants of the network are compared by its own scores
+    for setting in ("cues", "smoothing_s"):  # variants of the network are compared by its own scores
+        parser.leave_out(setting)
     parser.add(
         "--variants", type=str, default=ALL, metavar="NAMES", help="Variants to train, with commas between, or all."
     )

@@ -141,7 +141,7 @@ def _plan(folder: Path) -> tuple[list[str], TrainConfig]:
 def _of_variant(config: TrainConfig, variant: str, folder: Path) -> TrainConfig:
     length = 1 if VARIANTS[variant].single_frame else config.model.clip_length
     model = replace(config.model, variant=variant, clip_length=length)
-    return replace(config, model=model, runs=folder, name=variant, cues=(RECONSTRUCTION,))
+    return replace(config, model=model, runs=folder, name=variant, cues=(RECONSTRUCTION,), smoothing_s=0.0)
 
 
 def _row(variant: str, run: RunFolder) -> AblationRow:
