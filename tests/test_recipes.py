@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from maskedskipunet.cli.parsing import Parser
-from maskedskipunet.cli.train import add_train_options, train_config
+from maskedskipunet.cli.train import add_cue_options, add_train_options, train_config
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
 
@@ -19,6 +19,7 @@ def test_recipes_are_shipped() -> None:
 def test_a_recipe_is_understood_and_opens_with_its_command_time_and_result(path: Path) -> None:
     parser = Parser("train", "--data PATH", "Learn.")
     add_train_options(parser)
+    add_cue_options(parser)
 
     config = train_config(parser.parse(["--config", str(path)]))
 

@@ -21,22 +21,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add(
         "--from", dest="start_from", type=Path, metavar="RUN", in_recipe=True, help="Fine-tune this trained model."
     )
-    parser.add(
-        "--cues",
-        type=str,
-        many=True,
-        metavar="NAMES",
-        default=(),
-        in_recipe=True,
-        help=f"Judge frames by these, separated by commas (default: {','.join(CUES)}).",
-    )
-    parser.add(
-        "--smoothing_s",
-        type=float,
-        default=0.0,
-        in_recipe=True,
-        help="Smooth the fused score over so many seconds, by the median of the last ones.",
-    )
+    add_cue_options(parser)
     parser.add("--resume", type=Path, metavar="RUN", help="Go on with an interrupted training.")
     options = parser.parse(arguments)
     config = replace(
@@ -75,6 +60,26 @@ def add_train_options(parser: Parser) -> None:
         "--runs", type=Path, default=Path("runs"), metavar="FOLDER", in_recipe=True, help="Where run folders are made."
     )
     parser.add("--name", type=str, in_recipe=True, help="Of the run folder (default: the next number).")
+
+
+def add_cue_options(parser: Parser) -> None:
+    """What a model is judged by; `ablate` compares networks alone and has none of it."""
+    parser.add(
+        "--cues",
+        type=str,
+        many=True,
+        metavar="NAMES",
+        default=(),
+        in_recipe=True,
+        help=f"Judge frames by these, separated by commas (default: {','.join(CUES)}).",
+    )
+    parser.add(
+        "--smoothing_s",
+        type=float,
+        default=0.0,
+        in_recipe=True,
+        help="Smooth the fused score over so many seconds, by the median of the last ones.",
+    )
 
 
 def train_config(options: Options) -> TrainConfig:
