@@ -39,8 +39,10 @@ def test_a_miniature_is_checked_trained_on_and_tested(cli, copy, small, place, n
         labels,
         f"masks: for {1 if name == 'ped1' else 2} of {clips} test clips",
     ]
-    assert "train: 2 clips, 10 frames\n" in checked.out
-    assert f"test: {clips} clips, {6 * clips} frames, {ANOMALOUS[name]} of them anomalous\n" in checked.out
+    assert "train: 2 clips, 10 frames, " in checked.out
+    assert f"test: {clips} clips, {6 * clips} frames, " in checked.out
+    assert f", {ANOMALOUS[name]} of them anomalous\n" in checked.out
+    assert "ground_truth_demo" not in checked.out  # it is used
     assert "note: test: " in checked.out
     assert f" officially has {OFFICIAL_TEST[name]}, here are {clips} and {6 * clips}\n" in checked.out
 
@@ -138,7 +140,7 @@ def test_ground_truth_for_another_number_of_frames_is_refused_by_test_and_told_b
     assert told in cli("test", run, "--data", "data", "--out", "out").refusal()
     checked = cli("check", "data")
     assert checked.code == 1
-    assert "note: test/01_0014 has labels that do not fit: " in checked.out
+    assert "fault: test/01_0014 has labels that do not fit: " in checked.out
 
 
 def test_a_data_set_is_tested_with_either_label_set_and_the_output_tells_which(cli, copy, run, place):
@@ -200,7 +202,7 @@ def test_a_film_beside_training_and_a_folder_of_calibration_footage_are_left_out
     assert "not used: friday.mp4 (beside training/)" in told
     assert "not used: calibration/ (not normal/, train/, training/, test/ or testing/)" in told
     checked = cli("check", "footage")
-    assert "train: 1 clip, 6 frames\n" in checked.out
+    assert "train: 1 clip, 6 frames, " in checked.out
 
 
 def test_one_camera_of_a_recorders_tree_is_trained_on_by_its_folders_name(cli, make, small, place):

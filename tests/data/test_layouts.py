@@ -313,6 +313,13 @@ def test_avenues_masks_may_lie_with_its_videos(avenue, place):
     assert len(dataset.ignored) == 2, "its volumes alone"
 
 
+def test_avenues_masks_beside_its_folder_are_used_where_the_path_is_relative(avenue, monkeypatch):
+    monkeypatch.chdir(avenue.parent)
+    dataset = recognise(avenue.relative_to(avenue.parent))
+    assert labels_of(dataset) == BY_MASKS
+    assert not [note for note in dataset.ignored if "ground_truth_demo" in note]
+
+
 def test_avenues_masks_are_not_looked_for_in_two_places(avenue):
     (avenue / "testing_label_mask").mkdir()
     with pytest.raises(LabelError, match=r"two files state the same ground truth, .*testing_label_mask and "):

@@ -39,8 +39,9 @@ def recognise_avenue(root: Path, folders: Folders) -> Dataset | None:
     shipped = {video: LabelSource(path, "volume") for video, path in masks.items()}
     truth = one_truth(truths_of_all(folders, (root, home)))
     items = labelled_items(test, root, folders, Truth(truth, shipped, masks))
-    own = {home, *train_folders, *test_folders, *with_parent(mask_folder)}
-    others = folders.subfolders({root} if alone else {root, home}) - own
+    own = {folder.resolve() for folder in (home, *train_folders, *test_folders, *with_parent(mask_folder))}
+    inside = folders.subfolders({root} if alone else {root, home})
+    others = {folder for folder in inside if folder.resolve() not in own}
     not_needed = {folder for folder in others if folder.name.casefold() in ("training_vol", "testing_vol")}
     ignored = (
         *notes(root, not_needed, "the videos once more as MATLAB volumes, not needed"),
