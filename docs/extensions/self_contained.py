@@ -18,14 +18,14 @@ def setup(app: Any) -> dict[str, Any]:
 
 
 def require_self_contained(app: Any, fault: Exception | None) -> None:
-    """Raises ExtensionError with every place that names another host."""
-    from sphinx.errors import ExtensionError
+    """Raises SphinxError with every place that names another host."""
+    from sphinx.errors import SphinxError
 
     if fault is not None:
         return
     found = [f"{path.relative_to(app.outdir)}: {what}" for path, what in loads_from_elsewhere(Path(app.outdir))]
     if found:
-        raise ExtensionError("the built site loads from other hosts:\n" + "\n".join(found))
+        raise SphinxError("the built site loads from other hosts:\n" + "\n".join(found))
 
 
 def loads_from_elsewhere(folder: Path) -> Iterator[tuple[Path, str]]:
