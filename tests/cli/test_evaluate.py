@@ -199,7 +199,10 @@ def test_a_run_is_held_against_its_own_data_and_agrees_with_its_test(cli, run, f
         answer = cli("evaluate", own, *more, "--json", tmp_path / "f.json")
         assert answer.code == 0, answer.err
         figures = json.loads((tmp_path / "f.json").read_text())
-        shared = metrics.keys() & figures.keys() - ({"label_set"} if "--ground-truth" in more else set())
+        shared = metrics.keys() & figures.keys() - ({"label_set"} if "--ground-truth" in more else set()) - {"cues"}
+        assert {cue: found["micro_auc"] for cue, found in figures["cues"].items()} == {
+            cue: found["micro_auc"] for cue, found in metrics["cues"].items()
+        }
         assert {key: figures[key] for key in shared} == {key: metrics[key] for key in shared}
         assert {"micro_auc", "video_auc", "frames_scored"} < metrics.keys() & figures.keys()
         assert "8 of 12 frames scored, 2 labelled anomalous" in answer.out

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.cli.parsing import SHORT_FORMS, Parser, build
-from maskedskipunet.cli.train import add_train_options, train_config
+from maskedskipunet.cli.train import add_cue_options, add_train_options, train_config
 from maskedskipunet.cli.values import UsageError
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.model.config import VARIANTS, NetworkConfig
@@ -45,6 +45,7 @@ def box_parser() -> Parser:
 def train_parser() -> Parser:
     parser = Parser("train", "", "")
     add_train_options(parser)
+    add_cue_options(parser)
     parser.add("--from", dest="start_from", type=Path, in_recipe=True, help="")
     return parser
 

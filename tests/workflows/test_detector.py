@@ -57,6 +57,7 @@ def test_scores_and_events_are_those_that_score_writes(
     assert {result.source for result in results} == {"01"}
 
     (told,) = json.loads((tmp_path / "events.json").read_text())["events"]
+    assert told.pop("picture") == "events/001.jpg"
     found = {result.event.id: result.event for result in results if result.event is not None}
     (event,) = found.values()
     assert json.loads(json.dumps(plain_event(replace(event, id=told["id"])))) == {

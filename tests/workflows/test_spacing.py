@@ -61,7 +61,7 @@ def test_it_is_scored_as_the_footage_of_every_second_frame(spaced: RunFolder, fo
     scored = score(video, spaced.path, tmp_path).scored
 
     assert np.isnan(scored.scores).tolist() == [index < 2 or index >= len(frames) - 2 for index in range(len(frames))]
-    np.testing.assert_allclose(scored.scores, expected, rtol=1e-5)
+    np.testing.assert_allclose(scored.cues["reconstruction"], expected, rtol=1e-5)
     detector = load_detector(spaced.path)
     assert (detector.clip_length, detector.late_frames) == (3, SPACING)
 

@@ -92,11 +92,11 @@ def _prepared(
     require_memory_for_network(config.model)
     config, network = _start(config)
     _require_memory_for_batch(config, 1)
-    if config.start_from is None:
-        note_enlarged(config.data, config.input_format, progress)
     clips = _clips(config, progress)
     require_footage_for_cues(clips[0].videos, config)
     _require_memory_for_batch(config, len(clips[0]))
+    if config.start_from is None:  # after what may be wrong with the footage
+        note_enlarged(config.data, config.input_format, progress)
     _warn_of_hours(config, len(clips[0]), progress)
     progress.note(clip_span(config))
     return config, network, clips
