@@ -34,6 +34,7 @@ def test_a_recipe_is_understood_and_opens_with_its_command_time_and_result(path:
 def test_the_recipe_at_the_published_size_is_the_publications_but_for_its_schedule() -> None:
     parser = Parser("train", "--data PATH", "Learn.")
     add_train_options(parser)
+    add_cue_options(parser)
     path = next(path for path in RECIPES if path.name == "ped2.yaml")
 
     published = train_config(parser.parse(["--training.schedule", "cosine"]))
