@@ -292,6 +292,16 @@ def test_in_hindsight_the_new_normal_makes_no_event_and_what_rises_above_it_stay
     assert without_new_normal([event], [], RULE) == [event]
 
 
+def test_in_hindsight_events_from_before_the_new_normal_began_and_after_it_was_known_stay() -> None:
+    begin = DriftChange("begin", 900.0, 300.0, 0.2, 0.1, 0.6, 0.3, 0.3)
+    end = replace(begin, phase="end", time_s=2000.0, since_s=1500.0)
+    event = Event("a", "v", 10, 20, 15, 50, 100, 75, 0.7, 0.6, ())
+    peaks_s = [299.0, 300.0, 900.0, 901.0, 1700.0]
+    events = [replace(event, id=str(at), peak_s=peak_s) for at, peak_s in enumerate(peaks_s)]
+
+    assert [kept.peak_s for kept in without_new_normal(events, [begin, end], RULE)] == [299.0, 901.0, 1700.0]
+
+
 def test_a_time_of_day_is_hours_and_minutes() -> None:
     assert [clock_time(time_s) for time_s in (0, 59.9, 605, 3661, 360_000)] == [
         "0:00",

@@ -407,6 +407,25 @@ def test_a_camera_that_gives_no_more_has_all_its_scores_before_that_is_said(cond
     assert [type(news) for news in heard.news] == [Scored] * 4 + [CameraState]
 
 
+def test_each_report_counts_what_came_since_the_one_before_it(network: Any) -> None:
+    scorer, heard, camera = Scorer(network, FORMAT), Heard(), Gives()
+    one = WatchedCamera(camera, scorer, stagger=0, ignored=IgnoredRegions((), 32, 48))  # type: ignore[arg-type]
+    turns = TurnScorer(scorer, NO_HURRY, heard)
+    image = np.zeros((32, 48, 3), np.uint8)
+
+    for first, dropped_in_all in ((0, 3), (4, 3), (8, 5)):
+        camera.dropped = dropped_in_all
+        camera.coming = [camera_frame(at, image, fresh=at == 0) for at in range(first, first + 4)]
+        one.look(heard)
+        while one.waiting:
+            turns.turn([one])
+        turns.report([one])
+    turns.report([one])
+
+    counted = [(load.frames, load.scored, load.dropped) for load in heard.of(Load)]
+    assert counted == [(4, 2, 3), (4, 4, 0), (4, 4, 2), (0, 0, 0)]
+
+
 @pytest.mark.parametrize(("took_s", "longest_s"), [(5.0, GATHER_S), (0.04, 0.04)])
 def test_a_frame_waits_for_others_no_longer_than_a_turn_takes_nor_than_a_bound(
     took_s: float, longest_s: float, network: Any, monkeypatch: pytest.MonkeyPatch
