@@ -15,8 +15,8 @@ NORM = 4.0  # of the cues' surprises: the strangest cue leads, others that agree
 def fused(surprises: Sequence[NDArray[np.float32] | np.float32]) -> NDArray[np.float32]:
     """One surprise of several cues', all of one shape: their NORM-norm.
 
-    >>> fused([np.array([3.0]), np.array([1.0])]).round(2).tolist()
-    [3.01]
+    >>> round(float(fused([np.float32(3), np.float32(1)])), 2)
+    3.01
     """
     powers = [np.maximum(surprise, 0) ** NORM for surprise in surprises]
     return np.asarray(sum(powers) ** (1 / NORM), np.float32)
