@@ -11,7 +11,7 @@ from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import Event, EventRule, EventUpdate
 from maskedskipunet.progress import Silent
 from maskedskipunet.records.store import Records
-from maskedskipunet.workflows.feedback import _score_clips
+from maskedskipunet.workflows.answered_clips import ClipScorer
 
 BEGAN_UNIX_S = 1_772_355_600.0
 WITH_CLIP = ("abc-weak", "abd-middle", "e-strong")  # in the order of their clips' scores
@@ -31,7 +31,7 @@ def clips(run, tmp_path_factory):
     """Three clips and their highest scores, the lowest first."""
     folder = tmp_path_factory.mktemp("clips")
     paths = [write_clip(folder / f"{level}.mp4", level) for level in (0, 90, 230)]
-    scored = _score_clips(paths, run, "cpu", Silent())
+    scored = ClipScorer(run, "cpu", Silent()).score(paths)
     return sorted((float(np.nanmax(scored[path.stem].scores)), path) for path in paths)
 
 

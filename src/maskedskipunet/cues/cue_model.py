@@ -25,6 +25,7 @@ from maskedskipunet.files import whole_file
 
 CUES_NAME = "cues.safetensors"
 FORMAT_VERSION = 1
+_ANSWERED = "answered"
 _HEADER_KEY = "maskedskipunet.cues"
 _CURE = "Train the model again, or take its earlier file back"
 
@@ -79,6 +80,7 @@ class CueModel:
         if self.appearance is not None:
             cue = self.appearance
             parts = cue.descriptor.arrays() | cue.memory.arrays()
+            parts |= {} if cue.answered is None else cue.answered.arrays(_ANSWERED)
             arrays |= {name: tensor.numpy() for name, tensor in parts.items()} | _moment_arrays(cue.moments)
             for name, judge in (("now", cue.now), ("lasting", cue.lasting)):
                 if judge is not None:
@@ -114,8 +116,11 @@ class CueModel:
             descriptor = Descriptor.from_arrays(grid, arrays)
             memory = Memory.from_arrays(arrays, new_memory(descriptor).capacity)
             lasting = _judge("lasting", arrays) if "lasting.places.knots" in arrays else None
-            moments = _moments(arrays)
-            appearance = AppearanceCue(descriptor, memory, _judge("now", arrays), lasting, moments)
+            answered = Memory.from_arrays(arrays, 0, _ANSWERED) if f"{_ANSWERED}.counts" in arrays else None
+            if answered is not None and answered.exemplars.shape[::2] != memory.exemplars.shape[::2]:
+                raise ValueError("the moments that people called normal are of another grid")
+            now, moments = _judge("now", arrays), _moments(arrays)
+            appearance = AppearanceCue(descriptor, memory, now, lasting, moments, answered)
         return cls(grid, reconstruction, movement, appearance)
 
 

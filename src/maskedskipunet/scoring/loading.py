@@ -52,6 +52,17 @@ def _with_cues(scorer: Scorer, path: Path) -> Scorer:
     return replace(scorer, cues=model.cues, fuse=model.fusion)
 
 
+def with_other_cues(scorer: Scorer, model: CueModel) -> Scorer | None:
+    """The same scorer with cues that know more; None where these are other cues, or look at another picture."""
+    names = [cue.name for cue in scorer.cues]
+    has_network = model.reconstruction is not None
+    if has_network != (scorer.backend is not None) or [cue.name for cue in model.cues] != names:
+        return None
+    if (model.grid.height_px, model.grid.width_px) != scorer.size_px:
+        return None
+    return replace(scorer, cues=model.cues, fuse=model.fusion)
+
+
 def _model_folder(path: Path) -> Path | None:
     """The model folder that a path means; None where it names weights alone, or nothing."""
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from maskedskipunet.clip_geometry import ClipGeometry
+from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.data.cache import cache_folder
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.sources import Source
@@ -18,6 +19,7 @@ from maskedskipunet.model.pretrained import load_model
 from maskedskipunet.progress import Progress
 from maskedskipunet.runs import RunFolder, create_run, describe_environment, point_latest_elsewhere, write_json
 from maskedskipunet.training.config import TrainConfig
+from maskedskipunet.workflows.cue_learning import learn_model_cues
 from maskedskipunet.workflows.footage import training_clips
 
 REPEATED = 8  # how often an epoch shows each marked clip
@@ -71,11 +73,32 @@ def fine_tuned(
         write_json(new.environment, describe_environment())
         with new.for_one_process():
             fit(network.train(), mixed(own, clips), holdback, training, new, seed=config.seed, progress=progress)
+        _learn_cues(run, new, config, own, clips, holdback, progress)
         yield new
     except BaseException:
         shutil.rmtree(new.path)
         point_latest_elsewhere(config.runs)
         raise
+
+
+def _learn_cues(
+    run: RunFolder,
+    new: RunFolder,
+    config: TrainConfig,
+    own: Clips,
+    marked: Clips,
+    holdback: Clips,
+    progress: Progress,
+) -> None:
+    """Give the new run cues where the run has some: learned anew, or where its footage is gone those of the run."""
+    cues = CueModel.read(run.model)
+    if cues is None:
+        return
+    if len(own):
+        learn_model_cues(new.path, [*own.videos, *marked.videos], holdback.videos, config, progress)
+        return
+    progress.note("what movement and appearance know of the run's own footage is taken over")
+    cues.write(new.model)
 
 
 def mixed(own: Clips, marked: Clips) -> Clips:
