@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maskedskipunet.cues.cue_model import CUES_NAME
 from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
@@ -27,11 +28,19 @@ def write_clip(path, level):
 
 
 @pytest.fixture(scope="module")
-def clips(run, tmp_path_factory):
+def without_cues(run, tmp_path_factory):
+    """A run of the network alone."""
+    home = shutil.copytree(run, tmp_path_factory.mktemp("without_cues") / "runs" / "small")
+    (home / "model" / CUES_NAME).unlink()
+    return home
+
+
+@pytest.fixture(scope="module")
+def clips(without_cues, tmp_path_factory):
     """Three clips and their highest scores, the lowest first."""
     folder = tmp_path_factory.mktemp("clips")
     paths = [write_clip(folder / f"{level}.mp4", level) for level in (0, 90, 230)]
-    scored = ClipScorer(run, "cpu", Silent()).score(paths)
+    scored = ClipScorer(without_cues, "cpu", Silent()).score(paths)
     return sorted((float(np.nanmax(scored[path.stem].scores)), path) for path in paths)
 
 
@@ -51,9 +60,9 @@ def recorded(clips, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alarming(run, clips, tmp_path_factory):
+def alarming(without_cues, clips, tmp_path_factory):
     """A run whose threshold all the clips are above."""
-    home = shutil.copytree(run, tmp_path_factory.mktemp("alarming") / "runs" / "small")
+    home = shutil.copytree(without_cues, tmp_path_factory.mktemp("alarming") / "runs" / "small")
     (lowest, _), (middle, _), _ = clips
     rule = EventRule(threshold=0.5 * lowest, release=0.4 * lowest, shortest_s=0.3)
     setting = AlarmSetting(rule, Budget(1, "day"), 0.0, 24.0, 1, 0.0, 0.2, 24.0, 240.0, extrapolated=False)
@@ -221,6 +230,9 @@ REFUSED = [
     ("small abc --normal --epochs 3", "--epochs and --learning-rate belong to --by train."),
     ("bare abc --normal", "bare: the model has no threshold. Set one with `maskedskipunet calibrate"),
     ("nosuch abc --normal", "nosuch: holds no trained model."),
+    ("small abc --normal --by cues", "small: the model has no cues that could learn. Use --by calibrate."),
+    ("small abc --undo", "feedback: --undo takes the last answers back as a whole."),
+    ("small --undo", "small/model: no answers changed this model."),
     ("small/model abc --normal --by train --records nosuch", "nosuch: there are no records."),
 ]
 

@@ -132,12 +132,14 @@ class NormalMovement:
         """The same, with speeds that people called normal. highest: (directions, P), of what they saw; 0 for nothing.
 
         A speed is allowed at its own place and the places next to it, which see the same things a little shifted, and
-        with ALLOWED_MARGIN to spare, for no two looks at one thing give the same flow.
+        with ALLOWED_MARGIN and what is noise to spare, for no two looks at one thing give the same flow.
         """
-        moving = np.where(highest > MOVES_PX, highest, 0).reshape(DIRECTIONS, *self.grid.shape)
-        around = F.max_pool2d(torch.from_numpy(moving.astype(np.float32))[None], 3, stride=1, padding=1)[0]
-        allowed = ((1 + ALLOWED_MARGIN) * around).reshape(DIRECTIONS, -1).numpy().astype(np.float32)
-        return replace(self, allowed=allowed if self.allowed is None else np.maximum(self.allowed, allowed))
+        by_place = torch.from_numpy(np.ascontiguousarray(highest, np.float32)).reshape(1, DIRECTIONS, *self.grid.shape)
+        around = F.max_pool2d(by_place, 3, stride=1, padding=1)[0]
+        moves = around.amax(0) > MOVES_PX
+        allowed = ((1 + ALLOWED_MARGIN) * around + MOVES_PX) * moves
+        found = allowed.reshape(DIRECTIONS, -1).numpy()
+        return replace(self, allowed=found if self.allowed is None else np.maximum(self.allowed, found))
 
     def speed_ratio(self, speeds: Floats, place: int) -> float:
         """How many times as fast as 99 % of what passes there, of one frame's speeds, (directions, P), at a place."""
