@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maskedskipunet.cues.appearance_cue import Judge
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.cues.learning import with_reconstruction
+from maskedskipunet.cues.tails import Tails
 from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
@@ -77,6 +79,13 @@ def home(alarming, recorded, place):
     return shutil.copytree(alarming, place / "runs" / "small", symlinks=True)
 
 
+def judge_of_noise(places):
+    """Finds distances as they are from one noisy picture to the next usual."""
+    return Judge(
+        *(Tails.fit(np.linspace(0, 1, 200, dtype=np.float32)[:, None].repeat(count, 1)) for count in (places, 1))
+    )
+
+
 @pytest.fixture
 def home_with_cues(run, alarming, clips, recorded, place):
     """A run with cues too, whose network alone finds all the clips strange, each more than the one before."""
@@ -84,6 +93,7 @@ def home_with_cues(run, alarming, clips, recorded, place):
     (lowest, _), (middle, _), (highest, _) = clips
     usual = np.linspace(0, 0.9 * lowest, 50)
     cues = with_reconstruction(CueModel.read(home / "model"), usual)
+    cues = replace(cues, movement=None, appearance=replace(cues.appearance, now=judge_of_noise(cues.grid.count)))
     cues.write(home / "model")
     levels = cues.reconstruction.surprise(np.array([[lowest], [middle], [highest]], np.float32))[:, 0]
     assert np.all(np.diff(levels) > 0)

@@ -101,7 +101,7 @@ def _remembering(cue: AppearanceCue, seen: NormalMoments) -> AppearanceCue:
     answered = _empty(cue.descriptor, cue.memory.radius) if cue.answered is None else cue.answered.copy()
     known = len(cue.moments)
     for first in range(0, len(seen.moments), TOGETHER):
-        some = seen.vectors[:, first : first + TOGETHER]
+        some = seen.vectors[:, first : first + TOGETHER].half().float()  # as they are stored, so that both say the same
         answered.capacity = int(answered.counts.max()) + some.shape[1]  # never so full that it would be thinned out
         answered.add(some, torch.arange(some.shape[1]) + known + first)
     if int(answered.counts.max()) > _most_answered(cue.descriptor):
