@@ -10,7 +10,7 @@ from maskedskipunet.errors import RunError
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 from maskedskipunet.workflows.answered_clips import KeptClips
-from maskedskipunet.workflows.feedback_steps import FeedbackSteps
+from maskedskipunet.workflows.feedback_steps import MOST_STEPS, FeedbackSteps
 
 NAMES = ("cues.safetensors", "calibration.json")
 COPIES = {Path("model/cues.2.safetensors"), Path("model/calibration.2.json")}  # that nothing names yet
@@ -155,6 +155,20 @@ def test_steps_are_undone_one_by_one_and_nothing_of_them_is_left(
     steps.undo(home / "nowhere")
     assert state(home, records) == first
     assert not (home / "feedback").exists()
+
+
+def test_only_so_many_steps_can_be_undone_that_their_copies_fill_no_disk(
+    home: Path, records: Records, steps: FeedbackSteps
+) -> None:
+    for number in range(MOST_STEPS + 3):
+        answer(home, records, steps, "old", text=str(number))
+
+    assert len([*(home / "model").glob("cues.*.safetensors")]) == MOST_STEPS
+    for number in range(MOST_STEPS, 0, -1):
+        steps.undo(home / "nowhere")
+        assert (home / "model" / NAMES[0]).read_text() == f"{number + 1} {NAMES[0]}"
+    with pytest.raises(RunError, match="no answers changed this model"):
+        steps.undo(home / "nowhere")
 
 
 def test_what_fails_while_it_is_written_is_undone_at_once(home: Path, records: Records, steps: FeedbackSteps) -> None:

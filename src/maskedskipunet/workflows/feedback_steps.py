@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from maskedskipunet.cues.cue_model import CUES_NAME
 from maskedskipunet.errors import RunError
 from maskedskipunet.files import keep_earlier
 from maskedskipunet.records.recorded import Answer, RecordedEvent
@@ -17,6 +18,7 @@ from maskedskipunet.workflows.answered_clips import KeptClips
 
 STEPS_NAME = "steps.json"
 FORMAT_VERSION = 1
+MOST_STEPS = 10  # that can be undone: each keeps a copy of the cues, tens of megabytes
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,17 @@ class FeedbackSteps:
             self._write([*steps, step])
             yield {file.name: self.folder / file.earlier for file in step.files}
             finished = [replace(file, after=_digest(self.folder / file.name)) for file in step.files]
-            self._write([*steps, replace(step, done=True, files=tuple(finished))])
+            steps_then = [*steps, replace(step, done=True, files=tuple(finished))]
+            self._write(steps_then[-MOST_STEPS:])
         except BaseException:
             self._restore(steps, step, records)
             raise
+        self._forget(steps_then[:-MOST_STEPS])
+
+    def _forget(self, steps: Sequence[FeedbackStep]) -> None:
+        """Remove the large files that steps kept which cannot be undone any more; calibrations are small, and stay."""
+        for file in (file for step in steps for file in step.files if file.name == CUES_NAME):
+            (self.folder / file.earlier).unlink(missing_ok=True)
 
     def _keep(self, names: Sequence[str]) -> tuple[ChangedFile, ...]:
         """Copy files beside themselves, all of them or none."""
