@@ -107,7 +107,7 @@ def test_a_disk_that_fills_up_meanwhile_is_named(tmp_path: Path, monkeypatch: py
 
 def test_a_map_without_a_reconstruction_is_kept_alone_and_scaled_by_what_it_may_reach(tmp_path: Path) -> None:
     errors = np.full((16, 32), 8.0, np.float32)
-    with Spool(tmp_path, frames=2, height_px=16, width_px=32, channels=3, highest=16.0) as spool:
+    with MapBuffer(tmp_path, frames=2, height_px=16, width_px=32, channels=3, highest=16.0) as spool:
         spool.add(0, FrameScore(0, 0.0, 8.0, errors))
         spool.add(1, scored(1))
 
