@@ -90,6 +90,12 @@ def cli() -> Call:
     return call_main
 
 
+@pytest.fixture(scope="session")
+def call() -> Call:
+    """Calls a command in this process, for what is made once for many tests."""
+    return call_main
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to stand in."""

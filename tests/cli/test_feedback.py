@@ -6,13 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maskedskipunet.cues.appearance_cue import Judge
+from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
+from maskedskipunet.cues.learning import with_reconstruction
+from maskedskipunet.cues.tails import Tails
 from maskedskipunet.data.video import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import Event, EventRule, EventUpdate
 from maskedskipunet.progress import Silent
 from maskedskipunet.records.store import Records
-from maskedskipunet.workflows.feedback import _score_clips
+from maskedskipunet.workflows.answered_clips import ClipScorer
 
 BEGAN_UNIX_S = 1_772_355_600.0
 WITH_CLIP = ("abc-weak", "abd-middle", "e-strong")  # in the order of their clips' scores
@@ -28,11 +32,19 @@ def write_clip(path, level):
 
 
 @pytest.fixture(scope="module")
-def clips(run, tmp_path_factory):
+def without_cues(run, tmp_path_factory):
+    """A run of the network alone."""
+    home = shutil.copytree(run, tmp_path_factory.mktemp("without_cues") / "runs" / "small")
+    (home / "model" / CUES_NAME).unlink()
+    return home
+
+
+@pytest.fixture(scope="module")
+def clips(without_cues, tmp_path_factory):
     """Three clips and their highest scores, the lowest first."""
     folder = tmp_path_factory.mktemp("clips")
     paths = [write_clip(folder / f"{level}.mp4", level) for level in (0, 90, 230)]
-    scored = _score_clips(paths, run, "cpu", Silent())
+    scored = ClipScorer(without_cues, "cpu", Silent()).score(paths)
     return sorted((float(np.nanmax(scored[path.stem].scores)), path) for path in paths)
 
 
@@ -52,9 +64,9 @@ def recorded(clips, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alarming(run, clips, tmp_path_factory):
+def alarming(without_cues, clips, tmp_path_factory):
     """A run whose threshold all the clips are above."""
-    home = shutil.copytree(run, tmp_path_factory.mktemp("alarming") / "runs" / "small")
+    home = shutil.copytree(without_cues, tmp_path_factory.mktemp("alarming") / "runs" / "small")
     (lowest, _), (middle, _), _ = clips
     rule = EventRule(threshold=0.5 * lowest, release=0.4 * lowest, shortest_s=0.3)
     setting = AlarmSetting(rule, Budget(1, "day"), 0.0, 24.0, 1, 0.0, 0.2, 24.0, 240.0, extrapolated=False)
@@ -66,6 +78,31 @@ def alarming(run, clips, tmp_path_factory):
 def home(alarming, recorded, place):
     shutil.copytree(recorded, place / "records")
     return shutil.copytree(alarming, place / "runs" / "small", symlinks=True)
+
+
+def judge_of_noise(places):
+    """Finds distances as they are from one noisy picture to the next usual."""
+    return Judge(
+        *(Tails.fit(np.linspace(0, 1, 200, dtype=np.float32)[:, None].repeat(count, 1)) for count in (places, 1))
+    )
+
+
+@pytest.fixture
+def home_with_cues(run, alarming, clips, recorded, place):
+    """A run with cues too, whose network alone finds all the clips strange, each more than the one before."""
+    home = shutil.copytree(run, place / "runs" / "small", symlinks=True)
+    (lowest, _), (middle, _), (highest, _) = clips
+    usual = np.linspace(0, 0.9 * lowest, 50)
+    cues = with_reconstruction(CueModel.read(home / "model"), usual)
+    cues = replace(cues, movement=None, appearance=replace(cues.appearance, now=judge_of_noise(cues.grid.count)))
+    cues.write(home / "model")
+    levels = cues.reconstruction.surprise(np.array([[lowest], [middle], [highest]], np.float32))[:, 0]
+    assert np.all(np.diff(levels) > 0)
+    before = Calibration.read(alarming / "model")
+    rule = before.alarm.rule.at(0.9 * float(levels[0]), 0.3)
+    replace(before, alarm=replace(before.alarm, rule=rule, usual=0.3)).write(home / "model")
+    shutil.copytree(recorded, place / "records")
+    return home
 
 
 def answers(place):
@@ -117,6 +154,68 @@ def test_a_false_alarm_raises_the_threshold_just_above_it_and_the_anomaly_still_
     again = cli("feedback", "runs/small", "abc-weak", "--normal")
     assert "is high enough already" in again.out
     assert not (home / "model" / "calibration.2.json").exists()
+
+
+def test_what_the_cues_learn_leaves_to_the_network_raises_the_threshold_and_both_are_undone(cli, home_with_cues, place):
+    home = home_with_cues
+    before, low = everything(place), threshold(home)
+    answer = cli("feedback", "runs/small", "abc", "--normal", "--json", "f.json")
+
+    assert answer.code == 0, answer.err
+    figures = json.loads((place / "f.json").read_text())
+    weak, middle = figures["events"]
+    assert (figures["by"], weak["alarms_before"], weak["alarms_after"], middle["alarms_after"]) == (
+        "cues",
+        True,
+        False,
+        True,
+    )
+    assert weak["after_score"] < weak["before_score"]
+    assert low < threshold(home) == pytest.approx(weak["after_score"])
+    for name in ("cues.1.safetensors", "calibration.1.json"):
+        assert f"{home.relative_to(place)}/model/{name}\n" in answer.out
+
+    undone = cli("feedback", "runs/small", "--undo")
+    assert undone.code == 0, undone.err
+    (place / "f.json").unlink()
+    left = everything(place)
+    assert {path for path in left if left[path] != before[path]} <= {
+        path
+        for path in left
+        if path.parts[0] == "records"  # that count how often a record was changed
+    }
+    assert left.keys() == before.keys()
+    assert answers(place)["abc-weak"] is None
+
+
+def test_cues_that_leave_the_network_to_lose_an_anomaly_are_refused_as_a_threshold_is(
+    cli, home_with_cues, clips, place
+):
+    model = home_with_cues / "model"
+    known = ClipScorer(home_with_cues, "cpu", Silent()).learn({"known": clips[1][1]}, CueModel.read(model))
+    known.write(model)  # so that the network alone finds the anomaly strange
+    before = everything(place)
+    refused = cli("feedback", "runs/small", "e-", "--normal")
+    assert (refused.code, refused.out) == (2, "")
+    assert "error: abd-middle: raised to " in refused.err
+    assert everything(place) == before
+
+
+def test_the_threshold_alone_is_raised_where_that_is_asked_for(cli, home_with_cues, place):
+    before = everything(place)
+    answer = cli("feedback", "runs/small", "abc", "--normal", "--by", "calibrate", "--force")
+    assert answer.code == 0, answer.err
+    assert "threshold raised from" in answer.out
+    cues = (home_with_cues / "model" / CUES_NAME).relative_to(place)
+    assert everything(place)[cues] == before[cues]
+
+
+def test_training_with_clips_gives_the_new_run_cues_that_know_them(cli, home_with_cues, place):
+    answer = cli("feedback", "runs/small", "e-", "--normal", "--by", "train", "--epochs", 1)
+    assert answer.code == 0, answer.err
+    new, old = (CueModel.read(place / "runs" / name / "model") for name in ("001", "small"))
+    assert set(new.names) >= set(old.names)
+    assert (new.appearance.answered is None, old.appearance.answered) == (False, None)
 
 
 def test_a_threshold_that_would_lose_an_anomaly_is_refused_until_it_is_forced(cli, home, place):
@@ -260,6 +359,9 @@ REFUSED = [
     ("small abc --normal --epochs 3", "--epochs and --learning-rate belong to --by train."),
     ("bare abc --normal", "bare: the model has no threshold. Set one with `maskedskipunet calibrate"),
     ("nosuch abc --normal", "nosuch: holds no trained model."),
+    ("small abc --normal --by cues", "small: the model has no cues that could learn. Use --by calibrate."),
+    ("small abc --undo", "feedback: --undo takes the last answers back as a whole."),
+    ("small --undo", "small/model: no answers changed this model."),
     ("small/model abc --normal --by train --records nosuch", "nosuch: there are no records."),
 ]
 

@@ -175,6 +175,21 @@ def test_where_only_some_frames_are_scored_their_neighbours_are_there_for_the_cu
     assert [score.score for score in found] == [None, None, None, None, 40, None, None, None, None]
 
 
+@pytest.mark.parametrize("backend", [None, Black()])
+def test_cues_that_are_taken_over_judge_from_the_next_frame_on_and_no_frame_is_lost(backend: Black | None) -> None:
+    scorer, window = Scorer(backend, FORMAT, cues=[Change()]), Scorer(backend, FORMAT, cues=[Change()]).open_window()
+    came = [SizedFrame(frame, np.full((3, 32, 32), 20 * frame.index, np.uint8)) for frame in video([0] * 8)]
+
+    found = scorer.score_turn([Arrivals(window, came[:4])], with_maps=True)[0]
+    other = replace(scorer, cues=[Change()])
+    window.take_over(other.cues)
+    found += other.score_turn([Arrivals(window, came[4:])], with_maps=True)[0]
+    found += other.score_turn([Arrivals(window, [], broken=True)], with_maps=True)[0]
+
+    assert [score.index for score in found] == [*range(8)]
+    assert [score.cues.get("change") for score in found] == [None, 40, 40, None, None, 40, 40, None]
+
+
 def test_a_cue_sees_the_sources_own_picture_only_where_it_wants_it() -> None:
     (score,) = Scorer(None, FORMAT, cues=[Picture()]).score(video([7]))
     assert score.score == 50

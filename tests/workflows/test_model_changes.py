@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 
 import maskedskipunet as msu
+from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
+from maskedskipunet.cues.grid import PlaceGrid
+from maskedskipunet.cues.learning import NormalVideo, learn_cues, with_reconstruction
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
 from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.storage import rewrite_input_format
+from maskedskipunet.scoring.loading import with_other_cues
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.model_changes import LOOK_S, Changed, ModelChanges
 
 USUAL = Calibration.of({"a": np.array([0.1, 0.2, 0.3])})
@@ -111,3 +117,57 @@ def test_a_link_that_comes_to_mean_another_run_changes_nothing(folder: Path, tmp
 
 def test_weights_alone_never_change(folder: Path) -> None:
     assert looking(folder / "model.safetensors")() is None
+
+
+def knowing(frames: np.ndarray, names: tuple[str, ...] = (MOVEMENT, APPEARANCE)) -> CueModel:
+    """Cues that learned a picture, of which nothing is known but noise."""
+    good, times = np.ones(len(frames), np.bool_), np.arange(len(frames)) / 10
+    return learn_cues([NormalVideo("a", frames, times, good)], PlaceGrid.of_size(32, 48), names, lambda done: None)
+
+
+NOISE = np.random.default_rng(0).integers(90, 110, (40, 3, 32, 48)).astype(np.uint8)
+
+
+def test_cues_that_know_more_are_told_once_and_beside_a_new_threshold(folder: Path) -> None:
+    cues = knowing(NOISE)
+    cues.write(folder)
+    look = looking(folder)
+    assert look() is None
+    cues.write(folder)
+    changed = look()
+    assert changed is not None
+    assert changed.cues is not None
+    assert (changed.cues.names, changed.calibration, changed.reason) == ((MOVEMENT, APPEARANCE), None, "")
+    assert look() is None
+    cues.write(folder)
+    at(0.7).write(folder)
+    changed = look()
+    assert changed is not None
+    assert changed.cues is not None
+    assert changed.calibration == at(0.7)
+
+
+def test_cues_that_come_go_or_are_damaged_are_said_and_scores_go_on(folder: Path) -> None:
+    look, path = looking(folder), folder / CUES_NAME
+    knowing(NOISE).write(folder)
+    assert look() == Changed(None, f"{folder} is judged by cues now: start watching again to go by it")
+    path.write_bytes(b"no cues")
+    changed = look()
+    assert changed is not None
+    assert changed.cues is None
+    assert "cannot read the model's cues" in changed.reason
+    assert changed.reason.endswith("scores go on as before")
+    path.unlink()
+    assert look() == Changed(None, f"{folder} is judged by no cues any more: start watching again to go by it")
+
+
+def test_only_cues_of_the_same_names_size_and_network_take_the_place_of_others() -> None:
+    cues = knowing(NOISE)
+    scorer = Scorer(None, FORMAT, cues=cues.cues, fuse=cues.fusion)
+    other = with_other_cues(scorer, knowing(NOISE + 1))
+    assert other is not None
+    assert other.cues[0] is not scorer.cues[0]
+    assert with_other_cues(scorer, knowing(NOISE, (APPEARANCE,))) is None
+    assert with_other_cues(scorer, with_reconstruction(cues, np.arange(9.0))) is None
+    assert with_other_cues(scorer, replace(cues, smoothing_s=2.0)) is None
+    assert with_other_cues(Scorer(None, InputFormat(height_px=48, width_px=32), cues=cues.cues), cues) is None

@@ -1,4 +1,7 @@
-"""`maskedskipunet feedback RUN EVENT… --normal|--anomaly`: what a person said of events, and a model that heeds it."""
+"""`maskedskipunet feedback RUN EVENT… --normal|--anomaly`: what a person said of events, and a model that heeds it.
+
+`feedback RUN --undo` takes the last answers back that changed the model.
+"""
 
 import shlex
 from collections.abc import Sequence
@@ -27,34 +30,60 @@ def run(arguments: Sequence[str]) -> int:
         "events",
         type=str,
         many=True,
-        required=True,
+        default=(),
         metavar="EVENT",
         help="Ids of events, or as much of their beginning as no other has.",
     )
     parser.add_switch("--normal", dest="normal", help="They were normal: no alarms any more (default: not said).")
     parser.add_switch("--anomaly", dest="anomaly", help="They were anomalies; this is only kept (default: not said).")
+    parser.add_switch(
+        "--undo", dest="undo", help="Take the last answers back, and what they changed in the model (default: no)."
+    )
     parser.add("--records", type=Path, default=Path("records"), metavar="FOLDER", help="The records folder.")
     parser.add(
         "--by",
-        type=Literal["calibrate", "train"],
-        default="calibrate",
-        help="With --normal: raise the threshold, or make a new run that is trained on with their clips.",
+        type=Literal["cues", "calibrate", "train"],
+        help="With --normal: teach the cues what these events look like, raise the threshold alone, or make a new run "
+        "that is trained on with their clips (default: cues where the model has some, else calibrate).",
     )
     parser.add("--epochs", type=int, default=EPOCHS, help="With --by train: times that every clip is seen.")
     parser.add("--learning-rate", type=float, default=LEARNING_RATE, help="With --by train: of Adam.")
-    parser.add_switch(
-        "--force", dest="force", help="Raise the threshold though that loses an anomaly (default: refuse)."
-    )
+    parser.add_switch("--force", dest="force", help="Change the model though that loses an anomaly (default: refuse).")
     parser.add_switch("--dry-run", dest="dry_run", help="Tell what would be, and change nothing (default: do it).")
     parser.add_device()
     parser.add_json()
     options = parser.parse(arguments)
+    if options.undo:
+        return _undo(options)
+    if not options.events:
+        raise UsageError("EVENT must be given", cure="See `maskedskipunet feedback --help`")
     if options.normal == options.anomaly:
         fault = "it is not said what the events were" if not options.normal else "events are either normal or not"
         raise UsageError(fault, "feedback", "Use one of --normal and --anomaly")
     if options.by != "train" and (options.epochs, options.learning_rate) != (EPOCHS, LEARNING_RATE):
         raise UsageError("--epochs and --learning-rate belong to --by train", cure="Leave them out")
     return _anomaly(options) if options.anomaly else _normal(options)
+
+
+def _undo(options: Options) -> int:
+    if options.events or options.normal or options.anomaly or options.by is not None or options.force:
+        fault = "--undo takes the last answers back as a whole"
+        raise UsageError(fault, "feedback", "Leave events and answers out")
+    from maskedskipunet.workflows.feedback import undo_feedback
+
+    undone = undo_feedback(find_model(options.run), options.records, dry_run=options.dry_run)
+    told = {"files": list(undone.files), "events": list(undone.answers), "gone": list(undone.gone)}
+    console.write_figures(options.json, {"undone": told, "dry_run": options.dry_run})
+    verb = "would be answered" if options.dry_run else "answered"
+    for event_id in undone.answers:
+        console.say(f"{event_id}: {verb} as it was before")
+    if undone.gone:
+        console.say(f"{console.counted(len(undone.gone), 'event')} not in the records any more")
+    for name in undone.files:
+        console.say(f"{name}: {'would be' if options.dry_run else 'is'} as it was before")
+    if options.dry_run:
+        console.say("nothing was changed")
+    return 0
 
 
 def _anomaly(options: Options) -> int:
@@ -84,7 +113,7 @@ def _normal(options: Options) -> int:
         device=options.device,
         progress=console.make_progress(),
     )
-    console.write_figures(options.json, figures(result) | {"by": options.by, "dry_run": options.dry_run})
+    console.write_figures(options.json, figures(result) | {"dry_run": options.dry_run})
     rows = [
         (
             effect.id[: console.SHOWN_OF_ID],
@@ -112,7 +141,10 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
     after = None if result.after is None else result.after.alarm
     if after is None:
         lines.append("what a training changes is known after it")
-    elif before is not None and options.by == "calibrate":
+    elif before is not None and result.by != "train":
+        if result.by == "cues":
+            learned = "would learn" if options.dry_run else "learned"
+            lines.append(f"the cues {learned} what these events look like and how they move")
         if after.rule.threshold == before.rule.threshold:
             lines.append(f"the threshold {before.rule.threshold:.5f} is high enough already")
         else:
@@ -133,15 +165,19 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
         for effect in result.effects
         if effect.marked and effect.alarms_after
     ]
+    if result.earlier_cues is not None:
+        lines.append(f"the earlier cues: {result.earlier_cues}")
     if result.earlier is not None:
         lines.append(f"the earlier calibration: {result.earlier}")
     if options.dry_run:
         if result.lost and not options.force:
             lines.append("without --dry-run this is refused: use --by train, or --force if you can do without")
         lines.append("nothing was changed")
-    elif options.by == "train" and result.model is not None:
+    elif result.by == "train" and result.model is not None:
         lines.append(f"trained: {result.model}")
         lines.append(f"next: maskedskipunet watch CAMERA --model {shlex.quote(str(result.model))}")
+    elif result.model is not None:
+        lines.append(f"to take it back: maskedskipunet feedback {shlex.quote(str(result.model))} --undo")
     return lines
 
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from maskedskipunet.cues.appearance import Descriptor
 from maskedskipunet.cues.cue import CueScore
@@ -41,7 +43,8 @@ class AppearanceCue:
     """Judges frames by the nearest normal moment at each place.
 
     now: of a moment. lasting: of the median over LASTING_S; None where normal footage was too short. moments: of each
-    number in the memory, its video and time.
+    number in the memory, its video and time. answered: moments that people called normal, which are never thinned out;
+    None where there are none.
     """
 
     descriptor: Descriptor
@@ -49,6 +52,7 @@ class AppearanceCue:
     now: Judge
     lasting: Judge | None
     moments: Sequence[Moment]
+    answered: Memory | None = None
 
     name = APPEARANCE
     late_frames = 0
@@ -58,8 +62,22 @@ class AppearanceCue:
         """Begin with a new unbroken run of frames."""
         return AppearanceRun(self)
 
+    def nearest(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Distance to the nearest normal moment at each place and the moment's number: (P, N, K) -> (P, N), (P, N).
+
+        The number is -1 where nothing is known of a place.
+        """
+        distances, numbers = _nearest_moments(self.memory, vectors)
+        if self.answered is None:
+            return distances, numbers
+        to_answered, answered = _nearest_moments(self.answered, vectors)
+        return torch.minimum(distances, to_answered), torch.where(to_answered < distances, answered, numbers)
+
     def judge(self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64]) -> CueScore:
-        """What one frame's distances, (P,), and their medians over the last minute say of it."""
+        """What one frame's distances, (P,), and their medians over the last minute say of it.
+
+        nearest: (P,), the numbers of the nearest moments.
+        """
         score, places = self.now.scores(distances)
         lasting_s = None
         if lasting is not None and self.lasting is not None:
@@ -68,7 +86,7 @@ class AppearanceCue:
                 score, lasting_s = long_score, LASTING_S
             places = np.maximum(places, long_places)
         strangest = int(places.argmax())
-        number = int(self.memory.moments[strangest, nearest[strangest]]) if self.memory.counts[strangest] else -1
+        number = int(nearest[strangest])
         moment = self.moments[number] if 0 <= number < len(self.moments) else None
         box = self.descriptor.grid.share_box(strangest)
         return CueScore(score, places=places, reading=CueReading(score, box, nearest=moment, lasting_s=lasting_s))
@@ -106,7 +124,7 @@ class AppearanceRun:
         seen = [sized.pixels for sized in frames if sized.pixels is not None]
         if not seen:
             return [CueScore(None)] * len(frames)
-        distances, nearest = self._cue.memory.nearest(self._cue.descriptor(np.stack(seen)))
+        distances, nearest = self._cue.nearest(self._cue.descriptor(np.stack(seen)))
         rows = iter(zip(distances.T.numpy(), nearest.T.numpy(), strict=True))
         return [CueScore(None) if sized.pixels is None else self._judge(sized, *next(rows)) for sized in frames]
 
@@ -118,6 +136,15 @@ class AppearanceRun:
     def finish(self) -> list[CueScore]:
         """Nothing is left over: a frame is judged when it comes."""
         return []
+
+
+def _nearest_moments(memory: Memory, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance to the nearest exemplar and the number of its moment: (P, N, K) -> (P, N), (P, N)."""
+    distances, exemplars = memory.nearest(vectors)
+    if not memory.moments.shape[1]:
+        return distances, torch.full_like(exemplars, -1)
+    moments = memory.moments.long().gather(1, exemplars)
+    return distances, moments.masked_fill(memory.counts[:, None] == 0, -1)
 
 
 def mean_of_strangest(places: Floats) -> Floats:

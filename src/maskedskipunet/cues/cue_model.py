@@ -26,6 +26,7 @@ from maskedskipunet.files import require_plain_file, whole_file
 CUES_NAME = "cues.safetensors"
 FORMAT_VERSION = 1
 LONGEST_SMOOTHING_S = 600.0
+_ANSWERED = "answered"
 _HEADER_KEY = "maskedskipunet.cues"
 _CURE = "Train the model again, or take its earlier file back"
 
@@ -88,6 +89,7 @@ class CueModel:
         if self.appearance is not None:
             cue = self.appearance
             parts = cue.descriptor.arrays() | cue.memory.arrays()
+            parts |= {} if cue.answered is None else cue.answered.arrays(_ANSWERED)
             arrays |= {name: tensor.numpy() for name, tensor in parts.items()} | _moment_arrays(cue.moments)
             for name, judge in (("now", cue.now), ("lasting", cue.lasting)):
                 if judge is not None:
@@ -129,10 +131,13 @@ class CueModel:
         if APPEARANCE in names:
             descriptor = Descriptor.from_arrays(grid, arrays)
             memory = Memory.from_arrays(arrays, new_memory(descriptor).capacity)
-            if memory.exemplars.shape[::2] != (grid.count, descriptor.size):
-                raise ValueError("the memory of another grid")
+            answered = Memory.from_arrays(arrays, 0, _ANSWERED) if f"{_ANSWERED}.counts" in arrays else None
+            for known in filter(None, (memory, answered)):
+                if known.exemplars.shape[::2] != (grid.count, descriptor.size):
+                    raise ValueError("the memory of another grid")
             lasting = _judge("lasting", grid, arrays) if "lasting.places.knots" in arrays else None
-            appearance = AppearanceCue(descriptor, memory, _judge("now", grid, arrays), lasting, _moments(arrays))
+            now, moments = _judge("now", grid, arrays), _moments(arrays)
+            appearance = AppearanceCue(descriptor, memory, now, lasting, moments, answered)
         smoothing_s = float(described["smoothing_s"])
         if not 0 <= smoothing_s <= LONGEST_SMOOTHING_S:
             raise ValueError(f"scores smoothed over {smoothing_s} s")

@@ -109,24 +109,31 @@ class Memory:
         self.counts[full] = count
         self.radius[full] = torch.maximum(self.radius[full], radius)
 
-    def arrays(self) -> dict[str, Tensor]:
-        """The tensors that hold it, for storing."""
+    def copy(self) -> "Memory":
+        """A memory of the same that can be added to by itself."""
+        found = Memory(len(self.counts), self.exemplars.shape[2], self.capacity, self.radius)
+        found.exemplars, found.moments = self.exemplars.clone(), self.moments.clone()
+        found.counts, found._norms = self.counts.clone(), self._norms.clone()
+        return found
+
+    def arrays(self, name: str = "memory") -> dict[str, Tensor]:
+        """The tensors that hold it, for storing. name: what their names begin with."""
         most = int(self.counts.max()) if len(self.counts) else 0
         return {
-            "memory.exemplars": self.exemplars[:, :most].half(),
-            "memory.moments": self.moments[:, :most],
-            "memory.counts": self.counts,
-            "memory.radius": self.radius,
+            f"{name}.exemplars": self.exemplars[:, :most].half(),
+            f"{name}.moments": self.moments[:, :most],
+            f"{name}.counts": self.counts,
+            f"{name}.radius": self.radius,
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any], capacity: int) -> "Memory":
+    def from_arrays(cls, arrays: Mapping[str, Any], capacity: int, name: str = "memory") -> "Memory":
         """The inverse of `arrays`. Raises KeyError or ValueError for what is none."""
         exemplars, counts = (
-            torch.as_tensor(arrays["memory.exemplars"]).float(),
-            torch.as_tensor(arrays["memory.counts"]),
+            torch.as_tensor(arrays[f"{name}.exemplars"]).float(),
+            torch.as_tensor(arrays[f"{name}.counts"]),
         )
-        moments, radius = (torch.as_tensor(arrays[f"memory.{name}"]) for name in ("moments", "radius"))
+        moments, radius = (torch.as_tensor(arrays[f"{name}.{part}"]) for part in ("moments", "radius"))
         shapes = moments.shape, counts.shape, radius.shape
         if exemplars.ndim != 3 or shapes != (exemplars.shape[:2], exemplars.shape[:1], exemplars.shape[:1]):
             raise ValueError("the memory's parts do not belong together")

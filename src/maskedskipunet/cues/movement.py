@@ -1,11 +1,12 @@
 """Movement: how fast and which way things move at each place, by dense optical flow between sampled frames."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from maskedskipunet.cues.grid import PlaceGrid
@@ -20,6 +21,7 @@ MOVES_PX = 0.25  # per frame: less is noise of the camera and of compression
 MOVING_SHARE = 0.05  # of a window: less is a speck
 FLOOR_PX = 0.05  # added to speeds before their logarithm
 ROW_SAMPLES = 200  # moving windows that a row's own speeds count as much as all rows' together
+ALLOWED_MARGIN = 0.15  # by which a speed may exceed one that people called normal
 PLACE_SAMPLES = 50  # frames that a place's own share of movement counts as much as its row's
 
 
@@ -82,12 +84,14 @@ class NormalMovement:
     """What moves where in normal footage.
 
     moves: (directions, P), the share of normal frames in which something moves that way at that place. speeds: tails of
-    the logarithm of the speeds of what moves, by direction and row of places.
+    the logarithm of the speeds of what moves, by direction and row of places. allowed: (directions, P), speeds up to
+    which nothing is surprising, because people called them normal there; None where nobody did.
     """
 
     grid: PlaceGrid
     moves: Floats
     speeds: Tails
+    allowed: Floats | None = None
 
     @classmethod
     def fit(cls, speeds: Floats, grid: PlaceGrid) -> "NormalMovement":
@@ -118,9 +122,23 @@ class NormalMovement:
         """
         flat = speeds.reshape(*speeds.shape[:-2], -1)
         fast = self.speeds.surprise(np.log(flat + FLOOR_PX))
-        found = np.where(flat > MOVES_PX, fast - np.log10(self.moves.reshape(-1)), 0.0)
+        is_strange = flat > (MOVES_PX if self.allowed is None else np.maximum(self.allowed.reshape(-1), MOVES_PX))
+        found = np.where(is_strange, fast - np.log10(self.moves.reshape(-1)), 0.0)
         strangest = found.reshape(speeds.shape).max(axis=-2)
         return np.asarray(np.minimum(strangest, RAREST), np.float32)
+
+    def allowing(self, highest: Floats) -> "NormalMovement":
+        """The same, with speeds that people called normal. highest: (directions, P), of what they saw; 0 for nothing.
+
+        A speed is allowed at its own place and the places next to it, which see the same things a little shifted, and
+        with ALLOWED_MARGIN and what is noise to spare, for no two looks at one thing give the same flow.
+        """
+        by_place = torch.from_numpy(np.ascontiguousarray(highest, np.float32)).reshape(1, DIRECTIONS, *self.grid.shape)
+        around = F.max_pool2d(by_place, 3, stride=1, padding=1)[0]
+        moves = around.amax(0) > MOVES_PX
+        allowed = ((1 + ALLOWED_MARGIN) * around + MOVES_PX) * moves
+        found = allowed.reshape(DIRECTIONS, -1).numpy()
+        return replace(self, allowed=found if self.allowed is None else np.maximum(self.allowed, found))
 
     def speed_ratio(self, speeds: Floats, place: int) -> float:
         """How many times as fast as 99 % of what passes there, of one frame's speeds, (directions, P), at a place."""
@@ -129,17 +147,21 @@ class NormalMovement:
 
     def arrays(self) -> dict[str, Floats]:
         """The arrays that hold it, for storing."""
-        return {"movement.moves": self.moves, **self.speeds.arrays("movement.speeds")}
+        allowed = {} if self.allowed is None else {"movement.allowed": self.allowed}
+        return {"movement.moves": self.moves, **self.speeds.arrays("movement.speeds"), **allowed}
 
     @classmethod
     def from_arrays(cls, grid: PlaceGrid, arrays: Mapping[str, Floats]) -> "NormalMovement":
         """The inverse of `arrays`. Raises KeyError or ValueError for what is none."""
         moves, speeds = arrays["movement.moves"], Tails.from_arrays("movement.speeds", arrays)
+        allowed = arrays.get("movement.allowed")
         if moves.shape != (DIRECTIONS, grid.count) or speeds.scale.shape != (DIRECTIONS * grid.count,):
             raise ValueError("movement of another grid")
         if not ((moves > 0) & (moves <= 1)).all():
             raise ValueError("movement holds values that are no shares")
-        return cls(grid, moves, speeds)
+        if allowed is not None and (allowed.shape != moves.shape or not np.isfinite(allowed).all()):
+            raise ValueError("the speeds that people called normal are of another grid or no numbers")
+        return cls(grid, moves, speeds, allowed)
 
 
 def _grey(frame: Pixels) -> Pixels:

@@ -18,19 +18,19 @@ def alarms(clip: NormalScores, rule: EventRule) -> bool:
     return bool(find_spans(*scored_frames(clip), rule))
 
 
-def as_told(clip: NormalScores, rule: EventRule, top_score: float) -> NormalScores:
-    """A clip's scores as they were before it was compressed, known from the highest that its event was told with.
+def lost_by_compression(clip: NormalScores, rule: EventRule, top_score: float) -> float:
+    """How many times as high a clip was before it was compressed, by the highest score that its event was told with.
 
-    Where that is further from the highest of the clip's alarms than compression explains, another model told of it:
-    it says nothing then.
+    1 where that is further from the highest of the clip's alarms than compression explains: another model told of it
+    then, and it says nothing.
     """
     clock, scores = scored_frames(clip)
     kept = 1 - COMPRESSION  # of levels that the event was above before
     spans = find_spans(clock, scores, replace(rule, threshold=kept * rule.threshold, release=kept * rule.release))
     top = max((float(scores[first : last + 1].max()) for span in spans for first, last in span), default=0.0)
     if top <= 0 or abs(top_score / top - 1) > COMPRESSION:
-        return clip
-    return replace(clip, scores=clip.scores * (top_score / top))
+        return 1.0
+    return top_score / top
 
 
 def lasting_score(clip: NormalScores, rule: EventRule, usual: float) -> float:

@@ -60,14 +60,15 @@ def watch(
     config: WatchConfig | None = None,
     patience: Patience | None = None,
     wanted: Callable[[], bool] = lambda: True,
-    turned: Callable[[], None] = lambda: None,
+    turned: Callable[[], Scorer | None] = lambda: None,
 ) -> None:
     """Watch cameras until none is left (files end, cameras do not) or watching is not wanted any more.
 
     cameras: by name, sampled at the rate that the network was trained at. listener: is told everything, in this
     thread; what it raises ends the watching. wanted: asked LOOK_S apart at most, but for the time that computing
     takes. turned: called whenever all that had arrived was dealt with, so that a watchdog sees progress and not merely
-    life. ignored: what is not looked at, by camera, instead of what the scorer ignores.
+    life; may return another scorer of the same network and clips, to score with from then on. ignored: what is not
+    looked at, by camera, instead of what the scorer ignores.
     However it ends, no process is left.
     """
     config, patience = config or WatchConfig(), patience or Patience()
@@ -91,7 +92,10 @@ def watch(
                 _wait(watched, gather_s)
                 continue
             turns.turn(watched)
-            turned()
+            if (other := turned()) is not None:
+                turns.take_over(other)
+                for one in watched:
+                    one.take_over(other)
             if time.monotonic() - reported_s >= config.report_s:
                 reported_s = time.monotonic()
                 turns.report(watched)
@@ -168,6 +172,10 @@ class WatchedCamera:
         """How long the oldest frame has waited."""
         arrived_s = (one.arrived.arrived_s for one in self.waiting if isinstance(one, CameraFrame))
         return next((now_s - at_s for at_s in arrived_s), 0.0)
+
+    def take_over(self, scorer: Scorer) -> None:
+        """Go by the cues of another scorer from the next frame on."""
+        self.window.take_over(scorer.cues)
 
     def break_off(self) -> None:
         """Nothing more is to be scored."""
@@ -257,6 +265,10 @@ class TurnScorer:
         self._pace = Pace(config.max_delay_s)
         self._busy_s = 0.0  # by the last turn
         self._took_s = 0.0  # the last turn that had frames
+
+    def take_over(self, scorer: Scorer) -> None:
+        """Score with another scorer from the next turn on."""
+        self._scorer = scorer
 
     def gathers_s(self, watched: Sequence[WatchedCamera]) -> float:
         """How long to wait for more frames before the next turn: no longer than the last one took."""

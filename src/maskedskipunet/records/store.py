@@ -181,12 +181,19 @@ class Records:
             row.revision += 1
         self._file_later(event_id)
 
-    def answer(self, event_id: str, answer: Answer) -> None:
-        """Keep what a person said of an event, in place of what was said before."""
+    def answer(self, event_id: str, answer: Answer | None, answered_unix_s: float | None = None) -> None:
+        """Keep what a person said of an event, in place of what was said before; None forgets it.
+
+        answered_unix_s: when it was said; None: now.
+        """
         with self.write() as session:
             row = event_row(session, event_id)
-            row.answer = row.answer or AnswerRow(event_id=event_id, answer=answer, answered_unix_s=0)
-            row.answer.answer, row.answer.answered_unix_s = answer, self.clock()
+            if answer is None:
+                row.answer = None
+            else:
+                row.answer = row.answer or AnswerRow(event_id=event_id, answer=answer, answered_unix_s=0)
+                row.answer.answer = answer
+                row.answer.answered_unix_s = self.clock() if answered_unix_s is None else answered_unix_s
             row.revision += 1
         self._file_later(event_id)
 

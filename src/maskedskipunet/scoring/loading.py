@@ -74,6 +74,19 @@ def _with_cues(scorer: Scorer, folder: Path) -> Scorer:
     return replace(scorer, cues=model.cues, fuse=model.fusion, smoothing_s=model.smoothing_s)
 
 
+def with_other_cues(scorer: Scorer, model: CueModel) -> Scorer | None:
+    """The same scorer with cues that know more; None where these are other cues, look at another picture, or smooth
+    their score over another time.
+    """
+    names = [cue.name for cue in scorer.cues]
+    has_network = model.reconstruction is not None
+    if has_network != (scorer.backend is not None) or [cue.name for cue in model.cues] != names:
+        return None
+    if not model.fits(*scorer.size_px, scorer.channels) or model.smoothing_s != scorer.smoothing_s:
+        return None
+    return replace(scorer, cues=model.cues, fuse=model.fusion)
+
+
 def _model_folder(path: Path) -> Path | None:
     """The model folder that a path means; None where it names weights alone, or nothing."""
     try:

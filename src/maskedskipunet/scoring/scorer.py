@@ -1,7 +1,7 @@
 """The one scorer: a file and a camera differ only in where their frames come from."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -168,7 +168,7 @@ class Scorer:
             while True:
                 for key, frames in islice(waiting, at_once - len(running)):
                     # Decoding and resizing run in a thread of their own, a share ahead of the network.
-                    stream = read_ahead(self._sized(frames, ignored), share)
+                    stream = read_ahead(self.sized_frames(frames, ignored), share)
                     running.append(_Running(key, self.open_window(), stream))
                 if not running:
                     return
@@ -229,7 +229,10 @@ class Scorer:
             found[number] += part
         return found
 
-    def _sized(self, frames: Iterable[Frame], ignored: NDArray[np.bool_] | None) -> Iterator[SizedFrame]:
+    def sized_frames(
+        self, frames: Iterable[Frame], ignored: NDArray[np.bool_] | None = None
+    ) -> Generator[SizedFrame, None, None]:
+        """Yield frames as the network and the cues see them; see `score` for both arguments."""
         height_px, width_px = self.size_px
         for frame in frames:
             if frame.image is None:
@@ -254,6 +257,13 @@ class SourceWindow:
         self._scored: deque[FrameScore] = deque()  # by the network, while a cue has not judged them
         self._smoothing = CausalMedian(smoothing_s) if smoothing_s else None
         self._targets: deque[bool] = deque()  # of frames that have no fused score yet: whether one is wanted
+
+    def take_over(self, cues: Sequence[Cue]) -> None:
+        """Go by other cues of the same names from the next frame on; they begin a new run there."""
+        for name, run in self._runs.items():
+            self._judged[name].extend(run.finish())
+        self._runs.clear()
+        self._cues = cues
 
     def judged(self, came: "Arrivals", scores: Iterable[FrameScore], fuse: Fuse) -> list[FrameScore]:
         """Let the cues judge what came, and return the frames whose scores are all known, in order.

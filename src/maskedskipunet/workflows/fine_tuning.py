@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from maskedskipunet.clip_geometry import ClipGeometry
-from maskedskipunet.cues.cue_model import CUES_NAME
+from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.data.cache import cache_folder
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.sources import Source
@@ -81,16 +81,33 @@ def fine_tuned(
         write_json(new.environment, describe_environment())
         with new.for_one_process():
             fit(network.train(), mixed(own, clips), holdback, training, new, seed=config.seed, progress=progress)
-            if len(own):
-                learn_model_cues(new.path, [*own.videos, *clips.videos], holdback.videos, config, progress)
-            elif (cues := run.model / CUES_NAME).exists():  # what they know of the run's own footage is kept
-                shutil.copyfile(cues, new.model / CUES_NAME)
+            _learn_cues(run, new, config, own, clips, holdback, progress)
         yield new
         point_latest(new)
     except BaseException:
         shutil.rmtree(new.path)
         point_latest_elsewhere(config.runs)
         raise
+
+
+def _learn_cues(
+    run: RunFolder,
+    new: RunFolder,
+    config: TrainConfig,
+    own: Clips,
+    marked: Clips,
+    holdback: Clips,
+    progress: Progress,
+) -> None:
+    """Give the new run cues where the run has some: learned anew, or where its footage is gone those of the run."""
+    cues = CueModel.read(run.model)
+    if cues is None:
+        return
+    if len(own):
+        learn_model_cues(new.path, [*own.videos, *marked.videos], holdback.videos, config, progress)
+        return
+    progress.note("what movement and appearance know of the run's own footage is taken over")
+    cues.write(new.model)
 
 
 def mixed(own: Clips, marked: Clips) -> Clips:

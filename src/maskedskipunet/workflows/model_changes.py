@@ -1,11 +1,11 @@
-"""What changes in a model's folder while cameras are watched with it: a threshold that was set anew holds at once."""
+"""What changes in a model's folder while cameras are watched with it: new cues and a new threshold hold at once."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from maskedskipunet.cues.cue_model import CUES_NAME
+from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
 from maskedskipunet.errors import CalibrationError, WeightsError
 from maskedskipunet.model.pretrained import model_folder
@@ -19,14 +19,19 @@ Mark = tuple[int, int, int] | None  # of a file as it is now; None where there i
 
 @dataclass(frozen=True)
 class Changed:
-    """calibration: with a threshold, to be gone by from now on; None where what is new cannot be, as `reason` says."""
+    """What is new, to be gone by from now on.
+
+    calibration: with a threshold. cues: of the same names and places as before. reason: why something else that is new
+    is not gone by; empty where there is no such thing.
+    """
 
     calibration: Calibration | None
     reason: str = ""
+    cues: CueModel | None = None
 
 
 class ModelChanges:
-    """Looks whether a model was calibrated or trained again, from when this was made.
+    """Looks whether a model was calibrated, trained or taught what is normal again, from when this was made.
 
     model: as load_model takes it; weights alone never change. clock: seconds, of which LOOK_S pass between two looks.
     """
@@ -38,6 +43,7 @@ class ModelChanges:
             self._folder = None
         self._clock, self._looked_s = clock, clock()
         self._network, self._calibration = self._network_marks(), self._mark(CALIBRATION_NAME)
+        self._cues = self._mark(CUES_NAME)
         self._is_another = False
 
     def look(self) -> Changed | None:
@@ -48,21 +54,38 @@ class ModelChanges:
         if self._network_marks() != self._network:
             self._is_another = True  # whatever is calibrated from now on is about that one
             return Changed(None, f"{self._folder} was trained again, or ignores other parts: {_AGAIN}")
+        cues, cues_fault = self._new_cues(self._folder)
+        calibration, fault = self._new_calibration(self._folder)
+        reason = "; ".join(filter(None, (cues_fault, fault)))
+        return Changed(calibration, reason, cues) if cues or calibration or reason else None
+
+    def _new_cues(self, folder: Path) -> tuple[CueModel | None, str]:
+        """Cues that were written since the last look, or why they cannot be gone by."""
+        if (mark := self._mark(CUES_NAME)) == self._cues:
+            return None, ""
+        before, self._cues = self._cues, mark
+        if before is None or mark is None:
+            return None, f"{folder} is judged by {'no cues any more' if mark is None else 'cues now'}: {_AGAIN}"
+        try:
+            return CueModel.read(folder), ""
+        except WeightsError as error:
+            return None, f"{str(error).removesuffix('.')}; scores go on as before"
+
+    def _new_calibration(self, folder: Path) -> tuple[Calibration | None, str]:
+        """A calibration that was written since the last look, or why it cannot be gone by."""
         if (mark := self._mark(CALIBRATION_NAME)) == self._calibration:
-            return None
+            return None, ""
         self._calibration = mark
         try:
-            calibration = Calibration.read(self._folder)
+            calibration = Calibration.read(folder)
         except CalibrationError as error:
-            return Changed(None, f"{str(error).removesuffix('.')}; alarms go on as before")
+            return None, f"{str(error).removesuffix('.')}; alarms go on as before"
         if calibration is None or calibration.alarm is None:
-            return Changed(
-                None, f"{self._folder / CALIBRATION_NAME} holds no threshold any more; alarms go on as before"
-            )
-        return Changed(calibration)
+            return None, f"{folder / CALIBRATION_NAME} holds no threshold any more; alarms go on as before"
+        return calibration, ""
 
     def _network_marks(self) -> tuple[Mark, ...]:
-        return tuple(map(self._mark, (CONFIG_NAME, WEIGHTS_NAME, CUES_NAME)))
+        return tuple(map(self._mark, (CONFIG_NAME, WEIGHTS_NAME)))
 
     def _mark(self, name: str) -> Mark:
         """Files are written beside and take their names whole, so that each writing is another file."""

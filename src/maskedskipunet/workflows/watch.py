@@ -25,7 +25,8 @@ from maskedskipunet.monitor.sinks.metrics import MetricsSink
 from maskedskipunet.monitor.watching import WatchConfig, watch
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.ignored import IgnoredRegions, also_ignoring
-from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.scoring.loading import load_scorer, with_other_cues
+from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.model_changes import Changed, ModelChanges
 
 FRAMES_MISSED = 3  # before a camera is taken for lost
@@ -154,14 +155,21 @@ def watch_cameras(
                 for alarm in _alarms(news, finders):
                     listener(alarm)
 
-        def turned() -> None:
-            nonlocal is_ready
+        def turned() -> Scorer | None:
+            nonlocal is_ready, scorer
             if not is_ready:
                 service.ready()
                 is_ready = True
             service.progress()
-            if (changed := changes.look()) is not None:
+            if (changed := changes.look()) is None:
+                return None
+            if changed.cues is not None:
+                other = with_other_cues(scorer, changed.cues)
+                listener(_heed_cues(other is not None, finders))
+                scorer = other or scorer
+            if changed.calibration is not None or changed.reason:
                 listener(_heed(changed, finders))
+            return scorer
 
         opened.callback(service.stopping)
         watch(
@@ -186,6 +194,15 @@ def _alarms(news: News, finders: Mapping[str, CameraAlarms]) -> Iterator[News]:
             yield from finders[news.camera].see(news)
         case CameraState(condition="lost" | "ended"):
             yield from finders[news.camera].end()
+
+
+def _heed_cues(heeded: bool, finders: Mapping[str, CameraAlarms]) -> ModelChange:
+    """Say that all cameras go by a model's new cues, or why they do not."""
+    threshold = next((finder.threshold for finder in finders.values()), None)
+    told = "the model learned more of what is normal: its cues are gone by from now on"
+    if not heeded:
+        told = "the model's cues were learned again, and look at something else: start watching again to go by them"
+    return ModelChange(threshold, heeded, time.time(), told)
 
 
 def _heed(changed: Changed, finders: Mapping[str, CameraAlarms]) -> ModelChange:

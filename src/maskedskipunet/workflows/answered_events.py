@@ -1,0 +1,169 @@
+"""Events that a person answered, and what becomes of them by another model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maskedskipunet.detection.budget import NormalScores
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.day import time_of_day_s
+from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.raising import alarms, lasting_score
+from maskedskipunet.errors import RecordsError
+from maskedskipunet.records.recorded import RecordedEvent
+from maskedskipunet.records.store import Records
+
+ClipScores = Mapping[str, NormalScores | None]  # of clips by their event's id; None where a clip has none
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What becomes of an event that was answered. Scores: how high its clip is for as long as an alarm has to last, so
+    that at a threshold from there on it is none; by the model before and after.
+
+    top_score: the highest, that the event was told with. after_score, alarms_after: None where nothing was trained
+    yet.
+    """
+
+    id: str
+    camera: str
+    answer: str
+    marked: bool
+    before_score: float
+    alarms_before: bool
+    after_score: float | None
+    alarms_after: bool | None
+    top_score: float
+
+    @property
+    def is_lost(self) -> bool:
+        """An anomaly that is not told of any more."""
+        return self.answer == "anomaly" and self.alarms_before and self.alarms_after is False
+
+
+def choose_events(events: Sequence[RecordedEvent], beginnings: Sequence[str]) -> list[RecordedEvent]:
+    """The events that are meant, each once, in the order of their naming.
+
+    Raises RecordsError for a beginning that no id has, or several.
+    """
+    chosen: dict[str, RecordedEvent] = {}
+    for text in beginnings:
+        fits = [recorded for recorded in events if text and recorded.event.id.startswith(text)]
+        exact = [recorded for recorded in fits if recorded.event.id == text]
+        if not fits:
+            raise RecordsError("there is no such event", text[:80], "See `maskedskipunet records export`")
+        if len(fits) > 1 and not exact:
+            some = ", ".join(recorded.event.id for recorded in fits[:3]) + (" …" if fits[3:] else "")
+            raise RecordsError(f"{len(fits)} events begin so ({some})", text[:80], "Write more of the id")
+        recorded = (exact or fits)[0]
+        chosen[recorded.event.id] = recorded
+    return list(chosen.values())
+
+
+@dataclass(frozen=True)
+class AnsweredEvents:
+    """Events that were answered. marked: those that are answered now. told: those that have a clip; clips: its path,
+    by the event's id.
+    """
+
+    marked: list[RecordedEvent]
+    told: list[RecordedEvent]
+    clips: dict[str, Path]
+    without_clip: tuple[str, ...]
+
+    @classmethod
+    def of(cls, records: Records, beginnings: Sequence[str]) -> "AnsweredEvents":
+        """Raises RecordsError for events that there are not, or that have no clip."""
+        events = records.events()
+        marked = choose_events(events, beginnings)
+        ids = {recorded.event.id for recorded in marked}
+        earlier = [one for one in events if one.answer is not None and one.event.id not in ids]
+        told, clips, without_clip = [], {}, []
+        for recorded in [*(replace(one, answer="normal") for one in marked), *earlier]:
+            event_id, clip = recorded.event.id, records.clip_path(recorded.event.id, recorded.began_unix_s)
+            if clip.is_file():
+                told.append(recorded)
+                clips[event_id] = clip
+            elif event_id in ids:
+                cure = "Mark events with clips; `watch` cuts them while there is room"
+                raise RecordsError("the event has no clip", event_id, cure)
+            else:
+                without_clip.append(event_id)
+        return cls(marked, told, clips, tuple(without_clip))
+
+    @property
+    def paths(self) -> list[Path]:
+        """Clips of all events that have one."""
+        return list(self.clips.values())
+
+    @property
+    def marked_clips(self) -> dict[str, Path]:
+        """Clips of the events that are answered now, by their ids."""
+        return {recorded.event.id: self.clips[recorded.event.id] for recorded in self.marked}
+
+    def only(self, scores: ClipScores) -> "AnsweredEvents":
+        """Those whose clips can be scored. Raises RecordsError where one that is answered now cannot."""
+        for recorded in self.marked:
+            if scores[recorded.event.id] is None:
+                fault = "no frame of its clip has a score"
+                raise RecordsError(fault, recorded.event.id, "Mark events whose clips are longer, and whole")
+        told = [recorded for recorded in self.told if scores[recorded.event.id] is not None]
+        clips = {recorded.event.id: self.clips[recorded.event.id] for recorded in told}
+        return AnsweredEvents(self.marked, told, clips, (*self.without_clip, *(self.clips.keys() - clips.keys())))
+
+    def scored(self, scores: ClipScores) -> Iterator[tuple[RecordedEvent, NormalScores]]:
+        """Events with their clips' scores, at the time of day that they began at."""
+        for recorded in self.told:
+            if (found := scores.get(recorded.event.id)) is not None:
+                yield recorded, replace(found, starts_s=time_of_day_s(recorded.began_unix_s))
+
+    def marked_scores(self, scores: ClipScores) -> list[NormalScores]:
+        """Scores of the clips of events that are answered now."""
+        ids = {recorded.event.id for recorded in self.marked}
+        return [found for recorded, found in self.scored(scores) if recorded.event.id in ids]
+
+    def effects(
+        self,
+        before: ClipScores,
+        calibration: Calibration,
+        after: ClipScores | None = None,
+        renewed: Calibration | None = None,
+    ) -> tuple[Effect, ...]:
+        """after: None where nothing was trained yet."""
+        effects = []
+        marked = {recorded.event.id for recorded in self.marked}
+        for recorded, scores in self.scored(before):
+            event_id = recorded.event.id
+            later = None if after is None else after.get(event_id)
+            again = None if later is None else replace(later, starts_s=scores.starts_s)
+            before_score, alarms_before = _judged(scores, calibration)
+            after_score, alarms_after = None, None
+            if again is not None and renewed is not None:
+                after_score, alarms_after = _judged(again, renewed)
+            effects.append(
+                Effect(
+                    event_id,
+                    recorded.camera,
+                    str(recorded.answer),
+                    event_id in marked,
+                    before_score,
+                    alarms_before,
+                    after_score,
+                    alarms_after,
+                    recorded.event.top_score,
+                )
+            )
+        return tuple(effects)
+
+
+def rule_of(calibration: Calibration, starts_s: float | None = None) -> EventRule:
+    """The rule of a calibration at a time of day, or the common one."""
+    assert calibration.alarm is not None
+    return calibration.alarm.rule_at(starts_s)
+
+
+def _judged(scores: NormalScores, calibration: Calibration) -> tuple[float, bool]:
+    """How high it lasts, and whether it is an alarm at its time of day."""
+    assert calibration.alarm is not None
+    rule = rule_of(calibration, scores.starts_s)
+    return lasting_score(scores, rule, calibration.alarm.usual), alarms(scores, rule)

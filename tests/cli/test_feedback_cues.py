@@ -1,0 +1,225 @@
+"""A false alarm that is answered as normal teaches a model's cues at once: from the alarm to the undoing."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from maskedskipunet.cues.cue_model import CueModel
+from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import EventRule, EventUpdate
+from maskedskipunet.records.store import Records
+
+HEIGHT, WIDTH, RATE = 64, 96, 10
+TURN = 140  # frames after which all that is strange comes again
+STRANGE = {"box": range(30, 55), "stripes": range(95, 120)}  # frames of a turn in which each stands there
+BEGAN_UNIX_S = 1_772_355_600.0
+PATIENCE_S = 60.0
+OPTIONS = ["--data.height_px", HEIGHT, "--data.width_px", WIDTH, "--cues", "movement,appearance"]
+
+
+def write_room(path, frames, *, seed, strange=()):
+    """A noisy room through which something grey goes again and again; sometimes something strange is there besides."""
+    random = np.random.default_rng(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    room = np.random.default_rng(1).integers(90, 130, (HEIGHT // 8, WIDTH // 8)).repeat(8, 0).repeat(8, 1)
+    with VideoWriter(path, height_px=HEIGHT, width_px=WIDTH, frame_rate=RATE) as writer:
+        for number in range(frames):
+            frame = room + random.normal(0, 3, room.shape)
+            left = 2 * (number + 7 * seed) % WIDTH
+            frame[34:46, left : left + 12] = 60
+            if "box" in strange and number % TURN in STRANGE["box"]:
+                frame[:16, 20 + number % 10 : 40 + number % 10] = 240
+            if "stripes" in strange and number % TURN in STRANGE["stripes"]:
+                frame[48:62:2, 60:84] = 10
+            writer.write(frame.clip(0, 255).astype(np.uint8)[..., None].repeat(3, 2))
+    return path
+
+
+def succeed(call, *command):
+    answer = call(*command)
+    assert answer.code == 0, answer.err
+    return answer
+
+
+def set_threshold(call, run, normal, out):
+    """Far above the highest score of normal footage, and far below what is strange."""
+    import pyarrow.parquet as pq
+
+    succeed(call, "score", normal, "--model", run, "--out", out)
+    scores = np.array(pq.read_table(out / "scores.parquet")["score"].to_pylist(), float)
+    usual = float(np.nanmedian(scores))
+    rule = EventRule(threshold=1, release=1, shortest_s=0.5, merge_s=0.5, pause_s=1.0).at(
+        2.5 * np.nanmax(scores), usual
+    )
+    setting = AlarmSetting(rule, Budget(1, "hour"), usual, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
+    replace(Calibration.of({"usual": scores}), alarm=setting).write(run / "model")
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory, call):
+    """A folder with a model of cues alone that watched room.mp4: two alarms, of the box and the stripes."""
+    home = tmp_path_factory.mktemp("watched")
+    for number in range(4):
+        write_room(home / "data" / "normal" / f"{number}.mp4", 150, seed=number)
+    write_room(home / "unseen.mp4", 100, seed=5)
+    write_room(home / "room.mp4", TURN, seed=9, strange=STRANGE)
+    run, cache = home / "runs" / "room", tmp_path_factory.mktemp("frames")
+    train = ["train", "--data", home / "data", "--data.cache", cache, "--runs", home / "runs", "--name", "room"]
+    succeed(call, *train, *OPTIONS)
+    set_threshold(call, run, home / "unseen.mp4", tmp_path_factory.mktemp("usual") / "scored")
+    how = ["--model", run, "--speed", 8, "--max-delay-s", 300, "--records", home / "records"]
+    succeed(call, "watch", home / "room.mp4", *how)
+    return home
+
+
+@pytest.fixture
+def home(watched, place):
+    """The same, to be changed: we stand in it."""
+    return shutil.copytree(watched, place, symlinks=True, dirs_exist_ok=True)
+
+
+def events(home):
+    """Ids of the events in the order of their begin, and how each was answered."""
+    with Records.open(home / "records", create=False) as records:
+        return {recorded.event.id: recorded.answer for recorded in records.events()}
+
+
+def alarms(cli, home):
+    """What `score` finds in room.mp4: the frames of each alarm."""
+    name = f"scored{len([*home.glob('scored*')])}"
+    answer = cli("score", "room.mp4", "--model", "runs/room", "--out", name)
+    assert answer.code == 0, answer.err
+    found = json.loads((home / name / "events.json").read_text())["events"]
+    return [kind_of(one["peak_frame"]) for one in found]
+
+
+def kind_of(frame):
+    return next((kind for kind, frames in STRANGE.items() if frame % TURN in frames), "nothing")
+
+
+def model_files(home):
+    """Every file of the run that says how it judges, and the clips that it keeps."""
+    folders = [home / "runs" / "room" / part for part in ("model", "feedback")]
+    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_false_alarm_is_learned_at_once_another_anomaly_stays_and_all_is_undone(cli, home):
+    box, stripes = events(home)
+    assert alarms(cli, home) == ["box", "stripes"]
+    assert cli("feedback", "runs/room", stripes, "--anomaly").code == 0
+    before = model_files(home)
+
+    tried = cli("feedback", "runs/room", box, "--normal", "--dry-run")
+    assert (tried.code, model_files(home) == before, events(home)[box]) == (0, True, None)
+    assert "the cues would learn what these events look like" in tried.out
+
+    answer = cli("feedback", "runs/room", box, "--normal", "--json", "f.json")
+    assert answer.code == 0, answer.err
+    figures = json.loads((home / "f.json").read_text())
+    assert (figures["by"], figures["lost"]) == ("cues", [])
+    effects = {one["id"]: (one["alarms_before"], one["alarms_after"]) for one in figures["events"]}
+    assert effects == {box: (True, False), stripes: (True, True)}
+    assert "the earlier cues: runs/room/model/cues.1.safetensors" in answer.out
+    assert "to take it back: maskedskipunet feedback runs/room --undo\n" in answer.out
+    assert events(home) == {box: "normal", stripes: "anomaly"}
+    assert alarms(cli, home) == ["stripes"]
+
+    undone = cli("feedback", "runs/room", "--undo")
+    assert undone.code == 0, undone.err
+    assert "cues.safetensors: is as it was before" in undone.out
+    assert model_files(home) == before
+    assert events(home) == {box: None, stripes: "anomaly"}
+    assert alarms(cli, home) == ["box", "stripes"]
+    assert "no answers changed this model" in cli("feedback", "runs/room", "--undo").refusal()
+
+
+def test_what_would_hide_an_answered_anomaly_is_refused_and_changes_nothing(cli, home):
+    box, _ = events(home)
+    clip = next(home.glob(f"records/events/*/{box}.mp4"))
+    with Records.open(home / "records") as records:  # the same thing once more, answered the other way
+        (recorded,) = [one for one in records.events() if one.event.id == box]
+        records.record(EventUpdate("end", replace(recorded.event, id="twin")), camera="room", began_unix_s=BEGAN_UNIX_S)
+        shutil.copy(clip, records.clip_path("twin", BEGAN_UNIX_S))
+        records.answer("twin", "anomaly")
+    before = model_files(home)
+
+    refused = cli("feedback", "runs/room", box, "--normal")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert "error: twin: learned as normal, this would hide what was answered as an anomaly. " in refused.err
+    assert (model_files(home), events(home)[box]) == (before, None)
+    forced = cli("feedback", "runs/room", box, "--normal", "--force")
+    assert "twin was an anomaly and is no alarm any more" in forced.out
+
+
+def test_a_command_that_is_killed_between_its_files_leaves_a_model_that_works_and_the_next_begins_anew(cli, home):
+    box, _ = events(home)
+    before = model_files(home)
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, sys\n"
+            "from maskedskipunet.cli.main import main\n"
+            "from maskedskipunet.workflows.answered_clips import KeptClips\n"
+            "KeptClips.add = lambda *arguments: os._exit(9)\n"
+            "main(sys.argv[1:])",
+            *["feedback", "runs/room", box, "--normal"],
+        ],
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == 9
+    half_done = model_files(home)
+    assert half_done != before
+    assert CueModel.read(home / "runs" / "room" / "model") is not None
+
+    answer = cli("feedback", "runs/room", box, "--normal")
+    assert answer.code == 0, answer.err
+    assert "answers that were broken off while they were written are undone first" in answer.err
+    assert len(json.loads((home / "runs" / "room" / "feedback" / "steps.json").read_text())["steps"]) == 1
+    assert cli("feedback", "runs/room", "--undo").code == 0
+    assert (model_files(home), events(home)[box]) == (before, None)
+
+
+def test_a_watch_that_is_running_goes_by_what_the_cues_learned(cli, home):
+    video = write_room(home / "long.mp4", 12 * TURN, seed=11, strange=STRANGE)
+    command = [sys.executable, "-m", "maskedskipunet", "watch", str(video), "--model", "runs/room", "--speed", "2"]
+    process = subprocess.Popen(
+        [*command, "--max-delay-s", "300", "--scores", "--records", "watched"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def hear(is_wanted):
+        heard = []
+        while not heard or not is_wanted(heard[-1]):
+            heard.append(json.loads(process.stdout.readline()))
+        return heard
+
+    try:
+        over = hear(lambda news: (news["kind"], news.get("phase")) == ("alarm", "end"))[-1]
+        assert kind_of(over["peak_frame"]) == "box"
+        until_s = time.monotonic() + PATIENCE_S
+        while (answer := cli("feedback", "runs/room", over["id"], "--normal", "--records", "watched")).code:
+            assert time.monotonic() < until_s, answer.err  # its clip is still being cut
+            time.sleep(0.5)
+        change = hear(lambda news: news["kind"] == "modelchange")
+        assert (change[-1]["heeded"], "learned more of what is normal" in change[-1]["told"]) == (True, True)
+        first = max(news["index"] for news in change if news["kind"] == "scored") + TURN // 2
+        later = hear(lambda news: news["kind"] == "scored" and news["index"] > first + 2 * TURN)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_S)
+    ended = [news for news in later if (news["kind"], news.get("phase")) == ("alarm", "end")]
+    assert {kind_of(news["peak_frame"]) for news in ended if news["start_frame"] > first} == {"stripes"}
