@@ -130,9 +130,9 @@ def trained(config: TrainConfig) -> RunFolder:
 
 
 @pytest.fixture(scope="session")
-def trained_network(config: TrainConfig) -> RunFolder:
+def trained_network(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """The same training for the network alone, whose scores are its own; tests leave it as it is."""
-    return train(replace(config, cues=(RECONSTRUCTION,)))
+    return train(replace(config, cues=(RECONSTRUCTION,), runs=tmp_path_factory.mktemp("network")))
 
 
 @pytest.fixture(scope="session")
