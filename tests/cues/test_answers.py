@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.learning import NormalVideo, learn_cues
 from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.sized_frame import SizedFrame
+from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, Moment
 from maskedskipunet.errors import CalibrationError, WeightsError
 
@@ -185,3 +188,27 @@ def test_a_model_of_one_cue_learns_by_that_alone(names: tuple[str, ...]) -> None
     )
 
     assert learned.names == names
+
+
+@pytest.mark.real_data
+def test_on_a_real_camera_what_was_called_normal_is_usual_from_then_on(real_data: Path) -> None:
+    def frames(name: str, first: int, end: int) -> list[SizedFrame]:
+        found = islice(Source(path=real_data / "upcam" / name).frames(), first, end)
+        return [
+            SizedFrame(frame, network_frame(frame.image, height_px=64, width_px=128, channels=3))
+            for frame in found
+            if frame.image is not None
+        ]
+
+    pixels = np.stack([found.pixels for found in frames("normal/08.mp4", 0, 900) if found.pixels is not None])
+    video = NormalVideo("08", pixels, np.arange(len(pixels)) / 5, np.ones(len(pixels), np.bool_))
+    model = learn_cues([video], PlaceGrid.of_size(64, 128), (MOVEMENT, APPEARANCE), lambda done: None)
+    walks = frames("test/00.mp4", 2389, 2449)
+    cues = {cue.name: cue for cue in model.cues}
+    before = {name: np.median([found.score for found in cue.start_run().add(walks)]) for name, cue in cues.items()}
+
+    learned = learn_answer(model, "walks", walks)
+
+    for cue in learned.cues:
+        after = np.median([found.score for found in cue.start_run().add(walks)])
+        assert after < min(1.0, before[cue.name]), cue.name
