@@ -75,7 +75,7 @@ def test_each_part_of_the_day_has_its_threshold_and_scoring_uses_it(
         assert all(event.top_score >= rule.threshold for event in scored.scored.events)
         count += len(scored.scored.events)
     assert count == setting.alarms > 0
-    assert listener.notes == []
+    assert not [note for note in listener.notes if "time of day" in note]
 
 
 def test_a_video_whose_time_is_not_known_is_held_against_the_common_threshold_and_that_is_said_once(
@@ -85,7 +85,9 @@ def test_a_video_whose_time_is_not_known_is_held_against_the_common_threshold_an
     videos = [NamedVideo(name, Path(shutil.copy(hours[1].path, tmp_path / f"{name}.mp4"))) for name in ("hall", "yard")]
     score_many([*videos, hours[1]], model, tmp_path / "out", progress=listener)
 
-    assert listener.notes == ["the time of day is not known of hall.mp4, yard.mp4: the common threshold is used"]
+    assert [note for note in listener.notes if "time of day" in note] == [
+        "the time of day is not known of hall.mp4, yard.mp4: the common threshold is used"
+    ]
     assert result.calibration.alarm is not None
     common = result.calibration.alarm.rule.threshold
     thresholds = {

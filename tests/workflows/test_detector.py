@@ -58,6 +58,7 @@ def test_scores_and_events_are_those_that_score_writes(
     (told,) = json.loads((tmp_path / "events.json").read_text())["events"]
     found = {result.event.id: result.event for result in results if result.event is not None}
     (event,) = found.values()
+    assert told.pop("picture") == "events/001.jpg"
     assert json.loads(json.dumps(asdict(replace(event, id=told["id"])))) == {
         name: pytest.approx(value, abs=1e-6) if isinstance(value, float) else value for name, value in told.items()
     }
