@@ -151,7 +151,7 @@ def understand_description(text: str, path: Path) -> tuple[NetworkConfig, InputF
         description = json.loads(text)
         if description["format"] != FORMAT_VERSION:
             raise ValueError(f"format {description['format']!r}, this version reads {FORMAT_VERSION}")
-        if description["network"] is None:
+        if description["network"] is None and "channels" in description:
             raise WeightsError("the model has no network, only cues", str(path), "Name a model with a network")
         config = NetworkConfig(**description["network"])
         seen = description.get("input")
