@@ -19,13 +19,19 @@ from maskedskipunet.cues.memory import Memory
 from maskedskipunet.cues.movement import NormalMovement
 from maskedskipunet.cues.movement_cue import MovementCue
 from maskedskipunet.cues.tails import Tails
-from maskedskipunet.detection.reading import APPEARANCE, CUES, MOVEMENT, RECONSTRUCTION, Moment
+from maskedskipunet.detection.reading import (
+    APPEARANCE,
+    CUES,
+    LONGEST_SMOOTHING_S,
+    MOVEMENT,
+    RECONSTRUCTION,
+    Moment,
+)
 from maskedskipunet.errors import WeightsError
 from maskedskipunet.files import require_plain_file, whole_file
 
 CUES_NAME = "cues.safetensors"
 FORMAT_VERSION = 1
-LONGEST_SMOOTHING_S = 600.0
 _ANSWERED = "answered"
 _HEADER_KEY = "maskedskipunet.cues"
 _CURE = "Train the model again, or take its earlier file back"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import log
 
 import numpy as np
@@ -12,6 +13,8 @@ Floats = NDArray[np.float32]
 LEVELS = (0.99, 0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of normal values at which the tail is tabulated; beyond the last it is continued by an exponential."""
 RAREST = 12.0  # surprise is cut here
+_SURPRISES = -np.log10(np.array(LEVELS, np.float32))  # at the knots
+_RISES = np.diff(_SURPRISES)
 LEAST_SCALE = 1e-4  # of an exponential, so that values that never vary do not make any noise infinitely rare
 
 
@@ -46,15 +49,18 @@ class Tails:
 
     def surprise(self, values: Floats) -> Floats:
         """Surprise of values, (..., P) -> (..., P), between -log10 of the first share and RAREST."""
-        levels = -np.log10(np.array(LEVELS, np.float32))
-        widths = np.maximum(np.diff(self.knots, axis=0), 1e-9)  # (K - 1, P)
-        found = np.full(np.shape(values), levels[0], np.float32)
-        for knot, width, rise in zip(self.knots, widths, np.diff(levels), strict=False):
+        found = np.full(np.shape(values), _SURPRISES[0], np.float32)
+        for knot, width, rise in zip(self.knots, self._widths, _RISES, strict=False):
             found += np.clip((values - knot) / width, 0, 1) * rise
         found += np.maximum(values - self.knots[-1], 0) / (self.scale * log(10))
         beyond = np.maximum(found - self.known, 0)
         drawn_in = np.minimum(found, self.known) + np.log1p(beyond)
         return np.asarray(np.minimum(drawn_in, RAREST), np.float32)
+
+    @cached_property
+    def _widths(self) -> Floats:
+        """From each knot to the next, (K - 1, P)."""
+        return np.maximum(np.diff(self.knots, axis=0), 1e-9)
 
     def arrays(self, name: str) -> dict[str, NDArray[np.float32]]:
         """The arrays that hold it, for storing."""

@@ -9,6 +9,7 @@ CUES = (RECONSTRUCTION, MOVEMENT, APPEARANCE)
 """What a frame may be judged by, in the order of tables."""
 FUSED = "fused"
 """The cues' common score of a frame before it is smoothed over time, where a model does that."""
+LONGEST_SMOOTHING_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from maskedskipunet.data.config import DataConfig
-from maskedskipunet.detection.reading import CUES, RECONSTRUCTION
+from maskedskipunet.detection.reading import CUES, LONGEST_SMOOTHING_S, RECONSTRUCTION
 from maskedskipunet.errors import ConfigError, RunError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.config import NetworkConfig
@@ -13,7 +13,6 @@ from maskedskipunet.model.config import NetworkConfig
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Schedule = Literal["constant", "cosine"]
 Accelerator = Literal["auto", "cpu", "gpu"]
-LONGEST_SMOOTHING_S = 600.0
 LARGEST_RATE = 1e37  # Adam's first step is ten times as large, and float32 ends at 3e38
 
 
