@@ -115,7 +115,8 @@ def test_an_event_that_lasts_when_watching_ends_has_a_clip_of_what_was_seen(reco
     assert event.has_clip
 
 
-def test_what_the_records_cannot_take_now_waits_and_is_written_in_its_order(records, monkeypatch, caplog):
+def without_room(records, monkeypatch):
+    """Let the disk have no room for records until what is returned says that there is some."""
     there, record = {"room": False}, records.record
 
     def take(*told, **more):
@@ -124,6 +125,11 @@ def test_what_the_records_cannot_take_now_waits_and_is_written_in_its_order(reco
         return record(*told, **more)
 
     monkeypatch.setattr(records, "record", take)
+    return there
+
+
+def test_what_the_records_cannot_take_now_waits_and_is_written_in_its_order(records, monkeypatch, caplog):
+    there = without_room(records, monkeypatch)
     with recorder(records) as tell:
         for event_id in "ab":
             for phase in ("new", "update", "end"):
@@ -143,14 +149,7 @@ def test_of_more_events_than_memory_may_hold_the_newest_wait_for_the_disk_and_th
     records, monkeypatch, caplog
 ):
     monkeypatch.setattr("maskedskipunet.monitor.recorder.MOST_UPDATES", 4)
-    there, record = {"room": False}, records.record
-
-    def take(*told, **more):
-        if not there["room"]:
-            raise DiskSpaceError("no room left for the records", "records.db", "Make room")
-        return record(*told, **more)
-
-    monkeypatch.setattr(records, "record", take)
+    there = without_room(records, monkeypatch)
     with recorder(records) as tell:
         for event_id in "abcdef":
             tell(alarm("new", event_id))
