@@ -313,6 +313,7 @@ def test_a_sensor_is_taken_back_where_it_is_ours_and_left_where_it_is_anothers(d
 def test_a_sink_that_is_told_of_begins_alone_does_not_stay_on(desk, broker, subscriber):
     route = Route(sink="hook", phases=("new",))
     with Courier(desk.records, posts_at(broker, desk.records, route=route), backoff=QUICK):
+        until(lambda: subscriber.at("maskedskipunet/door/state") == ["OFF"])
         desk.tell("new", "a", routes=[route])
         until(lambda: subscriber.at("maskedskipunet/door/state") == ["OFF", "ON"])
         desk.tell("end", "a", routes=[route])
