@@ -126,11 +126,16 @@ class MqttSink:
         elif delivery.kind == "state":
             self._publish(client, [(self.topics.health_event(camera), text, False)])
         else:
-            state, is_alarm = self.topics.state(camera), delivery.phase != "end"
-            self._publish(client, [(self.topics.event(camera), text, False), (state, ON if is_alarm else OFF, True)])
-            self._told[camera] = CameraNow(is_alarm)
+            is_alarm = delivery.phase != "end"
             is_watched = camera in self._cameras
-            self._published[state] = (self._round if is_watched else 0, ON if is_alarm else OFF)
+            state, state_text = self.topics.state(camera), ON if is_alarm else OFF
+            stamped = (self._round if is_watched else 0, state_text)
+            messages = [(self.topics.event(camera), text, False)]
+            if not is_watched or self._published.get(state) != stamped:  # else it was announced before its message
+                messages.append((state, state_text, True))
+            self._publish(client, messages)
+            self._told[camera] = CameraNow(is_alarm)
+            self._published[state] = stamped
 
     def close(self) -> None:
         self._connection.close()
