@@ -149,6 +149,22 @@ def test_both_halves_hold_all_frames_once_and_cover_all_of_the_time(lengths: lis
 
 
 @pytest.mark.parametrize(
+    ("lengths", "first_half"),
+    [
+        ({"05/00": 9, "05/12": 9, "06/00": 9, "06/12": 9}, ["05/00", "05/12"]),  # two days
+        ({"05/00": 9, "06/00": 9, "07/00": 9, "07/12": 2}, ["05/00", "07/00", "07/12"]),
+        ({"05/00": 9, "05/12": 9, "05/18": 9, "06/00": 9}, ["05/00", "05/18"]),  # too little of the second day
+        ({"00": 9, "06": 9, "12": 9, "18": 9}, ["00", "12"]),
+    ],
+)
+def test_whole_days_make_the_halves_where_there_are_several(lengths: dict[str, int], first_half: list[str]) -> None:
+    halves = split_in_halves([blank(length, name) for name, length in lengths.items()])
+
+    assert [video.name for video in halves[0]] == first_half
+    assert sorted(video.name for half in halves for video in half) == sorted(lengths)
+
+
+@pytest.mark.parametrize(
     ("videos", "names", "is_enough"),
     [
         ([4], BOTH, True),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from pathlib import PurePosixPath
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ SAMPLE = 2_000  # frames that the components are found from
 TOGETHER = 512  # frames described at once
 FEW_VIDEOS = 4  # fewer are cut into parts, so that both halves of the footage cover all of its time
 PARTS = 8  # that a video is cut into then
+LEAST_HALF = 0.3  # of the frames, in the smaller half
 FEWEST_LASTING = 60  # minutes that tell how rare it is what lasts for one
 
 
@@ -99,7 +101,14 @@ def with_reconstruction(model: CueModel, scores: Floats) -> CueModel:
 
 
 def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], list[NormalVideo]]:
-    """Normal footage in two halves that both cover all of its time: every second video, or eighth of one."""
+    """Normal footage in two halves that both cover all of its time: every second folder, video, or eighth of a video.
+
+    Folders are days where there are several. A day that was not learned departs further from what was than an hour of
+    the same day does, and that is what new footage will do.
+    """
+    by_folder = _halves_by_folder(videos)
+    if by_folder is not None:
+        return by_folder
     parts = list(videos)
     if len(videos) < FEW_VIDEOS:
         parts = [
@@ -109,6 +118,16 @@ def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], l
             for first in range(0, len(video.frames), step)
         ]
     return parts[::2], parts[1::2]
+
+
+def _halves_by_folder(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], list[NormalVideo]] | None:
+    """Every second folder of videos; None where there is one alone, or one half would be much the smaller."""
+    folders: dict[str, list[NormalVideo]] = {}
+    for video in videos:
+        folders.setdefault(str(PurePosixPath(video.name).parent), []).append(video)
+    halves = [[video for folder in list(folders.values())[first::2] for video in folder] for first in (0, 1)]
+    frames = [sum(len(video.frames) for video in half) for half in halves]
+    return (halves[0], halves[1]) if min(frames) > LEAST_HALF * sum(frames) else None
 
 
 Halves = tuple[list[NormalVideo], list[NormalVideo]]
