@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -54,19 +55,21 @@ def section(result: dict[str, Any]) -> str:
     config = runs[0]["config"]
     seeds = sorted({run["seed"] for run in runs})
     size = f"latent {config['model']['latent_dim']}, {config['data']['width_px']}x{config['data']['height_px']}"
+    size += spaced(config)
     minutes = mean(run["train_seconds"] for run in runs) / 60
-    kinds = [kernels for kernels in KERNELS if any(run["masked_weights"] == kernels for run in runs)]
+    columns = list(columns_of(runs))
+    kinds = list(dict.fromkeys(column.kernels for column in columns))
     lines = [
         f"\n## `{result['recipe']}`: {size}, {len(runs[0]['epochs'])} epochs\n",
         f"{result['date']}, {hardware(result)}, {numbered('seed', seeds)}, trained at commit {runs[0]['commit']} on "
         f"{runs[0]['trained_on']}, {minutes:.0f} minutes a run.\n",
-        row("protocol", *(f"masked kernels {kernels}" for kernels in kinds)),
-        row(*["---"] * (1 + len(kinds))),
-        *(row(told, *(over_seeds(runs, kernels, key) for kernels in kinds)) for key, told in PROTOCOLS.items()),
+        row("protocol", *(column.title for column in columns)),
+        row(*["---"] * (1 + len(columns))),
+        *(row(told, *(over_seeds(runs, column, key) for column in columns)) for key, told in PROTOCOLS.items()),
         *(
             row(
                 f"{PROTOCOLS[key]}, maps averaged over patches",
-                *(over_seeds(runs, kernels, key, "last_epoch_maps_of_patches") for kernels in kinds),
+                *(over_seeds(runs, column, key, "last_epoch_maps_of_patches") for column in columns),
             )
             for key in OF_PATCHES
         ),
@@ -75,7 +78,7 @@ def section(result: dict[str, Any]) -> str:
         "With the label of the clip's first frame, as published, the raw micro AUC is "
         + " and ".join(f"{first_label(runs, kernels):.4f} ({kernels})" for kernels in kinds)
         + ".\n",
-        "After each epoch (raw micro AUC; Gaussian):\n",
+        "After each epoch (the network alone, raw micro AUC; Gaussian):\n",
         row("kernels", "seed", *(f"{number}" for number in range(1, len(runs[0]["epochs"]) + 1)), "best minus last"),
         row(*["---"] * (3 + len(runs[0]["epochs"]))),
         *(each_epoch(run) for run in runs),
@@ -84,10 +87,33 @@ def section(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def over_seeds(runs: Sequence[dict[str, Any]], kernels: str, key: str, of: str = "last_epoch") -> str:
+@dataclass(frozen=True)
+class Column:
+    """One column of a section. kernels: of which runs. cue: which of their scores; empty: the model's own."""
+
+    title: str
+    kernels: str
+    cue: str = ""
+
+
+def columns_of(runs: Sequence[dict[str, Any]]) -> Iterator[Column]:
+    """A column for each kind of masked kernels, and for each cue where models have several."""
+    for kernels in KERNELS:
+        these = [run for run in runs if run["masked_weights"] == kernels]
+        if not these:
+            continue
+        cues = these[0]["last_epoch"].get("cues", {})
+        yield Column(f"fused, kernels {kernels}" if cues else f"masked kernels {kernels}", kernels)
+        for cue in cues:
+            yield Column(f"{cue} alone", kernels, cue)
+
+
+def over_seeds(runs: Sequence[dict[str, Any]], column: Column, key: str, of: str = "last_epoch") -> str:
     """Mean and standard deviation over seeds; of one seed the figure, with its interval where it has one."""
-    these = [run[of] for run in runs if run["masked_weights"] == kernels]
-    values = [figures[key] for figures in these]
+    these = [run[of] for run in runs if run["masked_weights"] == column.kernels]
+    if column.cue:
+        these = [figures.get("cues", {}).get(column.cue, {}) for figures in these]
+    values = [figures.get(key) for figures in these]
     if None in values:
         return "–"
     if len(values) > 1:
@@ -127,6 +153,14 @@ def by_calibration(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield row("kernels", "seed", "held-back frames", "threshold", "normal test frames", "anomalous test frames")
         yield row(*["---"] * 6)
         yield from rows
+
+
+def spaced(config: dict[str, Any]) -> str:
+    """What differs from the publication in how the network is trained, to go on with in a heading."""
+    training, spacing = config["training"], config["data"].get("spacing", 1)
+    told = [f"frames {spacing} apart"] if spacing > 1 else []
+    told += ["restoring"] if training.get("restore") else []
+    return "".join(f", {one}" for one in told)
 
 
 def numbered(word: str, numbers: Sequence[int]) -> str:

@@ -138,7 +138,7 @@ def report(run: RunFolder, data: Path) -> dict[str, Any]:
         "masked_weights": config["model"]["masked_weights"],
         "commit": commit_of(run).read_text(),
         "config": {key: config[key] for key in ("model", "training")}
-        | {"data": {key: config["data"][key] for key in ("height_px", "width_px", "stride", "holdback")}},
+        | {"data": {key: config["data"][key] for key in ("height_px", "width_px", "stride", "spacing", "holdback")}},
         "trained_on": "all training clips" if not config["data"]["holdback"] else "training clips not held back",
         "train_seconds": round(sum(epoch["seconds"] for epoch in epochs), 1),
         "epochs": epochs,
