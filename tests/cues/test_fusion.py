@@ -59,6 +59,17 @@ def test_a_cue_that_cannot_judge_the_frame_is_left_out() -> None:
     assert ALONE(frame(None), {"movement": cue(None)}) == frame(None)
 
 
+def test_how_rare_each_place_looks_is_kept_for_drift() -> None:
+    looks = np.linspace(0, 2, GRID.count, dtype=np.float32)
+    errors = np.full((48, 96), 0.001, np.float32)
+
+    found = FUSION(frame(0.01, errors), {"movement": cue(1.0), "appearance": CueScore(2.0, looks=looks)})
+    without = FUSION(frame(0.01, errors), {"movement": cue(1.0)})
+
+    assert found.seen is looks
+    assert without.seen is without.map
+
+
 def test_the_map_shows_what_every_cue_finds_where_it_finds_it() -> None:
     errors = np.full((48, 96), 0.001, np.float32)
     errors[:16, :16] = 0.2

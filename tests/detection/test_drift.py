@@ -310,3 +310,75 @@ def test_a_time_of_day_is_hours_and_minutes() -> None:
         "1:01",
         "100:00",
     ]
+
+
+# By looks
+
+
+def looks(minutes: float, *, strange: int = 0, seed: int = 0, begin_s: float = 0.0) -> Frames:
+    """How rare each of 100 places looks, every ten seconds: one in three at most, and some places one in a hundred."""
+    random = np.random.default_rng(seed)
+    found: Frames = []
+    for number in range(round(minutes * 6)):
+        seen = random.uniform(0.1, 0.5, 100)
+        seen[:strange] = random.uniform(1.6, 2.5, strange)
+        found.append((begin_s + 10.0 * number, float(seen.max()), seen))
+    return found
+
+
+@pytest.fixture(scope="module")
+def by_looks() -> DriftReference:
+    found = DriftReference.of([blocks_of(looks(61, seed=hour)) for hour in range(4)], "looks")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("strange", "is_drift"), [(0, False), (5, False), (6, True), (60, True)])
+def test_drift_by_looks_is_more_than_a_twentieth_of_the_places_that_stay_rare(
+    by_looks: DriftReference, strange: int, is_drift: bool
+) -> None:
+    watch = DriftWatch(by_looks)
+
+    changes = changes_of(watch, [*looks(31, seed=8), *looks(61, strange=strange, seed=9, begin_s=31 * 60.0)])
+
+    assert [change.phase for change in changes] == ["begin"] * is_drift
+    if is_drift:
+        assert changes[0].departure == pytest.approx(strange / 100)
+        assert changes[0].since_s == pytest.approx(30 * 60, abs=BLOCK_S)
+
+
+def test_what_passes_within_minutes_is_no_drift(by_looks: DriftReference) -> None:
+    visit = [*looks(40, seed=1), *looks(9, strange=80, seed=2, begin_s=2400.0), *looks(60, seed=3, begin_s=2940.0)]
+
+    assert not changes_of(DriftWatch(by_looks), visit)
+
+
+def test_a_calibration_whose_places_stay_rare_allows_as_much() -> None:
+    restless = DriftReference.of([blocks_of(looks(61, strange=20, seed=hour)) for hour in range(4)], "looks")
+
+    assert restless is not None
+    assert restless.limit == pytest.approx(0.25)
+    assert not changes_of(DriftWatch(restless), looks(61, strange=24, seed=7))
+    assert changes_of(DriftWatch(restless), looks(61, strange=26, seed=7))
+
+
+def test_a_reference_by_looks_is_read_back_and_one_without_a_measure_is_by_errors(
+    by_looks: DriftReference, reference: DriftReference
+) -> None:
+    assert DriftReference.from_dict(json.loads(json.dumps(by_looks.to_dict()))) == by_looks
+    earlier = {name: value for name, value in reference.to_dict().items() if name != "measure"}
+    assert DriftReference.from_dict(earlier) == reference
+    with pytest.raises(ValueError, match="judged by 'sound'"):
+        DriftReference.from_dict(by_looks.to_dict() | {"measure": "sound"})
+
+
+def test_a_watch_that_takes_over_another_measure_begins_anew(
+    by_looks: DriftReference, reference: DriftReference
+) -> None:
+    watch = DriftWatch(by_looks)
+    assert changes_of(watch, looks(61, strange=40))
+
+    watch.take_over(reference)
+
+    assert not watch.is_drifting or not watch.raised_by
+    assert not changes_of(watch, looks(11, strange=40, begin_s=3660.0))  # places of another kind say nothing

@@ -30,12 +30,12 @@ class Judge:
     places: Tails
     frames: Tails
 
-    def scores(self, distances: Floats) -> tuple[float, Floats]:
-        """Surprise of a frame and of each of its places, in the frame's units: (P,) -> number, (P,)."""
+    def scores(self, distances: Floats) -> tuple[float, Floats, Floats]:
+        """From distances, (P,): surprise of the frame, of its places in the frame's units, and of places by themselves."""
         places = self.places.surprise(distances)
         both = np.append(places, mean_of_strangest(places))
         scores = self.frames.surprise(both[:, None])[:, 0]
-        return float(scores[-1]), scores[:-1]
+        return float(scores[-1]), scores[:-1], places
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class AppearanceCue:
 
         nearest: (P,), the numbers of the nearest moments.
         """
-        score, places = self.now.scores(distances)
+        score, places, looks = self.now.scores(distances)
         lasting_s = None
         if lasting is not None and self.lasting is not None:
-            long_score, long_places = self.lasting.scores(lasting)
+            long_score, long_places, _ = self.lasting.scores(lasting)
             if long_score > score:
                 score, lasting_s = long_score, LASTING_S
             places = np.maximum(places, long_places)
@@ -89,7 +89,8 @@ class AppearanceCue:
         number = int(nearest[strangest])
         moment = self.moments[number] if 0 <= number < len(self.moments) else None
         box = self.descriptor.grid.share_box(strangest)
-        return CueScore(score, places=places, reading=CueReading(score, box, nearest=moment, lasting_s=lasting_s))
+        reading = CueReading(score, box, nearest=moment, lasting_s=lasting_s)
+        return CueScore(score, places=places, reading=reading, looks=looks)
 
 
 class LastingMeter:

@@ -20,13 +20,15 @@ class CueScore:
 
     score: higher is more anomalous; None where the cue cannot judge the frame. map: float32 (H, W), at the network's
     size; None where there is none. places: (P,), what it says of each place of its grid, in the units of its score,
-    where a map is made of that. reading: what a reason can be told from.
+    where a map is made of that. reading: what a reason can be told from. looks: (P,), how rare each place looks by
+    itself, where the cue judges looks.
     """
 
     score: float | None
     map: Floats | None = None
     places: Floats | None = None
     reading: CueReading | None = None
+    looks: Floats | None = None
 
 
 class CueRun(Protocol):

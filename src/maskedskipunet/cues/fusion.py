@@ -44,7 +44,8 @@ class Fusion:
         if not surprises:
             return frame
         score = float(fused([np.float32(surprise) for surprise in surprises.values()]))
-        return replace(frame, score=score, map=self._map(frame, judged), cues=scores, readings=readings)
+        looks = next((cue.looks for cue in judged.values() if cue.looks is not None), None)
+        return replace(frame, score=score, map=self._map(frame, judged), cues=scores, readings=readings, looks=looks)
 
     def _map(self, frame: FrameScore, judged: Mapping[str, CueScore]) -> Floats | None:
         if self.reconstruction is not None and frame.map is None:

@@ -97,7 +97,7 @@ class AlarmFinder:
         height_px, width_px: of the source's picture, in whose pixels boxes are; 0 where it is not known, for no boxes.
         time_of_day_s: since midnight; None where it is not known, so that the common rule holds.
         """
-        rule, change = self._in_force.see(frame.time_s, frame.score, frame.map, time_of_day_s=time_of_day_s)
+        rule, change = self._in_force.see(frame.time_s, frame.score, frame.seen, time_of_day_s=time_of_day_s)
         boxes = partial(_boxes, frame, rule.release, height_px, width_px)
         updates = self._events.add(frame.index, frame.time_s, frame.score, boxes, rule, frame.readings)
         return FrameAlarms(rule, tuple(updates), change)

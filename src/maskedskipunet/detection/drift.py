@@ -7,10 +7,13 @@ those directions do not explain, and what stays so over several blocks, is the d
 
 Frame scores alone do not tell it: where other things lie on the bed, the middle score stays within the range of the
 calibration's hours, and errors are other than they ever were in the corner where the bed is.
+
+A model with an appearance cue knows more: how rare each place looks among all moments that it remembers, whatever the
+light was. There the departure is the share of places that have looked rare over several blocks.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite, isnan
 from typing import Any, Literal
@@ -25,7 +28,10 @@ BLOCK_S = 300.0
 SAMPLE_S = 1.0  # between frames that are looked at: medians over minutes need no more
 FEWEST_SAMPLES = 20  # of a block; fewer say nothing
 FEWEST_BLOCKS = 24  # of a calibration: two hours
-GRID = 8  # places along each side of a frame
+GRID = 8  # places along each side of a frame, where errors are judged
+Measure = Literal["errors", "looks"]
+ERRORS: Measure = "errors"
+LOOKS: Measure = "looks"
 STAYS, STAYS_AT_LEAST = 6, 3  # blocks that a departure is the middle of: half an hour, to begin with a quarter
 # The following were chosen on calibration and verification hours of one day of one camera, by two networks: the
 # verification hours departed at most 0.8 times as far as the limit, an hour two months before further than it.
@@ -33,6 +39,7 @@ FLOOR = 0.1  # of the mean error, added before logarithms are taken: of next to 
 EXPLAINED = 0.99  # of the variance between the calibration's blocks, by the directions that are taken as ordinary
 USUAL_SHARE, MARGIN = 0.8, 1.25  # the limit: what so much of the calibration keeps below when left out, and more
 LOWEST_LIMIT = 0.1  # however steady the calibration: by less than a tenth nobody would call a place changed
+RARE_LOOK, RARE_SHARE = 1.5, 0.05  # a place looks as one in 30 normal moments does; the least limit of such places
 RELEASE_SHARE = 0.85  # of the limit, below which a drift is over
 LONGEST_GROUP = 12  # blocks of the calibration, an hour, that are left out together to see how far they depart then
 
@@ -41,8 +48,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Block:
-    """Five minutes of footage. score: the median of frame scores. places: (GRID * GRID,), row by row, each place's
-    median error over time. start_s: of its first frame.
+    """Five minutes of footage. score: the median of frame scores. places: medians over time of each place, row by row:
+    (GRID * GRID,) of its error, or (P,) of how rare it looks. start_s: of its first frame.
     """
 
     start_s: float
@@ -58,11 +65,11 @@ class Blocks:
         self._scores: list[float] = []
         self._places: list[NDArray[np.float32]] = []
 
-    def add(self, time_s: float, score: float | None, score_map: NDArray[np.floating] | None) -> Block | None:
-        """The next frame; returns the block that was full before it, where enough of its frames had a map.
+    def add(self, time_s: float, score: float | None, seen: NDArray[np.floating] | None) -> Block | None:
+        """The next frame; returns the block that was full before it, where enough of its frames were seen.
 
-        score_map: (h, w), at least GRID in each direction. A clock that jumps back begins a new block.
-        Raises ShapeError for what is no map.
+        seen: the score map, (h, w), at least GRID in each direction, or how rare each place looks, (P,); None where
+        neither is known. A clock that jumps back begins a new block. Raises ShapeError for what is neither.
         """
         if not isfinite(time_s):
             return None
@@ -72,10 +79,12 @@ class Blocks:
                 block = self._block()
             self._start_s, self._sampled_s = time_s, float("-inf")
             self._scores, self._places = [], []
-        if time_s - self._sampled_s >= SAMPLE_S and score is not None and not isnan(score) and score_map is not None:
-            self._sampled_s = time_s
-            self._scores.append(score)
-            self._places.append(pooled(score_map))
+        if time_s - self._sampled_s >= SAMPLE_S and score is not None and not isnan(score) and seen is not None:
+            places = seen.astype(np.float32) if seen.ndim == 1 else pooled(seen)
+            if not self._places or len(places) == len(self._places[0]):
+                self._sampled_s = time_s
+                self._scores.append(score)
+                self._places.append(places)
         return block
 
     def _block(self) -> Block | None:
@@ -98,9 +107,10 @@ def pooled(score_map: NDArray[np.floating]) -> NDArray[np.float32]:
 class DriftReference:
     """What blocks of the calibration's footage look like.
 
-    centre: (P,), of the logarithms of places' errors, floor added. ordinary: (K, P), the directions in which they
-    vary, at right angles to each other, of length 1. limit: a departure that counts as drift. highest_usual: the
-    highest median score of a block. blocks: how many it was learned from.
+    centre: (P,), the middle of the blocks: of errors' logarithms, floor added, or of how rare places look. ordinary:
+    (K, P), the directions in which errors vary, at right angles to each other, of length 1; none of looks. limit: a
+    departure that counts as drift. highest_usual: the highest median score of a block. blocks: how many it was learned
+    from. measure: what is judged.
     Raises ValueError for figures that do not belong together.
     """
 
@@ -110,42 +120,61 @@ class DriftReference:
     limit: float
     highest_usual: float
     blocks: int
+    measure: Measure = ERRORS
 
     def __post_init__(self) -> None:
         figures = [self.floor, self.limit, self.highest_usual, *self.centre, *(x for row in self.ordinary for x in row)]
-        if len(self.centre) != GRID * GRID or any(len(row) != len(self.centre) for row in self.ordinary):
+        places = GRID * GRID if self.measure == ERRORS else max(1, len(self.centre))
+        if len(self.centre) != places or any(len(row) != places for row in self.ordinary):
             raise ValueError("figures of drift that do not belong together")
+        if self.measure not in (ERRORS, LOOKS):
+            raise ValueError(f"drift that is judged by {self.measure!r}")
         if not all(isfinite(figure) for figure in figures) or not (self.floor > 0 and self.limit > 0):
             raise ValueError("its figures of drift are no numbers above 0")
 
     @classmethod
-    def of(cls, videos: Sequence[Sequence[Block]]) -> "DriftReference | None":
+    def of(cls, videos: Sequence[Sequence[Block]], measure: Measure = ERRORS) -> "DriftReference | None":
         """From the blocks of normal videos, in order; None where there are too few to know what is ordinary."""
         blocks = [block for video in videos for block in video]
         if len(blocks) < FEWEST_BLOCKS:
             return None
         places = np.array([block.places for block in blocks])
+        highest = max(block.score for block in blocks)
+        if measure == LOOKS:
+            apart = [
+                departure
+                for video in videos
+                for departure in _departures(np.array([block.places for block in video]), _rare_share)
+            ]
+            limit = max(MARGIN * float(np.quantile(apart, USUAL_SHARE)), RARE_SHARE)
+            return cls(1.0, tuple(np.median(places, axis=0).tolist()), (), limit, highest, len(blocks), LOOKS)
         floor = max(FLOOR * float(places.mean()), 1e-9)
         logs = np.log(places + floor)
         group = np.array(_groups([len(video) for video in videos]))
         apart = []
         for number in range(group[-1] + 1):
             centre, ordinary = _directions(logs[group != number])
-            apart += _departures(_unexplained(logs[group == number], centre, ordinary))
+            apart += _departures(_unexplained(logs[group == number], centre, ordinary), _root_mean_square)
         centre, ordinary = _directions(logs)
+        limit = max(MARGIN * float(np.quantile(apart, USUAL_SHARE)), LOWEST_LIMIT)
         return cls(
-            floor,
-            tuple(centre.tolist()),
-            tuple(map(tuple, ordinary.tolist())),
-            max(MARGIN * float(np.quantile(apart, USUAL_SHARE)), LOWEST_LIMIT),
-            max(block.score for block in blocks),
-            len(blocks),
+            floor, tuple(centre.tolist()), tuple(map(tuple, ordinary.tolist())), limit, highest, len(blocks), ERRORS
         )
 
+    def is_of(self, block: Block) -> bool:
+        """Whether the block's places are those of the reference."""
+        return len(block.places) == len(self.centre)
+
     def unexplained(self, block: Block) -> Floats:
-        """How each place departs from what the ordinary directions explain, in logarithms, (P,)."""
+        """How each place departs from what is ordinary, (P,): errors in logarithms, looks as rare as they are."""
+        if self.measure == LOOKS:
+            return block.places
         ordinary = np.array(self.ordinary).reshape(-1, len(self.centre))
         return _unexplained(np.log(block.places + self.floor), np.array(self.centre), ordinary)
+
+    def departure(self, unexplained: Floats) -> float:
+        """How far blocks depart that came one after another, of what stays over them: (B, P) -> in units of limit."""
+        return (_rare_share if self.measure == LOOKS else _root_mean_square)(np.median(unexplained, axis=0))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -153,12 +182,15 @@ class DriftReference:
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> "DriftReference":
         """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
-        values = {field.name: told[field.name] for field in fields(cls)}
+        values = {
+            field.name: told[field.name] for field in fields(cls) if field.name in told or field.name != "measure"
+        }
         numbers = {name: float(values[name]) for name in ("floor", "limit", "highest_usual")}
         return cls(
             centre=tuple(map(float, values["centre"])),
             ordinary=tuple(tuple(map(float, row)) for row in values["ordinary"]),
             blocks=int(values["blocks"]),
+            measure=values.get("measure", ERRORS),
             **numbers,
         )
 
@@ -208,25 +240,22 @@ class DriftWatch:
     def take_over(self, reference: DriftReference) -> None:
         """Go by another calibration; a drift that lasts is over once the next minutes do not depart from that."""
         self.reference = reference
-        self._recent = deque(
-            ((block, reference.unexplained(block)) for block, _ in self._recent), maxlen=self._recent.maxlen
-        )
+        known = [block for block, _ in self._recent if reference.is_of(block)]
+        self._recent = deque(((block, reference.unexplained(block)) for block in known), maxlen=STAYS)
         self.raised_by = self._rise()
 
-    def add(
-        self, time_s: float, score: float | None, score_map: NDArray[np.floating] | None = None
-    ) -> DriftChange | None:
+    def add(self, time_s: float, score: float | None, seen: NDArray[np.floating] | None = None) -> DriftChange | None:
         """The next frame, and whether drift begins or ends with it.
 
-        score: None where the frame has none. score_map: (h, w); without maps nothing is known of drift.
+        score: None where the frame has none. seen: as Blocks takes it; without it nothing is known of drift.
         """
-        block = self._blocks.add(time_s, score, score_map)
-        if block is None:
+        block = self._blocks.add(time_s, score, seen)
+        if block is None or not self.reference.is_of(block):
             return None
         self._recent.append((block, self.reference.unexplained(block)))
         if len(self._recent) < STAYS_AT_LEAST:
             return None
-        departure = _departure(np.array([unexplained for _, unexplained in self._recent]))
+        departure = self.reference.departure(np.array([unexplained for _, unexplained in self._recent]))
         limit, was_drifting = self.reference.limit, self.is_drifting
         self.is_drifting = departure > (RELEASE_SHARE * limit if was_drifting else limit)
         self.raised_by = self._rise()
@@ -248,13 +277,16 @@ class DriftWatch:
 
     def _rise(self) -> float:
         """How far the usual score has risen above the calibration's highest; 0 where there is no drift."""
-        return max(0.0, self._usual() - self.reference.highest_usual) if self.is_drifting else 0.0
+        if not self.is_drifting or not self._recent:
+            return 0.0
+        return max(0.0, self._usual() - self.reference.highest_usual)
 
     def _since_s(self) -> float:
         """Where the blocks begin that have all been, each by itself, as things are now."""
         since_s = self._recent[-1][0].start_s
         for block, unexplained in reversed(self._recent):
-            if (_departure(unexplained[None]) > RELEASE_SHARE * self.reference.limit) != self.is_drifting:
+            departure = self.reference.departure(unexplained[None])
+            if (departure > RELEASE_SHARE * self.reference.limit) != self.is_drifting:
                 break
             since_s = block.start_s
         return since_s
@@ -320,12 +352,15 @@ def _unexplained(logs: Floats, centre: Floats, ordinary: Floats) -> Floats:
     return moved - moved @ ordinary.T @ ordinary
 
 
-def _departures(unexplained: Floats) -> list[float]:
-    """Of blocks one after another, (B, P), as a watch would tell them."""
+def _departures(unexplained: Floats, size: Callable[[Floats], float]) -> list[float]:
+    """Of blocks one after another, (B, P), as a watch would tell them. size: of what stays over some of them, (P,)."""
     ends = range(min(STAYS_AT_LEAST, len(unexplained)), len(unexplained) + 1)
-    return [_departure(unexplained[max(0, end - STAYS) : end]) for end in ends]
+    return [size(np.median(unexplained[max(0, end - STAYS) : end], axis=0)) for end in ends if end]
 
 
-def _departure(unexplained: Floats) -> float:
-    """Of what stays over these blocks, (B, P): the root of the mean square over places."""
-    return float(np.sqrt((np.median(unexplained, axis=0) ** 2).mean()))
+def _root_mean_square(staying: Floats) -> float:
+    return float(np.sqrt((staying**2).mean()))
+
+
+def _rare_share(staying: Floats) -> float:
+    return float((staying > RARE_LOOK).mean())

@@ -17,7 +17,8 @@ class FrameScore:
     and the end, as far as half a clip reaches, and where a frame of its clip is bad. map: float32 (H, W), the score map
     at the network's size, and reconstruction: uint8 (C, H, W), both None where not asked for or where there is no
     score. cues: the score of each cue that judged the frame, by its name; empty where the network alone does. readings:
-    what the reason of an alarm can be told from, likewise.
+    what the reason of an alarm can be told from, likewise. looks: (P,), how rare each place looks at this moment, by
+    the appearance cue; None where there is none.
     """
 
     index: int
@@ -27,3 +28,9 @@ class FrameScore:
     reconstruction: NDArray[np.uint8] | None = None
     cues: Mapping[str, float] = field(default_factory=dict)
     readings: Mapping[str, CueReading] = field(default_factory=dict)
+    looks: NDArray[np.float32] | None = None
+
+    @property
+    def seen(self) -> NDArray[np.float32] | None:
+        """What drift is judged by: how rare places look, or else the score map."""
+        return self.map if self.looks is None else self.looks

@@ -31,18 +31,18 @@ class RuleInForce:
         self,
         time_s: float,
         score: float | None,
-        score_map: NDArray[floating] | None = None,
+        seen: NDArray[floating] | None = None,
         *,
         time_of_day_s: float | None = None,
     ) -> tuple[EventRule, DriftChange | None]:
         """The rule that holds for the next frame, and whether drift begins or ends with it.
 
-        time_s: since the source's first frame. score: None where the frame has none. score_map: (h, w); without maps
-        nothing is known of drift. time_of_day_s: since midnight; None where that is not known, so that the common rule
-        holds.
+        time_s: since the source's first frame. score: None where the frame has none. seen: what drift is judged by, as
+        Blocks takes it; without it nothing is known of drift. time_of_day_s: since midnight; None where that is not
+        known, so that the common rule holds.
         """
         rule = rule_of_day(self.common, self._day, time_of_day_s)
         if self._watch is None:
             return rule, None
-        change = self._watch.add(time_s, score, score_map)
+        change = self._watch.add(time_s, score, seen)
         return self._watch.rule(rule), change

@@ -20,7 +20,9 @@ from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.drift import ERRORS, LOOKS, Measure
 from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.detection.reading import APPEARANCE
 from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.scoring.backend import Backend
@@ -111,6 +113,11 @@ class Scorer:
         """Whether a frame is looked at where every n-th frame is scored: in a clip, or by a cue as a neighbour."""
         around = ClipGeometry(2 * max((cue.late_frames for cue in self.cues), default=0) + 1)
         return self.geometry.is_needed(position, every) or around.is_needed(position, every)
+
+    @property
+    def drift_measure(self) -> Measure:
+        """What it is judged by whether normal itself has changed: see `FrameScore.seen`."""
+        return LOOKS if self.fuse is not None and any(cue.name == APPEARANCE for cue in self.cues) else ERRORS
 
     @property
     def wants_images(self) -> bool:

@@ -161,7 +161,7 @@ def calibrate(
     calibration = replace(
         Calibration.of({video.name: video.scores for video in scored}),
         alarm=setting,
-        drift=DriftReference.of([video.blocks for video in scored]),
+        drift=DriftReference.of([video.blocks for video in scored], scorer.drift_measure),
     )
     if calibration.drift is None:
         progress.note("too little footage to tell later whether normal itself has changed: that takes two hours")
@@ -225,7 +225,7 @@ def _score_normal(
     for frame in scorer.score(source.frames(), with_maps=True):
         excluded = any(start_s <= frame.time_s <= end_s for start_s, end_s in left_out)
         score = None if excluded else frame.score
-        if block := gathering.add(frame.time_s, score, frame.map):
+        if block := gathering.add(frame.time_s, score, frame.seen):
             blocks.append(block)
         found.append((frame.index, frame.time_s, np.nan if score is None else score))
         advance(1)
