@@ -31,7 +31,7 @@ class Judge:
     frames: Tails
 
     def scores(self, distances: Floats) -> tuple[float, Floats, Floats]:
-        """From distances, (P,): surprise of the frame, of its places in the frame's units, and of places by themselves."""
+        """From distances, (P,): surprise of the frame, of places in the frame's units, and of places by themselves."""
         places = self.places.surprise(distances)
         both = np.append(places, mean_of_strangest(places))
         scores = self.frames.surprise(both[:, None])[:, 0]
