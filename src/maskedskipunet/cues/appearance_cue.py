@@ -12,7 +12,7 @@ from torch import Tensor
 from maskedskipunet.cues.appearance import Descriptor
 from maskedskipunet.cues.cue import CueScore
 from maskedskipunet.cues.memory import Memory
-from maskedskipunet.cues.tails import Tails
+from maskedskipunet.cues.tails import MEDIAN_SURPRISE, RAREST, Tails
 from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.reading import APPEARANCE, CueReading, Moment
 
@@ -21,6 +21,7 @@ Floats = NDArray[np.float32]
 STRANGEST = 3  # places whose mean is a frame's surprise: things are seen by several windows, noise by one
 LASTING_S = 60.0  # over which lasting strangeness is judged
 LOOKS = 30  # at each place in that time
+LASTING_RISE = float(np.log10(LASTING_S))  # a lasting departure says the same for a minute, a passing one for a second
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class AppearanceCue:
         lasting_s = None
         if lasting is not None and self.lasting is not None:
             long_score, long_places, _ = self.lasting.scores(lasting)
+            long_score, long_places = float(_by_the_minute(np.float32(long_score))), _by_the_minute(long_places)
             if long_score > score:
                 score, lasting_s = long_score, LASTING_S
             places = np.maximum(places, long_places)
@@ -146,6 +148,16 @@ def _nearest_moments(memory: Memory, vectors: Tensor) -> tuple[Tensor, Tensor]:
         return distances, torch.full_like(exemplars, -1)
     moments = memory.moments.long().gather(1, exemplars)
     return distances, moments.masked_fill(memory.counts[:, None] == 0, -1)
+
+
+def _by_the_minute(surprise: Floats | np.float32) -> Floats:
+    """Surprise of what lasts, so that it gives as few alarms an hour as a passing one of the same surprise.
+
+    Of a thousand seconds that are as strange, those that last come in a few minutes, and those that pass in many single
+    moments. From a surprise of MEDIAN_SURPRISE on it is raised within one decade by LASTING_RISE; below it is left.
+    """
+    share = np.clip(surprise - MEDIAN_SURPRISE, 0, 1)
+    return np.asarray(np.minimum(surprise + LASTING_RISE * share, RAREST), np.float32)
 
 
 def mean_of_strangest(places: Floats) -> Floats:
