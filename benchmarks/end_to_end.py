@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 from results import write_result
 
 from maskedskipunet.data.scene import SceneConfig, write_scene
-from maskedskipunet.data.video import VideoWriter, read_video
+from maskedskipunet.data.video import read_video
+from maskedskipunet.data.video_writer import VideoWriter
 
 LATENT, HEIGHT_PX, WIDTH_PX, FRAMES = 32, 240, 360, 900
 DRAWN_WIDTH_PX = 368  # scenes are drawn in sixteens

@@ -21,7 +21,7 @@ import maskedskipunet
 from maskedskipunet.cli.evaluate import run as evaluate_command
 from maskedskipunet.cli.score import run as score_command
 from maskedskipunet.cli.train import run as train_command
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video_writer import VideoWriter
 from maskedskipunet.scoring.loading import load_scorer
 
 ROOT = Path(__file__).parents[1]

@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "detection": ROOTS,
     "view": ROOTS | {"data", "evaluation", "detection"},
     "records": ROOTS | {"detection"},
-    "monitor": ROOTS | {"data", "scoring", "detection", "view", "records"},
+    "monitor": ROOTS | {"cues", "data", "detection", "model", "records", "scoring", "view"},
     "archive": ROOTS | {"data", "scoring", "detection"},
 }
 MAY_IMPORT["workflows"] = {*MAY_IMPORT, "__version__"}

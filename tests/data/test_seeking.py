@@ -6,7 +6,7 @@ from PIL import Image as Picture
 
 from maskedskipunet.data.seeking import frames_at
 from maskedskipunet.data.sources import Source
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video_writer import VideoWriter
 
 
 @pytest.fixture(scope="module")

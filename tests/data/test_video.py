@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from maskedskipunet.data import video
 from maskedskipunet.data.frames import SourceInfo
-from maskedskipunet.data.video import VideoWriter, probe_video, read_video
+from maskedskipunet.data.video import probe_video, read_video
+from maskedskipunet.data.video_writer import VideoWriter
 from maskedskipunet.errors import DiskSpaceError, VideoError
 
 QUIET_HEVC = (("x265-params", "log-level=none"),)

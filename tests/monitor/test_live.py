@@ -30,7 +30,7 @@ from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.loading import load_scorer
-from maskedskipunet.workflows.watch import Recording, watch_cameras
+from maskedskipunet.workflows.watch import Recording, WatchOptions, watch_cameras
 
 from .sinks.receivers import Receiver
 
@@ -86,9 +86,11 @@ def test_no_event_is_lost_and_none_handled_twice_while_camera_and_receiver_come_
             {"door": CameraAddress.parse(server.url)},
             model,
             [hear],
-            patience=Patience(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2),
-            config=WatchConfig(max_delay_s=300),
-            recording=Recording(folder, config, sinks),
+            WatchOptions(
+                patience=Patience(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2),
+                config=WatchConfig(max_delay_s=300),
+                recording=Recording(folder, config, sinks),
+            ),
             wanted=wanted,
         )
         told = {(one.update.event.id, one.update.phase) for one in heard if isinstance(one, Alarm)}

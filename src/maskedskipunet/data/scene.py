@@ -27,7 +27,7 @@ from maskedskipunet.data.scene_drawing import (
     units_per_metre,
 )
 from maskedskipunet.data.scene_figures import Look, Shape, cycling, driving, random_look, running, walking
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video_writer import VideoWriter
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.progress import Advance
 

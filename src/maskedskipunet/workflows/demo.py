@@ -26,7 +26,7 @@ from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, describe_environment, write_json
 from maskedskipunet.training.config import TrainConfig, TrainingConfig
-from maskedskipunet.view.comparison import film_strip
+from maskedskipunet.view.film_strip import film_strip
 from maskedskipunet.workflows.calibrate import calibrate
 from maskedskipunet.workflows.gathering import NamedVideo
 from maskedskipunet.workflows.score import ScoreOptions, ScoreResult

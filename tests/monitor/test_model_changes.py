@@ -18,9 +18,9 @@ from maskedskipunet.detection.events import EventRule
 from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.storage import rewrite_input_format
+from maskedskipunet.monitor.model_changes import LOOK_S, Changed, ModelChanges
 from maskedskipunet.scoring.loading import with_other_cues
 from maskedskipunet.scoring.scorer import Scorer
-from maskedskipunet.workflows.model_changes import LOOK_S, Changed, ModelChanges
 
 USUAL = Calibration.of({"a": np.array([0.1, 0.2, 0.3])})
 FORMAT = InputFormat(height_px=32, width_px=48)
