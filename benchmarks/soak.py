@@ -32,8 +32,8 @@ from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.monitor.news import Alarm, Load, News, Scored
 from maskedskipunet.monitor.recorder import RecordingConfig
-from maskedskipunet.monitor.sinks.reading import read_sinks
 from maskedskipunet.monitor.watching import WatchConfig
+from maskedskipunet.notify.reading import read_sinks
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.pruning import Retention
 from maskedskipunet.workflows.watch import Recording, WatchOptions, watch_cameras

@@ -22,17 +22,17 @@ from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.news import Alarm, CameraState, Gap, News, Scored
 from maskedskipunet.monitor.recorder import RecordingConfig
-from maskedskipunet.monitor.sinks.building import build_posts
-from maskedskipunet.monitor.sinks.courier import Courier
-from maskedskipunet.monitor.sinks.reading import read_sinks
 from maskedskipunet.monitor.watching import WatchConfig
+from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.courier import Courier
+from maskedskipunet.notify.reading import read_sinks
 from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.workflows.watch import Recording, WatchOptions, watch_cameras
 
-from .sinks.receivers import Receiver
+from ..notify.receivers import Receiver
 
 WHOLE_S = 240.0  # until a test is in vain
 

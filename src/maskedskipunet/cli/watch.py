@@ -21,7 +21,7 @@ from maskedskipunet.cli.values import UsageError
 if TYPE_CHECKING:
     from maskedskipunet.cli.alarm_lines import AlarmLines
     from maskedskipunet.monitor.news import News
-    from maskedskipunet.monitor.sinks.config import SinkConfig
+    from maskedskipunet.notify.config import SinkConfig
     from maskedskipunet.workflows.camera_file import CameraFile
     from maskedskipunet.workflows.watch import Recording, WatchOptions, WatchPlan
 
@@ -195,7 +195,8 @@ def told(news: "News", alarm_lines: "AlarmLines | None" = None) -> str:
 
 
 def _stdout_sink() -> "SinkConfig":
-    from maskedskipunet.monitor.sinks.config import LineSettings, SinkConfig
+    from maskedskipunet.notify.config import SinkConfig
+    from maskedskipunet.notify.lines import LineSettings
     from maskedskipunet.records.routes import Route
 
     return SinkConfig(Route(sink="stdout"), LineSettings())

@@ -21,10 +21,10 @@ from maskedskipunet.monitor.model_changes import ModelChanges
 from maskedskipunet.monitor.news import Listener
 from maskedskipunet.monitor.recorder import Recorder, RecordingConfig
 from maskedskipunet.monitor.session import WatchSession
-from maskedskipunet.monitor.sinks.building import build_posts
-from maskedskipunet.monitor.sinks.config import SinkConfig
-from maskedskipunet.monitor.sinks.courier import Courier
 from maskedskipunet.monitor.watching import WatchConfig, watch
+from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.config import SinkConfig
+from maskedskipunet.notify.courier import Courier
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.ignored import IgnoredRegions, also_ignoring
 from maskedskipunet.scoring.loading import load_scorer

@@ -8,8 +8,9 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.monitor.sinks.config import SETTINGS, Settings, SinkConfig
-from maskedskipunet.monitor.sinks.secrets import HOW, Secret
+from maskedskipunet.notify.config import SETTINGS, SinkConfig
+from maskedskipunet.notify.secrets import HOW, Secret
+from maskedskipunet.notify.settings import Settings
 from maskedskipunet.records.routes import BETWEEN, Route
 
 _OWN = "type"
@@ -47,7 +48,7 @@ def _read_sink(name: str, told: Any, faults: list[str]) -> SinkConfig | None:
     if not isinstance(kind, str) or kind not in SETTINGS:
         faults.append(f"type is one of {', '.join(SETTINGS)}")
         return None
-    settings_type: type[Settings] = SETTINGS[kind]  # type: ignore[index]  # it was looked up just now
+    settings_type: type[Settings] = SETTINGS[kind]
     of_settings = {field.name: field for field in fields(settings_type)}
     known = _ROUTE | of_settings
     for key in told:

@@ -1,9 +1,12 @@
 """Events as lines of JSON, on standard output for the next program."""
 
 import json
+import sys
+from dataclasses import dataclass
 from typing import TextIO
 
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError
+from maskedskipunet.notify.settings import Settings, SinkContext
+from maskedskipunet.notify.sink import Attachments, AwayError, Sink
 from maskedskipunet.records.outbox import Delivery
 
 
@@ -22,3 +25,11 @@ class LineSink:
 
     def close(self) -> None:
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineSettings(Settings):
+    """JSON lines on standard output."""
+
+    def build(self, context: SinkContext) -> Sink:
+        return LineSink(sys.stdout)

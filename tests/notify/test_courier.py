@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.monitor.sinks.backoff import Backoff
-from maskedskipunet.monitor.sinks.courier import Courier, Post
-from maskedskipunet.monitor.sinks.sink import AwayError, RefusedError
+from maskedskipunet.notify.backoff import Backoff
+from maskedskipunet.notify.courier import Courier, Post
+from maskedskipunet.notify.sink import AwayError, RefusedError
 from maskedskipunet.records.routes import Route
 
 from .conftest import PICTURE, QUICK, FakeSink, until
@@ -163,7 +163,7 @@ def test_a_receiver_that_asks_for_patience_gets_it_within_bounds(desk):
 @pytest.mark.parametrize("kind", [FakeSink, Announcing])
 def test_a_receiver_that_asks_for_more_patience_than_the_bound_is_tried_again_after_the_bound(desk, monkeypatch, kind):
     sink = kind(AwayError("it answers 503", 1e6))
-    monkeypatch.setattr("maskedskipunet.monitor.sinks.courier.LONGEST_RETRY_AFTER_S", 0.05)
+    monkeypatch.setattr("maskedskipunet.notify.courier.LONGEST_RETRY_AFTER_S", 0.05)
     desk.tell("new", "a")
     with courier(desk, sink):
         until(lambda: sink.taken)
@@ -171,7 +171,7 @@ def test_a_receiver_that_asks_for_more_patience_than_the_bound_is_tried_again_af
 
 
 def test_what_waits_too_long_for_a_receiver_is_dropped_though_nothing_more_happens(desk, monkeypatch):
-    monkeypatch.setattr("maskedskipunet.monitor.sinks.courier.TIDY_S", 0.05)
+    monkeypatch.setattr("maskedskipunet.notify.courier.TIDY_S", 0.05)
     route = Route(sink="hook", waiting_s=0.3)
     desk.tell("new", "a", routes=[route])
     with Courier(desk.records, {"hook": Post(route, Away())}, backoff=QUICK):

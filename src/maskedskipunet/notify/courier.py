@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from maskedskipunet.errors import MaskedSkipUNetError
-from maskedskipunet.monitor.sinks.backoff import Backoff
-from maskedskipunet.monitor.sinks.sink import AnnouncingSink, Attachments, AwayError, RefusedError, Sink
+from maskedskipunet.notify.backoff import Backoff
+from maskedskipunet.notify.sink import AnnouncingSink, Attachments, AwayError, RefusedError, Sink
 from maskedskipunet.records import outbox
 from maskedskipunet.records.outbox import Delivery
 from maskedskipunet.records.routes import Route

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maskedskipunet.monitor.sinks.names import plain_name
+from maskedskipunet.notify.names import plain_name
 
 ONLINE, OFFLINE, ON, OFF = "online", "offline", "ON", "OFF"
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from maskedskipunet.monitor.sinks.courier import Courier, Post
-from maskedskipunet.monitor.sinks.secrets import Secret
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
-from maskedskipunet.monitor.sinks.webhook import WebhookSink, retry_after_s
+from maskedskipunet.notify.courier import Courier, Post
+from maskedskipunet.notify.secrets import Secret
+from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError
+from maskedskipunet.notify.webhook import WebhookSink, retry_after_s
 from maskedskipunet.records.store import Records
 
 from .conftest import PATIENCE_S, QUICK, Desk, delivery, until

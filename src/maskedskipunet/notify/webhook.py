@@ -3,9 +3,11 @@
 import hashlib
 import hmac
 import json
+import re
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -13,10 +15,11 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.monitor.sinks.deadline import hang_up_after
-from maskedskipunet.monitor.sinks.secrets import Secret, is_reference
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
-from maskedskipunet.monitor.sinks.words import reason_of, tls_context
+from maskedskipunet.notify.deadline import hang_up_after
+from maskedskipunet.notify.secrets import HOW, Secret, is_reference
+from maskedskipunet.notify.settings import Settings, SinkContext, secret_faults, timeout_faults
+from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError, Sink
+from maskedskipunet.notify.words import ca_file_fault, reason_of, tls_context
 from maskedskipunet.records.outbox import Delivery
 
 SIGNATURE_HEADER = "X-MaskedSkipUNet-Signature"
@@ -130,3 +133,91 @@ def retry_after_s(asked: str | None, now_unix_s: float) -> float:
         return 0.0
     date = date if date.tzinfo else date.replace(tzinfo=UTC)
     return max(0.0, (date - datetime.fromtimestamp(now_unix_s, UTC)).total_seconds())
+
+
+_OURS = {"content-length", "content-type", "host", "transfer-encoding", KEY_HEADER.lower(), SIGNATURE_HEADER.lower()}
+_SECRET_HEADERS = re.compile(r"auth|cookie|key|pass|secret|token", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSettings(Settings):
+    """url: http or https, or where it is named as a secret is. secret: that bodies are signed with.
+
+    headers: sent with each message; a value may be named as a secret is. username, password: of HTTP's basic login.
+    ca_file: whose certificates are trusted instead of the system's.
+    """
+
+    url: str
+    secret: Secret | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+    timeout_s: float = 10.0
+
+    def address(self) -> str:
+        """Raises ConfigError where it is a secret that is not there, or no address."""
+        address = Secret(self.url).reveal() if is_reference(self.url) else self.url
+        if fault := _address_fault(address):
+            raise ConfigError(fault, "url", "Write https://HOST/PATH")
+        return address
+
+    def faults(self) -> Iterator[str]:
+        try:
+            self.address()
+        except ConfigError as error:
+            yield error.what
+        else:
+            if self.ca_file is not None and not self.address().startswith("https:"):
+                yield "ca_file needs an https address"
+        yield from secret_faults(self.secret)
+        yield from secret_faults(self.password)
+        yield from timeout_faults(self.timeout_s)
+        yield from _header_faults(self.headers)
+        if (self.username is None) != (self.password is None):
+            yield "username and password belong together"
+        if self.username is not None and "authorization" in map(str.lower, self.headers):
+            yield "a login and a header Authorization are one too many"
+        if fault := ca_file_fault(self.ca_file):
+            yield fault
+
+    def build(self, context: SinkContext) -> Sink:
+        return WebhookSink(
+            self.address,
+            secret=self.secret,
+            timeout_s=self.timeout_s,
+            headers=self.headers,
+            login=None if self.username is None or self.password is None else (self.username, self.password),
+            ca_file=self.ca_file,
+        )
+
+
+def _address_fault(address: str) -> str | None:
+    """What is wrong with an address, without any of it: it may be a secret."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return "url is no address"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return "url is no http or https address"
+    if not address.isascii() or not address.isprintable() or " " in address:
+        return "url holds signs that no address has"
+    if "@" in parts.netloc:
+        return "url holds a user or password, which belong into no address"
+    return None
+
+
+def _header_faults(headers: Mapping[str, str]) -> Iterator[str]:
+    for name, value in headers.items():
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            yield f"{name[:40]!r} is no name of a header"
+        elif name.lower() in _OURS:
+            yield f"header {name} is set by each message itself"
+        elif _SECRET_HEADERS.search(name) and not is_reference(value):
+            yield f"header {name}: {HOW}"
+        else:
+            try:
+                header_value(name, value)
+            except ConfigError as error:
+                yield error.what

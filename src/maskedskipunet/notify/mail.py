@@ -1,21 +1,30 @@
 """Events by e-mail, each with its picture."""
 
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from maskedskipunet.detection.calibration import told_share
+from maskedskipunet.detection.events import Phase
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.monitor.sinks.deadline import hang_up_after
-from maskedskipunet.monitor.sinks.secrets import Secret
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
-from maskedskipunet.monitor.sinks.words import reason_of, tls_context
+from maskedskipunet.notify.deadline import hang_up_after
+from maskedskipunet.notify.secrets import Secret
+from maskedskipunet.notify.settings import (
+    Settings,
+    SinkContext,
+    host_faults,
+    port_faults,
+    secret_faults,
+    timeout_faults,
+)
+from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError, Sink
+from maskedskipunet.notify.words import ca_file_fault, reason_of, tls_context
 from maskedskipunet.records.outbox import Delivery
 from maskedskipunet.view.reasons import describe_reason
 
@@ -140,3 +149,57 @@ def _of_test(delivery: Delivery) -> tuple[str, str]:
 
 
 _OF_KIND = {"event": _of_event, "state": _of_state, "test": _of_test}
+
+
+_PORTS: Mapping[Security, int] = {"starttls": 587, "ssl": 465, "none": 25}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailSettings(Settings):
+    """The server, how the connection to it is kept private, and who writes to whom."""
+
+    phases: ClassVar[tuple[Phase, ...]] = ("new",)
+    events_per_hour: ClassVar[int | None] = 12
+
+    host: str
+    sender: str
+    to: tuple[str, ...]
+    port: int | None = None
+    security: Security = "starttls"
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+    timeout_s: float = 30.0
+
+    def faults(self) -> Iterator[str]:
+        yield from host_faults(self.host)
+        yield from port_faults(self.port)
+        yield from secret_faults(self.password)
+        yield from timeout_faults(self.timeout_s)
+        if (self.username is None) != (self.password is None):
+            yield "username and password belong together"
+        if self.password is not None and self.security == "none":
+            yield "a password is not sent without starttls or ssl"
+        if fault := ca_file_fault(self.ca_file):
+            yield fault
+        if self.ca_file is not None and self.security == "none":
+            yield "ca_file needs starttls or ssl"
+        if not self.to:
+            yield "to names nobody"
+        yield from (f"{name} is no mail address" for name in (self.sender, *self.to) if not _is_mail_address(name))
+
+    def build(self, context: SinkContext) -> Sink:
+        server = MailServer(
+            host=self.host,
+            port=self.port or _PORTS[self.security],
+            security=self.security,
+            username=self.username,
+            password=self.password,
+            ca_file=self.ca_file,
+        )
+        return MailSink(server, sender=self.sender, to=self.to, timeout_s=self.timeout_s)
+
+
+def _is_mail_address(name: str) -> bool:
+    user, _, host = name.rpartition("@")
+    return bool(user and host) and name.isprintable() and not set(name) & set(" ,;<>")

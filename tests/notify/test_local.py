@@ -6,10 +6,10 @@ import urllib.request
 
 import pytest
 
-from maskedskipunet.monitor.sinks.clip_folder import ClipFolderSink
-from maskedskipunet.monitor.sinks.lines import LineSink
-from maskedskipunet.monitor.sinks.metrics import MetricsSink
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError
+from maskedskipunet.notify.clip_folder import ClipFolderSink
+from maskedskipunet.notify.lines import LineSink
+from maskedskipunet.notify.metrics import MetricsSink
+from maskedskipunet.notify.sink import Attachments, AwayError
 from maskedskipunet.records.outbox import QueueCount
 
 from .conftest import PICTURE, delivery

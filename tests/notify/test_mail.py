@@ -12,10 +12,10 @@ import pytest
 
 from maskedskipunet.monitor.news import Fault
 from maskedskipunet.monitor.recorder import DRIFT, LOST
-from maskedskipunet.monitor.sinks.courier import Courier, Post
-from maskedskipunet.monitor.sinks.mail import STATE_SUBJECTS, MailServer, MailSink
-from maskedskipunet.monitor.sinks.secrets import Secret
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
+from maskedskipunet.notify.courier import Courier, Post
+from maskedskipunet.notify.mail import STATE_SUBJECTS, MailServer, MailSink
+from maskedskipunet.notify.secrets import Secret
+from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError
 from maskedskipunet.records.routes import FAULTS, StateChoice
 
 from .conftest import PICTURE, QUICK, delivery, until

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.monitor.sinks.building import build_posts
-from maskedskipunet.monitor.sinks.config import SETTINGS, MailSettings, WebhookSettings
-from maskedskipunet.monitor.sinks.reading import read_sinks
-from maskedskipunet.monitor.sinks.secrets import Secret
+from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.config import SETTINGS
+from maskedskipunet.notify.mail import MailSettings
+from maskedskipunet.notify.reading import read_sinks
+from maskedskipunet.notify.secrets import Secret
+from maskedskipunet.notify.webhook import WebhookSettings
 
 CERTIFICATE = str(Path(__file__).with_name("localhost.pem"))
 HOOK = {"type": "webhook", "url": "https://example.org/hook"}

@@ -2,18 +2,32 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
-from maskedskipunet.monitor.sinks.discovery import OFF, ON, ONLINE, Discovery, Topics
-from maskedskipunet.monitor.sinks.mqtt_client import AT_LEAST_ONCE, Broker, BrokerConnection, SharedPresence
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError
+from maskedskipunet.notify.discovery import OFF, ON, ONLINE, Discovery, Topics
+from maskedskipunet.notify.mqtt_client import AT_LEAST_ONCE, Broker, BrokerConnection, SharedPresence
+from maskedskipunet.notify.secrets import Secret
+from maskedskipunet.notify.settings import (
+    Settings,
+    SinkContext,
+    host_faults,
+    port_faults,
+    secret_faults,
+    timeout_faults,
+)
+from maskedskipunet.notify.sink import Attachments, AwayError, Sink
+from maskedskipunet.notify.words import ca_file_fault
+from maskedskipunet.records.identity import watch_id
 from maskedskipunet.records.outbox import Delivery
 from maskedskipunet.records.recorded import at
+from maskedskipunet.records.routes import FAULTS, Route, StateChoice
 from maskedskipunet.records.states import State
+from maskedskipunet.records.store import Records
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -214,3 +228,75 @@ class MqttSink:
 def _health(camera: str, states: Sequence[State]) -> str:
     told = [{"kind": one.kind, "detail": one.detail, "began_at": at(one.began_unix_s)} for one in states]
     return json.dumps({"camera": camera, "states": told})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MqttSettings(Settings):
+    """The broker, the topic that ours begin with, and Home Assistant's topics.
+
+    discovery: the prefix of its discovery, empty for none. birth: where it says that it has started.
+    """
+
+    states: ClassVar[tuple[StateChoice, ...]] = FAULTS
+
+    host: str
+    port: int | None = None
+    username: str | None = None
+    password: Secret | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    topic: str = "maskedskipunet"
+    discovery: str = "homeassistant"
+    birth: str = "homeassistant/status"
+    timeout_s: float = 10.0
+
+    def faults(self) -> Iterator[str]:
+        yield from host_faults(self.host)
+        yield from port_faults(self.port)
+        yield from secret_faults(self.password)
+        yield from timeout_faults(self.timeout_s)
+        if self.password is not None and self.username is None:
+            yield "a password needs a username"
+        if fault := ca_file_fault(self.ca_file):
+            yield fault
+        if self.ca_file is not None and not self.tls:
+            yield "ca_file needs tls: true"
+        topics = (("topic", self.topic), ("discovery", self.discovery or "none"), ("birth", self.birth or "none"))
+        for name, value in topics:
+            if not value or set(value) & set("+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
+                yield f"{name} is no MQTT topic"
+
+    def build(self, context: SinkContext) -> Sink:
+        records, route = context.records, context.route
+        broker = Broker(
+            host=self.host,
+            port=self.port or (8883 if self.tls else 1883),
+            username=self.username,
+            password=self.password,
+            tls=self.tls,
+            ca_file=self.ca_file,
+        )
+        config = MqttConfig(
+            topic=self.topic,
+            discovery=self.discovery,
+            birth=self.birth,
+            health=bool(route.states),
+            watch_id="" if records is None else watch_id(records.folder),
+            timeout_s=self.timeout_s,
+        )
+        look = None if records is None else _look(records, route)
+        return MqttSink(broker, config, cameras=context.cameras, look=look, is_trial=records is None)
+
+
+def _look(records: Records, route: Route) -> Callable[[], Mapping[str, CameraNow]]:
+    """What holds at each camera now, as the records have it."""
+
+    def look() -> Mapping[str, CameraNow]:
+        alarms = {recorded.camera for recorded in records.events(open_only=True)}
+        states = [one for one in records.states(lasting_only=True) if route.takes_state(one.kind)]
+        return {
+            camera: CameraNow(camera in alarms, tuple(state for state in states if state.camera == camera))
+            for camera in records.cameras()
+        }
+
+    return look

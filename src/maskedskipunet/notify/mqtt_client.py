@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.monitor.sinks.discovery import OFFLINE, ONLINE
-from maskedskipunet.monitor.sinks.secrets import Secret
-from maskedskipunet.monitor.sinks.sink import AwayError
-from maskedskipunet.monitor.sinks.words import reason_of
+from maskedskipunet.notify.discovery import OFFLINE, ONLINE
+from maskedskipunet.notify.secrets import Secret
+from maskedskipunet.notify.sink import AwayError
+from maskedskipunet.notify.words import reason_of
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client

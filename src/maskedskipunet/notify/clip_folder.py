@@ -2,12 +2,16 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
+from maskedskipunet.detection.events import Phase
 from maskedskipunet.errors import MaskedSkipUNetError
 from maskedskipunet.files import whole_file
-from maskedskipunet.monitor.sinks.names import plain_name
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError
+from maskedskipunet.notify.names import plain_name
+from maskedskipunet.notify.settings import Settings, SinkContext
+from maskedskipunet.notify.sink import Attachments, AwayError, Sink
 from maskedskipunet.records.outbox import Delivery
 
 
@@ -38,3 +42,15 @@ class ClipFolderSink:
 
     def close(self) -> None:
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFolderSettings(Settings):
+    """path: the folder that gets the copies."""
+
+    phases: ClassVar[tuple[Phase, ...]] = ("end",)
+
+    path: Path
+
+    def build(self, context: SinkContext) -> Sink:
+        return ClipFolderSink(self.path)

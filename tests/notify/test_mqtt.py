@@ -15,14 +15,14 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from maskedskipunet.monitor.sinks.building import build_posts
-from maskedskipunet.monitor.sinks.config import MqttSettings, SinkConfig
-from maskedskipunet.monitor.sinks.courier import Courier, Post
-from maskedskipunet.monitor.sinks.mqtt import MqttConfig, MqttSink
-from maskedskipunet.monitor.sinks.mqtt_client import Broker, BrokerConnection
-from maskedskipunet.monitor.sinks.names import plain_name
-from maskedskipunet.monitor.sinks.secrets import Secret
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError
+from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.config import SinkConfig
+from maskedskipunet.notify.courier import Courier, Post
+from maskedskipunet.notify.mqtt import MqttConfig, MqttSettings, MqttSink
+from maskedskipunet.notify.mqtt_client import Broker, BrokerConnection
+from maskedskipunet.notify.names import plain_name
+from maskedskipunet.notify.secrets import Secret
+from maskedskipunet.notify.sink import Attachments, AwayError
 from maskedskipunet.records.routes import FAULTS, Route
 from maskedskipunet.records.store import Records
 

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from maskedskipunet.detection.events import Event, EventUpdate
-from maskedskipunet.monitor.sinks.backoff import Backoff
-from maskedskipunet.monitor.sinks.courier import Courier, Post
-from maskedskipunet.monitor.sinks.webhook import WebhookSink
+from maskedskipunet.notify.backoff import Backoff
+from maskedskipunet.notify.courier import Courier, Post
+from maskedskipunet.notify.webhook import WebhookSink
 from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
 

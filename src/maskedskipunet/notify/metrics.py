@@ -1,11 +1,16 @@
 """Figures for Prometheus, at an address of ours."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, ClassVar
 
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
-from maskedskipunet.monitor.sinks.sink import Attachments
+from maskedskipunet.notify.settings import Settings, SinkContext, port_faults
+from maskedskipunet.notify.sink import Attachments, Sink
+from maskedskipunet.records import outbox
 from maskedskipunet.records.outbox import Delivery, QueueCount
+from maskedskipunet.records.routes import StateChoice
 
 
 class MetricsSink:
@@ -84,3 +89,34 @@ class _Queues:
         except MaskedSkipUNetError:  # the records cannot be used now; the other figures are there all the same
             return
         yield family
+
+
+_PORT = 9464
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsSettings(Settings):
+    """Where the figures are served; loopback unless said otherwise."""
+
+    states: ClassVar[tuple[StateChoice, ...]] = ("all",)
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+
+    def faults(self) -> Iterator[str]:
+        yield from port_faults(self.port)
+        try:
+            ip_address(self.host)
+        except ValueError:
+            yield "host is no IP address"
+
+    def build(self, context: SinkContext) -> Sink:
+        records = context.records
+
+        def queues() -> dict[str, QueueCount]:
+            if records is None:
+                return {}
+            with records.read() as session:
+                return outbox.counts(session)
+
+        return MetricsSink(host=self.host, port=self.port or _PORT, queues=queues)

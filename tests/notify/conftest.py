@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from maskedskipunet.detection.events import Event, EventUpdate
-from maskedskipunet.monitor.sinks.backoff import Backoff
-from maskedskipunet.monitor.sinks.sink import Attachments
+from maskedskipunet.notify.backoff import Backoff
+from maskedskipunet.notify.sink import Attachments
 from maskedskipunet.records import outbox
 from maskedskipunet.records.outbox import Delivery, QueueCount
 from maskedskipunet.records.routes import Route
