@@ -17,8 +17,8 @@ import pytest
 
 from maskedskipunet.cli.alarm_lines import AlarmLines
 from maskedskipunet.data.jpeg import from_jpeg
-from maskedskipunet.data.video import read_video
-from maskedskipunet.data.video_writer import VideoWriter
+from maskedskipunet.data.video.decoding import read_video
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration, told_rarity
 from maskedskipunet.detection.events import Event, EventRule, EventUpdate

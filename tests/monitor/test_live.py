@@ -13,7 +13,7 @@ import pytest
 
 import maskedskipunet as msu
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from maskedskipunet.data.video_writer import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.day import read_parts
 from maskedskipunet.errors import ConfigError

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from maskedskipunet.data.jpeg import from_jpeg
-from maskedskipunet.data.video import probe_video, read_video
-from maskedskipunet.data.video_writer import VideoWriter
+from maskedskipunet.data.video.decoding import probe_video, read_video
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.reading import CUES

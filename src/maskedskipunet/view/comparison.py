@@ -11,7 +11,7 @@ from PIL import Image as Picture
 from PIL import ImageColor
 
 from maskedskipunet.data.frames import Image
-from maskedskipunet.data.video_writer import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.errors import ShapeError
 from maskedskipunet.view.comparison_drawing import DARK, Caption, draw_border, font_of, message, shortened
 from maskedskipunet.view.comparison_layout import Box, ComparisonStyle, comparison_layout

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.live.streams import LiveSource
 from maskedskipunet.data.sampling import has_fewer, require_rate
-from maskedskipunet.data.streams import LiveSource
-from maskedskipunet.data.video import probe_video
+from maskedskipunet.data.video.decoding import probe_video
 from maskedskipunet.detection.alarm_finder import AlarmCriteria
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError

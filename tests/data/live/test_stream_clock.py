@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskedskipunet.data.stream_clock import (
+from maskedskipunet.data.live.stream_clock import (
     MOST_HELD,
     Stamped,
     Stamping,

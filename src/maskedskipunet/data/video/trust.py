@@ -8,7 +8,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from maskedskipunet.data.h264_numbers import FrameNumbers
+from maskedskipunet.data.video.h264_numbers import FrameNumbers
 
 MOST_KEPT = 64  # packets; no decoder holds more pictures back
 

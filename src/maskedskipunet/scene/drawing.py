@@ -16,7 +16,7 @@ from PIL import Image as Pictures
 from PIL import ImageDraw
 
 from maskedskipunet.data.frames import Image
-from maskedskipunet.data.scene_figures import Colour, Shape
+from maskedskipunet.scene.figures import Colour, Shape
 
 HEIGHT = 96.0  # units
 PATH_TOP, PATH_BOTTOM = 36.0, 63.0  # the path's edges

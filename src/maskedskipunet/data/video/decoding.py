@@ -15,9 +15,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
-from maskedskipunet.data.rates import usual_rate
-from maskedskipunet.data.trust import PictureTrust, with_seams
-from maskedskipunet.data.video_files import VIDEO_SUFFIXES as VIDEO_SUFFIXES
+from maskedskipunet.data.video.rates import usual_rate
+from maskedskipunet.data.video.trust import PictureTrust, with_seams
+from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from maskedskipunet.errors import VideoError
 from maskedskipunet.files import require_plain_file
 

@@ -15,10 +15,10 @@ import pytest
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.downloads import opened_download
 from maskedskipunet.data.frames import Frame
-from maskedskipunet.data.recording import record
-from maskedskipunet.data.streams import LiveSource
-from maskedskipunet.data.video import read_video
-from maskedskipunet.data.web_cameras import JpegSplitter
+from maskedskipunet.data.live.recording import record
+from maskedskipunet.data.live.streams import LiveSource
+from maskedskipunet.data.live.web_cameras import JpegSplitter
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.errors import LoginError, VideoError
 
 SECRET = "hunter2"

@@ -1,6 +1,6 @@
 """The numbers that H.264 gives its reference pictures: where one is left out, a picture was lost on its way."""
 
-from maskedskipunet.data.bits import BitReader
+from maskedskipunet.data.video.bits import BitReader
 
 _SLICE, _IDR, _SETTINGS = 1, 5, 7  # kinds of units
 _START = b"\0\0\1"

@@ -14,9 +14,9 @@ from PIL import Image as Picture
 
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.frames import Frame
-from maskedskipunet.data.streams import LiveSource
-from maskedskipunet.data.video import read_video
-from maskedskipunet.data.video_writer import VideoWriter
+from maskedskipunet.data.live.streams import LiveSource
+from maskedskipunet.data.video.decoding import read_video
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.errors import ConfigError, VideoError
 
 

@@ -14,7 +14,10 @@ from typing import Literal
 import numpy as np
 
 from maskedskipunet.data.frames import Image
-from maskedskipunet.data.scene_drawing import (
+from maskedskipunet.data.video.encoding import VideoWriter
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.progress import Advance
+from maskedskipunet.scene.drawing import (
     LAWN,
     PATH_BOTTOM,
     PATH_TOP,
@@ -26,10 +29,7 @@ from maskedskipunet.data.scene_drawing import (
     seen_by_sensor,
     units_per_metre,
 )
-from maskedskipunet.data.scene_figures import Look, Shape, cycling, driving, random_look, running, walking
-from maskedskipunet.data.video_writer import VideoWriter
-from maskedskipunet.errors import ConfigError
-from maskedskipunet.progress import Advance
+from maskedskipunet.scene.figures import Look, Shape, cycling, driving, random_look, running, walking
 
 KINDS = ("cart", "cyclist", "runner", "off_path")
 """What is anomalous in the scene; a normal frame's kind is the empty string."""

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from maskedskipunet.data.seeking import frames_at
 from maskedskipunet.data.sources import Source
-from maskedskipunet.data.video_writer import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
+from maskedskipunet.data.video.seeking import frames_at
 
 
 @pytest.fixture(scope="module")

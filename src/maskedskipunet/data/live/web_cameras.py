@@ -13,8 +13,8 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from maskedskipunet.data.stream_clock import WAIT_S, Stamped
-from maskedskipunet.data.video import MOST_PIXELS
+from maskedskipunet.data.live.stream_clock import WAIT_S, Stamped
+from maskedskipunet.data.video.decoding import MOST_PIXELS
 from maskedskipunet.data.web import WebAddress, web_fault
 from maskedskipunet.errors import LoginError, VideoError
 

@@ -11,12 +11,12 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from maskedskipunet.data.addresses import CameraAddress, require_opencv
-from maskedskipunet.data.connections import OpenedStream, connected
 from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.live.connections import OpenedStream, connected
+from maskedskipunet.data.live.stream_clock import Stamped, StreamClock, with_first_times
+from maskedskipunet.data.live.web_cameras import CameraPicture, JpegDecoder
 from maskedskipunet.data.sampling import require_rate, sample
-from maskedskipunet.data.stream_clock import Stamped, StreamClock, with_first_times
-from maskedskipunet.data.video import probe_video, read_video
-from maskedskipunet.data.web_cameras import CameraPicture, JpegDecoder
+from maskedskipunet.data.video.decoding import probe_video, read_video
 from maskedskipunet.errors import ConfigError, VideoError
 
 SNAPSHOT_FPS = 1.0  # of a camera of single pictures, where no rate is asked for

@@ -13,12 +13,12 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.rtp_losses import REORDERED, with_losses
-from maskedskipunet.data.stream_clock import Stamped, Stamping
-from maskedskipunet.data.stream_faults import is_refused_transport, opening_error, stream_fault
-from maskedskipunet.data.trust import PictureTrust
+from maskedskipunet.data.live.rtp_losses import REORDERED, with_losses
+from maskedskipunet.data.live.stream_clock import Stamped, Stamping
+from maskedskipunet.data.live.stream_faults import is_refused_transport, opening_error, stream_fault
+from maskedskipunet.data.live.web_cameras import CameraPicture, camera_pictures, pictures_of, require_no_page
+from maskedskipunet.data.video.trust import PictureTrust
 from maskedskipunet.data.web import WEB_SCHEMES, WebAddress
-from maskedskipunet.data.web_cameras import CameraPicture, camera_pictures, pictures_of, require_no_page
 from maskedskipunet.errors import VideoError
 
 T = TypeVar("T")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskedskipunet.data import video
 from maskedskipunet.data.frames import SourceInfo
-from maskedskipunet.data.video import probe_video, read_video
-from maskedskipunet.data.video_writer import VideoWriter
+from maskedskipunet.data.video import decoding as video
+from maskedskipunet.data.video.decoding import probe_video, read_video
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.errors import DiskSpaceError, VideoError
 
 QUIET_HEVC = (("x265-params", "log-level=none"),)

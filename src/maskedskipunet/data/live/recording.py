@@ -13,11 +13,11 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from maskedskipunet.data.connections import OpenedStream
-from maskedskipunet.data.stream_clock import Stamped, StreamClock, with_first_times, with_judged_start
-from maskedskipunet.data.stream_faults import stream_fault
-from maskedskipunet.data.streams import LiveSource
-from maskedskipunet.data.web_cameras import CameraPicture, JpegDecoder
+from maskedskipunet.data.live.connections import OpenedStream
+from maskedskipunet.data.live.stream_clock import Stamped, StreamClock, with_first_times, with_judged_start
+from maskedskipunet.data.live.stream_faults import stream_fault
+from maskedskipunet.data.live.streams import LiveSource
+from maskedskipunet.data.live.web_cameras import CameraPicture, JpegDecoder
 from maskedskipunet.errors import DiskSpaceError, VideoError
 from maskedskipunet.files import NO_ROOM
 

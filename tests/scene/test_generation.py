@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maskedskipunet.data.scene import KINDS, SceneConfig, SceneTruth, Split, render_video, write_scene
-from maskedskipunet.data.video import probe_video, read_video
+from maskedskipunet.data.video.decoding import probe_video, read_video
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.scene.generation import KINDS, SceneConfig, SceneTruth, Split, render_video, write_scene
 
 SMALL = SceneConfig(seed=7, height_px=48, width_px=80, train_videos=2, train_frames=8, test_videos=8, test_frames=60)
 

@@ -5,8 +5,8 @@ import av
 import numpy as np
 import pytest
 
-from maskedskipunet.data.video import read_video
-from maskedskipunet.data.video_files import VIDEO_SUFFIXES, holds_video, is_video
+from maskedskipunet.data.video.decoding import read_video
+from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES, holds_video, is_video
 
 FORMATS = {
     "mp4": ("mp4", "mpeg4"),

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from maskedskipunet.data.frames import Frame
-from maskedskipunet.data.h264_numbers import FrameNumbers
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.video.decoding import read_video
+from maskedskipunet.data.video.h264_numbers import FrameNumbers
 from maskedskipunet.errors import VideoError
 
 CELL_BYTES = 188  # of MPEG-TS

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.sources import Source
-from maskedskipunet.data.video import opened
+from maskedskipunet.data.video.decoding import opened
 from maskedskipunet.errors import DataError
 
 FROM_FRAME = 500  # of the last one wanted; before it, reading from the start is as fast

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskedskipunet.data.rates import usual_rate
+from maskedskipunet.data.video.rates import usual_rate
 
 
 def bursts(count: int, step_s: float, pause_s: float, frames: int = 12) -> list[float]:
