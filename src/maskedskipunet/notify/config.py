@@ -1,6 +1,5 @@
 """Which kinds of sinks there are, and one sink as a configuration names it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from maskedskipunet.notify.clip_folder import ClipFolderSettings
@@ -13,7 +12,7 @@ from maskedskipunet.notify.webhook import WebhookSettings
 from maskedskipunet.records.routes import Route
 
 # The type that a configuration names, and its settings. A new kind of sink is a file and a line here.
-SETTINGS: Mapping[str, type[Settings]] = {
+SETTINGS: dict[str, type[Settings]] = {
     "lines": LineSettings,
     "folder": ClipFolderSettings,
     "webhook": WebhookSettings,
