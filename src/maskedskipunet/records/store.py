@@ -10,15 +10,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.errors import MaskedSkipUNetError, RecordsError
-from maskedskipunet.records import outbox, states
+from maskedskipunet.records import outbox, query, states
 from maskedskipunet.records.clock import ClockGuard, adopt_unknown_ages, last_trusted_unix_s, shift_times
 from maskedskipunet.records.database import database_faults, open_database, writing
 from maskedskipunet.records.event_files import EventFiles
 from maskedskipunet.records.folder import RecordsFolder
+from maskedskipunet.records.query import EventPage, EventQuery
 from maskedskipunet.records.recorded import (
     Answer,
     RecordedEvent,
@@ -270,18 +271,19 @@ class Records:
         open_only: bool = False,
     ) -> list[RecordedEvent]:
         """Events in order of their begin, those that began from `since` on and before `until`."""
-        wanted = select(EventRow).options(joinedload(EventRow.camera), joinedload(EventRow.answer))
-        wanted = wanted.where(~EventRow.is_removing).order_by(EventRow.began_unix_s, EventRow.id)
-        if since_unix_s is not None:
-            wanted = wanted.where(EventRow.began_unix_s >= since_unix_s)
-        if until_unix_s is not None:
-            wanted = wanted.where(EventRow.began_unix_s < until_unix_s)
-        if camera is not None:
-            wanted = wanted.where(EventRow.camera.has(CameraRow.name == camera))
-        if open_only:
-            wanted = wanted.where(EventRow.phase != "end")
+        asked = EventQuery(since_unix_s=since_unix_s, until_unix_s=until_unix_s, camera=camera, open_only=open_only)
         with self.read() as session:
-            return [recorded_event(row) for row in session.scalars(wanted)]
+            return query.find_events(session, asked)
+
+    def page(self, asked: EventQuery, *, after: str | None = None, size: int = 50) -> EventPage:
+        """A page of the events that are asked for; see query.find_page."""
+        with self.read() as session:
+            return query.find_page(session, asked, after=after, size=size)
+
+    def count(self, asked: EventQuery) -> int:
+        """How many events there are of those that are asked for."""
+        with self.read() as session:
+            return query.count_events(session, asked)
 
     def cameras(self) -> dict[str, str]:
         """The source of each camera."""

@@ -39,8 +39,9 @@ def load_scorer(
     """A trained model ready to score, at the published size where it does not say which it looks at.
 
     path: a run or whatever load_model takes. calibrated: whether to read its calibration; without it a damaged one
-    is no fault. backend: what computes its network, one of BACKENDS. Raises WeightsError when there is no such model, CalibrationError for a damaged calibration,
-    ConfigError for settings that cannot be.
+    is no fault. backend: what computes its network, one of BACKENDS.
+    Raises WeightsError when there is no such model, CalibrationError for a damaged calibration, ConfigError for
+    settings that cannot be.
     """
     folder = _model_folder(path)
     found = None if folder is None else read_cues_only(folder)
