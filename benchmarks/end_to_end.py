@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 
 from results import write_result
 
-from maskedskipunet.data.scene import SceneConfig, write_scene
-from maskedskipunet.data.video import VideoWriter, read_video
+from maskedskipunet.data.video.decoding import read_video
+from maskedskipunet.data.video.encoding import VideoWriter
+from maskedskipunet.scene.generation import SceneConfig, write_scene
 
 LATENT, HEIGHT_PX, WIDTH_PX, FRAMES = 32, 240, 360, 900
 DRAWN_WIDTH_PX = 368  # scenes are drawn in sixteens

@@ -29,7 +29,7 @@ from results import commit, write_result
 from maskedskipunet.evaluation.placing import Placing
 from maskedskipunet.model.score import PATCH_PX
 from maskedskipunet.runs import RunFolder
-from maskedskipunet.workflows.evaluate import evaluate
+from maskedskipunet.workflows.evaluate import EvaluateOptions, evaluate
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("train", "test", "report")
@@ -117,11 +117,15 @@ def report(run: RunFolder, data: Path) -> dict[str, Any]:
     """A run's figures: of each epoch, and of the last by every protocol."""
     config, rows = run.read_config(), list(table(run.training_metrics))
     last = tested(run, len(rows))
+    # The score looks at means of patches; regions of its maps are looked for in the same.
+    of_patches = evaluate(
+        last.scores, data=data, options=EvaluateOptions(maps=last.maps, map_patch_px=PATCH_PX)
+    ).figures
     epochs = []
     for number, row in enumerate(rows, 1):
         scores = tested(run, number).scores
         of_target = evaluate(scores, data=data).figures
-        of_first = evaluate(scores, data=data, placing=Placing(first=0)).figures
+        of_first = evaluate(scores, data=data, options=EvaluateOptions(placing=Placing(first=0))).figures
         epochs.append(
             {
                 "epoch": number,
@@ -143,13 +147,8 @@ def report(run: RunFolder, data: Path) -> dict[str, Any]:
         "train_seconds": round(sum(epoch["seconds"] for epoch in epochs), 1),
         "epochs": epochs,
         "calibration": json.loads(last.metrics.read_text())["calibration"],
-        "last_epoch": evaluate(last.scores, data=data, maps=last.maps).figures,
-        # The score looks at means of patches; regions of its maps are looked for in the same.
-        "last_epoch_maps_of_patches": {
-            key: value
-            for key, value in evaluate(last.scores, data=data, maps=last.maps, map_patch_px=PATCH_PX).figures.items()
-            if key in OF_MAPS
-        },
+        "last_epoch": evaluate(last.scores, data=data, options=EvaluateOptions(maps=last.maps)).figures,
+        "last_epoch_maps_of_patches": {key: value for key, value in of_patches.items() if key in OF_MAPS},
     }
 
 

@@ -32,11 +32,11 @@ from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.monitor.news import Alarm, Load, News, Scored
 from maskedskipunet.monitor.recorder import RecordingConfig
-from maskedskipunet.monitor.sinks.reading import read_sinks
 from maskedskipunet.monitor.watching import WatchConfig
+from maskedskipunet.notify.reading import read_sinks
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.pruning import Retention
-from maskedskipunet.workflows.watch import Recording, watch_cameras
+from maskedskipunet.workflows.watch import Recording, WatchOptions, watch_cameras
 
 RECORDS_BYTES = 5_000_000  # that are kept, so that there is something to prune
 SETTLED = 0.2  # of the time, after which memory is to be flat
@@ -68,9 +68,11 @@ def main() -> int:
             {name: CameraAddress.parse(str(path)) for name, path in cameras.items()},
             model,
             [soak],
-            speed=options.speed,
-            config=WatchConfig(max_delay_s=MAX_DELAY_S, report_s=10),
-            recording=Recording(folder, RecordingConfig(retention=retention), sinks),
+            WatchOptions(
+                speed=options.speed,
+                config=WatchConfig(max_delay_s=MAX_DELAY_S, report_s=10),
+                recording=Recording(folder, RecordingConfig(retention=retention), sinks),
+            ),
             wanted=lambda: not soak.is_over,
         )
         report = check(folder)

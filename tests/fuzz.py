@@ -152,7 +152,7 @@ def text(content: str) -> Callable[[Path], object]:
 
 
 def see_video(path: Path) -> object:
-    from maskedskipunet.data.video import probe_video, read_video
+    from maskedskipunet.data.video.decoding import probe_video, read_video
     from maskedskipunet.errors import DataError
 
     for mode in ("stop", "skip"):

@@ -21,7 +21,7 @@ import maskedskipunet
 from maskedskipunet.cli.evaluate import run as evaluate_command
 from maskedskipunet.cli.score import run as score_command
 from maskedskipunet.cli.train import run as train_command
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.scoring.loading import load_scorer
 
 ROOT = Path(__file__).parents[1]
@@ -260,4 +260,4 @@ def test_a_walk_that_names_what_nobody_calls_is_noticed() -> None:
     with watched_calls() as called:
         section("The floors")
 
-    assert "data.video.read_video" in not_called("A frame through score", called)
+    assert "data.video.decoding.read_video" in not_called("A frame through score", called)

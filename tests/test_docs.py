@@ -16,7 +16,7 @@ import maskedskipunet
 from maskedskipunet.cli.main import COMMANDS, main
 from maskedskipunet.cli.parsing import Parser
 from maskedskipunet.cli.values import UsageError
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.records.store import Records
 
 ROOT = Path(__file__).parents[1]

@@ -8,9 +8,12 @@ FLOORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("one module for each command", ("cli",)),
     ("a page to review events", ("web",)),
     ("one function for each thing a user does", ("workflows",)),
-    ("cameras and messages; many machines", ("monitor", "archive")),
+    ("cameras, messages; many machines", ("monitor", "notify", "archive")),
     ("one scorer; plots and videos", ("scoring", "view")),
-    ("fast networks, cues, learning, figures, records", ("inference", "cues", "training", "evaluation", "records")),
+    (
+        "fast networks, cues, learning, figures, records",
+        ("inference", "cues", "training", "evaluation", "records", "scene"),
+    ),
     ("footage, network, alarms, run folders", ("data", "model", "detection", "runs")),
     (
         "what every floor may use",

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as Picture
 
 from maskedskipunet.cli.main import main
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 
 SMALL = [
     "--data.height_px=32",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskedskipunet.cli.calibrate import told
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.day import DayAlarms, PartAlarms, read_parts
 from maskedskipunet.detection.events import EventRule

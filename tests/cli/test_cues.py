@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from safetensors.numpy import load_file, save_file
 
 import maskedskipunet as msu
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.calibration import Calibration
 
 CUES = ["reconstruction", "movement", "appearance"]

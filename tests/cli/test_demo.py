@@ -3,8 +3,8 @@ from functools import partial
 
 import pytest
 
-from maskedskipunet.data.scene import SceneConfig
 from maskedskipunet.detection.budget import Budget
+from maskedskipunet.scene.generation import SceneConfig
 from maskedskipunet.training.config import TrainingConfig
 from maskedskipunet.workflows import demo
 

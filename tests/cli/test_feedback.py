@@ -10,7 +10,7 @@ from maskedskipunet.cues.appearance_cue import Judge
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.cues.learning import with_reconstruction
 from maskedskipunet.cues.tails import Tails
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import Event, EventRule, EventUpdate

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from maskedskipunet.cues.cue_model import CueModel
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule, EventUpdate

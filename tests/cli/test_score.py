@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from maskedskipunet.cli.event_table import print_event_table
 from maskedskipunet.cli.score import APART_S, TOP_MOMENTS, top_moments
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import Event
 from maskedskipunet.workflows.scoring import ScoredVideo

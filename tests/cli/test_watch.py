@@ -17,7 +17,8 @@ import pytest
 
 from maskedskipunet.cli.alarm_lines import AlarmLines
 from maskedskipunet.data.jpeg import from_jpeg
-from maskedskipunet.data.video import VideoWriter, read_video
+from maskedskipunet.data.video.decoding import read_video
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration, told_rarity
 from maskedskipunet.detection.events import Event, EventRule, EventUpdate

@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 
 from maskedskipunet.data.checking import check
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.errors import ConfigError, DataError
 
 

@@ -8,7 +8,7 @@ from maskedskipunet.data.checking import check
 from maskedskipunet.data.labels import labels_for
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.masks import read_masks
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 
 STATED = [0, 1, 1, 0]
 MASKS = np.zeros((4, 16, 32), np.uint8)

@@ -13,7 +13,6 @@ from maskedskipunet.detection.events import (
     EventStream,
     Levels,
     find_events,
-    stream_clock,
 )
 from maskedskipunet.errors import ConfigError, ShapeError
 
@@ -242,10 +241,3 @@ def test_a_rule_that_cannot_be_is_refused(changes: dict[str, float], fault: str)
 def test_arrays_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(ShapeError, match="a: "):
         find_events("a", np.arange(2), np.zeros(2), np.zeros(3), rule())
-
-
-@given(st.lists(st.floats(-100, 100) | st.just(NAN), max_size=30))
-def test_the_streams_clock_never_goes_back(times: list[float]) -> None:
-    clock, _ = stream_clock(np.array(times))
-
-    assert (np.diff(clock) >= 0).all()

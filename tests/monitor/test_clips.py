@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.data.jpeg import from_jpeg, to_jpeg
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.clips import ClipConfig, ClipCutter

@@ -13,7 +13,7 @@ import pytest
 
 import maskedskipunet as msu
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule
@@ -22,17 +22,17 @@ from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.news import Alarm, CameraState, Gap, News, Scored
 from maskedskipunet.monitor.recorder import RecordingConfig
-from maskedskipunet.monitor.sinks.building import build_posts
-from maskedskipunet.monitor.sinks.courier import Courier
-from maskedskipunet.monitor.sinks.reading import read_sinks
 from maskedskipunet.monitor.watching import WatchConfig
+from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.courier import Courier
+from maskedskipunet.notify.reading import read_sinks
 from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.loading import load_scorer
-from maskedskipunet.workflows.watch import Recording, watch_cameras
+from maskedskipunet.workflows.watch import Recording, WatchOptions, watch_cameras
 
-from .sinks.receivers import Receiver
+from ..notify.receivers import Receiver
 
 WHOLE_S = 240.0  # until a test is in vain
 
@@ -86,9 +86,11 @@ def test_no_event_is_lost_and_none_handled_twice_while_camera_and_receiver_come_
             {"door": CameraAddress.parse(server.url)},
             model,
             [hear],
-            patience=Patience(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2),
-            config=WatchConfig(max_delay_s=300),
-            recording=Recording(folder, config, sinks),
+            WatchOptions(
+                patience=Patience(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2),
+                config=WatchConfig(max_delay_s=300),
+                recording=Recording(folder, config, sinks),
+            ),
             wanted=wanted,
         )
         told = {(one.update.event.id, one.update.phase) for one in heard if isinstance(one, Alarm)}

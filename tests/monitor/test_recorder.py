@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskedskipunet.data.jpeg import from_jpeg, to_jpeg
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.detection.frame_score import FrameScore

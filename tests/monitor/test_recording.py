@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maskedskipunet.data import stream_clock
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.recording import record
-from maskedskipunet.data.streams import LiveSource
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.live import stream_clock
+from maskedskipunet.data.live.recording import record
+from maskedskipunet.data.live.streams import LiveSource
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.errors import VideoError
 
 Rtsp = Callable[..., Any]

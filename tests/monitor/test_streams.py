@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maskedskipunet.data import stream_clock
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.frames import Frame
-from maskedskipunet.data.streams import LiveSource
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.live import stream_clock
+from maskedskipunet.data.live.streams import LiveSource
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.errors import LoginError, VideoError
 
 Rtsp = Callable[..., Any]
@@ -150,7 +150,7 @@ def test_a_whole_picture_that_is_lost_spoils_those_after_it(rtsp: Rtsp, footage:
 def test_packets_lost_before_the_first_picture_spoil_what_follows(
     rtsp: Rtsp, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maskedskipunet.data.connections.LOOKED_AT_S", 0.5)
+    monkeypatch.setattr("maskedskipunet.data.live.connections.LOOKED_AT_S", 0.5)
     footage = of_several_packets_each(make, tmp_path)
     stored = [frame.image for frame in read_video(footage)]
     server = rtsp(footage, speed=2)
@@ -165,7 +165,7 @@ def test_packets_lost_before_the_first_picture_spoil_what_follows(
 def test_a_damaged_stream_that_sends_no_key_frame_is_opened_anew(
     rtsp: Rtsp, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maskedskipunet.data.connections.UNKEYED_S", 0.3)
+    monkeypatch.setattr("maskedskipunet.data.live.connections.UNKEYED_S", 0.3)
     footage = make.write_h264(tmp_path / "unkeyed.mp4", make.pictures(40), key_every=1000)
     server = rtsp(footage)
     server.loses = lambda at, place: at == 4

@@ -17,9 +17,9 @@ import pytest
 from maskedskipunet.cli.watch import told
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.live.streams import LiveSource
 from maskedskipunet.data.resizing import network_frame
-from maskedskipunet.data.streams import LiveSource
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.monitor import rate, watching
@@ -263,7 +263,7 @@ def test_a_listener_that_fails_ends_the_watching_and_no_process_is_left(footage:
 READS_ALONE = """
 import sys, time
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.streams import LiveSource
+from maskedskipunet.data.live.streams import LiveSource
 from maskedskipunet.monitor.camera import Camera, CameraFrame, Patience, ReaderProcess
 from maskedskipunet.monitor.reading import Reading
 

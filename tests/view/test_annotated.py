@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maskedskipunet.data.video import probe_video, read_video
+from maskedskipunet.data.video.decoding import probe_video, read_video
 from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import ShapeError
 from maskedskipunet.view.annotated import ALARM, CURVE, LEVEL, TRUTH, AnnotatedRenderer, annotate, write_annotated

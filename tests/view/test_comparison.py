@@ -7,18 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from maskedskipunet.data.frames import Image
-from maskedskipunet.errors import ConfigError, ShapeError
-from maskedskipunet.view.comparison import (
-    Box,
-    ComparisonRenderer,
-    ComparisonStyle,
-    ErrorMap,
-    comparison_layout,
-    film_strip,
-    write_comparison,
-)
-
-SIZES = [(64, 128), (240, 360), (1080, 1920), (640, 480), (40, 1000), (1000, 40), (1, 5000), (241, 359)]
+from maskedskipunet.errors import ShapeError
+from maskedskipunet.view.comparison import ComparisonRenderer, ErrorMap, write_comparison
+from maskedskipunet.view.comparison_layout import Box
+from maskedskipunet.view.plots import ScoreCurve
 
 
 def renderer(
@@ -31,12 +23,9 @@ def renderer(
     name: str = "Test001",
 ) -> ComparisonRenderer:
     return ComparisonRenderer(
-        name=name,
+        ScoreCurve(name, np.arange(count) / 10, np.linspace(0, 1, count) if scores is None else scores, labels, None),
         source_height_px=size[0],
         source_width_px=size[1],
-        time_s=np.arange(count) / 10,
-        scores=np.linspace(0, 1, count) if scores is None else scores,
-        labels=labels,
         error_scale=0.5,
         threshold=threshold,
     )
@@ -58,33 +47,6 @@ def scored(picture: Image, drawn: ComparisonRenderer) -> Image:
 
 def caption(picture: Image, panel: Box) -> Image:
     return Box(panel.top - 24, panel.left, 20, panel.width).of(picture)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_every_source_gets_an_even_size_and_panels_that_do_not_overlap(size: tuple[int, int]) -> None:
-    layout = comparison_layout(*size)
-
-    assert (layout.height_px % 2, layout.width_px) == (0, 960)
-    assert 400 <= layout.height_px <= 1000
-    covered = np.zeros((layout.height_px, layout.width_px), int)
-    for box in (layout.frame, layout.errors, layout.reconstruction, layout.scores):
-        covered[box.top : box.top + box.height, box.left : box.left + box.width] += 1
-        assert box.left >= 12
-        assert box.left + box.width <= 960 - 12
-        assert box.top + box.height <= layout.height_px - 12
-    assert covered.max() == 1
-
-
-@pytest.mark.parametrize("size", [size for size in SIZES if max(size) / min(size) < 30])
-def test_a_source_keeps_its_aspect_ratio_and_fits_its_panel(size: tuple[int, int]) -> None:
-    layout = comparison_layout(*size)
-
-    assert layout.picture.height <= layout.frame.height
-    assert layout.picture.width <= layout.frame.width
-    # Sizes are rounded to even pixels.
-    assert layout.picture.height == pytest.approx(
-        layout.picture.width * size[0] / size[1], abs=2 * size[0] / size[1] + 2
-    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 20_000])
@@ -252,18 +214,6 @@ def test_scores_and_labels_of_different_lengths_are_refused() -> None:
         renderer(5, labels=np.zeros(4, np.uint8))
 
 
-def test_a_style_without_room_for_its_captions_is_refused() -> None:
-    with pytest.raises(ConfigError, match="panels of 300 px"):
-        ComparisonStyle(panel_width_px=300)
-    with pytest.raises(ConfigError, match="no room"):
-        ComparisonStyle(caption_px=8)
-
-
-def test_a_source_without_pixels_is_refused() -> None:
-    with pytest.raises(ShapeError, match="0x4 pixels"):
-        comparison_layout(4, 0)
-
-
 def test_the_video_decodes_to_as_many_frames_as_h264(tmp_path: Path) -> None:
     drawn = renderer(12, labels=np.ones(12, np.uint8))
     frames = [(pictures(position) if 0 < position < 11 else (pictures()[0], None, None)) for position in range(12)]
@@ -296,23 +246,6 @@ def test_another_number_of_frames_than_scores_is_refused_and_leaves_no_file(coun
     with pytest.raises(ShapeError, match="3 scores"):
         write_comparison(tmp_path / "Test001.mp4", [pictures()] * count, renderer(3), 10)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_film_strip_sets_pictures_in_rows() -> None:
-    colours = [np.full((40, 60, 3), 50 * number, np.uint8) for number in range(1, 4)]
-
-    strip = film_strip(colours, columns=2, width_px=210, gap_px=10)
-
-    assert strip.shape == (67 * 2 + 10, 210, 3)
-    assert [strip[30, 50, 0], strip[30, 160, 0], strip[110, 50, 0]] == [50, 100, 150]
-    assert (strip[80:, 110:] < 30).all()
-
-
-def test_a_film_strip_of_nothing_or_of_different_sizes_is_refused() -> None:
-    with pytest.raises(ShapeError, match="0 pictures"):
-        film_strip([])
-    with pytest.raises(ShapeError, match="2 shapes"):
-        film_strip([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 6, 3), np.uint8)])
 
 
 def _curve_coloured(picture: Image) -> NDArray[np.bool_]:

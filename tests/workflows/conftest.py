@@ -12,7 +12,7 @@ from PIL import Image as Picture
 
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.frames import Image
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule

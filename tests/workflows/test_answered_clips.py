@@ -11,7 +11,7 @@ import maskedskipunet as msu
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.learning import NormalVideo, learn_cues, with_reconstruction
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.reading import APPEARANCE
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.storage import write_cues_only

@@ -10,7 +10,7 @@ import pytest
 
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.data.frames import Image
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.errors import CalibrationError, ConfigError, WeightsError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.scoring.loading import load_scorer

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.day import read_parts
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.runs import RunFolder
-from maskedskipunet.workflows.calibrate import CalibrateResult, calibrate
+from maskedskipunet.workflows.calibrate import CalibrateOptions, CalibrateResult, calibrate
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.gathering import NamedVideo
 from maskedskipunet.workflows.score import score
@@ -48,7 +48,7 @@ def calibrated(
     trained: RunFolder, hours: list[NamedVideo], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, CalibrateResult]:
     model = Path(shutil.copytree(trained.path, tmp_path_factory.mktemp("model") / "run"))
-    return model, calibrate(model, hours, OFTEN, parts=PARTS, starts="%H")
+    return model, calibrate(model, hours, OFTEN, CalibrateOptions(parts=PARTS, starts="%H"))
 
 
 def test_each_part_of_the_day_has_its_threshold_and_scoring_uses_it(
@@ -133,6 +133,6 @@ def test_footage_whose_time_is_not_known_cannot_be_calibrated_by_parts(
     starts: str | None, told: str, trained: RunFolder, hours: list[NamedVideo]
 ) -> None:
     with pytest.raises(ConfigError) as refused:
-        calibrate(trained.path, hours, OFTEN, parts=PARTS, starts=starts)
+        calibrate(trained.path, hours, OFTEN, CalibrateOptions(parts=PARTS, starts=starts))
     assert told in str(refused.value)
     assert not (trained.model / "calibration.json").exists()

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image as Picture
 from sklearn.metrics import roc_auc_score
 
-from maskedskipunet.data.scene import KINDS, SceneConfig
 from maskedskipunet.evaluation.frames import LabelledScores
+from maskedskipunet.scene.generation import KINDS, SceneConfig
 from maskedskipunet.training.config import TrainingConfig
 from maskedskipunet.workflows import demo as demo_module
 from maskedskipunet.workflows.demo import DemoResult, best_moments, demo

@@ -15,7 +15,7 @@ from PIL import Image as Picture
 
 import maskedskipunet as msu
 from maskedskipunet.data.frames import Image
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.detection.alarm_finder import AlarmCriteria
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import ConfigError, DataError, FrameError, MaskedSkipUNetError, ShapeError, WeightsError
@@ -277,7 +277,7 @@ def test_a_camera_is_asked_for_by_its_number(detector: Detector, monkeypatch: py
         opened.append(str(source.address))
         return iter(())
 
-    monkeypatch.setattr("maskedskipunet.data.streams.LiveSource.frames", frames)
+    monkeypatch.setattr("maskedskipunet.data.live.streams.LiveSource.frames", frames)
     assert [*detector.predict(1, stream=True), *detector.predict("/dev/video2", stream=True)] == []
     assert opened == ["usb:1", "usb:2"]
 

@@ -14,7 +14,8 @@ from maskedskipunet.clip_geometry import ClipGeometry
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.store import StoredVideo
-from maskedskipunet.data.video import VideoWriter, read_video
+from maskedskipunet.data.video.decoding import read_video
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.errors import ConfigError, DataError, LabelError, VideoError
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.progress import Silent

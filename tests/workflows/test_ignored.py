@@ -24,7 +24,7 @@ from maskedskipunet.runs import RunFolder
 from maskedskipunet.scoring.ignored import also_ignoring, in_percent
 from maskedskipunet.scoring.loading import calibration_of, load_scorer
 from maskedskipunet.training.config import TrainConfig
-from maskedskipunet.workflows.calibrate import calibrate
+from maskedskipunet.workflows.calibrate import CalibrateOptions, calibrate
 from maskedskipunet.workflows.footage import training_clips
 from maskedskipunet.workflows.gathering import NamedVideo
 from maskedskipunet.workflows.score import ScoreOptions, score
@@ -214,7 +214,7 @@ def test_what_calibration_ignores_is_kept_beside_what_was_there_and_used_from_th
 ) -> None:
     folder = model / "model"
     earlier = (folder / "config.json").read_bytes()
-    result = calibrate(model, normal, Budget(1000, "hour"), ignore=["24,16,24,16"])
+    result = calibrate(model, normal, Budget(1000, "hour"), CalibrateOptions(ignore=["24,16,24,16"]))
 
     assert (folder / "config.1.json").read_bytes() == earlier
     scorer = load_scorer(model, "cpu")
@@ -224,7 +224,7 @@ def test_what_calibration_ignores_is_kept_beside_what_was_there_and_used_from_th
     assert result.calibration.levels[-1] == pytest.approx(highest, rel=1e-6)
     assert result.moments
 
-    again = calibrate(model, normal, Budget(1000, "hour"), ignore=["50%,50%,50%,50%"])
+    again = calibrate(model, normal, Budget(1000, "hour"), CalibrateOptions(ignore=["50%,50%,50%,50%"]))
     assert again.calibration == result.calibration
     assert not (folder / "config.2.json").exists()
 
@@ -239,7 +239,7 @@ def test_a_calibration_that_fails_leaves_the_models_description_as_it_was(
 ) -> None:
     files = {path: path.read_bytes() for path in (model / "model").iterdir()}
     with pytest.raises(DataError, match="lies outside its frames of 48x32"):
-        calibrate(model, normal, Budget(1000, "hour"), ignore=["100,0,5,5"])
+        calibrate(model, normal, Budget(1000, "hour"), CalibrateOptions(ignore=["100,0,5,5"]))
     assert {path: path.read_bytes() for path in (model / "model").iterdir()} == files
 
 

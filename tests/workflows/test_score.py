@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Picture
 
-from maskedskipunet.data.video import VideoWriter, read_video
+from maskedskipunet.data.video.decoding import read_video
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.errors import DataError, MaskedSkipUNetError, WeightsError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.score import ScoreOptions, score

@@ -13,13 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from maskedskipunet.data.jpeg import from_jpeg
-from maskedskipunet.data.video import VideoWriter, probe_video, read_video
+from maskedskipunet.data.video.decoding import probe_video, read_video
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.reading import CUES
 from maskedskipunet.errors import CalibrationError, ConfigError, VideoError
 from maskedskipunet.runs import RunFolder
-from maskedskipunet.workflows.calibrate import Stretch, _Scored, calibrate, highest_moments
+from maskedskipunet.workflows.calibrate import CalibrateOptions, calibrate
+from maskedskipunet.workflows.calibration_footage import ScoredFootage, Stretch
+from maskedskipunet.workflows.calibration_moments import highest_moments
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo, find_sources
 from maskedskipunet.workflows.score import ScoreOptions, score
 from maskedskipunet.workflows.score_many import FINISHED_NAME, score_many
@@ -284,7 +287,7 @@ def test_a_budget_gives_a_threshold_that_the_model_keeps_and_pictures_of_the_hig
     assert {moment.picture.parent for moment in result.moments} == {tmp_path / "run" / "calibration"}
     assert all(moment.picture.is_file() for moment in result.moments)
 
-    without = calibrate(model, normal, Budget(60, "hour"), exclude=[result.moments[0].name, "y"])
+    without = calibrate(model, normal, Budget(60, "hour"), CalibrateOptions(exclude=[result.moments[0].name, "y"]))
     assert without.calibration.videos == ("x",)
     assert result.moments[0].name not in {moment.name for moment in without.moments}
     assert len(list((tmp_path / "run" / "calibration").iterdir())) == len(without.moments)
@@ -303,7 +306,7 @@ def test_another_budget_on_the_same_footage_scores_nothing_again(
             calibrate(model, normal, Budget(1, "week"))
     first = calibrate(model, normal, Budget(60, "hour"), progress=listener)
     drawn_ns = first.moments[0].picture.stat().st_mtime_ns
-    second = calibrate(model, normal, Budget(40, "hour"), exclude=["y"], progress=listener)
+    second = calibrate(model, normal, Budget(40, "hour"), CalibrateOptions(exclude=["y"]), progress=listener)
 
     assert listener.stages == []
     assert listener.notes[0] == "scores of 2 of 2 videos are kept from an earlier calibration"
@@ -329,7 +332,7 @@ def test_what_has_changed_since_is_scored_again_and_only_that(
 
     def scored_frames(**changes: Any) -> list[int]:
         listener.stages.clear()
-        calibrate(model, videos, budget, progress=listener, **changes)
+        calibrate(model, videos, budget, CalibrateOptions(**changes), progress=listener)
         return [total for title, total, _ in listener.stages if title == "calibrating"]
 
     assert [scored_frames(), scored_frames()] == [[320], []]
@@ -343,7 +346,7 @@ def test_what_has_changed_since_is_scored_again_and_only_that(
 
 def test_the_highest_moments_of_one_video_lie_half_a_minute_apart() -> None:
     scores = np.array([1.0, 9.0, 8.0, 7.0, np.nan, 6.0])
-    video = _Scored("a", None, np.arange(6), np.arange(6) * 20.0, scores)  # type: ignore[arg-type]
+    video = ScoredFootage("a", None, np.arange(6), np.arange(6) * 20.0, scores)  # type: ignore[arg-type]
 
     assert highest_moments([video, replace(video, scores=scores / 2)], 3) == [(0, 1), (0, 3), (0, 5)]
 

@@ -11,7 +11,8 @@ from PIL import Image as Picture
 from torch import Tensor
 
 from maskedskipunet.data.sources import Source
-from maskedskipunet.data.video import VideoWriter, read_video
+from maskedskipunet.data.video.decoding import read_video
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.errors import DataError
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.network import create_model

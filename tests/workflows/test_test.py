@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from sklearn.metrics import roc_auc_score
 
 from maskedskipunet.data.config import DataConfig
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.errors import DataError, DiskSpaceError, LabelError, MaskedSkipUNetError, VideoError, WeightsError
 from maskedskipunet.evaluation.baseline import largest_patch_mean
 from maskedskipunet.evaluation.maps import open_maps

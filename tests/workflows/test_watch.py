@@ -27,7 +27,7 @@ def watched_with(folder: Path, how: InputFormat, monkeypatch: pytest.MonkeyPatch
     given: dict[str, Any] = {}
     monkeypatch.setattr(workflow, "watch", lambda *_, **settings: given.update(settings))
     cameras = {"door": CameraAddress.parse("rtsp://127.0.0.1:9/x")}
-    workflow.watch_cameras(cameras, folder / "model", [], **settings)
+    workflow.watch_cameras(cameras, folder / "model", [], workflow.WatchOptions(**settings))
     return given
 
 
@@ -76,6 +76,6 @@ def test_alarms_of_a_file_are_timed_by_the_speed_it_is_played_at_and_those_of_a_
     video = footage / "test" / "01.mp4"
     cameras = {"file": CameraAddress.parse(str(video)), "live": CameraAddress.parse("rtsp://127.0.0.1:9/x")}
     heard: list[News] = []
-    workflow.watch_cameras(cameras, model, [heard.append], speed=speed)
+    workflow.watch_cameras(cameras, model, [heard.append], workflow.WatchOptions(speed=speed))
     begun = {news.camera: news.began_unix_s for news in heard if isinstance(news, Alarm) and news.update.phase == "new"}
     assert begun == pytest.approx({"file": began_unix_s + 0.25, "live": began_unix_s + 1.0}, abs=1e-3)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maskedskipunet.cli import console
 from maskedskipunet.cli.models import find_model
@@ -12,11 +12,12 @@ from maskedskipunet.data.frames import OnBadFrame
 
 if TYPE_CHECKING:
     from maskedskipunet.detection.budget import AlarmSetting, Per
+    from maskedskipunet.workflows.calibrate import CalibrateOptions, CalibrateResult
 
 BUDGETS: "tuple[Per, ...]" = ("hour", "day", "week")
 
 
-def run(arguments: Sequence[str]) -> int:
+def _parse(arguments: Sequence[str]) -> Options:
     parser = Parser(
         "calibrate",
         "NORMAL… --model RUN",
@@ -24,8 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     parser.add(
         "sources",
-        type=PathText,
-        many=True,
+        type=tuple[PathText, ...],
         required=True,
         metavar="NORMAL",
         help="Normal footage: files, folders, patterns such as 'day*/*.mp4', .txt lists.",
@@ -51,6 +51,21 @@ def run(arguments: Sequence[str]) -> int:
         metavar="HOURS",
         help="Of new footage, whose rate of alarms is foretold.",
     )
+    _add_parts_of_day(parser)
+    parser.add(
+        "--pictures",
+        type=Path,
+        metavar="FOLDER",
+        help="For the highest-scoring moments (default: calibration/ in the run folder).",
+    )
+    parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
+    parser.add_ignore("; the model ignores it from now on")
+    parser.add_device()
+    parser.add_json()
+    return parser.parse(arguments)
+
+
+def _add_parts_of_day(parser: Parser) -> None:
     parser.add(
         "--parts",
         type=str,
@@ -64,24 +79,16 @@ def run(arguments: Sequence[str]) -> int:
         help="When files start, by their names and folders: %H for 13.mp4, %Y-%m-%d/%H/*/%M.%S, where * is any text; "
         "utc: before it for names in UTC (default: as their containers say).",
     )
-    parser.add(
-        "--pictures",
-        type=Path,
-        metavar="FOLDER",
-        help="For the highest-scoring moments (default: calibration/ in the run folder).",
-    )
-    parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
-    parser.add_ignore("; the model ignores it from now on")
-    parser.add_device()
-    parser.add_json()
-    options = parser.parse(arguments)
+
+
+def run(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
     alarms, per = _budget(options)
     if options.starts is not None and options.parts is None:
         raise UsageError("--starts is of use with --parts alone", "calibrate", "Give --parts, or leave it out")
 
     from maskedskipunet.data.foreign import says_anomalous
     from maskedskipunet.detection.budget import Budget
-    from maskedskipunet.detection.day import read_parts
     from maskedskipunet.workflows.calibrate import calibrate
     from maskedskipunet.workflows.gathering import find_videos
 
@@ -93,6 +100,19 @@ def run(arguments: Sequence[str]) -> int:
         find_model(options.model),
         videos,
         Budget(alarms, per),
+        _calibrate_options(options),
+        progress=progress,
+    )
+    console.write_figures(options.json, _figures(result))
+    _print(result)
+    return 0
+
+
+def _calibrate_options(options: Options) -> "CalibrateOptions":
+    from maskedskipunet.detection.day import read_parts
+    from maskedskipunet.workflows.calibrate import CalibrateOptions
+
+    return CalibrateOptions(
         exclude=[name.strip() for name in (options.exclude or "").split(",") if name.strip()],
         interval_h=options.interval_hours,
         parts=read_parts(options.parts) if options.parts is not None else (),
@@ -101,8 +121,10 @@ def run(arguments: Sequence[str]) -> int:
         on_bad_frame=options.on_bad_frame,
         ignore=options.ignore,
         device=options.device,
-        progress=progress,
     )
+
+
+def _figures(result: "CalibrateResult") -> dict[str, Any]:
     setting = result.calibration.alarm
     assert setting is not None
     moments = [
@@ -115,13 +137,17 @@ def run(arguments: Sequence[str]) -> int:
         }
         for moment in result.moments
     ]
-    figures = setting.to_dict() | {
+    return setting.to_dict() | {
         "videos": list(result.calibration.videos),
         "excluded": list(result.excluded),
         "frames": result.calibration.frames,
         "highest": moments,
     }
-    console.write_figures(options.json, figures)
+
+
+def _print(result: "CalibrateResult") -> None:
+    setting = result.calibration.alarm
+    assert setting is not None
     rows = [(moment.name, f"{moment.time_s:.1f}", moment.frame, f"{moment.score:.5f}") for moment in result.moments]
     console.print_table("Highest moments of the normal footage", ("name", "time (s)", "frame", "score"), rows)
     for line in told(setting):
@@ -133,7 +159,6 @@ def run(arguments: Sequence[str]) -> int:
     console.say(f"calibration: {result.path}")
     if result.kept_path is not None:
         console.say(f"scores: {result.kept_path} (another budget on this footage costs seconds)")
-    return 0
 
 
 def told(setting: "AlarmSetting") -> list[str]:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import Options, Parser
 from maskedskipunet.cli.values import UsageError
 from maskedskipunet.runs import RunFolder, run_meant
 from maskedskipunet.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from maskedskipunet.workflows.evaluate import EvaluateOptions
 
 PLACES = {
     "pixel_auc": "pixel AUC",
@@ -19,7 +22,7 @@ PLACES = {
 }
 
 
-def run(arguments: Sequence[str]) -> int:
+def _parse(arguments: Sequence[str]) -> Options:
     parser = Parser(
         "evaluate", "SCORES", "Hold any method's frame scores against ground truth, each protocol in a row of its own."
     )
@@ -52,6 +55,16 @@ def run(arguments: Sequence[str]) -> int:
         metavar="LENGTHS",
         help="Frames of each clip, 180,150,… or a file, for a ground truth that does not tell (default: none).",
     )
+    _add_scores(parser)
+    _add_maps(parser)
+    parser.add("--sigma", type=float, default=5.0, metavar="FRAMES", help="Of the Gaussian that smooths scores.")
+    parser.add("--window", type=int, default=17, metavar="FRAMES", help="Of the median that smooths scores, odd.")
+    parser.add("--seed", type=int, default=0, help="Of the draws behind the intervals.")
+    parser.add_json()
+    return parser.parse(arguments)
+
+
+def _add_scores(parser: Parser) -> None:
     parser.add(
         "--first-frame",
         type=int,
@@ -69,6 +82,9 @@ def run(arguments: Sequence[str]) -> int:
         dest="normality",
         help="The scores say how normal a frame is, and are turned (default: high is anomalous).",
     )
+
+
+def _add_maps(parser: Parser) -> None:
     parser.add(
         "--maps",
         type=Path,
@@ -83,12 +99,38 @@ def run(arguments: Sequence[str]) -> int:
         help="Average maps over squares of so many of their pixels first; 16 is what the published score looks at "
         "(default: maps as they are).",
     )
-    parser.add("--sigma", type=float, default=5.0, metavar="FRAMES", help="Of the Gaussian that smooths scores.")
-    parser.add("--window", type=int, default=17, metavar="FRAMES", help="Of the median that smooths scores, odd.")
-    parser.add("--seed", type=int, default=0, help="Of the draws behind the intervals.")
-    parser.add_json()
-    options = parser.parse(arguments)
-    scores, data = _scores(options.scores), options.data
+
+
+def run(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
+    scores = _scores(options.scores)
+    data, scene = _data(options, scores)
+    if options.seed < 0:
+        raise UsageError(f"the seed {options.seed} is negative", "--seed", "Use 0 or more")
+
+    from maskedskipunet.evaluation.truth import read_lengths
+    from maskedskipunet.workflows.evaluate import evaluate
+
+    maps = _maps(options, scores)
+    result = evaluate(
+        options.scores if scores is None else scores.scores,
+        data=data,
+        scene=scene,
+        ground_truth=options.ground_truth,
+        clips=None if options.clips is None else read_lengths(options.clips),
+        options=_evaluate_options(options, maps),
+        progress=console.make_progress(),
+    )
+    console.write_figures(options.json, result.figures)
+    _print(result.figures)
+    if maps is not None and "pixel_auc" not in result.figures:
+        console.say("the data set has no masks, so its maps are held against nothing")
+    return 0
+
+
+def _data(options: Options, scores: RunFolder | None) -> tuple[Path | None, str | None]:
+    """The data set whose clips were scored, and the scene; a run's own where neither it nor labels are named."""
+    data = options.data
     scene = None if options.scene == "all" else options.scene
     if data is not None and (options.ground_truth is not None or options.clips is not None):
         other = "--ground-truth" if options.ground_truth is not None else "--clips"
@@ -102,34 +144,22 @@ def run(arguments: Sequence[str]) -> int:
         if not data.exists():
             cure = "Name where the run's footage is now with --data"
             raise UsageError("no such file or folder", str(data), cure)
-    if options.seed < 0:
-        raise UsageError(f"the seed {options.seed} is negative", "--seed", "Use 0 or more")
+    return data, scene
 
+
+def _evaluate_options(options: Options, maps: Path | None) -> "EvaluateOptions":
     from maskedskipunet.evaluation.placing import Placing
     from maskedskipunet.evaluation.smoothing import Smoothing
-    from maskedskipunet.evaluation.truth import read_lengths
-    from maskedskipunet.workflows.evaluate import evaluate
+    from maskedskipunet.workflows.evaluate import EvaluateOptions
 
-    maps = _maps(options, scores)
-    result = evaluate(
-        options.scores if scores is None else scores.scores,
-        data=data,
-        scene=scene,
-        ground_truth=options.ground_truth,
-        clips=None if options.clips is None else read_lengths(options.clips),
+    return EvaluateOptions(
         placing=Placing(options.first_frame, options.last_frame),
         normality=options.normality,
         smoothing=Smoothing(options.sigma, options.window),
         maps=maps,
         map_patch_px=options.map_patch,
         seed=options.seed,
-        progress=console.make_progress(),
     )
-    console.write_figures(options.json, result.figures)
-    _print(result.figures)
-    if maps is not None and "pixel_auc" not in result.figures:
-        console.say("the data set has no masks, so its maps are held against nothing")
-    return 0
 
 
 def _scores(path: Path) -> RunFolder | None:

@@ -28,8 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add("run", type=Path, required=True, metavar="RUN", help="The run whose model is adapted.")
     parser.add(
         "events",
-        type=str,
-        many=True,
+        type=tuple[str, ...],
         default=(),
         metavar="EVENT",
         help="Ids of events, or as much of their beginning as no other has.",
@@ -99,18 +98,20 @@ def _anomaly(options: Options) -> int:
 
 
 def _normal(options: Options) -> int:
-    from maskedskipunet.workflows.feedback import feed_back_normal, figures
+    from maskedskipunet.workflows.feedback import FeedbackOptions, feed_back_normal, figures
 
     result = feed_back_normal(
         find_model(options.run),
         options.records,
         options.events,
-        by=options.by,
-        force=options.force,
-        dry_run=options.dry_run,
-        epochs=options.epochs,
-        learning_rate=options.learning_rate,
-        device=options.device,
+        FeedbackOptions(
+            by=options.by,
+            force=options.force,
+            dry_run=options.dry_run,
+            epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            device=options.device,
+        ),
         progress=console.make_progress(),
     )
     console.write_figures(options.json, figures(result) | {"dry_run": options.dry_run})

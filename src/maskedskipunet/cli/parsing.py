@@ -58,6 +58,7 @@ class Parser:
         self._alone = self._parser.add_argument_group("arguments")
         self._options = self._parser.add_argument_group("options")
         self._options.add_argument("-h", "--help", action="help", help="Show this help and exit.")
+        self._groups: dict[str, Any] = {}  # of the options KEY.FIELD, by KEY
         self._defaults: dict[str, Any] = {}
         self._required: dict[str, str] = {}
         self._in_recipe: dict[str, Any] = {}
@@ -74,23 +75,24 @@ class Parser:
         metavar: str | None = None,
         dest: str | None = None,
         required: bool = False,
-        many: bool = False,
         in_recipe: bool = False,
-        group: Any = None,
     ) -> None:
         """Add an option, or where the name has no dashes an argument that stands alone.
 
-        type: as read_value takes it. help: a sentence; a default is told behind it, None by the sentence itself.
-        many: whether the argument, or the option with a value, may stand several times; then it is a list. in_recipe:
-        whether a recipe may give it.
+        type: as read_value takes it, or tuple[TYPE, ...] where the argument, or the option with a value, may stand
+        several times; then it is a list. help: a sentence; a default is told behind it, None by the sentence itself.
+        in_recipe: whether a recipe may give it.
         """
+        if many := get_origin(type) is tuple:
+            type = get_args(type)[0]
         name, metavar = names[0], metavar or placeholder(type)
         dest = dest or name.lstrip("-").replace("-", "_")
         is_option = name.startswith("-")
         kind: dict[str, Any] = {"nargs": "*" if many else "?"}
         if is_option:
             kind = {"dest": dest} | ({"action": "append"} if many else {})
-        (group or (self._options if is_option else self._alone)).add_argument(
+        group = self._groups.get(dest.rpartition(".")[0], self._options)
+        (group if is_option else self._alone).add_argument(
             *names,
             type=partial(_read, type, name if is_option else metavar),
             metavar=metavar,
@@ -113,23 +115,21 @@ class Parser:
     def add_config(self, config: type, key: str) -> None:
         """Give each field of a dataclass an option `--key.field`, explained by the dataclass's docstring."""
         title, told = _explained(config)
-        group, hints = self._parser.add_argument_group(title), get_type_hints(config)
+        hints = get_type_hints(config)
+        self._groups[key] = self._parser.add_argument_group(title)
         for field in fields(config):
             name = f"{key}.{field.name}"
             short = [SHORT_FORMS[name]] if name in SHORT_FORMS else []
             text = told.get(field.name, "")
-            many = get_origin(hints[field.name]) is tuple
             self.add(
                 *short,
                 f"--{name}",
                 dest=name,
-                type=get_args(hints[field.name])[0] if many else hints[field.name],
-                metavar="SHAPE" if many else None,
+                type=hints[field.name],
+                metavar="SHAPE" if get_origin(hints[field.name]) is tuple else None,
                 default=field.default,
-                many=many,
                 help=text[:1].upper() + text[1:],
                 in_recipe=True,
-                group=group,
             )
 
     def add_recipe(self) -> None:
@@ -147,8 +147,7 @@ class Parser:
         """more: what else is to be said of it."""
         self.add(
             "--ignore",
-            type=str,
-            many=True,
+            type=tuple[str, ...],
             metavar="SHAPE",
             default=(),
             help="What not to look at, besides what the model ignores, once for each: a box x,y,width,height, a "

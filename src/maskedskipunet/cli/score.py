@@ -30,8 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     parser = Parser("score", "SOURCE… --model RUN", "Score one video or many with a trained model.")
     parser.add(
         "sources",
-        type=PathText,
-        many=True,
+        type=tuple[PathText, ...],
         required=True,
         metavar="SOURCE",
         help="Video files, folders, patterns such as 'day*/*.mp4', addresses of videos (https://) and streams "

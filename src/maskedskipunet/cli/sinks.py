@@ -18,7 +18,7 @@ def run(arguments: Sequence[str]) -> int:
         "sinks", "test --config PATH [SINK…]", "Send one test message to each sink that a file of cameras names."
     )
     parser.add("action", type=Literal["test"], metavar="test", required=True, help="Send one test message to each.")
-    parser.add("sinks", type=str, many=True, metavar="SINK", help="The names of the sinks to test; all without one.")
+    parser.add("sinks", type=tuple[str, ...], metavar="SINK", help="The names of the sinks to test; all without one.")
     parser.add(
         "--config",
         dest="camera_file",  # not a recipe, which the parser would read as one

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from maskedskipunet.cli import console
-from maskedskipunet.cli.parsing import Parser, data_config
+from maskedskipunet.cli.parsing import Options, Parser, data_config
 from maskedskipunet.cli.values import UsageError
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.runs import run_meant
 from maskedskipunet.training.config import TrainConfig
 
 
-def run(arguments: Sequence[str]) -> int:
+def _parse(arguments: Sequence[str]) -> Options:
     parser = Parser("test", "MODEL", "Score a data set's test videos and hold the scores against their labels.")
     parser.add(
         "model",
@@ -37,7 +37,11 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_device()
     parser.add_precision()
     parser.add_json()
-    options = parser.parse(arguments)
+    return parser.parse(arguments)
+
+
+def run(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
     trained = run_meant(options.model)
     model = options.model if trained is None else trained.path
     if not model.exists():

@@ -66,8 +66,7 @@ def add_cue_options(parser: Parser) -> None:
     """What a model is judged by; `ablate` compares networks alone and has none of it."""
     parser.add(
         "--cues",
-        type=str,
-        many=True,
+        type=tuple[str, ...],
         metavar="NAMES",
         default=(),
         in_recipe=True,

@@ -15,24 +15,25 @@ from typing import TYPE_CHECKING, Any
 from maskedskipunet.cli import console
 from maskedskipunet.cli.hiding import hide_passwords
 from maskedskipunet.cli.models import find_model
-from maskedskipunet.cli.parsing import Parser
+from maskedskipunet.cli.parsing import Options, Parser
 from maskedskipunet.cli.values import UsageError
 
 if TYPE_CHECKING:
     from maskedskipunet.cli.alarm_lines import AlarmLines
     from maskedskipunet.monitor.news import News
-    from maskedskipunet.monitor.sinks.config import SinkConfig
+    from maskedskipunet.notify.config import SinkConfig
+    from maskedskipunet.workflows.camera_file import CameraFile
+    from maskedskipunet.workflows.watch import Recording, WatchOptions, WatchPlan
 
 DONE, PARTLY, INTERRUPTED = 0, 1, 130
 CALIBRATE = "; calibrate again, `maskedskipunet calibrate NORMAL… --model RUN`"
 
 
-def run(arguments: Sequence[str]) -> int:
+def _parse(arguments: Sequence[str]) -> Options:
     parser = Parser("watch", "SOURCE… --model RUN", "Watch live cameras: scores as frames arrive, events, alarms.")
     parser.add(
         "sources",
-        type=str,
-        many=True,
+        type=tuple[str, ...],
         metavar="SOURCE",
         help="A stream (rtsp://, http://), usb:NUMBER, or a file, played at its own pace. ${NAME} in a stream's "
         "address is taken from the environment.",
@@ -60,72 +61,105 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_switch("--scores", dest="scores", help="Print all that is seen as JSON lines (default: nothing).")
     parser.add_device()
     parser.add_precision()
-    options = parser.parse(arguments)
+    return parser.parse(arguments)
 
-    from maskedskipunet.cli.alarm_lines import AlarmLines
-    from maskedskipunet.monitor.camera import Patience
-    from maskedskipunet.monitor.news import CameraState, ModelChange
-    from maskedskipunet.monitor.watching import WatchConfig
-    from maskedskipunet.workflows.camera_file import CameraFile, named_sources, read_camera_file
-    from maskedskipunet.workflows.watch import Recording, WatchPlan, watch_cameras
 
-    if (options.camera_file is None) == (options.sources is None):
-        raise UsageError("SOURCE or --config must be given, and not both", cure="See `maskedskipunet watch --help`")
-    if options.camera_file is not None:
-        asked = read_camera_file(options.camera_file, options.model)
-    else:
-        asked = CameraFile(named_sources(options.sources), None, None, WatchConfig(), Patience())
-        hide_passwords([secret for address in asked.cameras.values() for secret in address.secrets])
+def run(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
+    asked = _cameras(options)
     if (model := options.model or asked.model) is None:
         raise UsageError("--model RUN must be given, or `model:` in the file of cameras", cure="See `watch --help`")
-    changes = {name: options[name] for name in ("max_delay_s", "report_s") if options[name] is not None}
-    if options.no_records and (options.records or options.events or asked.sinks):
-        what = "--records" if options.records else "--events" if options.events else "sinks"
-        raise UsageError(f"{what} cannot be had with --no-records", cure="Leave it out: messages wait in the records")
-    recording = None
-    if not options.no_records:
-        sinks = (*asked.sinks, *([_stdout_sink()] if options.events else []))
-        recording = Recording(options.records or asked.records or Path("records"), asked.recording, sinks)
-    broken: list[str] = []
-    films = frozenset(name for name, address in asked.cameras.items() if address.kind == "file")
-    alarm_lines = AlarmLines(films, None if recording is None else recording.folder)
+    watch_options = _watch_options(options, asked)
 
-    def tell_plan(plan: WatchPlan) -> None:
-        alarm_lines.normal_frames = plan.normal_frames
-        left = [f"left half done by a watch that was killed: {line}" for line in plan.left]
-        for line in (plan.told(), plan.told_of_alarms(), *left):
-            _note(line)
+    from maskedskipunet.workflows.watch import watch_cameras
 
-    def hear(news: "News") -> None:
-        if options.scores:
-            print(json.dumps(_plain(news)), flush=True)
-        if isinstance(news, CameraState) and news.condition == "ended" and news.reason:
-            broken.append(news.camera)
-        if isinstance(news, ModelChange) and news.heeded:
-            alarm_lines.normal_frames = news.normal_frames
-        if line := told(news, alarm_lines):
-            _note(line)
-
+    watcher = _Watcher(asked, watch_options.recording, prints_scores=bool(options.scores))
     with signals() as stop:
         watch_cameras(
             asked.cameras,
             find_model(model),
-            [hear],
-            fps=options.fps if options.fps is not None else asked.fps,
-            speed=options.speed,
-            device=options.device,
-            precision=options.precision,
-            config=replace(asked.config, **changes),
-            patience=asked.patience,
-            recording=recording,
-            ignore=asked.ignore,
+            [watcher.hear],
+            watch_options,
             wanted=lambda: not stop.signal,
-            planned=tell_plan,
+            planned=watcher.tell_plan,
         )
     if stop.signal == signal.SIGINT:
         _note("interrupted")
         return INTERRUPTED
-    return PARTLY if broken else DONE
+    return PARTLY if watcher.broken else DONE
+
+
+def _cameras(options: Options) -> "CameraFile":
+    """Read the file of cameras, or make one of the sources that are named."""
+    from maskedskipunet.monitor.camera import Patience
+    from maskedskipunet.monitor.watching import WatchConfig
+    from maskedskipunet.workflows.camera_file import CameraFile, named_sources, read_camera_file
+
+    if (options.camera_file is None) == (options.sources is None):
+        raise UsageError("SOURCE or --config must be given, and not both", cure="See `maskedskipunet watch --help`")
+    if options.camera_file is not None:
+        return read_camera_file(options.camera_file, options.model)
+    asked = CameraFile(named_sources(options.sources), None, None, WatchConfig(), Patience())
+    hide_passwords([secret for address in asked.cameras.values() for secret in address.secrets])
+    return asked
+
+
+def _watch_options(options: Options, asked: "CameraFile") -> "WatchOptions":
+    from maskedskipunet.workflows.watch import WatchOptions
+
+    changes = {name: options[name] for name in ("max_delay_s", "report_s") if options[name] is not None}
+    return WatchOptions(
+        fps=options.fps if options.fps is not None else asked.fps,
+        speed=options.speed,
+        device=options.device,
+        precision=options.precision,
+        config=replace(asked.config, **changes),
+        patience=asked.patience,
+        recording=_recording(options, asked),
+        ignore=asked.ignore,
+    )
+
+
+def _recording(options: Options, asked: "CameraFile") -> "Recording | None":
+    from maskedskipunet.workflows.watch import Recording
+
+    if options.no_records and (options.records or options.events or asked.sinks):
+        what = "--records" if options.records else "--events" if options.events else "sinks"
+        raise UsageError(f"{what} cannot be had with --no-records", cure="Leave it out: messages wait in the records")
+    if options.no_records:
+        return None
+    sinks = (*asked.sinks, *([_stdout_sink()] if options.events else []))
+    return Recording(options.records or asked.records or Path("records"), asked.recording, sinks)
+
+
+class _Watcher:
+    """Prints what is told while cameras are watched. broken: files that broke off before their end."""
+
+    def __init__(self, asked: "CameraFile", recording: "Recording | None", *, prints_scores: bool) -> None:
+        from maskedskipunet.cli.alarm_lines import AlarmLines
+
+        films = frozenset(name for name, address in asked.cameras.items() if address.kind == "file")
+        self.broken: list[str] = []
+        self._lines = AlarmLines(films, None if recording is None else recording.folder)
+        self._prints_scores = prints_scores
+
+    def tell_plan(self, plan: "WatchPlan") -> None:
+        self._lines.normal_frames = plan.normal_frames
+        left = [f"left half done by a watch that was killed: {line}" for line in plan.left]
+        for line in (plan.told(), plan.told_of_alarms(), *left):
+            _note(line)
+
+    def hear(self, news: "News") -> None:
+        from maskedskipunet.monitor.news import CameraState, ModelChange
+
+        if self._prints_scores:
+            print(json.dumps(_plain(news)), flush=True)
+        if isinstance(news, CameraState) and news.condition == "ended" and news.reason:
+            self.broken.append(news.camera)
+        if isinstance(news, ModelChange) and news.heeded:
+            self._lines.normal_frames = news.normal_frames
+        if line := told(news, self._lines):
+            _note(line)
 
 
 def told(news: "News", alarm_lines: "AlarmLines | None" = None) -> str:
@@ -161,7 +195,8 @@ def told(news: "News", alarm_lines: "AlarmLines | None" = None) -> str:
 
 
 def _stdout_sink() -> "SinkConfig":
-    from maskedskipunet.monitor.sinks.config import LineSettings, SinkConfig
+    from maskedskipunet.notify.config import SinkConfig
+    from maskedskipunet.notify.lines import LineSettings
     from maskedskipunet.records.routes import Route
 
     return SinkConfig(Route(sink="stdout"), LineSettings())

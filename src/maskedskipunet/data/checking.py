@@ -14,7 +14,7 @@ from maskedskipunet.data.layouts import Dataset, VideoItem, recognise
 from maskedskipunet.data.mask_notes import mask_notes
 from maskedskipunet.data.official import official_size
 from maskedskipunet.data.sampling import are_alike
-from maskedskipunet.data.video import probe_video
+from maskedskipunet.data.video.decoding import probe_video
 from maskedskipunet.errors import DataError
 
 Split = Literal["train", "test"]

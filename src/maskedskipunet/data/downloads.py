@@ -7,8 +7,8 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.live.web_cameras import pictures_of
 from maskedskipunet.data.web import WebAddress, web_fault
-from maskedskipunet.data.web_cameras import pictures_of
 from maskedskipunet.errors import VideoError
 from maskedskipunet.files import readable_bytes, require_room, whole_file
 from maskedskipunet.progress import Advance

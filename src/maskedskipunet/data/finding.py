@@ -8,7 +8,7 @@ from maskedskipunet.data.folders import Folders
 from maskedskipunet.data.foreign import may_hold_video, why_no_footage, why_no_video
 from maskedskipunet.data.images import is_image
 from maskedskipunet.data.naming import natural_key, pictures_beside_frames
-from maskedskipunet.data.video_files import is_video
+from maskedskipunet.data.video.video_files import is_video
 
 _NAMED_IN_A_NOTE = 3
 _SHORTEST_CLIP = 3  # images: fewer beside other footage are pictures of it

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from maskedskipunet.data.images import is_image
 from maskedskipunet.data.truth_names import is_truth_folder
-from maskedskipunet.data.video_files import VIDEO_SUFFIXES
+from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES
 
 
 def _words(text: str) -> frozenset[str]:

@@ -10,7 +10,7 @@ from maskedskipunet.data.frames import SourceInfo
 from maskedskipunet.data.images import probe_images
 from maskedskipunet.data.labels import labels_of
 from maskedskipunet.data.layouts import VideoItem
-from maskedskipunet.data.video import probe_video
+from maskedskipunet.data.video.decoding import probe_video
 from maskedskipunet.data.volumes import Volume, read_volume
 from maskedskipunet.errors import LabelError
 

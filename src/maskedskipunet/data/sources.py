@@ -9,7 +9,7 @@ from pathlib import Path
 from maskedskipunet.data.frames import Frame, OnBadFrame, SourceInfo
 from maskedskipunet.data.images import probe_images, read_images
 from maskedskipunet.data.sampling import require_rate, sample, sampled_count
-from maskedskipunet.data.video import probe_video, read_video
+from maskedskipunet.data.video.decoding import probe_video, read_video
 from maskedskipunet.errors import DataError
 
 log = logging.getLogger(__name__)

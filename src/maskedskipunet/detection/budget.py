@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.detection.day import DayAlarms, levels_of_day, rule_of_day
-from maskedskipunet.detection.events import EventRule, Levels, find_spans, stream_clock
+from maskedskipunet.detection.events import EventRule, Levels, find_spans
+from maskedskipunet.detection.source_clock import stream_clock
 from maskedskipunet.errors import CalibrationError, ConfigError
 
 CONFIDENCE = 0.95

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from maskedskipunet.detection.boxes import Box
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.detection.reading import CueReading
+from maskedskipunet.detection.source_clock import SourceClock, stream_clock
 from maskedskipunet.errors import ConfigError, ShapeError
 
 RELEASE_SHARE = 0.8  # of the way from what is usual up to the threshold: where an event ends
@@ -153,7 +154,7 @@ class EventStream:
         new_id: Callable[[], str] = new_id,
     ) -> None:
         self._source, self._rule, self._share, self._new_id = source, rule, normal_share, new_id
-        self._clock = _Clock()
+        self._clock = SourceClock()
         self._open: _Open | None = None
         self._quiet_until = float("-inf")
 
@@ -329,40 +330,6 @@ def find_spans(
         at = int(np.searchsorted(high, last, side="right"))
     close()
     return spans
-
-
-def stream_clock(time_s: Floats) -> tuple[Floats, Floats]:
-    """Seconds that never go back, (N,), and for each frame what was added to the source's own time.
-
-    A source's clock may be set back, or a time be missing (NaN): no time passes there.
-
-    >>> stream_clock(np.array([0.0, 1.0, 0.5, 1.5]))[0].tolist()
-    [0.0, 1.0, 1.0, 2.0]
-    """
-    if np.isfinite(time_s).all() and (np.diff(time_s) >= 0).all():
-        return time_s, np.zeros(len(time_s))
-    clock, now, shift = _Clock(), np.empty(len(time_s)), np.empty(len(time_s))
-    for at, time in enumerate(time_s.tolist()):
-        now[at], shift[at] = clock.now(time), clock.shift
-    return now, shift
-
-
-class _Clock:
-    """A source's time that never goes back. shift: what was added to the source's own."""
-
-    def __init__(self) -> None:
-        self.shift = 0.0
-        self._last = float("-inf")
-
-    def now(self, time_s: float) -> float:
-        if not isfinite(time_s):
-            time_s = (self._last if isfinite(self._last) else 0.0) - self.shift
-        now = time_s + self.shift
-        if now < self._last:
-            self.shift += self._last - now
-            now = self._last
-        self._last = now
-        return now
 
 
 class _Open:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.jpeg import from_jpeg
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.errors import ConfigError, DiskSpaceError, MaskedSkipUNetError
 from maskedskipunet.files import no_room_is_our_error

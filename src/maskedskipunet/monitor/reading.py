@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.jpeg import to_jpeg
+from maskedskipunet.data.live.streams import LiveSource
 from maskedskipunet.data.resizing import network_frame, resize_image
-from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.errors import LoginError, MaskedSkipUNetError
 from maskedskipunet.monitor.channel import send
 from maskedskipunet.scoring.ignored import IgnoredRegions

@@ -9,8 +9,8 @@ from functools import partial
 from statistics import median
 
 from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.live.streams import LiveSource
 from maskedskipunet.data.sized_frame import SizedFrame
-from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.camera import Camera, CameraFrame, CameraNews, Patience, ReaderProcess, unix_s

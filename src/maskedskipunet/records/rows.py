@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.records.recorded import RecordedEvent, require_camera, without_credentials
-from maskedskipunet.records.tables import CameraRow, EventRow
+from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
 
 
 def recorded_event(row: EventRow) -> RecordedEvent:
@@ -58,6 +58,23 @@ def fill(row: EventRow, event: Event) -> None:
     for name, value in columns.items():
         if name != "id":
             setattr(row, name, value)
+
+
+def restore(session: Session, recorded: RecordedEvent) -> None:
+    """Make the row of an event whose file is there, or make it what the file says."""
+    row = session.get(EventRow, recorded.event.id)
+    if row is None:
+        row = new_row(session, recorded.event, recorded.camera, recorded.began_unix_s)
+    fill(row, recorded.event)
+    row.camera = camera_row(session, recorded.camera, recorded.event.source)
+    for name in ("began_unix_s", "updated_unix_s", "phase", "sequence", "has_clip", "has_picture", "revision"):
+        setattr(row, name, getattr(recorded, name))
+    row.filed_revision, row.is_removing = recorded.revision, False
+    if recorded.answer is None:
+        row.answer = None
+    else:
+        row.answer = row.answer or AnswerRow(event_id=row.id)
+        row.answer.answer, row.answer.answered_unix_s = recorded.answer, recorded.answered_unix_s or 0.0
 
 
 def camera_row(session: Session, name: str, source: str = "") -> CameraRow:

@@ -10,15 +10,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from maskedskipunet.detection.events import EventUpdate
-from maskedskipunet.errors import DiskSpaceError, MaskedSkipUNetError, RecordsError
-from maskedskipunet.files import whole_file
-from maskedskipunet.records import outbox, states
+from maskedskipunet.errors import MaskedSkipUNetError, RecordsError
+from maskedskipunet.records import outbox, query, states
 from maskedskipunet.records.clock import ClockGuard, adopt_unknown_ages, last_trusted_unix_s, shift_times
 from maskedskipunet.records.database import database_faults, open_database, writing
+from maskedskipunet.records.event_files import EventFiles
 from maskedskipunet.records.folder import RecordsFolder
+from maskedskipunet.records.query import EventPage, EventQuery
 from maskedskipunet.records.recorded import (
     Answer,
     RecordedEvent,
@@ -28,7 +29,7 @@ from maskedskipunet.records.recorded import (
     without_credentials,
 )
 from maskedskipunet.records.routes import Route
-from maskedskipunet.records.rows import camera_row, event_row, fill, new_row, recorded_event
+from maskedskipunet.records.rows import camera_row, event_row, fill, new_row, recorded_event, restore
 from maskedskipunet.records.states import CameraCondition, State
 from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
 from maskedskipunet.records.turnstile import Turnstile
@@ -51,7 +52,7 @@ class Records:
     def __init__(
         self, folder: RecordsFolder, engine: Engine, lock: WatchLock, clock: Callable[[], float] = time.time
     ) -> None:
-        self.folder, self.clock = folder, clock
+        self.folder, self.clock, self._files = folder, clock, EventFiles(folder)
         self._engine, self._writing, self._lock = engine, writing(engine), lock
         self._writer, self._turnstile = threading.Lock(), Turnstile(folder.turn_lock)
         self._listeners: list[Callable[[], None]] = []
@@ -164,12 +165,12 @@ class Records:
                 row.sequence += 1
                 row.revision += 1
             row.phase, row.updated_unix_s = update.phase, now_unix_s
-            self._look(row)
+            self._files.note_presence(row)
             row.has_picture = row.has_picture or picture is not None
             recorded = recorded_event(row)
             outbox.enqueue(session, recorded, routes, now_unix_s, by_age=self.is_clock_trusted)
         if picture is not None:
-            self._write_picture(recorded, picture)
+            self._files.write_picture(recorded, picture)
         self._file_later(event.id)
         self._notify()
         return recorded
@@ -177,7 +178,7 @@ class Records:
     def look_again(self, event_id: str) -> None:
         """An event's clip or picture has come, or gone."""
         with self.write() as session:
-            self._look(row := event_row(session, event_id))
+            self._files.note_presence(row := event_row(session, event_id))
             row.revision += 1
         self._file_later(event_id)
 
@@ -270,18 +271,19 @@ class Records:
         open_only: bool = False,
     ) -> list[RecordedEvent]:
         """Events in order of their begin, those that began from `since` on and before `until`."""
-        wanted = select(EventRow).options(joinedload(EventRow.camera), joinedload(EventRow.answer))
-        wanted = wanted.where(~EventRow.is_removing).order_by(EventRow.began_unix_s, EventRow.id)
-        if since_unix_s is not None:
-            wanted = wanted.where(EventRow.began_unix_s >= since_unix_s)
-        if until_unix_s is not None:
-            wanted = wanted.where(EventRow.began_unix_s < until_unix_s)
-        if camera is not None:
-            wanted = wanted.where(EventRow.camera.has(CameraRow.name == camera))
-        if open_only:
-            wanted = wanted.where(EventRow.phase != "end")
+        asked = EventQuery(since_unix_s=since_unix_s, until_unix_s=until_unix_s, camera=camera, open_only=open_only)
         with self.read() as session:
-            return [recorded_event(row) for row in session.scalars(wanted)]
+            return query.find_events(session, asked)
+
+    def page(self, asked: EventQuery, *, after: str | None = None, size: int = 50) -> EventPage:
+        """A page of the events that are asked for; see query.find_page."""
+        with self.read() as session:
+            return query.find_page(session, asked, after=after, size=size)
+
+    def count(self, asked: EventQuery) -> int:
+        """How many events there are of those that are asked for."""
+        with self.read() as session:
+            return query.count_events(session, asked)
 
     def cameras(self) -> dict[str, str]:
         """The source of each camera."""
@@ -332,19 +334,7 @@ class Records:
     def insert(self, recorded: RecordedEvent) -> None:
         """Make the row of an event whose file is there, or make it what the file says. Sends no messages."""
         with self.write() as session:
-            row = session.get(EventRow, recorded.event.id)
-            if row is None:
-                row = new_row(session, recorded.event, recorded.camera, recorded.began_unix_s)
-            fill(row, recorded.event)
-            row.camera = camera_row(session, recorded.camera, recorded.event.source)
-            for name in ("began_unix_s", "updated_unix_s", "phase", "sequence", "has_clip", "has_picture", "revision"):
-                setattr(row, name, getattr(recorded, name))
-            row.filed_revision, row.is_removing = recorded.revision, False
-            if recorded.answer is None:
-                row.answer = None
-            else:
-                row.answer = row.answer or AnswerRow(event_id=row.id)
-                row.answer.answer, row.answer.answered_unix_s = recorded.answer, recorded.answered_unix_s or 0.0
+            restore(session, recorded)
 
     def remove(self, event_id: str) -> int:
         """Remove an event and its files; returns their bytes. Raises RecordsError where there is none."""
@@ -368,8 +358,7 @@ class Records:
             done.append(f"finished the removal of event {event_id}")
         if half_written:
             with self.write():  # events' own files are written in the writer's place
-                for part in sorted(self.folder.events.glob("*/.*.part")):
-                    part.unlink(missing_ok=True)
+                for part in self._files.remove_half_written():
                     done.append(f"removed the half-written {self.folder.relative(part)}")
         return done
 
@@ -378,9 +367,7 @@ class Records:
         with self.write() as session:  # the writer's place is held, or an older file could replace a newer one
             row = session.get(EventRow, event_id)
             if row is not None and not row.is_removing:
-                self._look(row)
-                recorded_event(row).write(self.folder.description(row.id, row.began_unix_s))
-                row.filed_revision = row.revision
+                self._files.write_description(row)
 
     def _file_later(self, event_id: str) -> bool:
         """Write the event's file, or leave it for later where there is no room: the row holds all of it."""
@@ -391,36 +378,13 @@ class Records:
             return False
         return True
 
-    def _write_picture(self, recorded: RecordedEvent, picture: bytes) -> None:
-        try:
-            with whole_file(self.folder.picture(recorded.event.id, recorded.began_unix_s)) as part:
-                part.write_bytes(picture)
-        except (DiskSpaceError, OSError) as error:
-            log.warning("event %s goes without a picture (%s)", recorded.event.id, error)
-
-    def _look(self, row: EventRow) -> None:
-        """A row tells of the clip and the picture that lie there."""
-        clip, picture, _ = self.folder.files(row.id, row.began_unix_s)
-        row.has_clip, row.has_picture = clip.is_file(), picture.is_file()
-
     def _finish_removal(self, event_id: str) -> int:
         """Files go first and the row last, so that no file is ever without a row that tells what it is."""
         with self.write() as session:
             row = session.get(EventRow, event_id)
             if row is None:
                 return 0
-            freed_bytes = 0
-            for path in self.folder.files(row.id, row.began_unix_s):
-                if path.is_file():
-                    freed_bytes += path.stat().st_size
-                    path.unlink()
+            freed_bytes, began_unix_s = self._files.remove(row), row.began_unix_s
             session.delete(row)
-        _remove_if_empty(path.parent)
+        self._files.remove_day_if_empty(event_id, began_unix_s)
         return freed_bytes
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:  # other events of the day
-        return

@@ -1,5 +1,6 @@
 """From a trained model's files to a scorer."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,24 +11,44 @@ from maskedskipunet.inference.prepare import Precision, prepare
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.pretrained import load_model, model_folder
 from maskedskipunet.model.storage import read_cues_only
+from maskedskipunet.scoring.backend import Backend
 from maskedskipunet.scoring.scorer import Scorer
+
+OpenBackend = Callable[[Path, str, Precision], tuple[Backend, InputFormat]]
+"""Makes a trained model's network ready: (path, device, precision) -> (the network, what it looks at)."""
+
+
+def _open_torch(path: Path, device: str, precision: Precision) -> tuple[Backend, InputFormat]:
+    network = load_model(path)
+    input_format = network.input_format or InputFormat()
+    return prepare(network, device, precision, (input_format.height_px, input_format.width_px)), input_format
+
+
+# What computes a network, by name. A new backend is a file and a line here.
+BACKENDS: dict[str, OpenBackend] = {"torch": _open_torch}
 
 
 def load_scorer(
-    path: Path, device: str = "auto", precision: Precision = "float32", *, calibrated: bool = True
+    path: Path,
+    device: str = "auto",
+    precision: Precision = "float32",
+    *,
+    calibrated: bool = True,
+    backend: str = "torch",
 ) -> Scorer:
     """A trained model ready to score, at the published size where it does not say which it looks at.
 
     path: a run or whatever load_model takes. calibrated: whether to read its calibration; without it a damaged one
-    is no fault. Raises WeightsError when there is no such model, CalibrationError for a damaged calibration,
-    ConfigError for settings that cannot be.
+    is no fault. backend: what computes its network, one of BACKENDS.
+    Raises WeightsError when there is no such model, CalibrationError for a damaged calibration, ConfigError for
+    settings that cannot be.
     """
     folder = _model_folder(path)
     found = None if folder is None else read_cues_only(folder)
     if folder is not None and found is not None:
         scorer = _cue_scorer(folder, *found, precision)
     else:
-        scorer = load_network_scorer(path, device, precision)
+        scorer = load_network_scorer(path, device, precision, backend)
     scorer = scorer if folder is None else _with_cues(scorer, folder)
     _ = scorer.ignored  # a damaged description is told before anything is read
     return replace(scorer, calibration=calibration_of(path)) if calibrated else scorer
@@ -40,14 +61,16 @@ def input_format_of(path: Path) -> InputFormat:
     return found[0] if found is not None else load_model(path).input_format or InputFormat()
 
 
-def load_network_scorer(path: Path, device: str = "auto", precision: Precision = "float32") -> Scorer:
+def load_network_scorer(
+    path: Path, device: str = "auto", precision: Precision = "float32", backend: str = "torch"
+) -> Scorer:
     """A trained model's network ready to score alone, without its other cues and its calibration.
 
-    Raises WeightsError when there is no such model, or it has no network.
+    Raises WeightsError when there is no such model, or it has no network, ConfigError when there is no such backend.
     """
-    network = load_model(path)
-    input_format = network.input_format or InputFormat()
-    return Scorer(prepare(network, device, precision, (input_format.height_px, input_format.width_px)), input_format)
+    if backend not in BACKENDS:
+        raise ConfigError(f"there is no backend {backend!r}", "backend", f"Use one of {', '.join(BACKENDS)}")
+    return Scorer(*BACKENDS[backend](path, device, precision))
 
 
 def _cue_scorer(folder: Path, input_format: InputFormat, channels: int, precision: Precision) -> Scorer:

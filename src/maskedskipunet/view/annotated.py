@@ -10,7 +10,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 from maskedskipunet.data.frames import Image
-from maskedskipunet.data.video import VideoWriter
+from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.boxes import map_boxes
 from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import ShapeError

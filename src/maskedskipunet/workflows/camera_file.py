@@ -13,9 +13,9 @@ from maskedskipunet.input_format import InputFormat
 from maskedskipunet.monitor.camera import Patience
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.recorder import RecordingConfig
-from maskedskipunet.monitor.sinks.config import SinkConfig
-from maskedskipunet.monitor.sinks.reading import read_sinks
 from maskedskipunet.monitor.watching import WatchConfig
+from maskedskipunet.notify.config import SinkConfig
+from maskedskipunet.notify.reading import read_sinks
 from maskedskipunet.plain_yaml import ValueLoader
 from maskedskipunet.records.pruning import Retention
 from maskedskipunet.runs import run_meant

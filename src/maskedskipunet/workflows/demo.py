@@ -13,9 +13,8 @@ from PIL import Image as Picture
 
 from maskedskipunet.data.config import DataConfig
 from maskedskipunet.data.resizing import network_frame
-from maskedskipunet.data.scene import SceneConfig, write_scene
 from maskedskipunet.data.sources import Source
-from maskedskipunet.data.video import read_video
+from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.detection.budget import Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import CalibrationError, advice_when_interrupted
@@ -25,8 +24,9 @@ from maskedskipunet.files import require_writable, whole_file
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, describe_environment, write_json
+from maskedskipunet.scene.generation import SceneConfig, write_scene
 from maskedskipunet.training.config import TrainConfig, TrainingConfig
-from maskedskipunet.view.comparison import film_strip
+from maskedskipunet.view.film_strip import film_strip
 from maskedskipunet.workflows.calibrate import calibrate
 from maskedskipunet.workflows.gathering import NamedVideo
 from maskedskipunet.workflows.score import ScoreOptions, ScoreResult

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from maskedskipunet.evaluation.maps import AveragedMaps, Maps, read_maps
 from maskedskipunet.evaluation.pixels import PixelCounts
 from maskedskipunet.evaluation.placing import Placed, Placing, clip_lengths, over_missing_frames, place, scored_lengths
 from maskedskipunet.evaluation.protocols import frame_protocols
-from maskedskipunet.evaluation.readers import read_cues, read_series
+from maskedskipunet.evaluation.readers import Series, read_cues, read_series
 from maskedskipunet.evaluation.regions import FrameRegions, RegionCounts, box_regions, mask_regions, thresholds
 from maskedskipunet.evaluation.smoothing import Smoothing
 from maskedskipunet.evaluation.truth import GroundTruth, read_ground_truth
@@ -43,6 +43,29 @@ class Evaluation:
     figures: dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """How scores are compared with labels.
+
+    placing: which frames the scores belong to. normality: scores say how normal a frame is (maps, how anomalous a
+    pixel is). maps: a folder as read_maps takes it, for pixels and regions where the data set has masks. map_patch_px:
+    average them over squares of so many pixels first. seed: of the bootstrap.
+    Raises ConfigError for settings that cannot be.
+    """
+
+    placing: Placing = field(default_factory=Placing)
+    normality: bool = False
+    smoothing: Smoothing | None = None
+    maps: Path | None = None
+    map_patch_px: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.map_patch_px is not None and not 1 <= self.map_patch_px <= LARGEST_PATCH_PX:
+            cure = f"Use 1 to {LARGEST_PATCH_PX}, 16 say"
+            raise ConfigError(f"squares of {self.map_patch_px} pixels", "--map-patch", cure)
+
+
 def evaluate(
     scores: Path,
     *,
@@ -50,79 +73,86 @@ def evaluate(
     scene: str | None = None,
     ground_truth: Path | None = None,
     clips: Sequence[int] | None = None,
-    placing: Placing | None = None,
-    normality: bool = False,
-    smoothing: Smoothing | None = None,
-    maps: Path | None = None,
-    map_patch_px: int | None = None,
-    seed: int = 0,
+    options: EvaluateOptions | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Every protocol's figure for per-frame scores.
 
     scores: as read_series takes them. data: the data set whose test clips they are of, or of one scene of it, or
-    ground_truth: a file of labels, with clips the lengths of its clips where it does not say. placing: which frames
-    the scores belong to. normality: scores say how normal a frame is (maps, how anomalous a pixel is). maps: a folder
-    as read_maps takes it, for pixels and regions where the data set has masks. map_patch_px: average them over squares
-    of so many pixels first. seed: of the bootstrap.
+    ground_truth: a file of labels, with clips the lengths of its clips where it does not say.
     Raises DataError for scores that cannot be read or do not fit, LabelError for such labels.
     """
-    placing = placing or Placing()
-    if map_patch_px is not None and not 1 <= map_patch_px <= LARGEST_PATCH_PX:
-        raise ConfigError(f"squares of {map_patch_px} pixels", "--map-patch", f"Use 1 to {LARGEST_PATCH_PX}, 16 say")
-    series = read_series(scores)
-    items: tuple[VideoItem, ...] = ()
-    there = None
+    options = options or EvaluateOptions()
+    series, placing = read_series(scores), options.placing
     if ground_truth is not None:
         truth = read_ground_truth(ground_truth, clips, scored_lengths(series, placing))
         if not truth.borders and not series.concatenated:
             truth = truth.cut(clip_lengths(series, sum(truth.frames), placing), "the scores")
+        judge = _Judge(truth, options)
     elif data is not None:
-        truth, items, there = _of_data(data, scene)
-        series = over_missing_frames(series, truth.names, there)
+        judge = _of_data(data, scene, options)
     else:
         raise DataError("no ground truth is named", "evaluate", "Name --data or --ground-truth")
-    placed = place(series, truth.names, truth.frames, placing, borders=truth.borders)
-    videos = _labelled(placed, truth, normality)
+    placed = judge.place(series)
+    videos = judge.labelled(placed)
     if not any(video.scored.any() for video in videos if video.labels is not None):
         raise DataError("no frame with a label has a score", str(scores), "Name scores that are not all missing")
     figures = {
-        "ground_truth": truth.said_by,
-        "label_set": label_set(items),
+        "ground_truth": judge.truth.said_by,
+        "label_set": label_set(judge.items),
         "scene": scene,
         "matching": placed.matching,
         "first_frame": placing.first,
         "last_frame": placing.last,
-        "normality": normality,
-        **frame_protocols(videos, smoothing, borders=truth.borders, seed=seed),
+        "normality": options.normality,
+        **judge.protocols(videos),
     }
-    cues = read_cues(scores, (*CUES, FUSED))
-    if there is not None:
-        cues = {name: over_missing_frames(cue, truth.names, there) for name, cue in cues.items()}
-    if cues:
-        figures["cues"] = {
-            name: frame_protocols(
-                _labelled(place(cue, truth.names, truth.frames, placing, borders=truth.borders), truth, normality),
-                smoothing,
-                borders=truth.borders,
-                seed=seed,
-            )
-            for name, cue in cues.items()
-        }
-    if maps is not None and any(item.masks is not None or item.boxes is not None for item in items):
-        found, matching = read_maps(maps, truth.names, truth.frames, placing)
-        figures |= {"maps_matching": matching, "map_patch_px": map_patch_px}
-        if map_patch_px is not None:
-            found = [AveragedMaps(one, map_patch_px) for one in found]
-        figures |= _pixels_and_regions(items, truth, found, maps, progress or Silent())
+    if cues := read_cues(scores, (*CUES, FUSED)):
+        figures["cues"] = {name: judge.protocols(judge.labelled(judge.place(cue))) for name, cue in cues.items()}
+    if options.maps is not None and any(item.masks is not None or item.boxes is not None for item in judge.items):
+        figures |= judge.places(options.maps, progress or Silent())
     return Evaluation(videos, figures)
 
 
-def _labelled(placed: Placed, truth: GroundTruth, normality: bool) -> list[LabelledScores]:
-    return [
-        LabelledScores(name, -values if normality else values, labels)
-        for name, values, labels in zip(truth.names, placed.scores, truth.labels, strict=True)
-    ]
+@dataclass(frozen=True)
+class _Judge:
+    """Ground truth that scores are compared with.
+
+    items: the test clips of a data set; there: which of their frames have an image, where a data set is named.
+    """
+
+    truth: GroundTruth
+    options: EvaluateOptions
+    items: tuple[VideoItem, ...] = ()
+    there: Sequence[NDArray[np.bool_]] | None = None
+
+    def place(self, series: Series) -> Placed:
+        """Give each score its frame."""
+        truth = self.truth
+        if self.there is not None:
+            series = over_missing_frames(series, truth.names, self.there)
+        return place(series, truth.names, truth.frames, self.options.placing, borders=truth.borders)
+
+    def labelled(self, placed: Placed) -> list[LabelledScores]:
+        """Return the scores of each clip with its labels."""
+        return [
+            LabelledScores(name, -values if self.options.normality else values, labels)
+            for name, values, labels in zip(self.truth.names, placed.scores, self.truth.labels, strict=True)
+        ]
+
+    def protocols(self, videos: Sequence[LabelledScores]) -> dict[str, Any]:
+        """Return the figures of each protocol of frames."""
+        smoothing, seed = self.options.smoothing, self.options.seed
+        return frame_protocols(videos, smoothing, borders=self.truth.borders, seed=seed)
+
+    def places(self, maps: Path, progress: Progress) -> dict[str, Any]:
+        """Return the figures of pixels and regions."""
+        side = self.options.map_patch_px
+        found, matching = read_maps(maps, self.truth.names, self.truth.frames, self.options.placing)
+        if side is not None:
+            found = [AveragedMaps(one, side) for one in found]
+        figures = _pixels_and_regions(self.items, self.truth, found, maps, progress)
+        return {"maps_matching": matching, "map_patch_px": side, **figures}
 
 
 def _pixels_and_regions(
@@ -201,7 +231,7 @@ class _Walk:
             yield mask
 
 
-def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoItem, ...], Sequence[NDArray[np.bool_]]]:
+def _of_data(path: Path, scene: str | None, options: EvaluateOptions) -> _Judge:
     """The labels of a data set's test clips, their frames counted but not read, and which frames have an image."""
     dataset = recognise(path)
     if not dataset.test:
@@ -221,4 +251,4 @@ def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoIte
     said_by += "" if has == len(labels) else f", for {has} of {len(labels)} clips"
     names = tuple(item.name for item in items)
     there = [frames_with_image(info) for info in infos]
-    return GroundTruth(names, tuple(labels), tuple(frames), said_by), items, there
+    return _Judge(GroundTruth(names, tuple(labels), tuple(frames), said_by), options, items, there)

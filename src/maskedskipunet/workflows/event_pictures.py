@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maskedskipunet.data.jpeg import to_jpeg
-from maskedskipunet.data.seeking import frames_at
 from maskedskipunet.data.sources import Source
+from maskedskipunet.data.video.seeking import frames_at
 from maskedskipunet.detection.events import Event
 from maskedskipunet.files import whole_file
 from maskedskipunet.view.enlarging import enlarged, enlarged_box, readable_scale

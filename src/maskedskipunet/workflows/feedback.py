@@ -64,54 +64,67 @@ def answer_anomaly(folder: Path, beginnings: Sequence[str], *, dry_run: bool = F
     return chosen
 
 
+@dataclass(frozen=True, kw_only=True)
+class FeedbackOptions:
+    """How a model is made to apply that events were normal.
+
+    by: `cues` teaches the model's cues what these events look like and how they move, and raises the threshold over
+    what is left; `calibrate` raises the threshold no further than it takes for these not to be alarms; `train` makes a
+    new run, trained on with their clips among the run's own footage, for so many epochs at this learning rate; None:
+    by the cues where the model has some, else by the calibration. force: do it though an event that was answered as an
+    anomaly is lost by that. dry_run: change nothing; what a training would do is then not known.
+    """
+
+    by: By | None = None
+    force: bool = False
+    dry_run: bool = False
+    epochs: int = 2
+    learning_rate: float = 1e-3
+    device: str = "auto"
+
+    def training(self, progress: Progress) -> FeedbackTraining:
+        """Return how a run is trained on."""
+        return FeedbackTraining(self.epochs, self.learning_rate, self.device, progress)
+
+
 def feed_back_normal(
     model: Path,
     folder: Path,
     beginnings: Sequence[str],
+    options: FeedbackOptions | None = None,
     *,
-    by: By | None = None,
-    force: bool = False,
-    dry_run: bool = False,
-    epochs: int = 2,
-    learning_rate: float = 1e-3,
-    device: str = "auto",
     progress: Progress | None = None,
 ) -> FeedbackResult:
     """Answer events as normal, keep their clips in the run's `feedback/`, and make its model heed it.
 
-    model: a run with a calibration. folder: of records. beginnings: of events' ids. by: `cues` teaches the model's cues
-    what these events look like and how they move, and raises the threshold over what is left; `calibrate` raises the
-    threshold no further than it takes for these not to be alarms; `train` makes a new run, trained on with their clips
-    among the run's own footage; None: by the cues where the model has some, else by the calibration. force: do it
-    though an event that was answered as an anomaly is lost by that. dry_run: change nothing; what a training would do
-    is then not known.
+    model: a run with a calibration. folder: of records. beginnings: of events' ids.
     Raises MaskedSkipUNetError, before anything is changed, for what cannot be done.
     """
-    progress = progress or Silent()
+    progress, options = progress or Silent(), options or FeedbackOptions()
     target = _Target.of(model)
-    by = target.way(by)
+    by = target.way(options.by)
     target.calibration()  # a model without a threshold is refused before anything is looked at
     with ExitStack() as stack:
-        if not dry_run:
+        if not options.dry_run:
             require_writable(target.run.path)
             stack.enter_context(target.run.for_one_process())
             target.finish_interrupted(folder, progress)
         records = stack.enter_context(Records.open(folder, create=False))
-        scorer = ClipScorer(model, device, progress)
+        scorer = ClipScorer(model, options.device, progress)
         said = _Said.of(AnsweredEvents.of(records, beginnings), scorer, target.calibration())
         if by == "train":
-            if dry_run:
+            if options.dry_run:
                 return said.result(by)
-            result = _trained(target, said, FeedbackTraining(epochs, learning_rate, device, progress))
+            result = _trained(target, said, options.training(progress))
             for recorded in said.answered.marked:
                 records.answer(recorded.event.id, "normal")
             return result
         cues = said.learned(target.cues(), scorer) if by == "cues" else None
         result = said.raised(by, said.before if cues is None else said.again(cues, scorer))
         result = replace(result, others=_others(records, said, result))
-        if dry_run:
+        if options.dry_run:
             return result
-        if result.lost and not force:
+        if result.lost and not options.force:
             raise _refusal(result)
         return _written(target, records, said, cues, result)
 

@@ -12,7 +12,7 @@ from maskedskipunet.progress import Progress
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.answered_clips import ClipScorer, KeptClips
 from maskedskipunet.workflows.answered_events import AnsweredEvents, ClipScores
-from maskedskipunet.workflows.calibrate import calibrate
+from maskedskipunet.workflows.calibrate import CalibrateOptions, calibrate
 from maskedskipunet.workflows.fine_tuning import fine_tuned
 from maskedskipunet.workflows.gathering import NamedVideo
 
@@ -75,11 +75,13 @@ class FeedbackTraining:
                     new.path,
                     videos,
                     calibration.alarm.budget,
-                    exclude=told["exclude"],
-                    interval_h=calibration.alarm.interval_h,
-                    parts=() if day is None else [each.part for each in day.parts],
-                    starts=None if day is None else day.starts,
-                    device=self.device,
+                    CalibrateOptions(
+                        exclude=told["exclude"],
+                        interval_h=calibration.alarm.interval_h,
+                        parts=() if day is None else [each.part for each in day.parts],
+                        starts=None if day is None else day.starts,
+                        device=self.device,
+                    ),
                     progress=self.progress,
                 )
                 return True

@@ -12,8 +12,8 @@ import numpy as np
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.downloads import opened_download
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame
+from maskedskipunet.data.live.streams import LiveSource
 from maskedskipunet.data.sources import Source
-from maskedskipunet.data.streams import LiveSource
 from maskedskipunet.data.web import WEB_SCHEMES
 from maskedskipunet.errors import ConfigError, FrameError, ShapeError
 from maskedskipunet.input_format import InputFormat

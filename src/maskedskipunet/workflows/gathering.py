@@ -13,7 +13,7 @@ from maskedskipunet.data.finding import find_footage, notes_of
 from maskedskipunet.data.foreign import may_hold_video
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.naming import is_hidden, natural_key
-from maskedskipunet.data.video_files import VIDEO_SUFFIXES, is_video
+from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES, is_video
 from maskedskipunet.errors import DataError
 from maskedskipunet.files import read_text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from maskedskipunet.data.label_files import Labels
 from maskedskipunet.data.labels import LABEL_KINDS, LabelSource, labels_of
 from maskedskipunet.data.sources import Source
-from maskedskipunet.data.video import VIDEO_SUFFIXES
+from maskedskipunet.data.video.decoding import VIDEO_SUFFIXES
 from maskedskipunet.errors import DataError, LabelError
 from maskedskipunet.progress import Progress
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.downloads import Download, opened_download
-from maskedskipunet.data.recording import RECORDED_SUFFIX, record
-from maskedskipunet.data.streams import LiveSource
-from maskedskipunet.data.video import VIDEO_SUFFIXES
+from maskedskipunet.data.live.recording import RECORDED_SUFFIX, record
+from maskedskipunet.data.live.streams import LiveSource
+from maskedskipunet.data.video.decoding import VIDEO_SUFFIXES
 from maskedskipunet.data.web import WEB_SCHEMES
 from maskedskipunet.errors import ConfigError, DataError, MaskedSkipUNetError, VideoError
 from maskedskipunet.files import existing_folder

@@ -313,12 +313,9 @@ def _draw(result: ScoredVideo, source: Source, buffer: MapBuffer, path: Path, ad
     """Read the video once more, now that its scores and their scale are known, and draw each frame."""
     info = source.probe()
     renderer = ComparisonRenderer(
-        name=result.name,
+        ScoreCurve(result.name, result.time_s, result.scores, result.labels, None),
         source_height_px=info.height_px,
         source_width_px=info.width_px,
-        time_s=result.time_s,
-        scores=result.scores,
-        labels=result.labels,
         error_scale=buffer.error_scale(),
         threshold=result.threshold if result.thresholds is None else None,
         index=result.index,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
-from maskedskipunet.monitor.sinks.building import build_sink
-from maskedskipunet.monitor.sinks.config import SinkConfig
-from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedError
+from maskedskipunet.notify.building import build_sink
+from maskedskipunet.notify.config import SinkConfig
+from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError
 from maskedskipunet.records.outbox import Delivery
 from maskedskipunet.records.recorded import at, message_key
 

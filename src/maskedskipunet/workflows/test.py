@@ -26,7 +26,7 @@ from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.plots import plot_score_curve, plot_scores
 from maskedskipunet.workflows.day_parts import note_unknown_times
-from maskedskipunet.workflows.footage import note_other_rates, test_videos
+from maskedskipunet.workflows.footage import LabelledVideo, note_other_rates, test_videos
 from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, score_video, write_scores
@@ -68,14 +68,13 @@ def test(
     """
     require_writable(out)
     scorer = load_scorer(model, device, precision)
-    calibration = scorer.calibration
     found = test_videos(data, scorer.input_format)
     effect = None if precision == "float32" else precision_effect(model, scorer, found[0].source)
     folder = RunFolder(out)
     scored = []
     expected = sum(video.source.expected_frames() for video in found)
     progress = progress or Silent()
-    note_unknown_times(calibration, [video.source.path for video in found], progress)
+    note_unknown_times(scorer.calibration, [video.source.path for video in found], progress)
     note_other_rates([video.source for video in found], scorer.input_format, progress)
     if with_maps:
         _require_room_for_maps(folder, expected, scorer.input_format, progress)
@@ -96,20 +95,33 @@ def test(
                     advance=in_frames,
                 )
             )
-        metrics = {
-            **describe(model, scorer),
-            **({} if effect is None else {"precision_effect": effect.figures()}),
-            "calibration": None if calibration is None else at_usual_thresholds(calibration, scored),
-            **alarms_of(calibration, scored),
-            "label_set": label_set(video.item for video in found),
-            "scene": data.scene,
-            **frame_metrics([video.labelled for video in scored]),
-            **_by_cue(scored),
-        }
+        metrics = _metrics(model, data, scorer, effect, found, scored)
         write_scores(folder.scores, scored)
     write_json(folder.metrics, metrics)
     draw_plots(folder, scored)
     return TestResult(scored, metrics, folder, effect)
+
+
+def _metrics(
+    model: Path,
+    data: DataConfig,
+    scorer: Scorer,
+    effect: PrecisionEffect | None,
+    found: Sequence[LabelledVideo],
+    scored: Sequence[ScoredVideo],
+) -> dict[str, Any]:
+    """Return what `metrics.json` says."""
+    calibration = scorer.calibration
+    return {
+        **describe(model, scorer),
+        **({} if effect is None else {"precision_effect": effect.figures()}),
+        "calibration": None if calibration is None else at_usual_thresholds(calibration, scored),
+        **alarms_of(calibration, scored),
+        "label_set": label_set(video.item for video in found),
+        "scene": data.scene,
+        **frame_metrics([video.labelled for video in scored]),
+        **_by_cue(scored),
+    }
 
 
 @contextmanager

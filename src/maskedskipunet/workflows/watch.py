@@ -1,33 +1,34 @@
 """Watch live cameras with a trained network."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskedskipunet.data.addresses import CameraAddress
+from maskedskipunet.data.live.streams import LiveSource
 from maskedskipunet.data.sampling import has_fewer, require_rate
-from maskedskipunet.data.streams import LiveSource
-from maskedskipunet.data.video import probe_video
+from maskedskipunet.data.video.decoding import probe_video
 from maskedskipunet.detection.alarm_finder import AlarmCriteria
+from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
 from maskedskipunet.inference.prepare import Precision
+from maskedskipunet.input_format import InputFormat
 from maskedskipunet.monitor.alarms import CameraAlarms
 from maskedskipunet.monitor.camera import Patience
-from maskedskipunet.monitor.news import CameraState, Listener, Load, ModelChange, News, Scored
+from maskedskipunet.monitor.metering import Meter, Metering
+from maskedskipunet.monitor.model_changes import ModelChanges
+from maskedskipunet.monitor.news import Listener
 from maskedskipunet.monitor.recorder import Recorder, RecordingConfig
-from maskedskipunet.monitor.service import ServiceManager
-from maskedskipunet.monitor.sinks.building import build_posts
-from maskedskipunet.monitor.sinks.config import SinkConfig
-from maskedskipunet.monitor.sinks.courier import Courier
-from maskedskipunet.monitor.sinks.metrics import MetricsSink
+from maskedskipunet.monitor.session import WatchSession
 from maskedskipunet.monitor.watching import WatchConfig, watch
+from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.config import SinkConfig
+from maskedskipunet.notify.courier import Courier
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.ignored import IgnoredRegions, also_ignoring
-from maskedskipunet.scoring.loading import load_scorer, with_other_cues
+from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
-from maskedskipunet.workflows.model_changes import Changed, ModelChanges
 
 FRAMES_MISSED = 3  # before a camera is taken for lost
 
@@ -81,151 +82,124 @@ class WatchPlan:
         return f"alarms from the threshold {self.threshold:.5f} on, for {self.budget}; {into}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions:
+    """How cameras are watched, and where alarms go.
+
+    fps: frames a second, instead of the rate that the model states. speed: of files. recording: where alarms go, which
+    there are where the model has a threshold (see calibrate); None: to the listeners alone. ignore: shapes that are
+    not looked at, by camera, besides the model's.
+    """
+
+    fps: float | None = None
+    speed: float = 1.0
+    device: str = "auto"
+    precision: Precision = "float32"
+    config: WatchConfig = field(default_factory=WatchConfig)
+    patience: Patience = field(default_factory=Patience)
+    recording: Recording | None = None
+    ignore: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
 def watch_cameras(
     cameras: Mapping[str, CameraAddress],
     model: Path,
     listeners: Sequence[Listener],
+    options: WatchOptions | None = None,
     *,
-    fps: float | None = None,
-    speed: float = 1.0,
-    device: str = "auto",
-    precision: Precision = "float32",
-    config: WatchConfig | None = None,
-    patience: Patience | None = None,
-    recording: Recording | None = None,
-    ignore: Mapping[str, Sequence[str]] | None = None,
     wanted: Callable[[], bool] = lambda: True,
     planned: Callable[[WatchPlan], None] = lambda plan: None,
 ) -> None:
     """Watch cameras until watching is not wanted any more, or until files, where only files are named, end.
 
     model: a run or whatever load_model takes. listeners: each is told everything, in this order and in this thread:
-    what takes long belongs into a thread of its own. fps: in place of the rate that the model states. speed: of
-    files. recording: where alarms go, which there are where the model has a threshold (see calibrate); None: to the
-    listeners alone. ignore: shapes that are not looked at, by camera, besides the model's. planned: is told before
-    any camera is opened what will be done.
+    what takes long belongs into a thread of its own. planned: is told before any camera is opened what will be done.
     Raises DataError for a file that cannot be read, WeightsError for a model that cannot, ConfigError for settings
     that do not fit, RecordsError for a records folder that cannot be used.
     """
-    changes = ModelChanges(model)
-    scorer = load_scorer(model, device, precision)
-    input_format, calibration = scorer.input_format, scorer.calibration
-    criteria = AlarmCriteria.of(calibration)
-    model_fps = fps or input_format.fps or input_format.footage_fps
-    config = replace(config or WatchConfig(), expected_fps=model_fps)
-    patience = patience or Patience()
+    options = options or WatchOptions()
+    changes, recording = ModelChanges(model), options.recording
+    scorer = load_scorer(model, options.device, options.precision)
+    input_format = scorer.input_format
+    model_fps = options.fps or input_format.fps or input_format.footage_fps
     _require_all_there(cameras)
-    sources = {
-        name: LiveSource(
-            address=address,
-            fps=_rate_of(address, fps or input_format.fps, input_format.footage_fps),
-            stride=input_format.stride,
-            open_s=patience.first_s,
-            read_s=patience.stall_s,
-            speed=speed,
-        )
-        for name, address in cameras.items()
-    }
-    ignored = {
-        name: IgnoredRegions.of(also_ignoring(input_format, (ignore or {}).get(name, ()), f"cameras.{name}.ignore"))
-        for name in cameras
-    }
-    plan = WatchPlan(list(cameras), scorer.late_frames, model_fps, input_format.stride)
-    finders: dict[str, CameraAlarms] = {}
-    if calibration is not None and calibration.alarm is not None and criteria is not None:
-        plan = replace(plan, threshold=criteria.rule.threshold, budget=str(calibration.alarm.budget))
-        plan = replace(plan, normal_frames=calibration.frames)
-        finders = {
-            name: CameraAlarms(name, str(address), criteria, speed=_speed(address, speed))
-            for name, address in cameras.items()
-        }
-        config = replace(config, with_maps=True, pictures=config.pictures or recording is not None)
-    service = ServiceManager()
-    is_ready = False
+    sources = _sources(cameras, input_format, options)
+    ignored = _ignored(cameras, input_format, options)
+    finders = _finders(cameras, scorer.calibration, options.speed)
+    plan = _plan(cameras, scorer, model_fps)
     with ExitStack() as opened:
         if recording is not None and (finders or recording.sinks):  # cameras fail without a threshold too
             keepers, left = _begin_recording(recording, cameras, opened)
             plan, listeners = replace(plan, records=recording.folder, left=left), [*keepers, *listeners]
         planned(plan)
-
-        def listener(news: News) -> None:
-            for listen in listeners:
-                listen(news)
-            if finders:
-                for alarm in _alarms(news, finders):
-                    listener(alarm)
-
-        def turned() -> Scorer | None:
-            nonlocal is_ready, scorer
-            if not is_ready:
-                service.ready()
-                is_ready = True
-            service.progress()
-            if (changed := changes.look()) is None:
-                return None
-            if changed.cues is not None:
-                other = with_other_cues(scorer, changed.cues)
-                listener(_heed_cues(other is not None, finders))
-                scorer = other or scorer
-            if changed.calibration is not None or changed.reason:
-                listener(_heed(changed, finders))
-            return scorer
-
-        opened.callback(service.stopping)
+        session = WatchSession(scorer, finders, listeners, changes.look)
+        opened.callback(session.stopping)
         watch(
             sources,
             scorer,
-            listener,
+            session.tell,
             ignored=ignored,
-            config=config,
-            patience=_as_rare(patience, model_fps, input_format.stride),
+            config=_config(options, model_fps, has_alarms=bool(finders)),
+            patience=_as_rare(options.patience, model_fps, input_format.stride),
             wanted=wanted,
-            turned=turned,
+            turned=session.on_cycle,
         )
-        for finder in finders.values():
-            for alarm in finder.end():
-                listener(alarm)
+        session.end()
 
 
-def _alarms(news: News, finders: Mapping[str, CameraAlarms]) -> Iterator[News]:
-    """What follows for alarms from what was told."""
-    match news:
-        case Scored():
-            yield from finders[news.camera].see(news)
-        case CameraState(condition="lost" | "ended"):
-            yield from finders[news.camera].end()
+def _sources(
+    cameras: Mapping[str, CameraAddress], input_format: InputFormat, options: WatchOptions
+) -> dict[str, LiveSource]:
+    return {
+        name: LiveSource(
+            address=address,
+            fps=_rate_of(address, options.fps or input_format.fps, input_format.footage_fps),
+            stride=input_format.stride,
+            open_s=options.patience.first_s,
+            read_s=options.patience.stall_s,
+            speed=options.speed,
+        )
+        for name, address in cameras.items()
+    }
 
 
-def _heed_cues(heeded: bool, finders: Mapping[str, CameraAlarms]) -> ModelChange:
-    """Say that all cameras go by a model's new cues, or why they do not."""
-    threshold = next((finder.threshold for finder in finders.values()), None)
-    told = "the model learned more of what is normal: its cues are gone by from now on"
-    if not heeded:
-        told = "the model's cues were learned again, and look at something else: start watching again to go by them"
-    return ModelChange(threshold, heeded, time.time(), told)
+def _ignored(
+    cameras: Mapping[str, CameraAddress], input_format: InputFormat, options: WatchOptions
+) -> dict[str, IgnoredRegions]:
+    return {
+        name: IgnoredRegions.of(also_ignoring(input_format, options.ignore.get(name, ()), f"cameras.{name}.ignore"))
+        for name in cameras
+    }
 
 
-def _heed(changed: Changed, finders: Mapping[str, CameraAlarms]) -> ModelChange:
-    """Have all cameras go by a model's new calibration, and say so; or say why they do not."""
-    before = next((finder.threshold for finder in finders.values()), None)
-    calibration, criteria = changed.calibration, AlarmCriteria.of(changed.calibration)
-    if calibration is None or calibration.alarm is None or criteria is None:
-        return ModelChange(before, False, time.time(), changed.reason)
-    setting = calibration.alarm
-    threshold = setting.rule.threshold
-    if before is None:
-        told = f"the model has a threshold now, {threshold:.5f} for {setting.budget}: start watching again for alarms"
-        return ModelChange(None, False, time.time(), told)
-    for finder in finders.values():
-        finder.take_over(criteria)
-    told = (
-        f"the model was calibrated again: alarms from {threshold:.5f} on, for {setting.budget} (before, {before:.5f})"
-    )
-    return ModelChange(threshold, True, time.time(), told, calibration.frames)
+def _finders(
+    cameras: Mapping[str, CameraAddress], calibration: Calibration | None, speed: float
+) -> dict[str, CameraAlarms]:
+    """What finds each camera's alarms; none where the model has no threshold."""
+    if (criteria := AlarmCriteria.of(calibration)) is None:
+        return {}
+    return {
+        name: CameraAlarms(name, str(address), criteria, speed=speed if address.kind == "file" else 1.0)
+        for name, address in cameras.items()
+    }
 
 
-def _speed(address: CameraAddress, speed: float) -> float:
-    return speed if address.kind == "file" else 1.0
+def _plan(cameras: Mapping[str, CameraAddress], scorer: Scorer, fps: float | None) -> WatchPlan:
+    calibration = scorer.calibration
+    plan = WatchPlan(list(cameras), scorer.late_frames, fps, scorer.input_format.stride)
+    if calibration is None or calibration.alarm is None:
+        return plan
+    alarm = calibration.alarm
+    budget = str(alarm.budget)
+    return replace(plan, threshold=alarm.rule.threshold, budget=budget, normal_frames=calibration.frames)
+
+
+def _config(options: WatchOptions, fps: float | None, *, has_alarms: bool) -> WatchConfig:
+    """How cameras are watched: alarms need the maps of scores, and records pictures of them."""
+    config = replace(options.config, expected_fps=fps)
+    if has_alarms:
+        config = replace(config, with_maps=True, pictures=config.pictures or options.recording is not None)
+    return config
 
 
 def _begin_recording(
@@ -247,18 +221,8 @@ def _begin_recording(
         opened.enter_context(Courier(records, posts))
         unused.pop_all()
     opened.enter_context(recorder)
-    meters = [post.sink for post in posts.values() if isinstance(post.sink, MetricsSink)]
-
-    def measure(news: News) -> None:
-        for meter in meters:
-            if isinstance(news, Scored) and news.frame.score is not None:
-                meter.frame_scored(news.camera, news.frame.score, news.delay_s)
-            elif isinstance(news, Load):
-                meter.frames_skipped(news.camera, news.skipped)
-            elif isinstance(news, CameraState) and news.condition != "connecting":
-                meter.camera_running(news.camera, news.condition == "running")
-
-    return [recorder, measure], records.finished
+    meters = [post.sink for post in posts.values() if isinstance(post.sink, Meter)]
+    return [recorder, Metering(meters)], records.finished
 
 
 def _require_all_there(cameras: Mapping[str, CameraAddress]) -> None:

@@ -23,7 +23,7 @@ from maskedskipunet.data.images import is_image
 from maskedskipunet.data.labels import LabelSource
 from maskedskipunet.data.naming import visible_children
 from maskedskipunet.data.nearby_truth import find_nearby_truth
-from maskedskipunet.data.video_files import VIDEO_SUFFIXES, is_video
+from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES, is_video
 from maskedskipunet.errors import DataError
 
 LAYOUTS: Sequence[Callable[[Path, Folders], Dataset | None]] = (

@@ -20,8 +20,8 @@ from maskedskipunet.data.labels import (
     mat_ranges,
     ucsd_ranges,
 )
-from maskedskipunet.data.video import probe_video
-from maskedskipunet.data.video_files import VIDEO_SUFFIXES
+from maskedskipunet.data.video.decoding import probe_video
+from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES
 from maskedskipunet.errors import LabelError
 
 ENDING = "_labels"

@@ -1,0 +1,1 @@
+"""Cameras and streams, as they send."""

@@ -1,0 +1,1 @@
+"""Video files: frames read from them and written to them."""

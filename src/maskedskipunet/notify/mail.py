@@ -1,0 +1,205 @@
+"""Events by e-mail, each with its picture."""
+
+import smtplib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from maskedskipunet.detection.calibration import told_share
+from maskedskipunet.detection.events import Phase
+from maskedskipunet.detection.fusing import EventReason
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.notify.deadline import hang_up_after
+from maskedskipunet.notify.secrets import Secret
+from maskedskipunet.notify.settings import (
+    Settings,
+    SinkContext,
+    host_faults,
+    port_faults,
+    secret_faults,
+    timeout_faults,
+)
+from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError, Sink
+from maskedskipunet.notify.words import ca_file_fault, reason_of, tls_context
+from maskedskipunet.records.outbox import Delivery
+from maskedskipunet.view.reasons import describe_reason
+
+Security = Literal["starttls", "ssl", "none"]
+STATE_SUBJECTS = {
+    "lost": "the camera cannot be reached",
+    "frozen": "the picture stands still",
+    "dark": "the picture is black or covered",
+    "defocused": "the picture is out of focus",
+    "moved": "the camera was moved",
+    "night": "the camera has switched to night",
+    "slow": "the camera gives too few frames a second",
+    "drift": "what is normal there has changed",
+}
+_TITLES = {"new": "something unusual", "update": "still unusual", "end": "over"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailServer:
+    """Where mail is handed in.
+
+    security: how the connection is kept private. ca_file: whose certificates are trusted instead of the system's.
+    """
+
+    host: str
+    port: int
+    security: Security = "starttls"
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+
+
+class MailSink:
+    """Sends each message as a mail. Message-ID is made of the message's key, so that one sent twice is shown once.
+
+    timeout_s: seconds for a whole try.
+    """
+
+    def __init__(self, server: MailServer, *, sender: str, to: Sequence[str], timeout_s: float = 30.0) -> None:
+        self.server, self.sender, self.to, self.timeout_s = server, sender, tuple(to), timeout_s
+
+    def send(self, delivery: Delivery, files: Attachments) -> None:
+        if delivery.message.get("has_picture") and files.picture is None and not delivery.attempts:
+            raise AwayError("the picture is still on its way")
+        mail = mail_of(delivery, files, self.sender, self.to)
+        try:
+            self._hand_in(mail)
+        except ConfigError as error:
+            raise AwayError(error.what) from error
+        except smtplib.SMTPAuthenticationError as error:
+            raise AwayError(f"the server does not let us in ({error.smtp_code})") from None
+        except smtplib.SMTPRecipientsRefused as error:
+            codes = sorted({code for code, _ in error.recipients.values()})
+            raise RefusedError(f"no recipient is taken ({', '.join(map(str, codes))})") from None
+        except smtplib.SMTPResponseException as error:
+            fault = f"the server answers {error.smtp_code}"
+            raise (AwayError if error.smtp_code < 500 else RefusedError)(fault) from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise AwayError(f"the server cannot be reached: {reason_of(error)}") from None
+
+    def close(self) -> None:
+        return None
+
+    def _hand_in(self, mail: EmailMessage) -> None:
+        with self._connected() as server, hang_up_after(self.timeout_s, lambda: server.sock):
+            if self.server.security == "starttls":
+                server.starttls(context=tls_context(self.server.ca_file))
+            if self.server.username is not None:
+                password = self.server.password
+                server.login(self.server.username, "" if password is None else password.reveal())
+            server.send_message(mail)
+
+    def _connected(self) -> smtplib.SMTP:
+        host, port = self.server.host, self.server.port
+        if self.server.security == "ssl":
+            context = tls_context(self.server.ca_file)
+            return smtplib.SMTP_SSL(host, port, timeout=self.timeout_s, context=context)
+        return smtplib.SMTP(host, port, timeout=self.timeout_s)
+
+
+def mail_of(delivery: Delivery, files: Attachments, sender: str, to: Sequence[str]) -> EmailMessage:
+    """The mail that a message becomes."""
+    message = delivery.message
+    mail = EmailMessage()
+    mail["From"], mail["To"] = sender, ", ".join(to)
+    mail["Subject"], text = _OF_KIND[delivery.kind](delivery)
+    mail["Date"] = format_datetime(datetime.fromisoformat(str(message["updated_at"])))
+    mail["Message-ID"] = f"<{delivery.key.replace(':', '.')}@maskedskipunet>"
+    mail.set_content(text)
+    if files.picture is not None:
+        name = f"{delivery.event_id}.jpg"
+        mail.add_attachment(files.picture.read_bytes(), maintype="image", subtype="jpeg", filename=name)
+    return mail
+
+
+def _of_event(delivery: Delivery) -> tuple[str, str]:
+    """Subject and text."""
+    message = delivery.message
+    share = message["normal_share"]
+    rare = "" if share is None else f"Reached by: {told_share(share)}\n"
+    why = (
+        "" if (reason := message.get("reason")) is None else f"Why: {describe_reason(EventReason.from_dict(reason))}\n"
+    )
+    text = (
+        f"Camera: {message['camera']}\nBegan: {message['began_at']}\n{why}"
+        f"Seconds: {message['end_s'] - message['start_s']:.1f}\nHighest score: {message['top_score']:.4g}\n{rare}"
+        f"Event: {delivery.event_id}\n"
+    )
+    return f"{message['camera']}: {_TITLES[delivery.phase]}", text
+
+
+def _of_state(delivery: Delivery) -> tuple[str, str]:
+    message = delivery.message
+    subject = STATE_SUBJECTS.get(str(message["state"]), str(message["state"]))
+    over = "" if delivery.phase != "end" else f"Over: {message['updated_at']}\n"
+    text = f"Camera: {message['camera']}\nBegan: {message['began_at']}\n{over}What was seen: {message['detail']}\n"
+    return f"{message['camera']}: {'no longer: ' if over else ''}{subject}", text
+
+
+def _of_test(delivery: Delivery) -> tuple[str, str]:
+    return "maskedskipunet: a test", f"{delivery.message['text']}\n"
+
+
+_OF_KIND = {"event": _of_event, "state": _of_state, "test": _of_test}
+
+
+_PORTS: Mapping[Security, int] = {"starttls": 587, "ssl": 465, "none": 25}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailSettings(Settings):
+    """The server, how the connection to it is kept private, and who writes to whom."""
+
+    phases: ClassVar[tuple[Phase, ...]] = ("new",)
+    events_per_hour: ClassVar[int | None] = 12
+
+    host: str
+    sender: str
+    to: tuple[str, ...]
+    port: int | None = None
+    security: Security = "starttls"
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+    timeout_s: float = 30.0
+
+    def faults(self) -> Iterator[str]:
+        yield from host_faults(self.host)
+        yield from port_faults(self.port)
+        yield from secret_faults(self.password)
+        yield from timeout_faults(self.timeout_s)
+        if (self.username is None) != (self.password is None):
+            yield "username and password belong together"
+        if self.password is not None and self.security == "none":
+            yield "a password is not sent without starttls or ssl"
+        if fault := ca_file_fault(self.ca_file):
+            yield fault
+        if self.ca_file is not None and self.security == "none":
+            yield "ca_file needs starttls or ssl"
+        if not self.to:
+            yield "to names nobody"
+        yield from (f"{name} is no mail address" for name in (self.sender, *self.to) if not _is_mail_address(name))
+
+    def build(self, context: SinkContext) -> Sink:
+        server = MailServer(
+            host=self.host,
+            port=self.port or _PORTS[self.security],
+            security=self.security,
+            username=self.username,
+            password=self.password,
+            ca_file=self.ca_file,
+        )
+        return MailSink(server, sender=self.sender, to=self.to, timeout_s=self.timeout_s)
+
+
+def _is_mail_address(name: str) -> bool:
+    user, _, host = name.rpartition("@")
+    return bool(user and host) and name.isprintable() and not set(name) & set(" ,;<>")

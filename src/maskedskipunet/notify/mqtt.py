@@ -1,0 +1,302 @@
+"""Events and health to an MQTT broker, found by Home Assistant of itself."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
+from maskedskipunet.notify.discovery import OFF, ON, ONLINE, Discovery, Topics
+from maskedskipunet.notify.mqtt_client import AT_LEAST_ONCE, Broker, BrokerConnection, SharedPresence
+from maskedskipunet.notify.secrets import Secret
+from maskedskipunet.notify.settings import (
+    Settings,
+    SinkContext,
+    host_faults,
+    port_faults,
+    secret_faults,
+    timeout_faults,
+)
+from maskedskipunet.notify.sink import Attachments, AwayError, Sink
+from maskedskipunet.notify.words import ca_file_fault
+from maskedskipunet.records.identity import watch_id
+from maskedskipunet.records.outbox import Delivery
+from maskedskipunet.records.recorded import at
+from maskedskipunet.records.routes import FAULTS, Route, StateChoice
+from maskedskipunet.records.states import State
+from maskedskipunet.records.store import Records
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client
+
+
+@dataclass(frozen=True)
+class CameraNow:
+    """What holds at a camera now. is_alarm: whether an event lasts. states: what is wrong with the camera itself."""
+
+    is_alarm: bool
+    states: tuple[State, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MqttConfig:
+    """What is published.
+
+    topic: what all topics begin with. discovery: the prefix under which Home Assistant looks for devices; empty:
+    none. birth: the topic at which it says `online` when it has started. health: whether it is told what is wrong
+    with cameras. watch_id: of this watch, among several under one topic; empty: it is alone there.
+    """
+
+    topic: str = "maskedskipunet"
+    discovery: str = "homeassistant"
+    birth: str = "homeassistant/status"
+    health: bool = False
+    watch_id: str = ""
+    timeout_s: float = 10.0
+
+
+class MqttSink:
+    """Publishes each message of an event at `TOPIC/CAMERA/event`, and whether one lasts at `TOPIC/CAMERA/state`.
+
+    What is wrong with a camera is at `TOPIC/CAMERA/health`, and what begins or ends to be so at
+    `TOPIC/CAMERA/health/event`. All with quality of service 1: a message is delivered when the broker has said that it
+    has it. States, health and availability are retained; they are published when the connection opens, before any
+    event, and again when it comes back or Home Assistant has started. `TOPIC/WATCH/availability` is `online`, and
+    `offline` when this watch has gone, said by the broker if need be (last will); `TOPIC/availability` is `online` as
+    long as any watch is there.
+    cameras: those that are announced. look: tells what holds now, at these cameras and at those of earlier watches;
+    None: what messages said last. is_trial: only hands over messages, and leaves no trace of its own.
+    Raises ConfigError when paho-mqtt is not installed.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        config: MqttConfig | None = None,
+        *,
+        cameras: Sequence[str] = (),
+        look: Callable[[], Mapping[str, CameraNow]] | None = None,
+        is_trial: bool = False,
+    ) -> None:
+        try:
+            import paho.mqtt.client  # noqa: F401
+        except ImportError as error:
+            cure = "Install it with pip install 'maskedskipunet[mqtt]'"
+            raise ConfigError("MQTT needs paho-mqtt", "sinks", cure) from error
+        self.config = config = config or MqttConfig()
+        self.topics = Topics(config.topic, config.watch_id)
+        self._discovery = Discovery(config.discovery, self.topics, config.health)
+        self._cameras, self._look, self._is_trial = [*cameras], look, is_trial
+        self._told = {camera: CameraNow(False) for camera in cameras}  # where nobody can be asked
+        self._described = self._discovery.of(self._cameras) if config.discovery and not is_trial else {}
+        self._round = 0  # counts connections and starts of Home Assistant: at each, all is said again
+        self._published: dict[
+            str, tuple[int, str]
+        ] = {}  # what the broker keeps for us, by topic, and since which round
+        self._former: Set[str] = frozenset()  # cameras that are no longer watched
+        self._wake: Callable[[], None] = lambda: None
+        self._connection = BrokerConnection(
+            broker,
+            presence="" if is_trial else self.topics.availability,
+            timeout_s=config.timeout_s,
+            on_open=self._opened,
+            on_closed=self._closed,
+            on_message=self._heard,
+        )
+        is_shared = self.topics.availability != self.topics.shared_availability and not is_trial
+        self._shared = SharedPresence(broker, self.topics.shared_availability, config.timeout_s) if is_shared else None
+        self._shared_round = 0  # when it was opened last; it comes back of itself
+
+    def when_due(self, wake: Callable[[], None]) -> None:
+        """`wake` is called, from any thread, when there is something to announce."""
+        self._wake = wake
+
+    def announce(self) -> bool:
+        """Publish what holds now, as far as the broker does not have it. Returns whether anything was published."""
+        if self._is_trial:
+            return False
+        now = self._now()
+        self._former = now.keys() - self._cameras
+        client = self._connection.open()
+        current = self._round
+        self._open_shared(current)
+        wanted = {topic: (current, text) for topic, text in self._retained(self._cameras, now).items()}
+        # Once only: another watch may have taken a camera over.
+        wanted |= {topic: (0, text) for topic, text in self._retained(sorted(self._former), now).items()}
+        changed = {topic: stamped for topic, stamped in wanted.items() if self._published.get(topic) != stamped}
+        if changed:
+            self._publish(client, [(topic, text, True) for topic, (_, text) in changed.items()])
+            self._published.update(changed)
+        return bool(changed)
+
+    def send(self, delivery: Delivery, files: Attachments) -> None:
+        client = self._connection.open()
+        camera, text = str(delivery.message["camera"]), json.dumps(delivery.message)
+        if delivery.kind == "test":
+            self._publish(client, [(self.topics.test, text, False)])
+        elif delivery.kind == "state":
+            self._publish(client, [(self.topics.health_event(camera), text, False)])
+        else:
+            is_alarm = delivery.phase != "end"
+            is_watched = camera in self._cameras
+            state, state_text = self.topics.state(camera), ON if is_alarm else OFF
+            stamped = (self._round if is_watched else 0, state_text)
+            messages = [(self.topics.event(camera), text, False)]
+            if not is_watched or self._published.get(state) != stamped:  # else it was announced before its message
+                messages.append((state, state_text, True))
+            self._publish(client, messages)
+            self._told[camera] = CameraNow(is_alarm)
+            self._published[state] = stamped
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._shared is not None:
+            self._shared.close()
+
+    def _now(self) -> Mapping[str, CameraNow]:
+        try:
+            return self._told if self._look is None else self._look()
+        except MaskedSkipUNetError as error:
+            raise AwayError(f"the records cannot be read now ({error.what})") from error
+
+    def _retained(self, cameras: Sequence[str], now: Mapping[str, CameraNow]) -> dict[str, str]:
+        """What the broker is to keep, by topic."""
+        wanted = {}
+        for camera in cameras:
+            here = now.get(camera, CameraNow(False))
+            wanted[self.topics.state(camera)] = ON if here.is_alarm else OFF
+            if self.config.health:
+                wanted[self.topics.health(camera)] = _health(camera, here.states)
+        return wanted
+
+    def _open_shared(self, current: int) -> None:
+        """Once a round; a broker that takes one connection and not a second still gets all messages."""
+        if self._shared is not None and self._shared_round != current:
+            self._shared_round = current
+            with suppress(AwayError):
+                self._shared.open()
+
+    def _publish(self, client: "Client", messages: Sequence[tuple[str, str, bool]]) -> None:
+        deadline_s = time.monotonic() + self.config.timeout_s
+        try:
+            sent = [client.publish(topic, text, AT_LEAST_ONCE, retain) for topic, text, retain in messages]
+            for one in sent:
+                one.wait_for_publish(max(0.0, deadline_s - time.monotonic()))
+            if not all(one.is_published() for one in sent):
+                raise AwayError("the broker does not confirm in time")
+        except (ValueError, RuntimeError, AwayError) as error:
+            self._connection.hang_up()
+            raise AwayError("the connection to the broker broke off") from error
+
+    def _opened(self, client: "Client") -> None:
+        """In the library's thread, at each connection."""
+        if self._is_trial:
+            return
+        if self.config.discovery:
+            topics = [*self._discovery.filters, *([self.config.birth] if self.config.birth else [])]
+            client.subscribe([(topic, AT_LEAST_ONCE) for topic in topics])
+        self._describe(client)
+
+    def _describe(self, client: "Client") -> None:
+        for topic, text in self._described.items():
+            client.publish(topic, text, AT_LEAST_ONCE, retain=True)
+        self._round += 1
+        self._wake()
+
+    def _closed(self) -> None:
+        self._wake()
+
+    def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
+        """In the library's thread: Home Assistant has started, or there is a description of a camera."""
+        client = self._connection.client
+        if client is None:
+            return
+        if topic == self.config.birth:
+            if payload == ONLINE.encode() and not retained:
+                self._describe(client)
+                client.publish(self.topics.availability, ONLINE, AT_LEAST_ONCE, retain=True)
+        elif payload and topic not in self._described:
+            could_be_ours = replace(self._discovery, health=True).of([*self._cameras, *self._former])
+            owners = self.topics.availability, self.topics.shared_availability  # the second: of an earlier version
+            if topic in could_be_ours and self._discovery.owner_of(payload) in owners:
+                client.publish(topic, "", AT_LEAST_ONCE, retain=True)  # removes the sensor
+
+
+def _health(camera: str, states: Sequence[State]) -> str:
+    told = [{"kind": one.kind, "detail": one.detail, "began_at": at(one.began_unix_s)} for one in states]
+    return json.dumps({"camera": camera, "states": told})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MqttSettings(Settings):
+    """The broker, the topic that ours begin with, and Home Assistant's topics.
+
+    discovery: the prefix of its discovery, empty for none. birth: where it says that it has started.
+    """
+
+    states: ClassVar[tuple[StateChoice, ...]] = FAULTS
+
+    host: str
+    port: int | None = None
+    username: str | None = None
+    password: Secret | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    topic: str = "maskedskipunet"
+    discovery: str = "homeassistant"
+    birth: str = "homeassistant/status"
+    timeout_s: float = 10.0
+
+    def faults(self) -> Iterator[str]:
+        yield from host_faults(self.host)
+        yield from port_faults(self.port)
+        yield from secret_faults(self.password)
+        yield from timeout_faults(self.timeout_s)
+        if self.password is not None and self.username is None:
+            yield "a password needs a username"
+        if fault := ca_file_fault(self.ca_file):
+            yield fault
+        if self.ca_file is not None and not self.tls:
+            yield "ca_file needs tls: true"
+        topics = (("topic", self.topic), ("discovery", self.discovery or "none"), ("birth", self.birth or "none"))
+        for name, value in topics:
+            if not value or set(value) & set("+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
+                yield f"{name} is no MQTT topic"
+
+    def build(self, context: SinkContext) -> Sink:
+        records, route = context.records, context.route
+        broker = Broker(
+            host=self.host,
+            port=self.port or (8883 if self.tls else 1883),
+            username=self.username,
+            password=self.password,
+            tls=self.tls,
+            ca_file=self.ca_file,
+        )
+        config = MqttConfig(
+            topic=self.topic,
+            discovery=self.discovery,
+            birth=self.birth,
+            health=bool(route.states),
+            watch_id="" if records is None else watch_id(records.folder),
+            timeout_s=self.timeout_s,
+        )
+        look = None if records is None else _look(records, route)
+        return MqttSink(broker, config, cameras=context.cameras, look=look, is_trial=records is None)
+
+
+def _look(records: Records, route: Route) -> Callable[[], Mapping[str, CameraNow]]:
+    """What holds at each camera now, as the records have it."""
+
+    def look() -> Mapping[str, CameraNow]:
+        alarms = {recorded.camera for recorded in records.events(open_only=True)}
+        states = [one for one in records.states(lasting_only=True) if route.takes_state(one.kind)]
+        return {
+            camera: CameraNow(camera in alarms, tuple(state for state in states if state.camera == camera))
+            for camera in records.cameras()
+        }
+
+    return look

@@ -1,0 +1,164 @@
+"""Sinks as a configuration file names them: `{NAME: {type: webhook, url: …}}`, every fault told at once."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, fields
+from difflib import get_close_matches
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from maskedskipunet.errors import ConfigError
+from maskedskipunet.notify.config import SETTINGS, SinkConfig
+from maskedskipunet.notify.secrets import HOW, Secret
+from maskedskipunet.notify.settings import Settings
+from maskedskipunet.records.routes import BETWEEN, Route
+
+_OWN = "type"
+_ROUTE = {field.name: field for field in fields(Route) if field.name != "sink"}
+
+
+def read_sinks(mapping: Mapping[str, Any], where: str = "sinks") -> tuple[SinkConfig, ...]:
+    """The sinks of a configuration, by their names.
+
+    mapping: for each name its `type` and settings, as a YAML reader gives them; numbers may be text.
+    where: what the mapping is called in errors. Raises one ConfigError that lists every fault of all sinks.
+    """
+    if not isinstance(mapping, Mapping):
+        raise ConfigError("sinks are named, each with its settings", where, "Write `NAME: {type: webhook, url: …}`")
+    faults: list[str] = []
+    sinks = []
+    for name, told in mapping.items():
+        of_sink: list[str] = []
+        sink = _read_sink(str(name), told, of_sink)
+        faults += [f"{name}: {fault}" for fault in of_sink]
+        if sink is not None and not of_sink:
+            sinks.append(sink)
+    if faults:
+        raise ConfigError(BETWEEN.join(faults), where, "Correct the settings")
+    return tuple(sinks)
+
+
+def _read_sink(name: str, told: Any, faults: list[str]) -> SinkConfig | None:
+    if not name.isprintable() or not 0 < len(name) <= 100:
+        faults.append("no name of a sink")
+    if not isinstance(told, Mapping):
+        faults.append("settings are missing")
+        return None
+    kind: Any = told.get(_OWN)
+    if not isinstance(kind, str) or kind not in SETTINGS:
+        faults.append(f"type is one of {', '.join(SETTINGS)}")
+        return None
+    settings_type: type[Settings] = SETTINGS[kind]
+    of_settings = {field.name: field for field in fields(settings_type)}
+    known = _ROUTE | of_settings
+    for key in told:
+        if key not in known and key != _OWN:
+            near = get_close_matches(str(key), known, 1)
+            faults.append(f"there is no setting {str(key)[:40]!r}" + (f", perhaps {near[0]} is meant" if near else ""))
+    defaults = {name: getattr(settings_type, name) for name in ("phases", "states", "events_per_hour")}
+    route = defaults | dict(_values(Route, {key: told[key] for key in _ROUTE if key in told}, faults))
+    values = dict(_values(settings_type, {key: told[key] for key in of_settings if key in told}, faults))
+    needed = [
+        field.name
+        for field in of_settings.values()
+        if field.default is MISSING and field.default_factory is MISSING and field.name not in told
+    ]
+    faults += [f"{field} is missing" for field in needed]
+    built_route = _build(Route, route | {"sink": name}, faults)
+    if needed or len(values) < len(of_settings.keys() & told.keys()):
+        return None
+    settings = _build(settings_type, values, faults)
+    return None if built_route is None or settings is None else SinkConfig(built_route, settings)
+
+
+def _build(kind: type, values: Mapping[str, Any], faults: list[str]) -> Any:
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        faults += error.what.split(BETWEEN)
+        return None
+
+
+def _values(kind: type, told: Mapping[str, Any], faults: list[str]) -> Iterator[tuple[str, Any]]:
+    hints = get_type_hints(kind)
+    for key, value in told.items():
+        try:
+            yield key, _value(hints[key], value)
+        except ValueError as error:
+            faults.append(f"{key} {error}")
+
+
+def _value(hint: Any, value: Any) -> Any:
+    """A value as its setting has it. Raises ValueError with what it should be; never with what it is."""
+    if get_origin(hint) in (Union, UnionType):
+        if value is None or value in ("", "null", "~"):
+            return None
+        (hint,) = (part for part in get_args(hint) if part is not NoneType)
+    if get_origin(hint) is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(_value(get_args(hint)[0], item) for item in items)
+    if get_origin(hint) is Mapping:
+        return _headers(value)
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ValueError(f"is one of {', '.join(get_args(hint))}")
+        return value
+    return _READERS[hint](value)
+
+
+def _headers(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str | int | float) for text in value.values()):
+        raise ValueError("is a mapping of names to texts")
+    return {str(name): str(text) for name, text in value.items()}
+
+
+def _number(value: Any) -> float:
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(value)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError("is a number") from None
+
+
+def _whole(value: Any) -> int:
+    number = _number(value)
+    if number != number or number in (float("inf"), float("-inf")) or int(number) != number:
+        raise ValueError("is a whole number")
+    return int(number)
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() not in ("true", "false"):
+        raise ValueError("is true or false")
+    return str(value).lower() == "true"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("is a text")
+    return value
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("is a path")
+    return Path(value)
+
+
+def _secret(value: Any) -> Secret:
+    if not isinstance(value, str):
+        raise ValueError(f"cannot be read: {HOW}")
+    return Secret(value)
+
+
+_READERS: Mapping[Any, Callable[[Any], Any]] = {
+    float: _number,
+    int: _whole,
+    bool: _truth,
+    str: _text,
+    Path: _path,
+    Secret: _secret,
+}

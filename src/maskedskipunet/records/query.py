@@ -1,0 +1,123 @@
+"""Questions about recorded events: which of them, in which order, and a page at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+
+from maskedskipunet.errors import RecordsError
+from maskedskipunet.records.recorded import Answer, RecordedEvent
+from maskedskipunet.records.rows import recorded_event
+from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
+
+Order = Literal["oldest", "newest", "strangest"]
+LARGEST_PAGE = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventQuery:
+    """Which events are wanted, and in which order.
+
+    since_unix_s, until_unix_s: those that began from the one on and before the other. camera: of this one alone.
+    answer: what a person said of them, "none" for those that nobody has answered. open_only: those that go on. order:
+    by their begin, or with the highest score first.
+    """
+
+    since_unix_s: float | None = None
+    until_unix_s: float | None = None
+    camera: str | None = None
+    answer: Answer | Literal["none"] | None = None
+    open_only: bool = False
+    order: Order = "oldest"
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """Some of the events that a query finds. next: where the page after it begins; None after the last."""
+
+    events: tuple[RecordedEvent, ...]
+    next: str | None
+
+
+def find_events(session: Session, query: EventQuery) -> list[RecordedEvent]:
+    """Return all events that a query finds."""
+    return [recorded_event(row) for row in session.scalars(_ordered(query))]
+
+
+def count_events(session: Session, query: EventQuery) -> int:
+    """Return how many events a query finds."""
+    return session.scalar(_wanted(select(func.count()).select_from(EventRow), query)) or 0
+
+
+def find_page(session: Session, query: EventQuery, *, after: str | None = None, size: int = 50) -> EventPage:
+    """Return a page of what a query finds.
+
+    after: `next` of the page before; None for the first page. An event that is recorded or removed between two pages
+    moves no other from one to the next. size: how many events at most, 1 to LARGEST_PAGE.
+    Raises RecordsError for another size, and for what is no `next` of a page.
+    """
+    if not 1 <= size <= LARGEST_PAGE:
+        raise RecordsError(f"a page of {size} events", "size", f"Use 1 to {LARGEST_PAGE}")
+    wanted = _ordered(query)
+    if after is not None:
+        wanted = wanted.where(_behind(query.order, *_read_mark(after)))
+    rows: Sequence[EventRow] = session.scalars(wanted.limit(size + 1)).all()
+    shown = rows[:size]
+    mark = _mark(query.order, shown[-1]) if len(rows) > size else None
+    return EventPage(tuple(recorded_event(row) for row in shown), mark)
+
+
+def _wanted(found: Select[Any], query: EventQuery) -> Select[Any]:
+    found = found.where(~EventRow.is_removing)
+    if query.since_unix_s is not None:
+        found = found.where(EventRow.began_unix_s >= query.since_unix_s)
+    if query.until_unix_s is not None:
+        found = found.where(EventRow.began_unix_s < query.until_unix_s)
+    if query.camera is not None:
+        found = found.where(EventRow.camera.has(CameraRow.name == query.camera))
+    if query.answer == "none":
+        found = found.where(~EventRow.answer.has())
+    elif query.answer is not None:
+        found = found.where(EventRow.answer.has(AnswerRow.answer == query.answer))
+    if query.open_only:
+        found = found.where(EventRow.phase != "end")
+    return found
+
+
+def _ordered(query: EventQuery) -> Select[Any]:
+    found = _wanted(select(EventRow).options(joinedload(EventRow.camera), joinedload(EventRow.answer)), query)
+    column = _column(query.order)
+    if query.order == "oldest":
+        return found.order_by(column, EventRow.id)
+    return found.order_by(column.desc(), EventRow.id.desc())
+
+
+def _column(order: Order) -> InstrumentedAttribute[float]:
+    return EventRow.top_score if order == "strangest" else EventRow.began_unix_s
+
+
+def _behind(order: Order, value: float, event_id: str) -> Any:
+    """The condition that an event comes after another: by its value, and by its id where the values are the same."""
+    column = _column(order)
+    if order == "oldest":
+        return or_(column > value, and_(column == value, EventRow.id > event_id))
+    return or_(column < value, and_(column == value, EventRow.id < event_id))
+
+
+def _mark(order: Order, row: EventRow) -> str:
+    """The place of an event in an order, as text that survives an address; no digit of its value is lost."""
+    return f"{(row.top_score if order == 'strangest' else row.began_unix_s).hex()}_{row.id}"
+
+
+def _read_mark(text: str) -> tuple[float, str]:
+    value, separator, event_id = text.partition("_")
+    try:
+        number = float.fromhex(value)
+    except (ValueError, OverflowError):
+        number = float("nan")
+    if not separator or not event_id or not isfinite(number):
+        raise RecordsError(f"{text[:40]!r} is no place in a list of events", "after", "Use `next` of the page before")
+    return number, event_id

@@ -1,0 +1,1 @@
+"""The generated scene of the demo."""

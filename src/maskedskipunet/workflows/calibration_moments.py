@@ -1,0 +1,99 @@
+"""The highest-scoring moments of normal footage, and their pictures."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+
+from maskedskipunet.data.frames import Frame
+from maskedskipunet.data.sources import Source
+from maskedskipunet.files import whole_file
+from maskedskipunet.scoring.scorer import Scorer
+from maskedskipunet.view.film_strip import film_strip
+from maskedskipunet.view.heatmap import dimmed, overlay
+from maskedskipunet.workflows.calibration_footage import ScoredFootage
+
+MOMENTS = 12
+APART_S = 30.0  # between moments of one video, and how much of it one names
+PICTURE_WIDTH_PX = 1280
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One of the highest scores of normal footage. name: what `exclude` takes. picture: the frame beside its errors."""
+
+    name: str
+    video: str
+    frame: int
+    time_s: float
+    score: float
+    picture: Path
+
+
+def highest_moments(scored: Sequence[ScoredFootage], count: int) -> list[tuple[int, int]]:
+    """The highest scores of all videos, no two of one video within half a minute: (video, place in it) each."""
+    candidates = []
+    for number, video in enumerate(scored):
+        left = np.where(np.isnan(video.scores), -np.inf, video.scores)
+        for _ in range(count):
+            at = int(np.argmax(left))
+            if left[at] == -np.inf:
+                break
+            candidates.append((float(left[at]), number, at))
+            left[np.abs(video.time_s - video.time_s[at]) < APART_S] = -np.inf
+    return [(number, at) for _, number, at in sorted(candidates, key=lambda found: -found[0])[:count]]
+
+
+def draw_moments(
+    scored: Sequence[ScoredFootage], scorer: Scorer, folder: Path, drawn: Collection[str]
+) -> tuple[Moment, ...]:
+    """Draw the highest moments of scored footage into a folder, in place of those of an earlier calibration.
+
+    drawn: pictures that were drawn of the same scores already.
+    """
+    chosen = highest_moments(scored, MOMENTS)
+    planned = {place: _moment(scored[place[0]], place[1], folder) for place in chosen}
+    if all(str(each.picture.resolve()) in drawn and each.picture.is_file() for each in planned.values()):
+        return tuple(planned.values())
+    if folder.is_dir():
+        for old in folder.glob("*@*-*.png"):
+            old.unlink()
+    moments: dict[tuple[int, int], Moment] = {}
+    for number in sorted({number for number, _ in chosen}):
+        video = scored[number]
+        places = sorted(at for other, at in chosen if other == number)
+        for at, picture in _pictures(video.source, places, scorer):
+            moments[number, at] = planned[number, at]
+            with whole_file(planned[number, at].picture) as part:
+                Picture.fromarray(picture).save(part, format="PNG")
+    return tuple(moments[place] for place in chosen if place in moments)
+
+
+def _moment(video: ScoredFootage, at: int, folder: Path) -> Moment:
+    time_s = float(video.time_s[at])
+    start, end = max(0, int(time_s - APART_S / 2)), int(time_s + APART_S / 2) + 1
+    name = f"{video.name}@{start}-{end}"
+    path = folder / f"{name.replace('/', '_')}.png"
+    return Moment(name, video.name, int(video.index[at]), time_s, float(video.scores[at]), path)
+
+
+def _pictures(source: Source, places: Sequence[int], scorer: Scorer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Each place's frame beside its errors: read once more, up to the last of them."""
+    half_span = scorer.geometry.half_span
+    wanted = {at: list[Frame]() for at in places}
+    for position, frame in enumerate(source.frames()):
+        for at in places:
+            if abs(position - at) <= half_span:
+                wanted[at].append(frame)
+        if position >= places[-1] + half_span:
+            break
+    for at, frames in wanted.items():
+        for scored in scorer.score(frames, with_maps=True):
+            image = next(frame.image for frame in frames if frame.index == scored.index)
+            if scored.map is not None and image is not None:
+                shown = dimmed(image, scorer.ignored.source_mask(*image.shape[:2]))
+                glowing = overlay(shown, scored.map, max(float(scored.map.max()), 1e-6))
+                yield at, film_strip([shown, glowing], width_px=PICTURE_WIDTH_PX)

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from maskedskipunet.data.sources import Source
+from maskedskipunet.data.video.encoding import VideoWriter
+from maskedskipunet.data.video.seeking import frames_at
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty-three seconds at an uneven pace, each frame unlike the others."""
+    path = tmp_path_factory.mktemp("seeking") / "v.mp4"
+    with VideoWriter(path, height_px=32, width_px=48, frame_rate=10, timed=True) as writer:
+        for at in range(300):
+            frame = np.full((32, 48, 3), 40, np.uint8)
+            frame[at % 24 : at % 24 + 8, at // 8 : at // 8 + 8] = 220
+            writer.write(frame, 0.1 * at + 0.03 * (at % 3) + (3 if at > 200 else 0))
+    return path
+
+
+@pytest.mark.parametrize("seek_from", [0, 10_000])
+def test_a_frame_that_is_sought_is_the_one_that_reading_gives(video: Path, seek_from: int) -> None:
+    source = Source(path=video)
+    read = {frame.index: frame for frame in source.frames()}
+    wanted = [(at, read[at].time_s) for at in (299, 0, 7, 150, 201)]
+
+    found = frames_at(source, wanted, seek_from=seek_from)
+
+    assert found.keys() == {at for at, _ in wanted}
+    for at, image in found.items():
+        np.testing.assert_array_equal(image, read[at].image)
+
+
+def test_a_frame_that_seeking_does_not_find_is_read(video: Path) -> None:
+    read = {frame.index: frame for frame in Source(path=video).frames()}
+    found = frames_at(Source(path=video), [(150, 0.05 + read[150].time_s)], seek_from=0)
+    np.testing.assert_array_equal(found[150], read[150].image)
+
+
+def test_images_are_read_and_what_is_not_there_is_missing(tmp_path: Path) -> None:
+    for number in range(4):
+        Picture.new("RGB", (48, 32), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    found = frames_at(Source(path=tmp_path), [(2, 0.2), (9, 0.9)], seek_from=0)
+    assert {at: int(image[0, 0, 0]) for at, image in found.items()} == {2: 2}
+    assert frames_at(Source(path=tmp_path), []) == {}
+    assert frames_at(Source(path=tmp_path / "gone.mp4"), [(600, 60.0)]) == {}

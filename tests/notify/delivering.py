@@ -1,0 +1,34 @@
+"""Run by a test, and killed: records events and delivers them. Arguments: the records folder and an address.
+
+Says each message's key once it was recorded.
+"""
+
+import itertools
+import os
+import sys
+import time
+from pathlib import Path
+
+from maskedskipunet.detection.events import Event, EventUpdate
+from maskedskipunet.notify.backoff import Backoff
+from maskedskipunet.notify.courier import Courier, Post
+from maskedskipunet.notify.webhook import WebhookSink
+from maskedskipunet.records.routes import Route
+from maskedskipunet.records.store import Records
+
+
+def main(folder: Path, url: str) -> None:
+    route = Route(sink="hook")
+    posts = {"hook": Post(route, WebhookSink(lambda: url))}
+    with Records.open(folder, watching=True) as records, Courier(records, posts, backoff=Backoff(first_s=0.02)):
+        records.end_left_open(["door"], [route])
+        for number in itertools.count():
+            event = Event(f"p{os.getpid()}-{number}", "", 1.0, 2.0, 1.5, 5, 10, 7, 0.4, 0.3, (), None)
+            for phase in ("new", "end"):
+                update = EventUpdate(phase, event)
+                recorded = records.record(update, camera="door", began_unix_s=time.time(), routes=[route])
+                print(recorded.message()["key"], flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
