@@ -2,10 +2,10 @@
 
     uv run python benchmarks/upcam.py --data upcam --days upcam_days
 
-Sunday (days/05) is trained on with recipes/camera_cpu.yaml, every n-th clip of it (--stride), so that a day takes a
-quarter of an hour. On Monday (days/06) a threshold is set that keeps one false alarm an hour. Thursday (normal/) was
-seen by nobody: each alarm there is a false one, and each hour that is called drift too. Then, once: the labelled hour,
-and the hour of two months before, when the room looked different. Nothing is chosen on those.
+Sunday (days/05) is trained on with recipes/camera_cpu.yaml; its one epoch sees a share of the clips, so that a day
+takes a quarter of an hour. On Monday (days/06) a threshold is set that keeps one false alarm an hour. Nothing was
+learned from Thursday (normal/): each alarm there is a false one, and each hour that is called drift too. Then, once:
+the labelled hour, and the hour of two months before, when the room looked different. Nothing is chosen on those.
 
 Works in a folder (--work), and goes on where it was cut off. Writes docs/results/upcam_days_<hardware>_<date>.json and
 docs/upcam.md. Arguments after -- are passed on to `train`.
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder upcam")
     parser.add_argument("--days", type=Path, required=True, help="the folder upcam_days")
-    parser.add_argument("--stride", type=int, default=3, help="between the clips that are trained on")
+    parser.add_argument("--share", type=float, default=0.33, help="of the clips that the network is trained on")
     parser.add_argument("--work", type=Path, default=Path("runs/upcam"), help="for what is made on the way")
     options = parser.parse_args(arguments)
     for needed in (options.data / "normal" / "00.mp4", options.days / "05", options.days / "06"):
@@ -55,7 +55,7 @@ def main() -> None:
     run = RunFolder(work / "run")
     if not run.is_finished():
         shutil.rmtree(run.path, ignore_errors=True)  # an epoch is all there is: nothing to go on from
-        made = ["--runs", work, "--name", run.path.name, "--data.stride", options.stride]
+        made = ["--runs", work, "--name", run.path.name, "--training.share", options.share]
         command("train", "--config", RECIPE, "--data", options.days / "05", *made, *passed_on)
         (work / "commit.txt").write_text(commit())
     for name, budget in (("rarer", RARER), ("calibrated", BUDGET)):  # the last one stays
@@ -81,7 +81,7 @@ def figures(run: RunFolder, work: Path) -> dict[str, Any]:
     config, stated = run.read_config(), found["calibrated"]
     with run.training_metrics.open(newline="") as file:
         train_seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
-    data = {key: config["data"][key] for key in ("height_px", "width_px", "fps", "stride")}
+    data = {key: config["data"][key] for key in ("height_px", "width_px", "fps")}
     tested = found["tested"]
     events = read(next(work.glob("labelled_scores/**/events.json")))["events"]
     earlier = found["earlier"].get("videos", [found["earlier"]])[0]

@@ -47,7 +47,7 @@ def section_of_days(result: dict[str, Any]) -> str:
     lines = [
         f"\n## {cues}; latent {model['latent_dim']}, {data['width_px']}x{data['height_px']}, {data['fps']:g} frames/s "
         f"({result['date']}, {result['environment']['instruction_set']})\n",
-        f"Trained at commit {result['trained_at']} on every clip in {data['stride']}, "
+        f"Trained at commit {result['trained_at']} on {result['config']['training']['share']:.0%} of the clips, "
         f"{result['train_seconds'] / 60:.0f} minutes; the exemplars of the appearance cue take {result['cues_mb']} MB. "
         f"Threshold {stated['rule']['threshold']:.3f}, set on {stated['footage_h']:.1f} hours.\n",
         "| what | figure |",

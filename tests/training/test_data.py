@@ -23,6 +23,21 @@ def test_every_clip_is_seen_once_an_epoch(count: int, seed: int, epoch: int) -> 
     assert len(EpochShuffle(count, seed)) == count
 
 
+@given(st.integers(1, 200), st.floats(0.01, 1), st.integers(0, 3))
+def test_an_epoch_of_a_share_sees_other_clips_each_time_and_none_twice(count: int, share: float, seed: int) -> None:
+    sampler = EpochShuffle(count, seed, share)
+    epochs = []
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        epochs.append(list(sampler))
+
+    for drawn in epochs:
+        assert len(drawn) == len(set(drawn)) == len(sampler) == max(1, round(share * count))
+        assert set(drawn) <= set(range(count))
+    assert epochs[0] != epochs[1] or len(sampler) < 5
+
+
+
 @given(seeds, st.integers(0, 10_000), st.integers(0, 2**32 - 1))
 def test_the_order_depends_on_seed_and_epoch_alone(seed: int, epoch: int, elsewhere: int) -> None:
     first = order(50, seed, epoch)

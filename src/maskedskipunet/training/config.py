@@ -22,6 +22,7 @@ class TrainingConfig:
 
     Args:
         epochs: times that every clip is seen
+        share: of the clips that an epoch sees, drawn anew each time; published: 1
         batch_size: clips in a step
         learning_rate: of Adam
         schedule: constant, as published, or cosine: the rate falls to nothing by the last step
@@ -33,6 +34,7 @@ class TrainingConfig:
     """
 
     epochs: int = 10
+    share: float = 1.0
     batch_size: int = 16
     learning_rate: float = 1e-2
     schedule: Schedule = "constant"
@@ -43,6 +45,8 @@ class TrainingConfig:
     motion_weight: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"a share of {self.share:g}", "training.share", "Use more than 0, up to 1")
         if not 0 <= self.restore <= 1:
             raise ConfigError(f"a share of {self.restore:g}", "training.restore", "Use 0 to 1")
         if not 0 <= self.motion_weight <= 100:

@@ -28,33 +28,34 @@ class ClipDataset(Dataset[Tensor]):
 
 
 class EpochShuffle(Sampler[int]):
-    """Every clip once an epoch, shuffled; a resumed training sees the order that it would have seen."""
+    """Every clip once an epoch, or a share of them drawn anew, shuffled; a resumed training sees the same order."""
 
-    def __init__(self, count: int, seed: int) -> None:
+    def __init__(self, count: int, seed: int, share: float = 1.0) -> None:
         self.count, self.seed, self.epoch = count, seed, 0
+        self.drawn = max(1, round(share * count))
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.count
+        return self.drawn
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        yield from torch.randperm(self.count, generator=generator).tolist()
+        yield from torch.randperm(self.count, generator=generator)[: self.drawn].tolist()
 
 
 class ClipDataModule(L.LightningDataModule):
-    """Training clips, and held-back ones to measure the loss on (none: no measuring)."""
+    """Training clips, and held-back ones to measure the loss on (none: no measuring). share: of clips in an epoch."""
 
-    def __init__(self, train: Clips, holdback: Clips, *, batch_size: int, seed: int) -> None:
+    def __init__(self, train: Clips, holdback: Clips, *, batch_size: int, seed: int, share: float = 1.0) -> None:
         super().__init__()
         self.train, self.holdback = train, holdback
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.share = batch_size, seed, share
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        return self._loader(self.train, EpochShuffle(len(self.train), self.seed))
+        return self._loader(self.train, EpochShuffle(len(self.train), self.seed, self.share))
 
     def val_dataloader(self) -> DataLoader[Tensor] | list[DataLoader[Tensor]]:
         return self._loader(self.holdback, None) if len(self.holdback) else []
@@ -63,7 +64,7 @@ class ClipDataModule(L.LightningDataModule):
         # Clips are copied out of mapped files in a millisecond or two a batch: worker processes would cost more.
         return DataLoader(
             ClipDataset(clips),
-            batch_size=min(self.batch_size, len(clips)),
+            batch_size=min(self.batch_size, len(clips) if sampler is None else len(sampler)),  # type: ignore[arg-type]
             sampler=sampler,
             collate_fn=_as_it_is,
             generator=torch.Generator(),  # else it draws from the caller's random numbers

@@ -76,7 +76,7 @@ def fit(
             disturbance=Disturbance(config.restore, seed) if config.restore else None,
             motion_weight=config.motion_weight,
         )
-        data = ClipDataModule(train, holdback, batch_size=config.batch_size, seed=seed)
+        data = ClipDataModule(train, holdback, batch_size=config.batch_size, seed=seed, share=config.share)
         try:
             trainer.fit(module, data, ckpt_path=_state(run, module) if resume else None)
             stop.stop_if_asked()  # after its last step
