@@ -32,7 +32,7 @@ class EpochShuffle(Sampler[int]):
 
     def __init__(self, count: int, seed: int, share: float = 1.0) -> None:
         self.count, self.seed, self.epoch = count, seed, 0
-        self.drawn = max(1, round(share * count))
+        self.drawn = min(count, max(1, round(share * count)))
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
