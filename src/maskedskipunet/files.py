@@ -63,7 +63,9 @@ def no_room_is_our_error(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise DiskSpaceError("no room left on the disk", str(path), "Make room or name another folder") from error
+            raise DiskSpaceError(
+                "no space left on the disk", str(path), "Free some space, or name another folder"
+            ) from error
         raise
 
 

@@ -165,7 +165,7 @@ def test_scores_that_begin_late_and_say_how_normal_a_frame_is(cli, desk, scores)
     figures = json.loads((desk / "f.json").read_text())
     assert figures["micro_auc"] == pytest.approx(roc_auc_score(labels, late), abs=1e-12)
     assert (figures["first_frame"], figures["last_frame"], figures["normality"]) == (2, None, True)
-    assert "scores: one row, clips in natural order, turned: high was normal" in answer.out
+    assert "scores: one row, clips in natural order, reversed: high was normal" in answer.out
     assert answer.out.splitlines()[-1] == "24 of 30 frames scored, 10 labelled anomalous"
 
 
@@ -252,8 +252,8 @@ def test_maps_and_masks_give_pixels_regions_and_tracks(cli, ucsd):
         "TBDC, tracks                             1.0000",
         "",
         "maps of 10 frames in 2 clips with masks, matched to clips by name",
-        "6 regions in 2 tracks, from masks: what hangs together, and overlaps in time",
-        f"detections: what hangs together in a map at or over each of {figures['region_thresholds']} thresholds",
+        "6 regions in 2 tracks, from masks: connected regions, and tracks that overlap in time",
+        f"detections: connected regions of a map at or above each of {figures['region_thresholds']} thresholds",
     ]
     assert [line.split(" in ")[0] for line in answer.err.splitlines()] == ["pixels: 10 frames", "regions: 10 frames"]
 
@@ -295,7 +295,7 @@ def test_maps_without_any_masks_are_held_against_nothing(cli, ucsd):
         shutil.rmtree(ucsd / "ucsd" / "Test" / f"Test00{number}_gt")
     answer = cli("evaluate", "scores.npy", "--data", "ucsd", "--maps", "maps")
     assert answer.code == 0
-    assert answer.out.splitlines()[-1] == "the data set has no masks, so its maps are held against nothing"
+    assert answer.out.splitlines()[-1] == "the data set has no masks, so its maps cannot be compared with anything"
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_maps_that_test_kept_are_found_beside_the_scores(cli, run, ucsd):
     ("command", "told"),
     [
         ("", "SCORES must be given."),
-        ("all.npy", "evaluate: there is nothing to hold the scores against. Name the data set with --data, or labels"),
+        ("all.npy", "evaluate: there is nothing to compare the scores with. Name the data set with --data, or labels"),
         ("all.npy --data data --ground-truth labels.npy", "--data and --ground-truth both say which clips there are."),
         ("all.npy --data data --clips 30", "--data and --clips both say which clips there are. Leave one out."),
         ("nosuch --data data", "nosuch: no such file or folder. Name a run, or a file of scores."),

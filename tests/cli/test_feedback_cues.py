@@ -129,7 +129,7 @@ def test_a_false_alarm_is_learned_at_once_another_anomaly_stays_and_all_is_undon
     effects = {one["id"]: (one["alarms_before"], one["alarms_after"]) for one in figures["events"]}
     assert effects == {box: (True, False), stripes: (True, True)}
     assert "the earlier cues: runs/room/model/cues.1.safetensors" in answer.out
-    assert "to take it back: maskedskipunet feedback runs/room --undo\n" in answer.out
+    assert "to undo this: maskedskipunet feedback runs/room --undo\n" in answer.out
     assert events(home) == {box: "normal", stripes: "anomaly"}
     assert alarms(cli, home) == ["stripes"]
 
@@ -158,7 +158,7 @@ def test_what_would_hide_an_answered_anomaly_is_refused_and_changes_nothing(cli,
     assert "error: twin: learned as normal, this would hide what was answered as an anomaly. " in refused.err
     assert (model_files(home), events(home)[box]) == (before, None)
     forced = cli("feedback", "runs/room", box, "--normal", "--force")
-    assert "twin was an anomaly and is no alarm any more" in forced.out
+    assert "twin was an anomaly and no longer alarms" in forced.out
 
 
 def test_a_command_that_is_killed_between_its_files_leaves_a_model_that_works_and_the_next_begins_anew(cli, home):

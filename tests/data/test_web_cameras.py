@@ -225,7 +225,7 @@ def test_a_server_that_says_nothing_or_something_else_is_named() -> None:
                     caller.close()
 
         threading.Thread(target=answer, daemon=True).start()
-        for fault in ("it hangs up without an answer", "what it answers is no HTTP"):
+        for fault in ("it closes the connection without an answer", "its answer is not HTTP"):
             with pytest.raises(VideoError, match=fault):
                 next(source(url, open_s=5, read_s=5).frames())
     with pytest.raises(VideoError, match="no host of this name is known"):

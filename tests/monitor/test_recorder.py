@@ -121,7 +121,7 @@ def without_room(records, monkeypatch):
 
     def take(*told, **more):
         if not there["room"]:
-            raise DiskSpaceError("no room left for the records", "records.db", "Make room")
+            raise DiskSpaceError("no room left for the records", "records.db", "Free some space")
         return record(*told, **more)
 
     monkeypatch.setattr(records, "record", take)
@@ -157,7 +157,7 @@ def test_of_more_events_than_memory_may_hold_the_newest_wait_for_the_disk_and_th
         there["room"] = True
         wait_until(lambda: len(records.events()) == 4)
     assert sorted(event.event.id for event in records.events()) == ["c", "d", "e", "f"]
-    assert caplog.text.count("is lost: nothing could be written for long") == 2
+    assert caplog.text.count("is lost: nothing could be written for too long") == 2
 
 
 def test_an_event_that_can_never_be_recorded_holds_up_no_other(records, caplog):

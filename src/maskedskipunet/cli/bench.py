@@ -14,7 +14,10 @@ from maskedskipunet.input_format import InputFormat
 def run(arguments: Sequence[str]) -> int:
     parser = Parser("bench", "", "Measure how many frames a second networks of some sizes score on this machine.")
     parser.add(
-        "--latents", type=str, metavar="NUMBERS", help="Sizes (latent_dim) with commas between (default: 16 to 512)."
+        "--latents",
+        type=str,
+        metavar="NUMBERS",
+        help="Measure these sizes (latent_dim), separated by commas (default: 16 to 512).",
     )
     parser.add("--height-px", type=int, default=256, help="Of frames.")
     parser.add("--width-px", type=int, default=256, help="Of frames.")

@@ -21,71 +21,79 @@ PLACES = {
 
 def run(arguments: Sequence[str]) -> int:
     parser = Parser(
-        "evaluate", "SCORES", "Hold any method's frame scores against ground truth, each protocol in a row of its own."
+        "evaluate", "SCORES", "Compare any method's frame scores with ground truth; each protocol has a row of its own."
     )
     parser.add(
         "scores",
         type=Path,
         required=True,
         metavar="SCORES",
-        help="A run folder; a .parquet or .csv table of video, frame, score; a folder with a .npy, .csv or .txt file "
-        "a clip; a .npy, .csv or .txt file with all clips one after another.",
+        help="Evaluate these scores: a run folder; a .parquet or .csv table of video, frame, score; a folder with a "
+        ".npy, .csv or .txt file for each clip; or such a file with all clips one after another.",
     )
     parser.add(
-        "--data", type=Path, metavar="PATH", help="The data set whose test clips were scored (default: the run's own)."
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="Use the test clips and labels of this data set (default: the run's).",
     )
     parser.add(
         "--scene",
         type=str,
         metavar="NN",
-        help="Only this scene's clips, or all (default: as a run was trained).",
+        help="Use only clips of this scene, or all (default: as the run was trained).",
     )
     parser.add(
         "--ground-truth",
         type=Path,
         metavar="FILE",
-        help="Labels in place of a data set: a file for all clips or a folder with one a clip (default: none).",
+        help="Use these labels instead of a data set: a file for all clips, or a folder with a file for each (default: "
+        "none).",
     )
     parser.add(
         "--clips",
         type=str,
         metavar="LENGTHS",
-        help="Frames of each clip, 180,150,… or a file, for a ground truth that does not tell (default: none).",
+        help="State the frames of each clip, 180,150,… or a file, if the ground truth does not (default: none).",
     )
     parser.add(
         "--first-frame",
         type=int,
         metavar="N",
-        help="The frame, from 0, that each clip's first score belongs to (default: 0, or as a table says).",
+        help="State the frame, from 0, to which each clip's first score belongs (default: 0, or as a table says).",
     )
     parser.add(
         "--last-frame",
         type=int,
         metavar="N",
-        help="The frame of each clip's last score, from its end where negative (default: -1, or as a table says).",
+        help="State the frame of each clip's last score, negative from the end (default: -1, or as a table says).",
     )
     parser.add_switch(
         "--normality",
         dest="normality",
-        help="The scores say how normal a frame is, and are turned (default: high is anomalous).",
+        help="Reverse the scores, because they say how normal a frame is (default: high is anomalous).",
     )
     parser.add(
         "--maps",
         type=Path,
         metavar="FOLDER",
-        help="Score maps of the clips, for pixels and regions: what `test --maps` writes, or .npy arrays of frames, "
+        help="Evaluate pixels and regions with these score maps: what `test --maps` writes, or .npy arrays of frames, "
         "height, width (default: the run's own, if it has any).",
     )
     parser.add(
         "--map-patch",
         type=int,
         metavar="PIXELS",
-        help="Average maps over squares of so many of their pixels first; 16 is what the published score looks at "
+        help="Average maps over squares of this many pixels first; the published score uses 16 "
         "(default: maps as they are).",
     )
-    parser.add("--sigma", type=float, default=5.0, metavar="FRAMES", help="Of the Gaussian that smooths scores.")
-    parser.add("--window", type=int, default=17, metavar="FRAMES", help="Of the median that smooths scores, odd.")
-    parser.add("--seed", type=int, default=0, help="Of the draws behind the intervals.")
+    parser.add(
+        "--sigma", type=float, default=5.0, metavar="FRAMES", help="Smooth scores with a Gaussian of this sigma."
+    )
+    parser.add(
+        "--window", type=int, default=17, metavar="FRAMES", help="Smooth scores with a median over this window, odd."
+    )
+    parser.add("--seed", type=int, default=0, help="Set the seed of the bootstrap.")
     parser.add_json()
     options = parser.parse(arguments)
     scores, data = _scores(options.scores), options.data
@@ -96,7 +104,7 @@ def run(arguments: Sequence[str]) -> int:
     if data is None and options.ground_truth is None:
         if scores is None:
             cure = "Name the data set with --data, or labels with --ground-truth"
-            raise UsageError("there is nothing to hold the scores against", "evaluate", cure)
+            raise UsageError("there is nothing to compare the scores with", "evaluate", cure)
         trained = TrainConfig.from_dict(scores.read_config(), str(scores.config)).data
         data, scene = trained.footage, trained.scene if options.scene is None else scene
         if not data.exists():
@@ -128,7 +136,7 @@ def run(arguments: Sequence[str]) -> int:
     console.write_figures(options.json, result.figures)
     _print(result.figures)
     if maps is not None and "pixel_auc" not in result.figures:
-        console.say("the data set has no masks, so its maps are held against nothing")
+        console.say("the data set has no masks, so its maps cannot be compared with anything")
     return 0
 
 
@@ -144,7 +152,7 @@ def _maps(options: Options, scores: RunFolder | None) -> Path | None:
     """The maps that are named, or those that lie beside the scores, where the data set may have masks."""
     if options.maps is not None:
         if options.ground_truth is not None:
-            cure = "Name the data set, whose masks they are held against, with --data"
+            cure = "Name the data set that has the masks, with --data"
             raise UsageError("maps need a data set", "--maps", cure)
         return Path(options.maps)
     own = (scores or RunFolder(options.scores)).maps
@@ -157,7 +165,7 @@ def _print(figures: Mapping[str, Any]) -> None:
         console.say(f"labels: {figures['label_set']}")
     if figures["scene"]:
         console.say(f"scene: {figures['scene']} alone")
-    console.say(f"scores: {figures['matching']}{', turned: high was normal' if figures['normality'] else ''}")
+    console.say(f"scores: {figures['matching']}{', reversed: high was normal' if figures['normality'] else ''}")
     console.say("")
     intervals = figures["intervals"]
     rows = [
@@ -179,7 +187,7 @@ def _print(figures: Mapping[str, Any]) -> None:
         cue_rows = [
             (name, *(console.figure(figures["cues"][cue][key]) for cue in names)) for key, name in _rows(figures)
         ]
-        console.print_table("Each cue alone; the score above is all of them fused", ("protocol", *names), cue_rows)
+        console.print_table("Each cue alone; the score above fuses all cues", ("protocol", *names), cue_rows)
     scored = console.frames_scored(figures["frames_scored"], figures["frames"])
     console.say(f"{scored}, {figures['frames_anomalous']:,} labelled anomalous")
     if "pixel_auc" in figures:
@@ -204,9 +212,9 @@ def _print_places(figures: Mapping[str, Any]) -> None:
     )
     console.say(
         f"{console.counted(figures['regions'], 'region')} in {console.counted(figures['tracks'], 'track')}, "
-        "from masks: what hangs together, and overlaps in time"
+        "from masks: connected regions, and tracks that overlap in time"
     )
-    console.say(f"detections: what hangs together in a map at or over each of {steps}")
+    console.say(f"detections: connected regions of a map at or above each of {steps}")
 
 
 def _rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

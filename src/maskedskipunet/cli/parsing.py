@@ -80,7 +80,7 @@ class Parser:
     ) -> None:
         """Add an option, or where the name has no dashes an argument that stands alone.
 
-        type: as read_value takes it. help: a sentence; a default is told behind it, None by the sentence itself.
+        type: as read_value takes it. help: a sentence; the default is added to it, unless it is None.
         many: whether the argument, or the option with a value, may stand several times; then it is a list. in_recipe:
         whether a recipe may give it.
         """
@@ -137,33 +137,33 @@ class Parser:
             "--config",
             type=Path,
             metavar="PATH",
-            help="A YAML recipe, or the config.yaml of a run; options override it (default: none).",
+            help="Read options from a YAML recipe or a run's config.yaml; other options override it (default: none).",
         )
 
     def add_json(self) -> None:
-        self.add("--json", type=Path, metavar="PATH", help="Also write the figures to this file.")
+        self.add("--json", type=Path, metavar="PATH", help="Also write the results to this file, as JSON.")
 
     def add_ignore(self, more: str = "") -> None:
-        """more: what else is to be said of it."""
+        """Add `--ignore`; the text `more` is added to its help."""
         self.add(
             "--ignore",
             type=str,
             many=True,
             metavar="SHAPE",
             default=(),
-            help="What not to look at, besides what the model ignores, once for each: a box x,y,width,height, a "
-            f"polygon 'x,y x,y x,y' or a mask image; in pixels, or with % in percent{more} (default: none).",
+            help="Ignore this shape too: a box x,y,width,height, a polygon 'x,y x,y x,y' or a mask image, in pixels "
+            f"or in percent with %. Repeat the option for several shapes{more} (default: none).",
         )
 
     def add_device(self) -> None:
-        self.add("--device", type=str, default="auto", metavar="NAME", help="Where to score: auto, cpu or cuda.")
+        self.add("--device", type=str, default="auto", metavar="NAME", help="Score on this device: auto, cpu or cuda.")
 
     def add_precision(self) -> None:
         self.add(
             "--precision",
             type=Literal["float32", "bfloat16"],
             default="float32",
-            help="Numbers to score in; bfloat16 is faster on some machines, and its scores differ a little.",
+            help="Score with these numbers; bfloat16 is faster on some machines, and its scores differ a little.",
         )
 
     def refuse(self, setting: str, reason: str) -> None:
@@ -243,7 +243,7 @@ class Parser:
     def _perhaps(self, name: str, known: Sequence[str]) -> str:
         ending = [option for option in known if option.split(".")[-1] == name.lstrip("-").replace("-", "_")]
         near = ending or get_close_matches(name, known, 1)
-        return f"Perhaps {near[0]} is meant" if near else self._see_help()
+        return f"Perhaps you mean {near[0]}" if near else self._see_help()
 
     def _option_names(self) -> list[str]:
         return [option for action in self._parser._actions for option in action.option_strings]

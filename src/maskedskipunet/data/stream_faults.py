@@ -52,7 +52,7 @@ def opening_error(error: Exception, address: CameraAddress) -> VideoError:
     elif number == errno.EIO:
         fault = "the connection breaks off"
     elif isinstance(error, av.error.EOFError):
-        fault = "it hangs up without an answer"
+        fault = "it closes the connection without an answer"
     return VideoError(f"cannot open the stream ({fault})", where, _CHECK)
 
 

@@ -201,13 +201,13 @@ def web_fault(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return NOTHING_CAME
     if isinstance(error, RemoteDisconnected):
-        return "it hangs up without an answer"
+        return "it closes the connection without an answer"
     if isinstance(error, gaierror):
         return "no host of this name is known"
     if isinstance(error, ssl.SSLError):
         return f"no encrypted connection, {error.reason or 'not TLS'}"
     if isinstance(error, HTTPException):  # no answer at all, or one in another language
-        return "what it answers is no HTTP"
+        return "its answer is not HTTP"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return type(error).__name__

@@ -182,14 +182,14 @@ class DriftChange:
     raised_by: float
 
     def told(self) -> str:
-        """In a sentence without its full stop."""
+        """Describe the change in a sentence without a full stop."""
         if self.phase == "end":
-            return f"it looks as it did when it was calibrated again, from {clock_time(self.since_s)} on"
-        change = f"departs {self.departure / self.limit:.1f} times as far as it may"
-        scores = f"the usual score is {self.usual:.4f}, in calibration up to {self.highest_usual:.4f}"
+            return f"drift has ended: the scene looks as it did at calibration again, since {clock_time(self.since_s)}"
+        change = f"it departs {self.departure / self.limit:.1f} times as far as normal footage does"
+        scores = f"the median score is {self.usual:.4f}, in calibration at most {self.highest_usual:.4f}"
         since = clock_time(self.since_s)
         raised = f"; the threshold is raised by {self.raised_by:.4f}" if self.raised_by else ""
-        return f"normal itself has changed since the calibration, from {since} on ({change}; {scores}{raised})"
+        return f"drift: the scene has looked different from the calibration since {since} ({change}; {scores}{raised})"
 
 
 class DriftWatch:

@@ -104,7 +104,7 @@ class ReaderProcess:
             return ""
         self._process.join(END_S)
         code = self._process.exitcode
-        return f"its process ended by signal {-code}" if code is not None and code < 0 else "its process ended"
+        return f"its process was ended by signal {-code}" if code is not None and code < 0 else "its process ended"
 
     def ask_to_end(self) -> None:
         """Let it take leave of its camera, which may otherwise hold a place for it for a minute."""

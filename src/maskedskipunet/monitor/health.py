@@ -118,7 +118,7 @@ class HealthMonitor:
         same = self._before is not None and np.array_equal(self._before, pixels)
         self._before = pixels
         if self._frozen.changes(same, time_s):
-            told = f"not a pixel has changed for {FROZEN_S:.0f} s" if same else "it moves again"
+            told = f"no pixel has changed for {FROZEN_S:.0f} s" if same else "the picture moves again"
             yield HealthChange("frozen", same, told)
         grey = pixels.astype(np.float32).mean(axis=0)
         contrast = float(grey.std())
@@ -137,16 +137,16 @@ class HealthMonitor:
         share = sharpness / max(usual.sharpness, 1e-9)
         soft = share < SOFT
         if self._soft.changes(soft, time_s):
-            yield HealthChange("defocused", soft, f"{share:.0%} of its usual sharpness")
+            yield HealthChange("defocused", soft, f"sharpness is {share:.0%} of its usual value")
         likeness = edges_alike(usual.edges, edges)
         elsewhere = likeness < ELSEWHERE
         if not soft and not self._soft.present:
             if self._moved.changes(elsewhere, time_s):
                 self._moved_s = time_s
-                yield HealthChange("moved", elsewhere, f"its edges agree by {likeness:.2f} with where they were")
+                yield HealthChange("moved", elsewhere, f"the picture's edges no longer match ({likeness:.2f} of 1)")
             if self._moved.present and time_s - self._moved_s > ADOPT_S:
                 self._usual[night], self._moved = Usual(), Lasting(ELSEWHERE_S)
-                yield HealthChange("moved", False, "the new view is taken for its own from now on")
+                yield HealthChange("moved", False, "the new view is the reference from now on")
                 return
         if not soft and not elsewhere:
             usual.learn(sharpness, edges, step_s)
@@ -156,7 +156,7 @@ class HealthMonitor:
             self._night = Lasting(NIGHT_S, present=colour < GREY)  # how it was from the start is no change
         grey = colour < (COLOURED if self._night.present else GREY)
         if self._night.changes(grey, time_s):
-            yield HealthChange("night", grey, f"its colours differ by {colour:.1f} of 255")
+            yield HealthChange("night", grey, f"colours differ by {colour:.1f} of 255")
 
 
 def sharpness_of(grey: Map) -> float:

@@ -43,22 +43,22 @@ class Room:
         try:
             left = self._free(self.folder)
         except OSError as error:
-            self._pause(f"the disk cannot be asked ({error.strerror})")
+            self._pause(f"the free space cannot be read ({error.strerror})")
             return False
         if left < self.keep_free_bytes:
-            self._pause(f"{readable_bytes(left)} are free, {readable_bytes(self.keep_free_bytes)} are to stay")
+            self._pause(f"{readable_bytes(left)} are free, but {readable_bytes(self.keep_free_bytes)} must stay free")
             return False
         if self.is_paused:
-            log.warning("%s: there is room again, clips are written", self.folder)
+            log.warning("%s: there is space again, clips are written", self.folder)
         self.is_paused = False
         return True
 
     def ran_out(self) -> None:
         """A write found no room."""
         self._not_before_s = self._clock() + self.retry_s
-        self._pause("no room left on the disk")
+        self._pause("no space left on the disk")
 
     def _pause(self, reason: str) -> None:
         if not self.is_paused:
-            log.warning("%s: clips pause, %s; scoring goes on", self.folder, reason)
+            log.warning("%s: clips pause, %s; scoring continues", self.folder, reason)
         self.is_paused = True

@@ -129,9 +129,9 @@ def _made_anew(folder: RecordsFolder, report: CheckReport, fault: str) -> Record
     """An empty database in the place of a damaged one; the events' files fill it as those without a row."""
     lock = WatchLock(folder.watch_lock)
     if not lock.take(wait=True):
-        cure = "End it, then repair"
+        cure = "Stop it, then repair"
         raise RecordsError("another process is watching into these records", str(folder.path), cure)
-    mended = "made anew from the events' files; states and deliveries are not in them"
+    mended = "rebuilt from the events' files; states and deliveries are not in them"
     aside = _free_name(folder.path / "records.db.damaged")
     if folder.database.exists():
         mended += f"; the damaged one is {aside.name}"
@@ -203,7 +203,7 @@ def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
 
         def take() -> str:
             records.insert(told)
-            return "the row was made what the file says"
+            return "the row was changed to what the file says"
 
         yield _Difference(folder.relative(description), "row and file differ", take if is_newer else write)
         recorded = told if is_newer else recorded
@@ -219,7 +219,7 @@ def _of_footage(
 
     def tell() -> str:
         records.look_again(event_id)
-        return "the event no longer tells of it"
+        return "the event no longer mentions it"
 
     def put_aside() -> str:
         moved = _put_aside(folder, path)()
@@ -230,7 +230,7 @@ def _of_footage(
         if is_told:
             yield _Difference(where, "the file is gone", tell)
     elif not is_whole(path):
-        yield _Difference(where, "the file is not whole", put_aside)
+        yield _Difference(where, "the file is incomplete", put_aside)
     elif not is_told:  # its writer was killed before it could tell
         yield _Difference(where, None, tell)
 
@@ -242,7 +242,7 @@ def _without_row(path: Path, rows: dict[str, RecordedEvent]) -> RecordedEvent | 
     except RecordsError as error:
         return error.what
     if told.event.id in rows or path.parent.name != day_of(told.began_unix_s):
-        return "lies in the wrong folder"
+        return "is in the wrong folder"
     return told
 
 
@@ -266,7 +266,7 @@ def _has_come(records: Records, path: Path) -> bool:
 def _settle(report: CheckReport, difference: _Difference, repair: bool) -> None:
     if difference.fault is None:
         difference.mend()
-        report.finished.append(f"told its event of {difference.where}")
+        report.finished.append(f"noted in its event: {difference.where}")
     else:
         mended = difference.mend() if repair else None
         report.faults.append(Fault(difference.where, difference.fault, mended))

@@ -60,7 +60,7 @@ class ClockGuard:
             self._trusted_at_s += SETTLE_S
             direction = "after" if gap_s > 0 else "before"
             log.warning(
-                "the clock stands %.0f days %s the last watch: nothing is removed because of its age within half a "
+                "the clock is %.0f days %s the last watch: nothing is removed for its age within half a "
                 "day, in case the clock is wrong",
                 abs(gap_s) / 86400,
                 direction,

@@ -20,7 +20,7 @@ BUSY_TIMEOUT_S = 30.0
 APPLICATION_ID = 0x4D534B55  # "MSKU", so that another program's database is not taken for ours
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-REPAIR = "`maskedskipunet records check FOLDER --repair` makes it anew from the events' files"
+REPAIR = "`maskedskipunet records check FOLDER --repair` rebuilds it from the events' files"
 
 
 class DamagedError(RecordsError):
@@ -78,7 +78,7 @@ class UnavailableError(RecordsError):
 
 def _told(fault: str, path: Path) -> RecordsError | DiskSpaceError:
     if "full" in fault:
-        return DiskSpaceError("no room left for the records", str(path), "Make room")
+        return DiskSpaceError("no room left for the records", str(path), "Free some space")
     if "locked" in fault:
         waited = f"another process has been writing for {BUSY_TIMEOUT_S:.0f} s"
         return UnavailableError(waited, str(path), "Wait for it, or end it, and try again")

@@ -13,7 +13,7 @@ from maskedskipunet.monitor.sinks.sink import Attachments, AwayError, RefusedErr
 from maskedskipunet.records.outbox import Delivery
 from maskedskipunet.records.recorded import at, message_key
 
-TEXT = "This is a test message of maskedskipunet: alarms will come this way."
+TEXT = "This is a test message of maskedskipunet. Alarms will arrive like this one."
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _fault(config: SinkConfig) -> str | None:
     except MaskedSkipUNetError as error:
         return str(error).rstrip(".")
     except Exception as error:  # noqa: BLE001  # of a library; its words may hold an address or a secret
-        return f"it failed in a way that nobody thought of ({type(error).__name__})"
+        return f"unexpected error ({type(error).__name__})"
     return None
 
 

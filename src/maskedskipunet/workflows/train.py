@@ -245,7 +245,7 @@ def _fit(
         run.path,
         max(0, whole_bytes - there_bytes),
         what=f"{config.training.epochs} checkpoints and a state to resume from",
-        cure="Make room, name another folder with --runs, or use a smaller --model.latent_dim",
+        cure="Free some space, name another folder with --runs, or use a smaller --model.latent_dim",
     )
     network.input_format = _final_format(config)
     fit(network, *clips, config.training, run, seed=config.seed, progress=progress, resume=resume)

@@ -61,9 +61,7 @@ class WatchPlan:
     normal_frames: int | None = None
 
     def told(self) -> str:
-        taken = (
-            "frames as they come" if self.fps is None else f"{self.fps:g} frame{'' if self.fps == 1 else 's'} a second"
-        )
+        taken = "all frames" if self.fps is None else f"{self.fps:g} frame{'' if self.fps == 1 else 's'} a second"
         if self.stride > 1:
             taken += f", every {self.stride}-th"
         late = f"{self.late_frames} frame{'' if self.late_frames == 1 else 's'}"
@@ -75,10 +73,10 @@ class WatchPlan:
 
     def told_of_alarms(self) -> str:
         if self.threshold is None:
-            also = "" if self.records is None else f"; what is wrong with cameras is recorded in {self.records}"
-            return f"no alarms, only scores: a threshold is set by `maskedskipunet calibrate NORMAL… --model RUN`{also}"
-        into = "recorded nowhere" if self.records is None else f"recorded in {self.records}"
-        return f"alarms from the threshold {self.threshold:.5f} on, for {self.budget}; {into}"
+            also = "" if self.records is None else f"; camera faults are recorded in {self.records}"
+            return f"no alarms, only scores: set a threshold with `maskedskipunet calibrate NORMAL… --model RUN`{also}"
+        into = "not recorded" if self.records is None else f"recorded in {self.records}"
+        return f"alarms at the threshold {self.threshold:.5f}, for {self.budget}; {into}"
 
 
 def watch_cameras(
@@ -197,16 +195,16 @@ def _alarms(news: News, finders: Mapping[str, CameraAlarms]) -> Iterator[News]:
 
 
 def _heed_cues(heeded: bool, finders: Mapping[str, CameraAlarms]) -> ModelChange:
-    """Say that all cameras go by a model's new cues, or why they do not."""
+    """Return an event which says that all cameras use a model's new cues, or why they do not."""
     threshold = next((finder.threshold for finder in finders.values()), None)
-    told = "the model learned more of what is normal: its cues are gone by from now on"
+    told = "the model has learned more of what is normal: its cues now apply"
     if not heeded:
-        told = "the model's cues were learned again, and look at something else: start watching again to go by them"
+        told = "the model's cues were trained again and do not fit: restart watch to use them"
     return ModelChange(threshold, heeded, time.time(), told)
 
 
 def _heed(changed: Changed, finders: Mapping[str, CameraAlarms]) -> ModelChange:
-    """Have all cameras go by a model's new calibration, and say so; or say why they do not."""
+    """Apply a model's new calibration to all cameras, and return an event that says so, or why it was not applied."""
     before = next((finder.threshold for finder in finders.values()), None)
     calibration, criteria = changed.calibration, AlarmCriteria.of(changed.calibration)
     if calibration is None or calibration.alarm is None or criteria is None:
@@ -214,12 +212,13 @@ def _heed(changed: Changed, finders: Mapping[str, CameraAlarms]) -> ModelChange:
     setting = calibration.alarm
     threshold = setting.rule.threshold
     if before is None:
-        told = f"the model has a threshold now, {threshold:.5f} for {setting.budget}: start watching again for alarms"
+        told = f"the model now has a threshold, {threshold:.5f} for {setting.budget}: restart watch to get alarms"
         return ModelChange(None, False, time.time(), told)
     for finder in finders.values():
         finder.take_over(criteria)
     told = (
-        f"the model was calibrated again: alarms from {threshold:.5f} on, for {setting.budget} (before, {before:.5f})"
+        f"the model was calibrated again: alarms at the threshold {threshold:.5f} (was {before:.5f}), "
+        f"for {setting.budget}"
     )
     return ModelChange(threshold, True, time.time(), told, calibration.frames)
 

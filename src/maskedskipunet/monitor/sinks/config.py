@@ -91,7 +91,7 @@ class WebhookSettings(Settings):
         if (self.username is None) != (self.password is None):
             yield "username and password belong together"
         if self.username is not None and "authorization" in map(str.lower, self.headers):
-            yield "a login and a header Authorization are one too many"
+            yield "give a login or a header Authorization, not both"
         if fault := ca_file_fault(self.ca_file):
             yield fault
 
@@ -130,7 +130,7 @@ class MqttSettings(Settings):
         topics = (("topic", self.topic), ("discovery", self.discovery or "none"), ("birth", self.birth or "none"))
         for name, value in topics:
             if not value or set(value) & set("+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
-                yield f"{name} is no MQTT topic"
+                yield f"{name} is not an MQTT topic"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +164,8 @@ class MailSettings(Settings):
         if self.ca_file is not None and self.security == "none":
             yield "ca_file needs starttls or ssl"
         if not self.to:
-            yield "to names nobody"
-        yield from (f"{name} is no mail address" for name in (self.sender, *self.to) if not _is_mail_address(name))
+            yield "to names no recipient"
+        yield from (f"{name} is not a mail address" for name in (self.sender, *self.to) if not _is_mail_address(name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,7 @@ class MetricsSettings(Settings):
         try:
             ip_address(self.host)
         except ValueError:
-            yield "host is no IP address"
+            yield "host is not an IP address"
 
 
 Kind = Literal["lines", "folder", "webhook", "mqtt", "mail", "metrics"]
@@ -210,13 +210,13 @@ def _address_fault(address: str) -> str | None:
         parts = urlsplit(address)
         port = parts.port
     except ValueError:
-        return "url is no address"
+        return "url is not an address"
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return "url is no http or https address"
+        return "url is not an http or https address"
     if not address.isascii() or not address.isprintable() or " " in address:
-        return "url holds signs that no address has"
+        return "url holds characters that no address has"
     if "@" in parts.netloc:
-        return "url holds a user or password, which belong into no address"
+        return "url holds a user or password, which do not belong in an address"
     return None
 
 
@@ -227,9 +227,9 @@ def _secret_faults(secret: Secret | None) -> list[str]:
 def _header_faults(headers: Mapping[str, str]) -> Iterator[str]:
     for name, value in headers.items():
         if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
-            yield f"{name[:40]!r} is no name of a header"
+            yield f"{name[:40]!r} is not the name of a header"
         elif name.lower() in _OURS:
-            yield f"header {name} is set by each message itself"
+            yield f"header {name} is set by the sink itself"
         elif _SECRET_HEADERS.search(name) and not is_reference(value):
             yield f"header {name}: {HOW}"
         else:
@@ -241,17 +241,17 @@ def _header_faults(headers: Mapping[str, str]) -> Iterator[str]:
 
 def _timeout_faults(timeout_s: float) -> Iterator[str]:
     if not (isfinite(timeout_s) and 0 < timeout_s <= LONGEST_TIMEOUT_S):
-        yield f"timeout_s is above 0, at most {LONGEST_TIMEOUT_S:.0f}"
+        yield f"timeout_s must be above 0, at most {LONGEST_TIMEOUT_S:.0f}"
 
 
 def _port_faults(port: int | None) -> Iterator[str]:
     if port is not None and not 0 < port < 65536:
-        yield "port is 1 to 65535"
+        yield "port must be 1 to 65535"
 
 
 def _host_faults(host: str) -> Iterator[str]:
     if not host or not host.isprintable() or set(host) & set(" /@"):
-        yield "host is no name of a machine"
+        yield "host is not the name of a machine"
 
 
 def _is_mail_address(name: str) -> bool:

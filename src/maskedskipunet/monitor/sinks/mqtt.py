@@ -146,7 +146,7 @@ class MqttSink:
         try:
             return self._told if self._look is None else self._look()
         except MaskedSkipUNetError as error:
-            raise AwayError(f"the records cannot be read now ({error.what})") from error
+            raise AwayError(f"the records cannot be read at the moment ({error.what})") from error
 
     def _retained(self, cameras: Sequence[str], now: Mapping[str, CameraNow]) -> dict[str, str]:
         """What the broker is to keep, by topic."""
@@ -175,7 +175,7 @@ class MqttSink:
                 raise AwayError("the broker does not confirm in time")
         except (ValueError, RuntimeError, AwayError) as error:
             self._connection.hang_up()
-            raise AwayError("the connection to the broker broke off") from error
+            raise AwayError("the connection to the broker was lost") from error
 
     def _opened(self, client: "Client") -> None:
         """In the library's thread, at each connection."""

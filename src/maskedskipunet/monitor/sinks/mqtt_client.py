@@ -124,7 +124,7 @@ class BrokerConnection:
     def _connected(self, client: "Client", _: object, flags: object, reason: Any, properties: object) -> None:
         """At each connection, also after the broker was away."""
         if reason.is_failure:
-            self._refusal = f"the broker refuses us ({reason})"
+            self._refusal = f"the broker refuses the connection ({reason})"
         else:
             self._on_open(client)
             if self.presence:

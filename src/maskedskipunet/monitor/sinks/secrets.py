@@ -7,7 +7,7 @@ from pathlib import Path
 from maskedskipunet.errors import ConfigError
 
 LONGEST = 10_000  # characters
-HOW = "a secret is named, as env:NAME or file:/path, and never written out"
+HOW = "name a secret as env:NAME or file:/path instead of writing it out"
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,9 @@ def header_value(name: str, value: str) -> str:
     """A header's value, its secret read where it names one. Raises ConfigError for one that no header can have."""
     revealed = Secret(value).reveal() if is_reference(value) else value
     if not (revealed.isascii() and revealed.isprintable()):
-        raise ConfigError(f"the value of header {name} holds signs that no header has", "headers", "Use plain text")
+        raise ConfigError(
+            f"the value of header {name} holds characters that no header has", "headers", "Use plain text"
+        )
     return revealed
 
 
