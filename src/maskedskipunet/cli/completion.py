@@ -65,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def words_of(command: str) -> Words:
-    """What may be typed after a command."""
+    """Return what may be typed after a command."""
     try:
         import_module(f"maskedskipunet.cli.{command}").run([LIST_WORDS])
     except WordsListed as listed:

@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def told_of_alarms(result: "DemoResult") -> list[str]:
-    """How many of the anomalies were alarms, and where the strongest one is to be seen."""
+    """Return how many of the anomalies were alarms, and where the strongest one is to be seen."""
     from maskedskipunet.detection.calibration import told_rarity
 
     if result.calibration is None or result.calibration.alarm is None:

@@ -141,7 +141,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _scores(path: Path) -> RunFolder | None:
-    """The run that is meant, if it is one."""
+    """Return the run that is meant, if it is one."""
     found = run_meant(path)
     if found is not None and not found.scores.is_file():
         raise UsageError("the run has no scores yet", str(path), f"Make them with `maskedskipunet test {path}`")
@@ -149,7 +149,7 @@ def _scores(path: Path) -> RunFolder | None:
 
 
 def _maps(options: Options, scores: RunFolder | None) -> Path | None:
-    """The maps that are named, or those that lie beside the scores, where the data set may have masks."""
+    """Return the maps that are named, or those that lie beside the scores, where the data set may have masks."""
     if options.maps is not None:
         if options.ground_truth is not None:
             cure = "Name the data set that has the masks, with --data"
@@ -218,7 +218,7 @@ def _print_places(figures: Mapping[str, Any]) -> None:
 
 
 def _rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each frame-level key, and its name in the table."""
+    """Yield each frame-level key, and its name in the table."""
     smoothing, one_class = figures["smoothing"], figures["one_class_videos"]
     sigma, window = f"σ {smoothing['sigma_frames']:g}", f"median {smoothing['window_frames']}"
     yield "micro_auc", "micro AUC, raw (primary)"
@@ -239,7 +239,7 @@ def _count(count: int | None) -> str:
 
 
 def _interval(pair: tuple[float, float] | None) -> str:
-    """An interval for a table.
+    """Return an interval for a table.
 
     >>> _interval((0.9712, 0.9954))
     '0.971–0.995'

@@ -175,7 +175,7 @@ class Parser:
         self._left_out.add(setting)
 
     def parse(self, arguments: Sequence[str]) -> Options:
-        """What was asked for: on the command line, else in the recipe, else by default.
+        """Return what was asked for: on the command line, else in the recipe, else by default.
 
         Raises UsageError with one sentence; exits only for --help.
         """
@@ -198,7 +198,9 @@ class Parser:
         return options
 
     def _words(self) -> dict[str, tuple[str, ...]]:
-        """What may be typed: each option with the values that it may take, and those of arguments that stand alone."""
+        """Return what may be typed: each option with the values that it may take, and those of arguments that stand
+        alone.
+        """
         words: dict[str, tuple[str, ...]] = {"": ()}
         for action in self._parser._actions:
             hint = action.type.args[0] if isinstance(action.type, partial) else None
@@ -253,7 +255,7 @@ class Parser:
 
 
 def build(config: type[T], options: Options, key: str) -> T:
-    """The dataclass from its parsed options."""
+    """Return the dataclass from its parsed options."""
     return config(**{field.name: options[f"{key}.{field.name}"] for field in fields(config)})  # type: ignore[arg-type]
 
 
@@ -286,7 +288,7 @@ def _told_better(error: argparse.ArgumentError) -> UsageError:
 
 
 def _explained(config: type) -> tuple[str, dict[str, str]]:
-    """The first sentence of a dataclass's docstring, and what it says of each argument."""
+    """Return the first sentence of a dataclass's docstring, and what it says of each argument."""
     title, _, arguments = inspect.cleandoc(config.__doc__ or "").partition("\n\nArgs:\n")
     lines = re.findall(r"^    (\w+): (.+(?:\n        .+)*)", arguments, re.MULTILINE)
     return title.rstrip("."), {name: " ".join(text.split()) for name, text in lines}

@@ -85,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _runs_inside(path: Path) -> list[Path]:
-    """The runs in a folder such as ablate makes."""
+    """Return the runs in a folder such as ablate makes."""
     configs = path.glob("*/config.yaml") if path.is_dir() else ()
     return sorted(config.parent for config in configs if not config.parent.is_symlink())
 

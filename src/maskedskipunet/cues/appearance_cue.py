@@ -31,7 +31,7 @@ class Judge:
     frames: Tails
 
     def scores(self, distances: Floats) -> tuple[float, Floats]:
-        """Surprise of a frame and of each of its places, in the frame's units: (P,) -> number, (P,)."""
+        """Return surprise of a frame and of each of its places, in the frame's units: (P,) -> number, (P,)."""
         places = self.places.surprise(distances)
         both = np.append(places, mean_of_strangest(places))
         scores = self.frames.surprise(both[:, None])[:, 0]
@@ -63,7 +63,8 @@ class AppearanceCue:
         return AppearanceRun(self)
 
     def nearest(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """Distance to the nearest normal moment at each place and the moment's number: (P, N, K) -> (P, N), (P, N).
+        """Return distance to the nearest normal moment at each place and the moment's number: (P, N, K) -> (P, N), (P,
+        N).
 
         The number is -1 where nothing is known of a place.
         """
@@ -74,7 +75,7 @@ class AppearanceCue:
         return torch.minimum(distances, to_answered), torch.where(to_answered < distances, answered, numbers)
 
     def judge(self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64]) -> CueScore:
-        """What one frame's distances, (P,), and their medians over the last minute say of it.
+        """Return what one frame's distances, (P,), and their medians over the last minute say of it.
 
         nearest: (P,), the numbers of the nearest moments.
         """
@@ -139,7 +140,7 @@ class AppearanceRun:
 
 
 def _nearest_moments(memory: Memory, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance to the nearest exemplar and the number of its moment: (P, N, K) -> (P, N), (P, N)."""
+    """Return distance to the nearest exemplar and the number of its moment: (P, N, K) -> (P, N), (P, N)."""
     distances, exemplars = memory.nearest(vectors)
     if not memory.moments.shape[1]:
         return distances, torch.full_like(exemplars, -1)
@@ -148,7 +149,7 @@ def _nearest_moments(memory: Memory, vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mean_of_strangest(places: Floats) -> Floats:
-    """Mean of the STRANGEST highest values, (..., P) -> (...)."""
+    """Return mean of the STRANGEST highest values, (..., P) -> (...)."""
     count = min(STRANGEST, places.shape[-1])
     found: Floats = np.partition(places, -count, axis=-1)[..., -count:].mean(axis=-1)
     return found

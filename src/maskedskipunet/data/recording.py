@@ -88,7 +88,7 @@ class _Coded(Protocol):
     damaged: int
 
     def add_to(self, file: OutputContainer) -> VideoStream:
-        """The file's stream that takes them."""
+        """Return the file's stream that takes them."""
         ...
 
     def __iter__(self) -> Iterator[Stamped["Packet[VideoStream]"]]: ...

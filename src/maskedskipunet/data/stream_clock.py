@@ -48,11 +48,11 @@ class StreamClock:
         self._checks = trial._checks
 
     def time_of(self, came: "Stamped[Any]") -> float:
-        """The time of what came."""
+        """Return the time of what came."""
         return self.time_s(came.stated_s, came.arrived_s, waited=came.waited)
 
     def time_s(self, stated_s: float | None, arrived_s: float, *, waited: bool = True) -> float:
-        """The frame's time.
+        """Return the frame's time.
 
         stated_s: as the stream says it, None where it does not. arrived_s: by a clock here that only goes on. waited:
         whether the frame was waited for, and so came at arrived_s; else it had come before, no one knows when.
@@ -179,7 +179,7 @@ class Stamping:
         return cls(float(container.streams.video[0].time_base or 1), not has_end)
 
     def stamped(self, what: T, pts: int | None, asked_s: float, came_s: float) -> Stamped[T]:
-        """What was asked for and came at these times by a clock here."""
+        """Return what was asked for and came at these times by a clock here."""
         stated_s = None if pts is None or self.base_s is None else pts * self.base_s
         waited = self.is_live and came_s - asked_s >= WAIT_S
         return Stamped(what, stated_s, came_s, waited, self.base_s is not None)

@@ -26,12 +26,12 @@ _NO_TRANSPORT = (
 
 
 def is_refused_transport(error: Exception) -> bool:
-    """Whether a camera may give over UDP what it does not over TCP: it answers, and refuses no login."""
+    """Return whether a camera may give over UDP what it does not over TCP: it answers, and refuses no login."""
     return isinstance(error, _NO_TRANSPORT) or getattr(error, "errno", None) == errno.EPROTONOSUPPORT
 
 
 def opening_error(error: Exception, address: CameraAddress) -> VideoError:
-    """What to raise where a stream cannot be opened; it holds nothing of the address that is secret."""
+    """Return what to raise where a stream cannot be opened; it holds nothing of the address that is secret."""
     where = str(address)
     if isinstance(error, _REFUSED):
         fault, cure = _login_fault(error, address)
@@ -57,7 +57,7 @@ def opening_error(error: Exception, address: CameraAddress) -> VideoError:
 
 
 def stream_fault(error: Exception) -> str:
-    """What went wrong in a few words, and without the address that the library's own text holds."""
+    """Return what went wrong in a few words, and without the address that the library's own text holds."""
     if isinstance(error, av.error.ExitError):  # what an interrupted wait ends in
         return NOTHING_CAME
     said = getattr(error, "strerror", None) or type(error).__name__
@@ -65,7 +65,7 @@ def stream_fault(error: Exception) -> str:
 
 
 def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:
-    """What to say of a refused login, and the cure."""
+    """Return what to say of a refused login, and the cure."""
     fault = stream_fault(error)
     offered = _offered(address)
     known = [offer for offer in offered if offer.scheme == "basic" or offer.algorithm == "MD5"]
@@ -78,7 +78,9 @@ def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:
 
 
 def _offered(address: CameraAddress) -> list[Challenge]:
-    """The logins that an RTSP camera offers, asked for without one, which locks no account; none where that fails."""
+    """Return the logins that an RTSP camera offers, asked for without one, which locks no account; none where that
+    fails.
+    """
     parts = urlsplit(address.secret_url)
     if address.scheme != "rtsp":
         return []
@@ -99,7 +101,7 @@ def _offered(address: CameraAddress) -> list[Challenge]:
 
 
 def _is_known(address: CameraAddress) -> bool:
-    """Whether an address is known for the host's name."""
+    """Return whether an address is known for the host's name."""
     parts = urlsplit(address.secret_url)
     try:
         socket.getaddrinfo(parts.hostname, parts.port or RTSP_PORT)

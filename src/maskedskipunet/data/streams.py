@@ -47,7 +47,7 @@ class LiveSource:
             raise ConfigError(f"{self.fps!r} frames a second", "fps", "Use a rate above 0")
 
     def frames(self) -> Iterator[Frame]:
-        """The kept frames as they arrive; their times begin at 0.
+        """Yield the kept frames as they arrive; their times begin at 0.
 
         An image is None where a picture was damaged on its way, or rests on one that was. The images of a stream may
         change their size.

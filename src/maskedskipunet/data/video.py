@@ -136,7 +136,7 @@ class _Intake:
         self._last_dts_s: float | None = None
 
     def take(self, packet: "av.Packet[VideoStream]") -> _Sent | None:
-        """The frame that a packet gives; None for one before the first key frame or out of sight."""
+        """Return the frame that a packet gives; None for one before the first key frame or out of sight."""
         if not packet.size:
             return None
         self._packets += 1
@@ -155,11 +155,11 @@ class _Intake:
         return _Sent(time_s, packet.pts)
 
     def time_s(self, pts: int | None) -> float:
-        """A time of the file in seconds; the first key frame's where the file states none."""
+        """Return a time of the file in seconds; the first key frame's where the file states none."""
         return self.key_s or 0.0 if pts is None else pts * self.time_base + self.shift_s
 
     def early_end(self) -> VideoError | None:
-        """The error to raise when less is there than the file declares."""
+        """Return the error to raise when less is there than the file declares."""
         if self.stream.frames > self._packets:
             there = f"{self._packets} of {self.stream.frames} frames"
         elif self.declared_end_s - self._end_s > max(1.0, 2 * self.frame_s):
@@ -223,7 +223,7 @@ class _Reader:
         self.failures += 1
 
     def frames(self, picture: VideoFrame) -> Iterator[Frame]:
-        """The picture as a Frame, after those that it shows to be lost."""
+        """Yield the picture as a Frame, after those that it shows to be lost."""
         self.interlaced = picture.interlaced_frame
         missing, time_s = self._in_stored_order() if self.stored_order else self._in_shown_order(picture)
         yield from self._holes(missing)
@@ -231,7 +231,7 @@ class _Reader:
             yield self._numbered(time_s, self._image(picture))
 
     def rest(self) -> Iterator[Frame]:
-        """What is known to be missing after the last picture."""
+        """Yield what is known to be missing after the last picture."""
         if self.shape is None:
             raise VideoError("no frame of the video can be decoded", str(self.path), "Copy it again or leave it out")
         if early := self.intake.early_end():
@@ -242,7 +242,9 @@ class _Reader:
             yield from self._holes(sorted(sent for sent in self.waiting if sent.time_s != self.last_s))
 
     def _in_shown_order(self, picture: VideoFrame) -> tuple[list[_Sent], float | None]:
-        """Which frames a picture passed over, and when it is shown: never, where its packet has given one already."""
+        """Return which frames a picture passed over, and when it is shown: never, where its packet has given one
+        already.
+        """
         if picture.pts is None:
             return [], self.last_s + self.intake.frame_s if self.index else 0.0
         now = min((sent for sent in self.waiting if sent.pts == picture.pts), default=None)
@@ -265,7 +267,7 @@ class _Reader:
         return missing, now.time_s
 
     def _are_lost(self) -> bool:
-        """Whether packets that no picture came of are lost pictures."""
+        """Return whether packets that no picture came of are lost pictures."""
         return self.failures > 0 or (self.a_picture_each and not self.interlaced and self.shape is not None)
 
     def _holes(self, missing: list[_Sent]) -> Iterator[Frame]:
@@ -318,7 +320,7 @@ def _packets(container: InputContainer, stream: VideoStream, path: Path) -> Iter
 
 
 def _is_shown(packet: "av.Packet[VideoStream]", stream: VideoStream) -> bool:
-    """Whether a packet gives a frame: not one that an edit cut away, nor VP8's hidden reference pictures."""
+    """Return whether a packet gives a frame: not one that an edit cut away, nor VP8's hidden reference pictures."""
     if packet.is_discard:
         return False
     return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
@@ -335,7 +337,9 @@ def _quarter_turns_of(path: Path) -> int:
 
 
 def _quarter_turns(picture: VideoFrame) -> int:
-    """How often a picture is turned by 90 degrees, counterclockwise, to be shown: phones store what their chip saw."""
+    """Return how often a picture is turned by 90 degrees, counterclockwise, to be shown: phones store what their chip
+    saw.
+    """
     return round(picture.rotation / 90) % 4
 
 

@@ -87,7 +87,7 @@ class WebAddress:
         self._is_checked = True
 
     def open(self) -> HTTPResponse:
-        """The server's answer, of which only the headers have come. It is for the caller to close.
+        """Return the server's answer, of which only the headers have come. It is for the caller to close.
 
         Raises LoginError where the user or the password is refused or missing, VideoError for whatever else the
         server does not give; neither holds a secret of the address.
@@ -113,7 +113,9 @@ class WebAddress:
         raise VideoError(f"{self._fault} ({fault})", str(self.address), "Check the address, user and password")
 
     def strong_answer(self) -> str | None:
-        """The Authorization header for a client that knows Basic and MD5 alone, where neither will do; else None."""
+        """Return the Authorization header for a client that knows Basic and MD5 alone, where neither will do; else
+        None.
+        """
         if self.login is None or self.login.scheme in ("", "Basic", "Digest by MD5"):
             return None
         return self.login.answer("GET", _path_of(self._url))
@@ -145,7 +147,7 @@ class WebAddress:
         raise LoginError(f"{self._fault} ({refusal})", str(self.address), cure)
 
     def _may_be_told(self, url: str) -> bool:
-        """Whether the login may be sent there: to no other server than the address names, and no less safely."""
+        """Return whether the login may be sent there: to no other server than the address names, and no less safely."""
         to, own = urlsplit(url), urlsplit(self._url)
         return to.hostname == own.hostname and (to.scheme == own.scheme or to.scheme == "https")
 
@@ -195,7 +197,7 @@ def _lenient_context() -> ssl.SSLContext:
 
 
 def web_fault(error: Exception) -> str:
-    """What went wrong with a request, in a few words and without the address."""
+    """Return what went wrong with a request, in a few words and without the address."""
     if isinstance(error, URLError) and isinstance(error.reason, Exception):
         error = error.reason
     if isinstance(error, TimeoutError):

@@ -31,7 +31,7 @@ class AlarmCriteria:
 
     @classmethod
     def of(cls, calibration: Calibration | None, threshold: float | None = None) -> "AlarmCriteria | None":
-        """The criteria of a calibration, at another threshold where one is named, or of a threshold alone.
+        """Return the criteria of a calibration, at another threshold where one is named, or of a threshold alone.
 
         A threshold that is named holds all day. None where there is no threshold at all.
         """

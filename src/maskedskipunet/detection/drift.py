@@ -59,7 +59,7 @@ class Blocks:
         self._places: list[NDArray[np.float32]] = []
 
     def add(self, time_s: float, score: float | None, score_map: NDArray[np.floating] | None) -> Block | None:
-        """The next frame; returns the block that was full before it, where enough of its frames had a map.
+        """Return the next frame; returns the block that was full before it, where enough of its frames had a map.
 
         score_map: (h, w), at least GRID in each direction. A clock that jumps back begins a new block.
         Raises ShapeError for what is no map.
@@ -86,7 +86,7 @@ class Blocks:
 
 
 def pooled(score_map: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The mean error of each place of the grid, (GRID * GRID,). Raises ShapeError for what has fewer pixels."""
+    """Return the mean error of each place of the grid, (GRID * GRID,). Raises ShapeError for what has fewer pixels."""
     if score_map.ndim != 2 or min(score_map.shape) < GRID:
         raise ShapeError(f"a score map of shape {score_map.shape}", cure=f"Use (height, width), {GRID} at least")
     rows, columns = (np.arange(GRID + 1) * length // GRID for length in score_map.shape)
@@ -143,7 +143,7 @@ class DriftReference:
         )
 
     def unexplained(self, block: Block) -> Floats:
-        """How each place departs from what the ordinary directions explain, in logarithms, (P,)."""
+        """Return how each place departs from what the ordinary directions explain, in logarithms, (P,)."""
         ordinary = np.array(self.ordinary).reshape(-1, len(self.centre))
         return _unexplained(np.log(block.places + self.floor), np.array(self.centre), ordinary)
 
@@ -152,7 +152,7 @@ class DriftReference:
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> "DriftReference":
-        """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
+        """Return the inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
         values = {field.name: told[field.name] for field in fields(cls)}
         numbers = {name: float(values[name]) for name in ("floor", "limit", "highest_usual")}
         return cls(
@@ -216,7 +216,7 @@ class DriftWatch:
     def add(
         self, time_s: float, score: float | None, score_map: NDArray[np.floating] | None = None
     ) -> DriftChange | None:
-        """The next frame, and whether drift begins or ends with it.
+        """Return the next frame, and whether drift begins or ends with it.
 
         score: None where the frame has none. score_map: (h, w); without maps nothing is known of drift.
         """
@@ -247,7 +247,7 @@ class DriftWatch:
         return float(np.median([block.score for block, _ in self._recent]))
 
     def _rise(self) -> float:
-        """How far the usual score has risen above the calibration's highest; 0 where there is no drift."""
+        """Return how far the usual score has risen above the calibration's highest; 0 where there is no drift."""
         return max(0.0, self._usual() - self.reference.highest_usual) if self.is_drifting else 0.0
 
     def _since_s(self) -> float:
@@ -260,14 +260,18 @@ class DriftWatch:
         return since_s
 
     def rule(self, rule: EventRule) -> EventRule:
-        """The rule that holds now: while drift lasts, levels are raised by as much as the usual score has risen."""
+        """Return the rule that holds now: while drift lasts, levels are raised by as much as the usual
+        score has risen.
+        """
         if not self.raised_by:
             return rule
         return replace(rule, threshold=rule.threshold + self.raised_by, release=rule.release + self.raised_by)
 
 
 def without_new_normal(events: Sequence[Event], changes: Sequence[DriftChange], rule: EventRule) -> list[Event]:
-    """Events in hindsight: those of the minutes before a drift was known are held against its raised threshold too."""
+    """Return events in hindsight: those of the minutes before a drift was known are held against its raised threshold
+    too.
+    """
     begins = [change for change in changes if change.phase == "begin"]
     return [
         event
@@ -289,7 +293,8 @@ def clock_time(time_s: float) -> str:
 
 
 def _groups(lengths: Sequence[int]) -> list[int]:
-    """The number of each block's group, of videos of so many blocks: an hour of one video, or short ones together.
+    """Return the number of each block's group, of videos of so many blocks: an hour of one video, or short ones
+    together.
 
     >>> _groups([3, 3, 14])
     [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
@@ -306,7 +311,7 @@ def _groups(lengths: Sequence[int]) -> list[int]:
 
 
 def _directions(logs: Floats) -> tuple[Floats, Floats]:
-    """The centre, and the fewest directions from it that explain what is taken as ordinary."""
+    """Return the centre, and the fewest directions from it that explain what is taken as ordinary."""
     centre = logs.mean(axis=0)
     _, sizes, directions = np.linalg.svd(logs - centre, full_matrices=False)
     total = float((sizes**2).sum())

@@ -108,14 +108,14 @@ class Event:
     reason: EventReason | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as files and messages hold them; without a reason where there is none."""
+        """Return plain values, as files and messages hold them; without a reason where there is none."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         reason = values.pop("reason")
         return values if reason is None else values | {"reason": reason.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Event":
-        """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
+        """Return the inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
         reason = values.get("reason")
         return cls(**{**values, "reason": None if reason is None else EventReason.from_dict(reason)})
 
@@ -129,7 +129,7 @@ class EventUpdate:
 
 
 def no_boxes() -> tuple[Box, ...]:
-    """Where nothing is known of a frame but its score."""
+    """Return where nothing is known of a frame but its score."""
     return ()
 
 
@@ -175,7 +175,7 @@ class EventStream:
         rule: EventRule | None = None,
         readings: Mapping[str, CueReading] = MappingProxyType({}),
     ) -> list[EventUpdate]:
-        """The next frame, and what is to be told because of it.
+        """Return the next frame, and what is to be told because of it.
 
         score: None where the frame has none. boxes: where the frame is anomalous; only asked at an event's highest.
         readings: what the cues say of the frame.
@@ -252,7 +252,7 @@ def find_events(
     normal_share: Callable[[float], float] | None = None,
     new_id: Callable[[], str] = new_id,
 ) -> list[Event]:
-    """The events of a whole video, without boxes: those that an EventStream ends with.
+    """Return the events of a whole video, without boxes: those that an EventStream ends with.
 
     index, time_s, scores: (N,), one a frame, NaN where a frame has no score. levels: of each frame, in place of the
     rule's. Raises ShapeError when they differ in length.
@@ -290,7 +290,7 @@ def find_events(
 def find_spans(
     clock: Floats, scores: Floats, rule: EventRule, levels: Levels | None = None
 ) -> list[list[tuple[int, int]]]:
-    """The places of each event: its stretches above the release level, first and last place of each.
+    """Return the places of each event: its stretches above the release level, first and last place of each.
 
     clock: (N,) seconds that never go back (see stream_clock). scores: (N,), frames without a score left out. levels:
     of each frame, in place of the rule's.
@@ -332,7 +332,7 @@ def find_spans(
 
 
 def stream_clock(time_s: Floats) -> tuple[Floats, Floats]:
-    """Seconds that never go back, (N,), and for each frame what was added to the source's own time.
+    """Return seconds that never go back, (N,), and for each frame what was added to the source's own time.
 
     A source's clock may be set back, or a time be missing (NaN): no time passes there.
 

@@ -35,7 +35,7 @@ class RuleInForce:
         *,
         time_of_day_s: float | None = None,
     ) -> tuple[EventRule, DriftChange | None]:
-        """The rule that holds for the next frame, and whether drift begins or ends with it.
+        """Return the rule that holds for the next frame, and whether drift begins or ends with it.
 
         time_s: since the source's first frame. score: None where the frame has none. score_map: (h, w); without maps
         nothing is known of drift. time_of_day_s: since midnight; None where that is not known, so that the common rule

@@ -86,7 +86,7 @@ class ClipCutter:
         return picture
 
     def is_cutting(self, event_id: str) -> bool:
-        """Whether the event's clip is still to come."""
+        """Return whether the event's clip is still to come."""
         return event_id in self._clips
 
     def close(self) -> list[FinishedClip]:

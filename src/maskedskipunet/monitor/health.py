@@ -48,7 +48,7 @@ class Lasting:
         self._since_s: float | None = None  # when it began to be otherwise
 
     def changes(self, now: bool, time_s: float) -> bool:
-        """Whether `present` has turned over with this look."""
+        """Return whether `present` has turned over with this look."""
         if now == self.present:
             self._since_s = None
             return False
@@ -160,19 +160,21 @@ class HealthMonitor:
 
 
 def sharpness_of(grey: Map) -> float:
-    """How much of a picture's contrast is between neighbouring pixels. grey: (H, W). 0 for a flat one."""
+    """Return how much of a picture's contrast is between neighbouring pixels. grey: (H, W). 0 for a flat one."""
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     return float(np.abs(grey[1:-1, 1:-1] - around / 4).mean() / (grey.std() + 1))
 
 
 def edges_of(grey: Map) -> Map:
-    """The strength of a picture's edges, (H, W) -> (H-1, W-1), cut where they are very strong, so that none rules."""
+    """Return the strength of a picture's edges, (H, W) -> (H-1, W-1), cut where they are very strong, so that none
+    rules.
+    """
     down, across = np.diff(grey, axis=0)[:, :-1], np.diff(grey, axis=1)[:-1]
     return np.sqrt(np.hypot(down, across)).astype(np.float32)
 
 
 def edges_alike(usual: Map, edges: Map) -> float:
-    """How far edges are where they usually are, -1 to 1: the median over blocks that have edges at all."""
+    """Return how far edges are where they usually are, -1 to 1: the median over blocks that have edges at all."""
     found, strengths = [], []
     for rows in np.array_split(np.arange(len(usual)), BLOCKS):
         for columns in np.array_split(np.arange(usual.shape[1]), BLOCKS):

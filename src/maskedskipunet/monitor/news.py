@@ -128,7 +128,7 @@ Listener = Callable[[News], None]
 
 
 def plain(news: News) -> dict[str, Any]:
-    """A record as plain values for a JSON line; a score's map and a picture's bytes are left out."""
+    """Return a record as plain values for a JSON line; a score's map and a picture's bytes are left out."""
     values: dict[str, Any] = {"kind": type(news).__name__.lower()}
     for field in fields(news):
         value = getattr(news, field.name)

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def free_bytes(folder: Path) -> int:
-    """What is free where the folder lies, or will lie."""
+    """Return what is free where the folder lies, or will lie."""
     return shutil.disk_usage(existing_folder(folder)).free
 
 
@@ -37,7 +37,7 @@ class Room:
         self._free, self._clock, self._not_before_s = free, clock, float("-inf")
 
     def is_there(self) -> bool:
-        """Whether a clip may be begun now."""
+        """Return whether a clip may be begun now."""
         if self._clock() < self._not_before_s:
             return False
         try:

@@ -126,7 +126,7 @@ def _open(folder: RecordsFolder, report: CheckReport, repair: bool) -> Records |
 
 
 def _made_anew(folder: RecordsFolder, report: CheckReport, fault: str) -> Records:
-    """An empty database in the place of a damaged one; the events' files fill it as those without a row."""
+    """Return an empty database in the place of a damaged one; the events' files fill it as those without a row."""
     lock = WatchLock(folder.watch_lock)
     if not lock.take(wait=True):
         cure = "Stop it, then repair"
@@ -144,7 +144,7 @@ def _made_anew(folder: RecordsFolder, report: CheckReport, fault: str) -> Record
 
 
 def _integrity(records: Records) -> str | None:
-    """What SQLite finds wrong, None where nothing is."""
+    """Return what SQLite finds wrong, None where nothing is."""
     try:
         with records.read() as session:
             found = [str(row[0]) for row in session.execute(text("PRAGMA integrity_check(5)")) if row[0] != "ok"]
@@ -157,7 +157,7 @@ def _integrity(records: Records) -> str | None:
 
 
 def _differences(records: Records) -> Iterator[_Difference]:
-    """All that disagrees, with what would mend it."""
+    """Yield all that disagrees, with what would mend it."""
     folder = records.folder
     rows = {recorded.event.id: recorded for recorded in records.events()}
     own: set[Path] = set()
@@ -214,7 +214,7 @@ def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
 def _of_footage(
     records: Records, event_id: str, path: Path, is_told: bool, is_whole: Callable[[Path], bool]
 ) -> Iterator[_Difference]:
-    """A clip or picture that is told of and gone, or there and not whole, or whole and not told of."""
+    """Yield a clip or picture that is told of and gone, or there and not whole, or whole and not told of."""
     folder = records.folder
 
     def tell() -> str:
@@ -236,7 +236,7 @@ def _of_footage(
 
 
 def _without_row(path: Path, rows: dict[str, RecordedEvent]) -> RecordedEvent | str:
-    """The event that a file tells of which is no row's, or what is wrong with the file."""
+    """Return the event that a file tells of which is no row's, or what is wrong with the file."""
     try:
         told = RecordedEvent.read(path)
     except RecordsError as error:
@@ -256,7 +256,7 @@ def _to_insert(records: Records, path: Path, told: RecordedEvent) -> Iterator[_D
 
 
 def _has_come(records: Records, path: Path) -> bool:
-    """Whether a clip or picture is that of an event that was recorded while we looked."""
+    """Return whether a clip or picture is that of an event that was recorded while we looked."""
     try:
         return path in records.folder.files(path.stem, records.event(path.stem).began_unix_s)
     except RecordsError:

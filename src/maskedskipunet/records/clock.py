@@ -20,7 +20,7 @@ PUT_OFF_S = 3600.0  # how far ahead a time may lie that was written by the same 
 
 
 def steady_s() -> float:
-    """Seconds that only grow, also while the machine sleeps where the system can tell."""
+    """Return seconds that only grow, also while the machine sleeps where the system can tell."""
     boot_clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot_clock is None else time.clock_gettime(boot_clock)
 
@@ -67,12 +67,12 @@ class ClockGuard:
             )
 
     def is_trusted(self) -> bool:
-        """Whether an age that the clock tells may remove something."""
+        """Return whether an age that the clock tells may remove something."""
         is_set = self._clock() >= EARLIEST_UNIX_S
         return is_set and self.jump() is None and self._steady() >= self._trusted_at_s
 
     def jump(self) -> ClockJump | None:
-        """How the clock was set since the last `took`; None where it was not."""
+        """Return how the clock was set since the last `took`; None where it was not."""
         steady = self._steady()
         by_s = self._clock() - steady - self._offset_s
         if abs(by_s) <= JUMP_S:

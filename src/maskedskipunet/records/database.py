@@ -28,7 +28,7 @@ class DamagedError(RecordsError):
 
 
 def open_database(folder: RecordsFolder, *, create: bool) -> Engine:
-    """The database of a records folder, of the newest form.
+    """Return the database of a records folder, of the newest form.
 
     create: make folder and database where there is none. An older database is upgraded.
     Raises RecordsError for a database of a newer version, of another program, or that is not there;
@@ -149,5 +149,5 @@ def _log_ahead(engine: Engine) -> None:
 
 @cache
 def _revisions(migrations: Path) -> tuple[str, ...]:
-    """The steps that there are, the newest first."""
+    """Return the steps that there are, the newest first."""
     return tuple(step.revision for step in ScriptDirectory(str(migrations)).walk_revisions())

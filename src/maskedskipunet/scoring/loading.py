@@ -16,7 +16,7 @@ from maskedskipunet.scoring.scorer import Scorer
 def load_scorer(
     path: Path, device: str = "auto", precision: Precision = "float32", *, calibrated: bool = True
 ) -> Scorer:
-    """A trained model ready to score, at the published size where it does not say which it looks at.
+    """Return a trained model ready to score, at the published size where it does not say which it looks at.
 
     path: a run or whatever load_model takes. calibrated: whether to read its calibration; without it a damaged one
     is no fault. Raises WeightsError when there is no such model, CalibrationError for a damaged calibration,
@@ -34,14 +34,14 @@ def load_scorer(
 
 
 def input_format_of(path: Path) -> InputFormat:
-    """What a trained model looks at, without preparing it. Raises WeightsError when there is no such model."""
+    """Return what a trained model looks at, without preparing it. Raises WeightsError when there is no such model."""
     folder = _model_folder(path)
     found = None if folder is None else read_cues_only(folder)
     return found[0] if found is not None else load_model(path).input_format or InputFormat()
 
 
 def load_network_scorer(path: Path, device: str = "auto", precision: Precision = "float32") -> Scorer:
-    """A trained model's network ready to score alone, without its other cues and its calibration.
+    """Return a trained model's network ready to score alone, without its other cues and its calibration.
 
     Raises WeightsError when there is no such model, or it has no network.
     """
@@ -51,7 +51,7 @@ def load_network_scorer(path: Path, device: str = "auto", precision: Precision =
 
 
 def _cue_scorer(folder: Path, input_format: InputFormat, channels: int, precision: Precision) -> Scorer:
-    """The scorer of a model without a network."""
+    """Return the scorer of a model without a network."""
     if precision != "float32":
         fault = f"the model has no network that could compute in {precision}"
         raise ConfigError(fault, "precision", "Leave --precision out")
@@ -63,7 +63,7 @@ def _cue_scorer(folder: Path, input_format: InputFormat, channels: int, precisio
 
 
 def _with_cues(scorer: Scorer, folder: Path) -> Scorer:
-    """A model's scorer with the cues that lie in its folder. Raises WeightsError for those of another model."""
+    """Return a model's scorer with the cues that lie in its folder. Raises WeightsError for those of another model."""
     model = CueModel.read(folder)
     if model is None:
         return scorer
@@ -88,7 +88,7 @@ def with_other_cues(scorer: Scorer, model: CueModel) -> Scorer | None:
 
 
 def _model_folder(path: Path) -> Path | None:
-    """The model folder that a path means; None where it names weights alone, or nothing."""
+    """Return the model folder that a path means; None where it names weights alone, or nothing."""
     try:
         return model_folder(path)
     except WeightsError:
@@ -96,7 +96,7 @@ def _model_folder(path: Path) -> Path | None:
 
 
 def calibration_of(model: Path) -> Calibration | None:
-    """What a model's scores mean; None where it was not calibrated, as weights alone never are.
+    """Return what a model's scores mean; None where it was not calibrated, as weights alone never are.
 
     Raises CalibrationError for a damaged calibration.
     """

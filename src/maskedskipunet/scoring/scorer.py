@@ -108,7 +108,9 @@ class Scorer:
         return HIGHEST if self.cues else 1.0
 
     def is_needed(self, position: int, every: int) -> bool:
-        """Whether a frame is looked at where every n-th frame is scored: in a clip, or by a cue as a neighbour."""
+        """Return whether a frame is looked at where every n-th frame is scored: in a clip, or by a cue as a
+        neighbour.
+        """
         around = ClipGeometry(2 * max((cue.late_frames for cue in self.cues), default=0) + 1)
         return self.geometry.is_needed(position, every) or around.is_needed(position, every)
 
@@ -312,7 +314,7 @@ class _Running(Generic[K]):
         self._window = window
 
     def take(self, most: int) -> Arrivals:
-        """Its next frames; where it has none, the end of those before."""
+        """Return its next frames; where it has none, the end of those before."""
         try:
             frames = list(islice(self.stream, most))
         except DataError as error:

@@ -100,12 +100,12 @@ class TrainConfig:
         return self.data.input_format
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `config.yaml` holds them."""
+        """Return plain values, as `config.yaml` holds them."""
         return _plain(asdict(self))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str = "config.yaml") -> "TrainConfig":
-        """The inverse of to_dict. Raises RunError when something is missing or unknown."""
+        """Return the inverse of to_dict. Raises RunError when something is missing or unknown."""
         try:
             rest = dict(values)
             data = dict(rest.pop("data"))

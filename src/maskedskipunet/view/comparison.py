@@ -82,11 +82,11 @@ class Box:
     width: int
 
     def of(self, picture: Image) -> Image:
-        """The part of a picture (H, W, 3) that lies in it, as a view."""
+        """Return the part of a picture (H, W, 3) that lies in it, as a view."""
         return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
     def centred(self, height: int, width: int) -> "Box":
-        """A rectangle of that size in the middle of it."""
+        """Return a rectangle of that size in the middle of it."""
         return Box(self.top + (self.height - height) // 2, self.left + (self.width - width) // 2, height, width)
 
 
@@ -107,7 +107,7 @@ class Layout:
     picture: Box
 
     def picture_in(self, panel: Box) -> Box:
-        """Where the source's picture stands in the whole."""
+        """Return where the source's picture stands in the whole."""
         return Box(
             panel.top + self.picture.top, panel.left + self.picture.left, self.picture.height, self.picture.width
         )
@@ -201,7 +201,7 @@ class ComparisonRenderer:
     def render(
         self, position: int, frame: Image | None, reconstruction: Image | None, errors: ErrorMap | None
     ) -> Image:
-        """The picture of one frame.
+        """Return the picture of one frame.
 
         position: 0 to N - 1. frame: uint8 of the source's size, None where it could not be decoded.
         reconstruction: uint8 (h, w, 3) and errors: (h, w), of any size, None where no clip is centred.
@@ -297,7 +297,7 @@ def write_comparison(
 
 
 def film_strip(pictures: Sequence[Image], *, columns: int = 2, width_px: int = 1920, gap_px: int = 16) -> Image:
-    """Some pictures of one size as one still picture, row by row.
+    """Return some pictures of one size as one still picture, row by row.
 
     pictures: uint8 (H, W, 3), at least one. columns: how many side by side. width_px: of the whole.
     Returns uint8 (h, width_px, 3). Raises ShapeError when there is none or their sizes differ.
@@ -416,7 +416,7 @@ class _Caption:
 
 @cache
 def _font(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """The font that comes with matplotlib, so that pictures look the same on every machine."""
+    """Return the font that comes with matplotlib, so that pictures look the same on every machine."""
     load_matplotlib()
     from matplotlib import get_data_path
 
@@ -426,7 +426,7 @@ def _font(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 @cache
 def _message(height: int, width: int, text: str, reason: str, font_px: int) -> Image:
-    """A dark panel that says what is missing and why."""
+    """Return a dark panel that says what is missing and why."""
     picture = Picture.new("RGB", (width, height), DARK.panel)
     pen = ImageDraw.Draw(picture)
     pen.text((width / 2, height / 2 - font_px * 0.8), text, DARK.text, _font(font_px), anchor="mm")

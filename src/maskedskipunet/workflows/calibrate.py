@@ -234,7 +234,9 @@ def _score_normal(
 
 
 def paced_rule(videos: Sequence[NormalScores]) -> EventRule:
-    """The rule's times for footage of this pace: gaps are merged over two frames at least, however rare frames are."""
+    """Return the rule's times for footage of this pace: gaps are merged over two frames at least, however rare frames
+    are.
+    """
     steps = np.concatenate([np.empty(0), *(np.diff(video.time_s) for video in videos)])
     steps = steps[steps > 0]
     rule = EventRule(threshold=0.0, release=0.0)
@@ -242,7 +244,7 @@ def paced_rule(videos: Sequence[NormalScores]) -> EventRule:
 
 
 def highest_moments(scored: Sequence[_Scored], count: int) -> list[tuple[int, int]]:
-    """The highest scores of all videos, no two of one video within half a minute: (video, place in it) each."""
+    """Return the highest scores of all videos, no two of one video within half a minute: (video, place in it) each."""
     candidates = []
     for number, video in enumerate(scored):
         left = np.where(np.isnan(video.scores), -np.inf, video.scores)
@@ -313,7 +315,7 @@ def _moment(video: _Scored, at: int, folder: Path) -> Moment:
 
 
 def _pictures(source: Source, places: Sequence[int], scorer: Scorer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Each place's frame beside its errors: read once more, up to the last of them."""
+    """Yield each place's frame beside its errors: read once more, up to the last of them."""
     half_span = scorer.geometry.half_span
     wanted = {at: list[Frame]() for at in places}
     for position, frame in enumerate(source.frames()):

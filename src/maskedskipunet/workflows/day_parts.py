@@ -11,7 +11,7 @@ from maskedskipunet.workflows.gathering import NamedVideo
 
 
 def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> list[float]:
-    """The time of day at which each video starts, in seconds since midnight.
+    """Return the time of day at which each video starts, in seconds since midnight.
 
     Raises ConfigError where one is not known, or `starts` is no pattern.
     """

@@ -187,7 +187,7 @@ def _frame_differences(video: LabelledScores, folder: Path, data: DataConfig) ->
 
 
 def _free(folder: Path) -> Path:
-    """The folder, or where it exists the next free name; made."""
+    """Return the folder, or where it exists the next free name; made."""
     number = 1
     while True:
         free = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")

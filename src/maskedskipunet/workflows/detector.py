@@ -26,7 +26,7 @@ from maskedskipunet.workflows.result import EventReference, Result
 def load_detector(
     model: str | Path, *, threshold: float | None = None, device: str = "auto", precision: Precision = "float32"
 ) -> "Detector":
-    """A trained network that looks at footage.
+    """Return a trained network that looks at footage.
 
     model: a run or whatever load_model takes. threshold: of events, in place of the one that `calibrate` set.
     device: "auto" takes a GPU where there is one. precision: bfloat16 is faster where the processor has it.

@@ -58,7 +58,7 @@ def evaluate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Every protocol's figure for per-frame scores.
+    """Return every protocol's figure for per-frame scores.
 
     scores: as read_series takes them. data: the data set whose test clips they are of, or of one scene of it, or
     ground_truth: a file of labels, with clips the lengths of its clips where it does not say. placing: which frames
@@ -163,7 +163,7 @@ def _own_regions(item: VideoItem, frames: int) -> list[FrameRegions] | None:
 
 
 def _covered(item: VideoItem, regions: Sequence[FrameRegions]) -> Iterator[NDArray[np.bool_]]:
-    """A mask a frame, True within the boxes that the data set states."""
+    """Yield a mask a frame, True within the boxes that the data set states."""
     info = Source(path=item.path, on_bad_frame="skip").probe()
     for frame in regions:
         mask = np.zeros((info.height_px, info.width_px), np.bool_)
@@ -202,7 +202,9 @@ class _Walk:
 
 
 def _of_data(path: Path, scene: str | None) -> tuple[GroundTruth, tuple[VideoItem, ...], Sequence[NDArray[np.bool_]]]:
-    """The labels of a data set's test clips, their frames counted but not read, and which frames have an image."""
+    """Return the labels of a data set's test clips, their frames counted but not read, and which frames
+    have an image.
+    """
     dataset = recognise(path)
     if not dataset.test:
         raise DataError("there are no test videos", str(path), "Name a data set with test videos")

@@ -87,7 +87,7 @@ class FeedbackSteps:
         object.__setattr__(self, "path", self.kept.folder / STEPS_NAME)
 
     def read(self) -> list[FeedbackStep]:
-        """All steps that can be undone. Raises RunError for a damaged list."""
+        """Return all steps that can be undone. Raises RunError for a damaged list."""
         try:
             return [_step(each) for each in json.loads(self.path.read_text(encoding="utf-8"))["steps"]]
         except FileNotFoundError:
@@ -163,7 +163,9 @@ class FeedbackSteps:
             return self._restore(steps[:-1], steps[-1], opened)
 
     def last(self) -> FeedbackStep:
-        """The step that `undo` undoes. Raises RunError where there is none, or what it wrote was written anew since."""
+        """Return the step that `undo` undoes. Raises RunError where there is none, or what it wrote was written anew
+        since.
+        """
         if not (steps := self.read()):
             raise RunError("no answers changed this model", str(self.folder), "Nothing is to be undone")
         for file in steps[-1].files:

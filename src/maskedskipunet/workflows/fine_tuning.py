@@ -123,7 +123,7 @@ def mixed(own: Clips, marked: Clips) -> Clips:
 
 
 def _own_clips(config: TrainConfig, geometry: ClipGeometry, progress: Progress) -> tuple[Clips, Clips]:
-    """What the run was trained on, and what it held back; nothing where that is gone."""
+    """Return what the run was trained on, and what it held back; nothing where that is gone."""
     try:
         input_format, channels = config.input_format, config.model.channels
         return training_clips(config.data, input_format, geometry=geometry, channels=channels, progress=progress)

@@ -71,7 +71,7 @@ class Result:
         return resized_map(self.score_map, height_px=self.image.shape[0], width_px=self.image.shape[1])
 
     def plot(self) -> Image:
-        """The frame with its errors glowing, boxes where it is in an event, and its score; uint8 (H, W, 3).
+        """Return the frame with its errors glowing, boxes where it is in an event, and its score; uint8 (H, W, 3).
 
         Errors glow by the threshold, or where there is none by the highest score of normal frames. Where that is not
         known either, by the frame's own score: then normal frames glow as much as others.

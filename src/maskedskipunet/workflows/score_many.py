@@ -253,7 +253,7 @@ def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:
 
 
 def fingerprint(model: Path) -> str:
-    """What tells a model from any other: a hash of its weights, description and calibration."""
+    """Return what tells a model from any other: a hash of its weights, description and calibration."""
     try:
         folder = model_folder(model)
         files = sorted(path for path in folder.iterdir() if path.name in _MODEL_FILES)

@@ -62,7 +62,7 @@ class ScoredVideo:
     cues: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def labelled_by(self, cue: str) -> LabelledScores:
-        """The scores of one cue, with the labels."""
+        """Return the scores of one cue, with the labels."""
         return LabelledScores(self.name, self.cues[cue], self.labels)
 
     @property
@@ -226,7 +226,7 @@ class VideoScoring:
         return result
 
     def _thresholds(self, time_s: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """The threshold of each frame, by its time of day; None where there is but one."""
+        """Return the threshold of each frame, by its time of day; None where there is but one."""
         if self._criteria is None or self._starts_s is None:
             return None
         return levels_of_day(self._criteria.rule, self._criteria.day, self._starts_s + time_s).threshold

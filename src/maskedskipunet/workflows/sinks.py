@@ -47,7 +47,7 @@ def try_sinks(
 
 
 def _fault(config: SinkConfig) -> str | None:
-    """Why a sink does not take a test message."""
+    """Return why a sink does not take a test message."""
     try:
         with ExitStack() as built:
             sink = build_sink(config, None)

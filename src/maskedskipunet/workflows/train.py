@@ -78,7 +78,7 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
 def _prepared(
     config: TrainConfig, progress: Progress
 ) -> tuple[TrainConfig, MaskedSkipUNet | None, tuple[Clips, Clips]]:
-    """What training starts from: the whole config, the network (None for a model of cues alone) and the clips.
+    """Return what training starts from: the whole config, the network (None for a model of cues alone) and the clips.
 
     Raises MaskedSkipUNetError for what cannot be trained.
     """
@@ -166,7 +166,7 @@ def _resume(run: RunFolder, config: TrainConfig, progress: Progress) -> None:
 
 
 def has_test_footage(run: RunFolder) -> bool:
-    """Whether the footage that was trained on has test videos too."""
+    """Return whether the footage that was trained on has test videos too."""
     try:
         return bool(recognise(TrainConfig.from_dict(run.read_config(), str(run.config)).data.footage).test)
     except MaskedSkipUNetError:  # it is not there any more
@@ -189,7 +189,7 @@ def _with_ignored(config: TrainConfig) -> TrainConfig:
 
 
 def initial_network(config: TrainConfig) -> MaskedSkipUNet:
-    """A network at its random start, the same for the same seed; the global random state is left as it was."""
+    """Return a network at its random start, the same for the same seed; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = MaskedSkipUNet(config.model)
@@ -198,7 +198,7 @@ def initial_network(config: TrainConfig) -> MaskedSkipUNet:
 
 
 def _start(config: TrainConfig) -> tuple[TrainConfig, MaskedSkipUNet]:
-    """The network that training starts from, and the config that fits it."""
+    """Return the network that training starts from, and the config that fits it."""
     if config.start_from is None:
         return config, initial_network(config)
     # Where a link leads now: runs/latest will soon mean this very run.
@@ -252,7 +252,7 @@ def _fit(
 
 
 def _final_format(config: TrainConfig) -> InputFormat:
-    """The input format that the model keeps: with the rate of its footage, where that is one."""
+    """Return the input format that the model keeps: with the rate of its footage, where that is one."""
     input_format = config.input_format
     if input_format.fps is not None:
         return input_format
@@ -266,7 +266,7 @@ def _calibrate(holdback: Clips, config: TrainConfig, run: RunFolder, progress: P
 
 
 def clip_span(config: TrainConfig) -> str:
-    """What time a clip of the training footage spans, in a sentence."""
+    """Return what time a clip of the training footage spans, in a sentence."""
     geometry = config.input_format.clip_geometry(config.model.frames)
     source = training_sources(config.data, config.input_format)[1][0]
     rate = source.fps or source.probe().frame_rate or source.image_fps

@@ -186,7 +186,7 @@ def watch_cameras(
 
 
 def _alarms(news: News, finders: Mapping[str, CameraAlarms]) -> Iterator[News]:
-    """What follows for alarms from what was told."""
+    """Yield what follows for alarms from what was told."""
     match news:
         case Scored():
             yield from finders[news.camera].see(news)
@@ -276,7 +276,7 @@ def _require_all_there(cameras: Mapping[str, CameraAddress]) -> None:
 
 
 def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | None) -> float | None:
-    """The frames a second that are taken of a camera; None: all that come.
+    """Return the frames a second that are taken of a camera; None: all that come.
 
     asked: must be had, in a file at least. footage_fps: of the footage that was trained on; a file that has fewer is
     taken as it is.
@@ -289,6 +289,8 @@ def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | N
 
 
 def _as_rare(patience: Patience, fps: float | None, stride: int) -> Patience:
-    """The patience for frames of which few are taken: a stall is what lasts longer than several of them are apart."""
+    """Return the patience for frames of which few are taken: a stall is what lasts longer than several of them are
+    apart.
+    """
     apart_s = stride / fps if fps is not None else 0.0
     return replace(patience, stall_s=max(patience.stall_s, FRAMES_MISSED * apart_s))

@@ -131,7 +131,7 @@ def _with_nearby_truth(dataset: Dataset) -> Dataset:
 
 
 def _loose_videos(dataset: Dataset, folders: Folders) -> list[str]:
-    """Notes of videos that lie beside a data set's folders and belong to neither split."""
+    """Return notes of videos that lie beside a data set's folders and belong to neither split."""
     if dataset.layout in _SEARCHED_WHOLE:
         return []
     used = {item.path for item in (*dataset.train, *dataset.test)}

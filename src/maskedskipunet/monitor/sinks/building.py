@@ -33,7 +33,7 @@ _METRICS_PORT = 9464
 
 
 def build_posts(configs: Sequence[SinkConfig], records: Records, cameras: Sequence[str]) -> dict[str, Post]:
-    """Each sink under its name, ready for a Courier.
+    """Return each sink under its name, ready for a Courier.
 
     cameras: those that are announced before their first event. Raises ConfigError where one cannot be had; those
     built before it are closed then.
@@ -49,7 +49,7 @@ def build_posts(configs: Sequence[SinkConfig], records: Records, cameras: Sequen
 
 
 def build_sink(config: SinkConfig, records: Records | None, cameras: Sequence[str] = ()) -> Sink:
-    """One sink. records: what it tells of; None: it only hands over messages, for a trial."""
+    """Return one sink. records: what it tells of; None: it only hands over messages, for a trial."""
     settings = config.settings
     match settings:
         case LineSettings():
@@ -120,7 +120,7 @@ def _mqtt(settings: MqttSettings, route: Route, records: Records | None, cameras
 
 
 def _look(records: Records, route: Route) -> Callable[[], Mapping[str, CameraNow]]:
-    """What holds at each camera now, as the records have it."""
+    """Return what holds at each camera now, as the records have it."""
 
     def look() -> Mapping[str, CameraNow]:
         alarms = {recorded.camera for recorded in records.events(open_only=True)}

@@ -35,7 +35,7 @@ class Settings:
             raise ConfigError(BETWEEN.join(faults), "sink", "Correct the setting")
 
     def faults(self) -> Iterator[str]:
-        """All that cannot be, each in a few words."""
+        """Yield all that cannot be, each in a few words."""
         yield from ()
 
 
@@ -205,7 +205,7 @@ class SinkConfig:
 
 
 def _address_fault(address: str) -> str | None:
-    """What is wrong with an address, without any of it: it may be a secret."""
+    """Return what is wrong with an address, without any of it: it may be a secret."""
     try:
         parts = urlsplit(address)
         port = parts.port

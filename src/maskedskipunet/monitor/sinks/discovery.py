@@ -41,11 +41,11 @@ class Topics:
         return f"{self.root}/{plain_name(camera)}/state"
 
     def health(self, camera: str) -> str:
-        """What is wrong with the camera now."""
+        """Return what is wrong with the camera now."""
         return f"{self.root}/{plain_name(camera)}/health"
 
     def health_event(self, camera: str) -> str:
-        """What begins or ends to be wrong with it."""
+        """Return what begins or ends to be wrong with it."""
         return f"{self.root}/{plain_name(camera)}/health/event"
 
 
@@ -72,7 +72,7 @@ class Discovery:
         return found
 
     def owner_of(self, description: bytes) -> str:
-        """The availability that a description names, which is its watch's; empty where it names none."""
+        """Return the availability that a description names, which is its watch's; empty where it names none."""
         try:
             told = json.loads(description)
         except ValueError:

@@ -97,7 +97,7 @@ class MailSink:
 
 
 def mail_of(delivery: Delivery, files: Attachments, sender: str, to: Sequence[str]) -> EmailMessage:
-    """The mail that a message becomes."""
+    """Return the mail that a message becomes."""
     message = delivery.message
     mail = EmailMessage()
     mail["From"], mail["To"] = sender, ", ".join(to)

@@ -149,7 +149,7 @@ class MqttSink:
             raise AwayError(f"the records cannot be read at the moment ({error.what})") from error
 
     def _retained(self, cameras: Sequence[str], now: Mapping[str, CameraNow]) -> dict[str, str]:
-        """What the broker is to keep, by topic."""
+        """Return what the broker is to keep, by topic."""
         wanted = {}
         for camera in cameras:
             here = now.get(camera, CameraNow(False))

@@ -61,7 +61,7 @@ class BrokerConnection:
         self._refusal = ""
 
     def open(self) -> "Client":
-        """The client, connected. Raises AwayError when the broker cannot be reached or does not take us."""
+        """Return the client, connected. Raises AwayError when the broker cannot be reached or does not take us."""
         if self.client is None:
             try:
                 self.client = self._new_client()

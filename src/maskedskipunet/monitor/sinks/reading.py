@@ -17,7 +17,7 @@ _ROUTE = {field.name: field for field in fields(Route) if field.name != "sink"}
 
 
 def read_sinks(mapping: Mapping[str, Any], where: str = "sinks") -> tuple[SinkConfig, ...]:
-    """The sinks of a configuration, by their names.
+    """Return the sinks of a configuration, by their names.
 
     mapping: for each name its `type` and settings, as a YAML reader gives them; numbers may be text.
     where: what the mapping is called in errors. Raises one ConfigError that lists every fault of all sinks.

@@ -97,7 +97,9 @@ class WebhookSink:
 
 
 def header_value(name: str, value: str) -> str:
-    """A header's value, its secret read where it names one. Raises ConfigError for one that no header can have."""
+    """Return a header's value, its secret read where it names one. Raises ConfigError for one that no
+    header can have.
+    """
     revealed = Secret(value).reveal() if is_reference(value) else value
     if not (revealed.isascii() and revealed.isprintable()):
         raise ConfigError(
@@ -117,7 +119,7 @@ def signature(secret: str, unix_s: int, body: bytes) -> str:
 
 
 def retry_after_s(asked: str | None, now_unix_s: float) -> float:
-    """The seconds that a Retry-After asks for, as a number or a date; 0 for none or nonsense.
+    """Return the seconds that a Retry-After asks for, as a number or a date; 0 for none or nonsense.
 
     >>> retry_after_s("120", 0), retry_after_s("Thu, 01 Jan 1970 00:01:00 GMT", 0), retry_after_s("soon", 0)
     (120.0, 60.0, 0.0)

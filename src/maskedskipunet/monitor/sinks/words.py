@@ -22,7 +22,7 @@ _NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOW
 
 
 def reason_of(error: Exception) -> str:
-    """A few words of ours for an error of a connection.
+    """Return a few words of ours for an error of a connection.
 
     >>> reason_of(ConnectionRefusedError()), reason_of(socket.gaierror())
     ('the connection was refused', 'its name cannot be resolved')
@@ -65,7 +65,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def ca_file_fault(ca_file: Path | None) -> str | None:
-    """What is wrong with a file of certificates, in a few words."""
+    """Return what is wrong with a file of certificates, in a few words."""
     if ca_file is None:
         return None
     if not ca_file.is_file():
