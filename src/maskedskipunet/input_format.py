@@ -70,6 +70,6 @@ class InputFormat:
     def from_dict(cls, values: Mapping[str, Any]) -> "InputFormat":
         """Return the inverse of to_dict. Raises TypeError or ConfigError for anything else."""
         if not isinstance(values, Mapping):
-            raise TypeError(f"{values!r:.40} in place of settings")
+            raise TypeError(f"{values!r:.40} instead of settings")
         ignore = values.get("ignore", [])
         return cls(**{**values, "ignore": tuple(ignore) if isinstance(ignore, list) else ignore})

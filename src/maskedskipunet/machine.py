@@ -41,7 +41,7 @@ def memory_bytes() -> int | None:
 
 
 def memory_gb() -> float | None:
-    """The same in units of 2^30 bytes."""
+    """Return the machine's memory in units of 2^30 bytes."""
     count = memory_bytes()
     return None if count is None else round(count / 2**30, 1)
 

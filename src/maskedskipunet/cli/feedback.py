@@ -44,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         "--by",
         type=Literal["cues", "calibrate", "train"],
         help="With --normal: teach the cues what these events look like, raise the threshold alone, or make a new run "
-        "that is trained on with their clips (default: cues where the model has some, else calibrate).",
+        "that is trained on with their clips (default: cues if the model has cues, else calibrate).",
     )
     parser.add("--epochs", type=int, default=EPOCHS, help="With --by train: train on every clip this many times.")
     parser.add(

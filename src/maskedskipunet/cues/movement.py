@@ -128,7 +128,7 @@ class NormalMovement:
         return np.asarray(np.minimum(strangest, RAREST), np.float32)
 
     def allowing(self, highest: Floats) -> "NormalMovement":
-        """The same, with speeds that people called normal. highest: (directions, P), of what they saw; 0 for nothing.
+        """Return a copy that also allows speeds that people called normal. highest: (directions, P), 0 for none.
 
         A speed is allowed at its own place and the places next to it, which see the same things a little shifted, and
         with ALLOWED_MARGIN and what is noise to spare, for no two looks at one thing give the same flow.

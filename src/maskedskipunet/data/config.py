@@ -84,7 +84,7 @@ class DataConfig:
         return InputFormat(**{name: getattr(self, name) for name in _INPUT_FIELDS})
 
     def seen_as(self, input_format: InputFormat) -> "DataConfig":
-        """The same footage, looked at in another format; `footage_fps` is the footage's own and has no place here."""
+        """Return this footage in another input format; `footage_fps` is the footage's own and has no place here."""
         return replace(self, **{name: getattr(input_format, name) for name in _INPUT_FIELDS})
 
     @property

@@ -25,7 +25,7 @@ RECORDED_SUFFIX = ".mkv"  # takes whatever cameras send
 _TICK = Fraction(1, 1000)  # Matroska's clock, in seconds
 
 
-# What no decoder takes for a picture, in place of one that was damaged on its way: so it is a bad frame in the file.
+# What no decoder takes for a picture, instead of one that was damaged on its way: so it is a bad frame in the file.
 _SPOILED = {"h264": b"\0\0\0\1\x41\0", "hevc": b"\0\0\0\1\x02\1\0"}
 
 

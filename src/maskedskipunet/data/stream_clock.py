@@ -186,7 +186,7 @@ class Stamping:
 
 
 def with_first_times(stamped: Iterable[Stamped[T]]) -> Iterator[Stamped[T]]:
-    """The same; where only the first ones state no time, they get it from those that follow.
+    """Yield the items; if only the first ones state no time, they get it from those that follow.
 
     FFmpeg gives the first picture of an RTSP stream none, and it comes in one gulp with those after it, so that its
     arrival says nothing of when it was taken.
@@ -205,9 +205,9 @@ def with_first_times(stamped: Iterable[Stamped[T]]) -> Iterator[Stamped[T]]:
 
 
 def with_judged_start(stamped: Iterable[Stamped[T]], clock: StreamClock, most_s: float) -> Iterator[Stamped[T]]:
-    """The same, once their clock has judged the first ones: where no one waits for them, they need no wrong times.
+    """Yield the items once their clock has judged the first ones, so that no one gets wrong times.
 
-    most_s: how much is wanted at all.
+    most_s: seconds that are wanted at all.
     """
     coming, held = iter(stamped), []
     for item in coming:

@@ -257,7 +257,7 @@ class _Reader:
         return passed if self._are_lost() else [], time_s
 
     def _in_stored_order(self) -> tuple[list[_Sent], float | None]:
-        """The same where only the order of pictures can be trusted: each failure lost one."""
+        """Return the matched pictures if only their order can be trusted: each failure lost one."""
         self.waiting.sort()
         lost = min(self.failures, len(self.waiting) - 1)
         if lost < 0:

@@ -85,7 +85,7 @@ class AlarmFinder:
         return self._events.running
 
     def take_over(self, criteria: AlarmCriteria) -> None:
-        """Go by other criteria from the next frame on; an event that runs is held against them too."""
+        """Apply other criteria from the next frame on, also to an event in progress."""
         self._in_force.take_over(criteria.rule, criteria.day, criteria.drift)
         self._events.take_over(criteria.rule, criteria.normal_share)
 
@@ -134,7 +134,7 @@ class VideoAlarms:
             self.changes.append(found.drift)
 
     def finish(self) -> tuple[Event, ...]:
-        """The video has ended: return its events; those of minutes that turned out to be drift are held against it."""
+        """The video has ended: return its events; those within drift are judged by the raised threshold."""
         self._ended += [update.event for update in self._finder.finish()]
         return tuple(without_new_normal(self._ended, self.changes, self.rule))
 

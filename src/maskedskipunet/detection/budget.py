@@ -156,7 +156,7 @@ def set_threshold(
     """Return the lowest threshold at which normal footage keeps within a budget, and how sure that is.
 
     videos: none of them trained on. rule: its threshold and release level are replaced. interval_h: hours of new
-    footage whose rate is foretold.
+    footage whose rate is predicted.
     Raises CalibrationError for footage without scores, or so little that even its tail cannot be fitted.
     """
     if not 0 < interval_h < float("inf"):
@@ -267,7 +267,7 @@ def future_rates(counts: AlarmCounts, budget: Budget, future_h: float, extrapola
     future = random.multinomial(together, even, RESAMPLES)
     there_h = future @ counts.block_h
     alarms = (counts.counts[rows] * future).sum(axis=1)
-    share = np.minimum(1.0, future_h / np.maximum(there_h, 1e-12))  # a block may be longer than what is foretold
+    share = np.minimum(1.0, future_h / np.maximum(there_h, 1e-12))  # a block may be longer than what is predicted
     return random.binomial(alarms, share) / np.maximum(there_h * share, 1e-12)
 
 

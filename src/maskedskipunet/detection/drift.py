@@ -269,7 +269,7 @@ class DriftWatch:
 
 
 def without_new_normal(events: Sequence[Event], changes: Sequence[DriftChange], rule: EventRule) -> list[Event]:
-    """Return events in hindsight: those of the minutes before a drift was known are held against its raised threshold
+    """Return events in hindsight: those of the minutes before drift was known are judged by its raised threshold
     too.
     """
     begins = [change for change in changes if change.phase == "begin"]

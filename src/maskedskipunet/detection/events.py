@@ -58,7 +58,7 @@ class EventRule:
                 raise ConfigError(f"{getattr(self, name)} seconds", f"rule.{name}", "Use 0 or more")
 
     def at(self, threshold: float, usual: float) -> "EventRule":
-        """The same rule at another threshold. usual: the score of an ordinary frame, which release levels lie above.
+        """Return this rule at another threshold. usual: the median score of normal frames, below all release levels.
 
         >>> EventRule(threshold=1, release=1).at(2.0, usual=1.0).release
         1.8
@@ -163,7 +163,7 @@ class EventStream:
         return None if self._open is None or self._open.id is None else self._event(self._open)
 
     def take_over(self, rule: EventRule, normal_share: Callable[[float], float] | None) -> None:
-        """Go by another rule from the next frame on; an event that runs is held against it too."""
+        """Apply another rule from the next frame on, also to an event in progress."""
         self._rule, self._share = rule, normal_share
 
     def add(
@@ -179,7 +179,7 @@ class EventStream:
 
         score: None where the frame has none. boxes: where the frame is anomalous; only asked at an event's highest.
         readings: what the cues say of the frame.
-        rule: whose threshold and release level hold for this frame, in place of the stream's; how long things last is
+        rule: whose threshold and release level hold for this frame, instead of the stream's; how long things last is
         the stream's to say.
         """
         levels = rule or self._rule
@@ -254,7 +254,7 @@ def find_events(
 ) -> list[Event]:
     """Return the events of a whole video, without boxes: those that an EventStream ends with.
 
-    index, time_s, scores: (N,), one a frame, NaN where a frame has no score. levels: of each frame, in place of the
+    index, time_s, scores: (N,), one a frame, NaN where a frame has no score. levels: of each frame, instead of the
     rule's. Raises ShapeError when they differ in length.
     """
     clock, shift = stream_clock(time_s)
@@ -293,7 +293,7 @@ def find_spans(
     """Return the places of each event: its stretches above the release level, first and last place of each.
 
     clock: (N,) seconds that never go back (see stream_clock). scores: (N,), frames without a score left out. levels:
-    of each frame, in place of the rule's.
+    of each frame, instead of the rule's.
     """
     high = np.flatnonzero(scores >= (rule.threshold if levels is None else levels.threshold))
     if not len(high):

@@ -1,4 +1,4 @@
-"""Pixel-level figures: where in its frame an anomaly was seen, held against masks.
+"""Pixel-level figures: score maps compared with masks.
 
 A map's pixel stands for the source's pixels whose centres lie in it. Maps have 16 bits, so a count a value holds a
 whole data set's pixels, and the figures are exact for maps as stored.

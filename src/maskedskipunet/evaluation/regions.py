@@ -38,7 +38,7 @@ class FrameRegions:
 def mask_regions(masks: Iterable[NDArray[np.bool_]]) -> list[FrameRegions]:
     """Return the regions of a clip's masks, frame by frame, where the data set gives nothing but masks.
 
-    A region is what hangs together in a mask, corners included. Regions of neighbouring frames that share a pixel
+    A region is a connected region of a mask, corners included. Regions of neighbouring frames that share a pixel
     belong to one track, so that objects which meet become one.
     """
     from scipy.ndimage import label

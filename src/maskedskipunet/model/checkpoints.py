@@ -85,7 +85,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def named_weights(weights: Mapping[str, Tensor], path: Path) -> Checkpoint:
-    """The same for weights that were read already."""
+    """Return the weights of the one network among weights that were read already, by their names."""
     found = dict(_networks(weights))
     if len(found) != 1:
         raise WeightsError("the weights do not say which network they belong to", str(path), "Name our own file")

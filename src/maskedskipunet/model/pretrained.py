@@ -1,4 +1,4 @@
-"""Loading a network from whatever holds one: a model folder, a run, a weights file, a checkpoint of torch.save."""
+"""Loads a network from a model folder, a run, a weights file or a checkpoint written by torch.save."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,10 +31,10 @@ def load_model(path: str | Path) -> MaskedSkipUNet:
 
     path: a folder that save_pretrained wrote, a run folder, an `epoch_NN.safetensors` or the `last.ckpt` of a run, or
     a checkpoint that torch.save wrote of the published network or of ours: its state dict, a dictionary that holds one,
-    or the whole network, with what DataParallel or torch.compile adds to the names. Files go by what they hold,
-    whatever they are called, and are read without executing what they may carry. The global random state is left as it
-    was.
-    Raises WeightsError when it is none of them.
+    or the whole network, with what DataParallel or torch.compile adds to the names. Files are
+    recognised by their content, not their name, and no code in them is executed. The global random state is not
+    changed.
+    Raises WeightsError if it is none of these.
     """
     path = Path(path)
     if not path.exists():

@@ -121,4 +121,4 @@ def _first_kernel(state_dict: Mapping[str, Tensor]) -> Tensor:
 def _require_mask(name: str, mask: Tensor, own: Tensor | None) -> None:
     # One frame has no time axis there.
     if own is None or not torch.equal(mask.to(own).squeeze(), own.squeeze()):
-        raise WeightsError(f"{name} is another mask than the publication's", cure="Train the network anew")
+        raise WeightsError(f"{name} is another mask than the publication's", cure="Train the network again")

@@ -12,10 +12,10 @@ PATCH_PX = 16
 
 
 def reconstruction_loss(target: Tensor, reconstruction: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return what training makes small: the L2 norm over channels, averaged over batch and pixels.
+    """Return the training loss: the L2 norm over channels, averaged over batch and pixels.
 
-    target, reconstruction: (B, C, H, W), in [0, 1]. weights: (B, H, W), how much each pixel counts; None: all alike, as
-    published. Returns a scalar. Raises ShapeError when shapes differ.
+    target, reconstruction: (B, C, H, W), in [0, 1]. weights: (B, H, W), the weight of each pixel; None weights all
+    pixels alike, as published. Returns a scalar. Raises ShapeError when shapes differ.
     """
     require_same_shape(target, reconstruction)
     distance = _distance(target, reconstruction)

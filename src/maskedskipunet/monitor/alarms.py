@@ -27,7 +27,7 @@ class CameraAlarms:
         return self._finder.threshold
 
     def take_over(self, criteria: AlarmCriteria) -> None:
-        """Go by another calibration from the next frame on; an event that runs is held against it too."""
+        """Apply another calibration from the next frame on, also to an event in progress."""
         self._finder.take_over(criteria)
 
     def see(self, scored: Scored) -> Iterator[Alarm | Drift]:

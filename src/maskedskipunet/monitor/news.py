@@ -110,10 +110,10 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
-    """The model was calibrated or trained again meanwhile: all cameras go by it from now on, or why they do not.
+    """The model was calibrated or trained again: all cameras use it from now on, or why they do not.
 
     threshold: that holds now; None where there is none. heeded: whether it is the new one. told: in a sentence.
-    normal_frames: how many frames it was calibrated on, where it is gone by.
+    normal_frames: how many frames it was calibrated on, if it is applied.
     """
 
     threshold: float | None

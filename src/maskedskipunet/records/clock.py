@@ -1,4 +1,4 @@
-"""A wall clock that may be wrong: it is held against one that only grows, and what it stamped is put right."""
+"""A wall clock that may be wrong: it is compared with a monotonic clock, and wrong times are corrected."""
 
 import logging
 import time

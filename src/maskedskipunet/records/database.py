@@ -52,7 +52,7 @@ def open_database(folder: RecordsFolder, *, create: bool) -> Engine:
 
 
 def writing(engine: Engine) -> Engine:
-    """The same database, for transactions that write: each takes the one writer's place at its start.
+    """Return the database for transactions that write: each takes the single writer's lock at its start.
 
     One that began by reading and then found another writer before it could not go on, however long it waits.
     """

@@ -42,7 +42,7 @@ class Delivery:
 
     @property
     def key(self) -> str:
-        """The same in every try, so that a receiver knows a message that it had before."""
+        """A key that stays the same in every attempt, so that a receiver recognises a message that it had before."""
         return message_key(self.event_id, self.phase, self.sequence)
 
     @property

@@ -182,7 +182,7 @@ class Records:
         self._file_later(event_id)
 
     def answer(self, event_id: str, answer: Answer | None, answered_unix_s: float | None = None) -> None:
-        """Keep what a person said of an event, in place of what was said before; None forgets it.
+        """Keep what a person said of an event, instead of what was said before; None forgets it.
 
         answered_unix_s: when it was said; None: now.
         """

@@ -75,8 +75,9 @@ def _with_cues(scorer: Scorer, folder: Path) -> Scorer:
 
 
 def with_other_cues(scorer: Scorer, model: CueModel) -> Scorer | None:
-    """The same scorer with cues that know more; None where these are other cues, look at another picture, or smooth
-    their score over another time.
+    """Return a copy of the scorer with cues that have learned more.
+
+    Returns None if these are other cues, are for another picture size, or smooth the score over another time.
     """
     names = [cue.name for cue in scorer.cues]
     has_network = model.reconstruction is not None

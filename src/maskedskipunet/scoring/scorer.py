@@ -131,7 +131,7 @@ class Scorer:
 
         frames: already sampled as the input format says. batch_size: frames encoded together; None: as many as pay on
         this network; 1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
-        with_maps: also give score maps and reconstructions. ignored: (H, W), in place of what the input format says is
+        with_maps: also give score maps and reconstructions. ignored: (H, W), instead of what the input format says is
         ignored, for frames that have the network's size already. Yields one FrameScore a frame, in order.
         Raises DataError where all of a frame is ignored.
         """

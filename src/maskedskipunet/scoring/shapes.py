@@ -72,7 +72,7 @@ class Region:
         return " ".join(",".join(f"{_plain(value)}{sign}" for value in row) for row in rows)
 
     def of_frames(self, height_px: int, width_px: int) -> "Region":
-        """The same in percent, seen on frames of a size."""
+        """Return this region in percent, for frames of this size."""
         if self.in_percent:
             return self
         shares = ((100 * x / width_px, 100 * y / height_px) for x, y in self.corners)

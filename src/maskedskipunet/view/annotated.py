@@ -137,7 +137,7 @@ def annotate(
     """Return a frame with its errors glowing in it; a new array, uint8 (H, W, 3).
 
     score_map: any size, or None. glow_level: the error from half of which on pixels glow; those of twice as much
-    glow strongest. box_level: boxes are drawn around what hangs together from this error on; None: no boxes.
+    glow strongest. box_level: boxes are drawn around connected regions at or above this error; None: no boxes.
     caption: a few words in a corner, where the frame is large enough to read them.
     """
     height_px, width_px = frame.shape[:2]

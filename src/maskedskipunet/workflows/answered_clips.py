@@ -100,7 +100,7 @@ class KeptClips:
         return {str(one["id"]) for one in self._told()}
 
     def copied_to(self, folder: Path) -> "KeptClips":
-        """The same in another run."""
+        """Return these clips, copied into another run."""
         for path in [*self.paths(), *([self._list] if self._list.is_file() else [])]:
             _copy(path, folder / path.name)
         return KeptClips(folder)

@@ -118,7 +118,7 @@ def calibrate(
     """Score normal footage and write what is usual, and the threshold that keeps a budget, into the model's folder.
 
     videos: normal, and not trained on. exclude: names of videos, or NAME@START-END in seconds, that are left out: what
-    is called normal often holds an anomaly. interval_h: hours of new footage whose rate of alarms is foretold.
+    is called normal often holds an anomaly. interval_h: hours of new footage whose alarm rate is predicted.
     parts: of the day that get thresholds of their own where there is footage enough. starts: a strptime pattern of the
     videos' names, which tells the time of day that they start at; without one, the files themselves must.
     pictures: folder for the highest-scoring moments (default: `calibration/` in the run or model folder). ignore:

@@ -47,7 +47,7 @@ class CameraFile:
 def read_camera_file(path: Path, model: Path | None = None) -> CameraFile:
     """Read and check it as a whole, with what it names on this machine: its model, and cameras that are files.
 
-    model: to be taken in place of the one that it names.
+    model: to be taken instead of the one that it names.
     Raises ConfigError that names every fault of the file at once, and shows no address.
     """
     faults: list[str] = []

@@ -176,7 +176,7 @@ def _write_picture(path: Path, run: RunFolder, moments: Mapping[str, tuple[str, 
 
 
 def _frame_differences(video: LabelledScores, folder: Path, data: DataConfig) -> LabelledScores:
-    """The same frames scored by their distance to the frame before; those without a network score are left out too."""
+    """Return the frames scored by their distance to the frame before; those without a network score are left out."""
     images = (
         network_frame(frame.image, height_px=data.height_px, width_px=data.width_px, channels=3)
         for frame in Source(path=folder / f"{video.name}.mp4").frames()

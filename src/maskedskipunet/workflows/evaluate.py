@@ -173,7 +173,7 @@ def _covered(item: VideoItem, regions: Sequence[FrameRegions]) -> Iterator[NDArr
 
 
 class _Walk:
-    """One clip's masks as they come by, each held against the frame's map on its way."""
+    """One clip's masks as they come by, each compared with the score map of its frame."""
 
     def __init__(
         self,

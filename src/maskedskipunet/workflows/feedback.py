@@ -145,7 +145,7 @@ class _Target:
         return cls(model, weights, RunFolder(weights.parent if weights.name == "model" else weights))
 
     def way(self, asked: By | None) -> By:
-        """Return how answers are heeded. Raises RunError or ConfigError for what this model cannot."""
+        """Return how answers are applied. Raises RunError or ConfigError for what this model cannot."""
         has_cues = (self.weights / CUES_NAME).exists()
         by: By = asked or ("cues" if has_cues else "calibrate")
         if by == "train" and not self.run.config.is_file():

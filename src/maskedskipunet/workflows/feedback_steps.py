@@ -172,7 +172,7 @@ class FeedbackSteps:
             now, earlier = _digest(self.folder / file.name), _digest(self.folder / file.earlier)
             if steps[-1].done and now not in (file.after, file.before):
                 cure = f"Copy {file.earlier} back by hand if that is what you want"
-                fault = f"{file.name} was written anew since the answers, by a calibration or a training"
+                fault = f"{file.name} was changed after the answers, by a calibration or a training"
                 raise RunError(fault, str(self.folder), cure)
             if file.before not in (now, earlier):
                 fault = f"{file.earlier}, the earlier file, is not there any more as it was"

@@ -186,7 +186,7 @@ def split_holdback(videos: Sequence[StoredVideo], share: float) -> tuple[list[St
 
 
 def test_videos(config: DataConfig, input_format: InputFormat) -> list[LabelledVideo]:
-    """Return the test videos of a data set, each probed and its labels held against its length before any is scored.
+    """Return the test videos of a data set, each probed and its labels compared with its length before any is scored.
 
     Raises DataError when there are none, none of the scene asked for, or one cannot be read, LabelError when labels
     do not fit.

@@ -59,7 +59,7 @@ def find_videos(sources: Sequence[str], note: Note | None = None) -> list[NamedV
 
 
 def find_sources(sources: Sequence[str], note: Note | None = None) -> list[NamedVideo | RemoteVideo]:
-    """The same, where sources may be addresses too, such as `https://host/day.mp4`.
+    """Return the videos that are named, in order, each once; sources may also be addresses, `https://host/day.mp4`.
 
     Raises ConfigError for an address that cannot be.
     """

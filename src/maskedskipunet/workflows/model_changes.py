@@ -72,7 +72,7 @@ class ModelChanges:
             return None, f"{str(error).removesuffix('.')}; scores continue as before"
 
     def _new_calibration(self, folder: Path) -> tuple[Calibration | None, str]:
-        """Return a calibration that was written since the last look, or why it cannot be gone by."""
+        """Return a calibration that was written since the last look, or why it cannot be applied."""
         if (mark := self._mark(CALIBRATION_NAME)) == self._calibration:
             return None, ""
         self._calibration = mark

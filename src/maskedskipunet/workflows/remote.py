@@ -43,7 +43,7 @@ def fetched(
     seconds: how much to record of a stream; None: the address is a file's, and all of it is fetched. download: the
     answer that is there already. snapshot_fps: how often a second a camera that gives single pictures is asked for one.
     Raises VideoError for what cannot be fetched; a DataError in the block names the
-    address in place of the file.
+    address instead of the file.
     """
     with TemporaryDirectory(prefix=".fetched-", dir=existing_folder(folder)) as place, _about(address, Path(place)):
         if seconds is not None:
@@ -73,7 +73,7 @@ def _about(address: CameraAddress, place: Path) -> Iterator[None]:
 
 
 def of_address(error: MaskedSkipUNetError, address: CameraAddress) -> MaskedSkipUNetError:
-    """The same fault, of what an address shows."""
+    """Return this fault as one of what an address shows."""
     return type(error)(error.what, str(address), error.cure)
 
 

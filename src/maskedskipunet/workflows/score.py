@@ -151,7 +151,7 @@ class ScoreJob:
 
     @property
     def steps(self) -> int:
-        """The same, each counted as often as it is scored and drawn."""
+        """How many frames are scored and drawn, each counted once for either."""
         expected = self.frames
         if not self.with_video:
             return expected

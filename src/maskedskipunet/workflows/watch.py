@@ -98,7 +98,7 @@ def watch_cameras(
     """Watch cameras until watching is not wanted any more, or until files, where only files are named, end.
 
     model: a run or whatever load_model takes. listeners: each is told everything, in this order and in this thread:
-    what takes long belongs into a thread of its own. fps: in place of the rate that the model states. speed: of
+    what takes long belongs into a thread of its own. fps: instead of the rate that the model states. speed: of
     files. recording: where alarms go, which there are where the model has a threshold (see calibrate); None: to the
     listeners alone. ignore: shapes that are not looked at, by camera, besides the model's. planned: is told before
     any camera is opened what will be done.
