@@ -373,7 +373,7 @@ def test_maps_that_test_kept_are_found_beside_the_scores(cli, run, ucsd):
         ("all.npy --ground-truth labels.npy --clips 12", "--clips: clips of 12 frames in all, but 30 labels."),
         (
             "all.npy --ground-truth labels.npy --maps maps",
-            "--maps: maps need a data set. Name the data set, whose masks",
+            "--maps: maps need a data set. Name the data set that has the masks",
         ),
         ("all.npy --data data --json data", "--json: data is a folder. Name a file in it."),
     ],

@@ -41,7 +41,7 @@ def test_clean_records_are_checked_with_0_and_faults_with_1_until_they_are_mende
     found = cli("records", "check", folder)
     assert found.code == 1
     assert "events/2026-03-02/e1.json: not an event" in found.out
-    assert found.out.endswith("1 fault found; mend with --repair\n")
+    assert found.out.endswith("1 fault found; repair with --repair\n")
     mended = cli("records", "check", folder, "--repair")
     assert mended.code == 0
     assert mended.out.endswith("1 fault repaired\n")

@@ -108,7 +108,7 @@ def test_a_covered_lens_is_told_to_a_sink_though_the_model_has_no_threshold(cli,
     )
     answer = cli("watch", "--config", "cameras.yaml", "--speed", 20)
     assert answer.code == 0
-    assert "what is wrong with cameras is recorded in records" in answer.err
+    assert "camera faults are recorded in records" in answer.err
     (told,) = [json.loads(path.read_text()) for path in (place / "nas").iterdir()]
     assert (told["kind"], told["state"], told["camera"], told["phase"]) == ("state", "dark", "door", "new")
     assert "contrast 0.0 of 255" in told["detail"]
@@ -266,7 +266,7 @@ def test_a_model_that_is_calibrated_again_meanwhile_is_gone_by_at_once(cli, alar
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
-    assert f"calibrated again: alarms from {raised.alarm.rule.threshold:.5f} on, for" in err
+    assert f"calibrated again: alarms at the threshold {raised.alarm.rule.threshold:.5f} (was " in err
 
 
 def test_a_threshold_that_is_set_while_only_scores_are_told_is_named(cli, run, place):
@@ -280,7 +280,7 @@ def test_a_threshold_that_is_set_while_only_scores_are_told_is_named(cli, run, p
         rule = EventRule(threshold=0.25, release=0.25)
         setting = AlarmSetting(rule, Budget(1, "hour"), 0.1, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
         replace(Calibration.of({"usual": np.array([0.1])}), alarm=setting).write(model / "model")
-        while "a threshold now, 0.25000 for 1 false alarm an hour" not in (line := process.stderr.readline()):
+        while "now has a threshold, 0.25000 for 1 false alarm an hour" not in (line := process.stderr.readline()):
             assert line
         assert "restart watch to get alarms" in line
     finally:

@@ -97,7 +97,7 @@ def test_the_calibration_of_another_network_is_never_taken(folder: Path, what: s
     changed = look()
     assert changed is not None
     assert changed.calibration is None
-    assert "start watching again" in changed.reason
+    assert "restart watch" in changed.reason
     at(0.8).write(folder)
     assert look() is None
 

@@ -50,7 +50,7 @@ class Result:
     def event(self) -> Event | None:
         """The event that the frame belongs to, as it is known now; None if it belongs to none.
 
-        While frames come, an event is confirmed after half a second and grows. Its earlier frames then belong to it too.
+        While frames come, an event is confirmed after half a second and grows. Then its earlier frames belong to it.
         """
         event = self.reference.event
         return event if event is not None and event.start_frame <= self.index <= event.end_frame else None

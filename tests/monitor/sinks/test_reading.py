@@ -130,7 +130,7 @@ def test_every_fault_of_every_sink_is_told_at_once(secrets):
         "a: type must be one of lines, folder",
         "b: there is no setting 'timeout', perhaps you mean timeout_s",
         "b: name a secret as env:NAME or file:/path instead of writing it out",
-        "b: timeout_s is above 0",
+        "b: timeout_s must be above 0",
         "b: phases is one of new, update, end",
         "c: host is no name",
         "c: port must be 1 to 65535",
@@ -216,7 +216,7 @@ def test_whatever_is_configured_is_a_sink_or_one_clear_error(kind, told):
 def test_an_address_in_use_is_refused_and_what_was_built_before_is_closed(desk):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         sinks = read_sinks({"out": {"type": "lines"}, "m": {"type": "metrics", "port": taken.getsockname()[1]}})
-        with pytest.raises(ConfigError, match="the address cannot be had"):
+        with pytest.raises(ConfigError, match="the address cannot be used"):
             build_posts(sinks, desk.records, [])
 
 

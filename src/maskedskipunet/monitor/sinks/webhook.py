@@ -31,7 +31,7 @@ class WebhookSink:
     for a whole try. clock: the time now in seconds since 1970, for the signature. headers: sent with each message, by
     their names; a value may be named as a secret is. login: user and password of HTTP's basic login. ca_file: whose
     certificates are trusted instead of the system's.
-    408, 425, 429 and 500 and above, no connection and no answer: the receiver is away; Retry-After is applied. Redirects
+    408, 425, 429 and 500 and above, no connection and no answer: the receiver is away; Retry-After applies. Redirects
     are not followed: like all else, they are a refusal of the one message.
     """
 
