@@ -39,7 +39,7 @@ class InputFormat:
         for name in ("height_px", "width_px"):
             size = getattr(self, name)
             if not isinstance(size, int) or size < SIZE_STEP or size % SIZE_STEP:
-                raise ConfigError(f"{size!r} is not a multiple of {SIZE_STEP}", f"input.{name}", "Use 256, say")
+                raise ConfigError(f"{size!r} is not a multiple of {SIZE_STEP}", f"input.{name}", "Use 256, for example")
         for name in ("fps", "image_fps", "footage_fps"):
             rate = getattr(self, name)
             if not (name != "image_fps" and rate is None) and not (isinstance(rate, int | float) and 0 < rate < inf):

@@ -137,7 +137,7 @@ def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
             return newest
     run = run_meant(path, runs)
     if run is None:
-        raise RunError("no such run", str(path), "Name a run folder, runs/latest say")
+        raise RunError("no such run", str(path), "Name a run folder, such as runs/latest")
     return run
 
 

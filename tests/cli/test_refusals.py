@@ -199,7 +199,7 @@ REFUSED = [
     (TRAIN + "--training.epochs 0", "training.epochs: 0. Use 1 or more."),
     (TRAIN + "--training.epochs 1.5", "--training.epochs: '1.5' is not a whole number."),
     (TRAIN + "--training.learning_rate inf", "--training.learning_rate: 'inf' is not a number."),
-    (TRAIN + "--training.learning_rate 1e300", "training.learning_rate: 1e+300. Use 0.01, say."),
+    (TRAIN + "--training.learning_rate 1e300", "training.learning_rate: 1e+300. Use 0.01, for example."),
     (
         TRAIN + "--training.precision 64",
         "--training.precision: '64' is not among the choices. Use 32-true, bf16-mixed or",

@@ -52,9 +52,9 @@ def test_each_sink_gets_one_test_message_and_says_what_came_of_it(cli, place, re
     answer = cli("sinks", "test", "--config", cameras(place, sinks), "--json", "s.json")
     assert answer.code == 1
     assert answer.out.splitlines() == [
-        "hook: taken",
-        "stranger: not taken, it answers 401",
-        "nas: taken",
+        "hook: delivered",
+        "stranger: not delivered, it answers 401",
+        "nas: delivered",
         "post: not delivered, the server cannot be reached: the connection was refused",
     ]
     assert {message["kind"] for message in posted} == {"test"}
@@ -64,7 +64,7 @@ def test_each_sink_gets_one_test_message_and_says_what_came_of_it(cli, place, re
     assert "hunter2" not in answer.out + answer.err
     assert not (place / "records").exists()
     alone = cli("sinks", "test", "nas", "--config", cameras(place, sinks))
-    assert (alone.code, alone.out) == (0, "nas: taken\n")
+    assert (alone.code, alone.out) == (0, "nas: delivered\n")
 
 
 def test_a_broker_that_is_not_there_is_told_in_words(cli, place):

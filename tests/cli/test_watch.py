@@ -213,7 +213,7 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
     assert (answer.code, "Traceback" in answer.err) == (0, False)
     assert "alarms at the threshold" in answer.err
     assert answer.err.count("ALARM since") == answer.err.count("ended: lasted ") == 3
-    assert "ALARM since 0:00:01 of the film, " in answer.err  # 1.5 s into it, whatever the clock on the wall says
+    assert "ALARM since 0:00:01 of the video, " in answer.err  # 1.5 s into it, whatever the clock on the wall says
 
     with Records.open(place / "records") as records:
         events = records.events()
@@ -363,7 +363,7 @@ def test_a_live_camera_is_told_by_the_clock_on_the_wall_and_keeps_its_words_with
     clock = time.strftime("%H:%M:%S", time.localtime(1_772_355_600.0))
     rare = "reached by 1 in 1,000 normal frames"
     assert AlarmLines().describe(alarm) == f"door: ALARM since {clock}, score 0.50000, {rare}; event 5f1c-1"
-    assert "since 0:10:00 of the film" in AlarmLines(frozenset({"door"})).describe(alarm)
+    assert "since 0:10:00 of the video" in AlarmLines(frozenset({"door"})).describe(alarm)
     assert "clip" not in AlarmLines().describe(replace(alarm, update=EventUpdate("end", event)))
 
 

@@ -55,7 +55,7 @@ class CameraAddress:
             )
         url = _filled(text, where, environment)
         if any(not sign.isprintable() or sign.isspace() for sign in url):
-            raise ConfigError("the address holds a blank or a control character", where, "Write it as %20, say")
+            raise ConfigError("the address holds a blank or a control character", where, "Write it as %20, for example")
         rest = url.partition("://")[2]
         if rest.count("@") > 1 or "@" in rest[len(re.split("[/?#]", rest, maxsplit=1)[0]) :]:
             # A password with a # or / in it would be taken for the host, and shown as such.

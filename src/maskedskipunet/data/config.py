@@ -51,7 +51,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         if self.scene is not None and not (isinstance(self.scene, str) and _SCENE.fullmatch(self.scene)):
-            cure = "Use two digits, 01 say, or the name of a camera's folder"
+            cure = "Use two digits, such as 01, or the name of a camera's folder"
             raise ConfigError(f"{self.scene!r} is no scene", "data.scene", cure)
         for name in ("height_px", "width_px"):
             size = getattr(self, name)
@@ -71,7 +71,7 @@ class DataConfig:
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"{self.max_frames} frames", "data.max_frames", "Use 1 or more")
         if not 0 <= self.holdback < 1:
-            raise ConfigError(f"a share of {self.holdback}", "data.holdback", "Use 0 to just under 1, 0.1 say")
+            raise ConfigError(f"a share of {self.holdback}", "data.holdback", "Use 0 to just under 1, such as 0.1")
         object.__setattr__(self, "ignore", tuple(self.ignore))  # a list, where it was read from a file
         if not all(isinstance(shape, str) for shape in self.ignore):
             raise ConfigError(f"{self.ignore!r} are no shapes", "data.ignore", "Use a list of texts")

@@ -60,7 +60,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             raise VideoError("the file holds no picture stream", str(path), "Name a file with video in it")
         stream = container.streams.video[0]
         if stream.codec_context is None:
-            raise VideoError("no decoder knows how its pictures are stored", str(path), "Convert it to H.264, say")
+            raise VideoError(
+                "no decoder knows how its pictures are stored", str(path), "Convert it to H.264, for example"
+            )
         size = stream.codec_context.width, stream.codec_context.height
         if size[0] * size[1] > MOST_PIXELS:
             fault = f"frames of {size[0]}x{size[1]} are larger than {MOST_PIXELS:,} pixels"

@@ -45,7 +45,7 @@ class Budget:
         if self.per not in get_args(Per):
             raise ConfigError(f"false alarms per {self.per!r}", "budget", "Use hour, day or week")
         if not (isfinite(self.alarms) and self.alarms > 0):
-            raise ConfigError(f"{self.alarms:g} false alarms per {self.per}", "budget", "Use more than 0, 0.5 say")
+            raise ConfigError(f"{self.alarms:g} false alarms per {self.per}", "budget", "Use more than 0, such as 0.5")
 
     @property
     def per_hour(self) -> float:

@@ -11,7 +11,7 @@ from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.evaluation.readers import Clip, Series
 
 Floats = NDArray[np.float64]
-_STATE_LENGTHS = "State the clips' lengths with --clips, 180,150 say"
+_STATE_LENGTHS = "State the clips' lengths with --clips, for example 180,150"
 _STATE_FRAMES = "Give one a frame, or state which frames they belong to with --first-frame and --last-frame"
 
 

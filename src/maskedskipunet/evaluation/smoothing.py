@@ -26,9 +26,9 @@ class Smoothing:
 
     def __post_init__(self) -> None:
         if not 0 < self.sigma_frames < 10_000:
-            raise ConfigError(f"{self.sigma_frames:g} frames", "sigma", "Use more than 0, 5 say")
+            raise ConfigError(f"{self.sigma_frames:g} frames", "sigma", "Use more than 0, such as 5")
         if self.window_frames < 1 or self.window_frames % 2 == 0:
-            raise ConfigError(f"a window of {self.window_frames} frames", "window", "Use an odd number, 17 say")
+            raise ConfigError(f"a window of {self.window_frames} frames", "window", "Use an odd number, such as 17")
 
 
 def gaussian(scores: Floats, sigma_frames: float) -> Floats:

@@ -78,10 +78,10 @@ def read_lengths(text: str) -> list[int]:
         numbers = [float(part) for part in text.split(",")]
     except ValueError as error:
         if not Path(text).is_file():
-            raise DataError("neither lengths of clips nor a file", "--clips", "Write 180,150 say") from error
+            raise DataError("neither lengths of clips nor a file", "--clips", "Write 180,150, for example") from error
         numbers = read_series(Path(text)).clips[0].values.tolist()
     if not numbers or not all(number >= 1 and number == int(number) for number in numbers):
-        raise DataError("found a length that is no number of frames", "--clips", "Write 180,150 say")
+        raise DataError("found a length that is no number of frames", "--clips", "Write 180,150, for example")
     return [int(number) for number in numbers]
 
 
@@ -160,7 +160,7 @@ def _lengths(
         return {name: scored[name] for name in sorted(scored, key=natural_key)}, "the scores"
     clips = "its clip" if count == 1 else f"its {count} clips"
     if lengths is None:
-        cure = f"State the lengths of {clips} with --clips, 180,150 say, or use --data"
+        cure = f"State the lengths of {clips} with --clips, for example 180,150, or use --data"
         raise LabelError("the ground truth states ranges, not how long the clips are", str(path), cure)
     if len(lengths) != count:
         fault = f"the ground truth states {count} clip{'' if count == 1 else 's'}, --clips {len(lengths)}"

@@ -81,7 +81,7 @@ class NetworkConfig:
                 f"there is no variant {self.variant!r}", "model.variant", f"Choose one of {', '.join(VARIANTS)}"
             )
         if not isinstance(self.latent_dim, int) or self.latent_dim < 8 or self.latent_dim % 8:
-            raise ConfigError(f"{self.latent_dim} is not a multiple of 8", "model.latent_dim", "Use 64, say")
+            raise ConfigError(f"{self.latent_dim} is not a multiple of 8", "model.latent_dim", "Use 64, for example")
         if not isinstance(self.channels, int) or self.channels not in (1, 3):
             raise ConfigError(f"{self.channels} channels", "model.channels", "Use 3 for colour or 1 for grey")
         if self.masked_weights not in ("learned", "frozen"):

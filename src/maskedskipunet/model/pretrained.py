@@ -53,7 +53,7 @@ def model_folder(path: Path) -> Path:
         if (folder / CONFIG_NAME).is_file():
             return folder
     files = sorted(file.name for file in path.glob("*") if file.suffix.lower() in WEIGHTS_SUFFIXES)
-    cure = f"Name the file, {path / files[0]} say" if files else "Name a run that finished an epoch, or train one"
+    cure = f"Name the file, such as {path / files[0]}" if files else "Name a run that finished an epoch, or train one"
     raise WeightsError("holds no trained model", str(path), cure)
 
 

@@ -51,7 +51,7 @@ class TrainingConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{getattr(self, name)}", f"training.{name}", "Use 1 or more")
         if not 0 < self.learning_rate <= LARGEST_RATE:
-            raise ConfigError(f"{self.learning_rate}", "training.learning_rate", "Use 0.01, say")
+            raise ConfigError(f"{self.learning_rate}", "training.learning_rate", "Use 0.01, for example")
         if self.max_minutes is not None and not self.max_minutes > 0:
             raise ConfigError(f"{self.max_minutes} minutes", "training.max_minutes", "Use more than 0")
         for name, choices in (("schedule", Schedule), ("precision", Precision), ("accelerator", Accelerator)):

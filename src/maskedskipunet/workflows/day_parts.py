@@ -23,7 +23,7 @@ def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> lis
             if starts is None:
                 fault, cure = "the file does not say when it was recorded", "Give the pattern of names with --starts"
             else:
-                fault, cure = f"its name is no {starts!r}", "Give a pattern that fits, %H for 13.mp4 say"
+                fault, cure = f"its name is no {starts!r}", "Give a pattern that fits, such as %H for 13.mp4"
             raise ConfigError(fault, str(video.path), cure)
         known.append(start_s)
     return known

@@ -69,7 +69,9 @@ def evaluate(
     """
     placing = placing or Placing()
     if map_patch_px is not None and not 1 <= map_patch_px <= LARGEST_PATCH_PX:
-        raise ConfigError(f"squares of {map_patch_px} pixels", "--map-patch", f"Use 1 to {LARGEST_PATCH_PX}, 16 say")
+        raise ConfigError(
+            f"squares of {map_patch_px} pixels", "--map-patch", f"Use 1 to {LARGEST_PATCH_PX}, such as 16"
+        )
     series = read_series(scores)
     items: tuple[VideoItem, ...] = ()
     there = None

@@ -92,7 +92,7 @@ def test_headers_login_and_certificates_are_checked_and_no_secret_among_them_is_
     told = str(error.value)
     for fault in (
         "a: header Authorization: a secret is named",
-        "a: header X-Api-Key: a secret is named",
+        "a: header X-Api-Key: name a secret as",
         "a: 'no name' is not the name of a header",
         "a: header Host is set by the sink itself",
         "b: headers must be a mapping of names to texts",
@@ -103,7 +103,7 @@ def test_headers_login_and_certificates_are_checked_and_no_secret_among_them_is_
         "none.pem is no file",
         "h: ca_file needs starttls or ssl",
         "i: birth is not an MQTT topic",
-        "j: states is one of all, lost",
+        "j: states must be one of all, lost",
     ):
         assert fault in told
     assert "hunter2" not in told
@@ -131,8 +131,8 @@ def test_every_fault_of_every_sink_is_told_at_once(secrets):
         "b: there is no setting 'timeout', perhaps you mean timeout_s",
         "b: name a secret as env:NAME or file:/path instead of writing it out",
         "b: timeout_s must be above 0",
-        "b: phases is one of new, update, end",
-        "c: host is no name",
+        "b: phases must be one of new, update, end",
+        "c: host is not the name",
         "c: port must be 1 to 65535",
         "c: to names no recipient",
         "c: nobody is not a mail address",
@@ -142,7 +142,7 @@ def test_every_fault_of_every_sink_is_told_at_once(secrets):
         "e: settings are missing",
         "f: path is missing",
         "g: url holds a user or password",
-        "g: events_per_hour is a number",
+        "g: events_per_hour must be a number",
         "h: host is not an IP address",
         "i: the secret's file",
     ):

@@ -162,7 +162,7 @@ def _stated_by_names(truth: Path, paths: Sequence[Path]) -> list[LabelSource | N
     if len(paths) == len(labels) == 1:
         return [*labels.values()]
     if paths and not any(stem in labels for stem in stems):
-        fault = f"none of its {len(labels)} arrays is named as a test clip, {stem_of(paths[0])} say"
+        fault = f"none of its {len(labels)} arrays is named as a test clip, such as {stem_of(paths[0])}"
         raise LabelError(fault, str(truth), "Use the file that was made for these clips, or remove it")
     return [labels.get(stem) for stem in stems]
 
