@@ -153,7 +153,10 @@ def test_clips_may_be_told_apart_by_hand(cli, desk):
 def test_without_borders_the_protocols_by_video_are_said_to_be_missing(cli, desk):
     answer = cli("evaluate", "all.npy", "--ground-truth", "labels.npy")
     assert answer.code == 0
-    assert "where clips begin is not known, so no protocol by video: state their lengths with --clips" in answer.out
+    assert (
+        "it is not known where clips begin, so there is no protocol by video: state their lengths with --clips"
+        in answer.out
+    )
     (row,) = (line for line in answer.out.splitlines() if line.startswith("macro AUC, min-max"))
     assert row.split()[-3:] == ["–"] * 3
 
@@ -170,7 +173,7 @@ def test_scores_that_begin_late_and_say_how_normal_a_frame_is(cli, desk, scores)
 
 
 def test_a_figure_below_a_half_asks_whether_the_scores_point_the_other_way(cli, desk):
-    told = "the primary figure is below a half: if these scores point the other way, "
+    told = "the primary figure is below 0.5: if these scores say how normal a frame is, "
     turned = cli("evaluate", "late.npy", "--data", "data", "--first-frame", "2")
     assert turned.out.splitlines()[-1] == f"{told}state --normality"
     assert cli("evaluate", "all.npy", "--data", "data", "--normality").out.splitlines()[-1] == (

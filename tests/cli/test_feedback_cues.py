@@ -185,7 +185,7 @@ def test_a_command_that_is_killed_between_its_files_leaves_a_model_that_works_an
 
     answer = cli("feedback", "runs/room", box, "--normal")
     assert answer.code == 0, answer.err
-    assert "answers that were broken off while they were written are undone first" in answer.err
+    assert "undoing an unfinished answer first" in answer.err
     assert len(json.loads((home / "runs" / "room" / "feedback" / "steps.json").read_text())["steps"]) == 1
     assert cli("feedback", "runs/room", "--undo").code == 0
     assert (model_files(home), events(home)[box]) == (before, None)

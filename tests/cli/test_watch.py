@@ -334,7 +334,7 @@ def test_a_file_of_cameras_names_records_sinks_and_what_is_kept(cli, alarmed, di
             "sinks: {hook: {type: webhook, url: 'ftp://me:hunter2@x'}}",
             "sinks: hook: url is not an http or https address",
         ),
-        ("sinks: [1]", "sinks: sinks are named"),
+        ("sinks: [1]", "sinks: sinks must be a mapping"),
         ("records: 3", "records: not a path"),
     ],
 )

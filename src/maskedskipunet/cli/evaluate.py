@@ -193,10 +193,12 @@ def _print(figures: Mapping[str, Any]) -> None:
     if "pixel_auc" in figures:
         _print_places(figures)
     if figures["video_auc"] is None:
-        console.say("where clips begin is not known, so no protocol by video: state their lengths with --clips")
+        console.say(
+            "it is not known where clips begin, so there is no protocol by video: state their lengths with --clips"
+        )
     if (auc := figures["micro_auc"]) is not None and auc < 0.5:
         turned = "leave --normality out" if figures["normality"] else "state --normality"
-        console.say(f"the primary figure is below a half: if these scores point the other way, {turned}")
+        console.say(f"the primary figure is below 0.5: if these scores say how normal a frame is, {turned}")
 
 
 def _print_places(figures: Mapping[str, Any]) -> None:

@@ -18,19 +18,19 @@ from maskedskipunet.files import require_supported_system
 from maskedskipunet.machine import keep_memory, share_cores
 
 COMMANDS: Mapping[str, str] = {
-    "demo": "train and test on a generated scene, to see it work in three minutes",
-    "check": "show what a path holds: clips, frames, sizes, rates, labels, faults",
+    "demo": "train and test on a generated scene: see it work in minutes",
+    "check": "show what a path holds: clips, sizes, rates, labels, faults",
     "train": "learn what is normal from footage without labels",
     "test": "score a data set's test videos and compare the scores with labels",
     "evaluate": "compare any method's scores with labels, in every protocol",
     "score": "score one video or many with a trained model",
-    "calibrate": "set the alarm threshold, from normal footage and a false alarm budget",
+    "calibrate": "set the alarm threshold from normal footage and a budget",
     "watch": "watch live cameras, and record and report alarms",
     "status": "show which cameras are alive, since when, and what waits",
     "sinks": "send a test message to each receiver of alarms",
     "feedback": "answer recorded events as normal or anomaly, and adapt the model",
     "bench": "measure how many frames a second this machine scores",
-    "ablate": "train and test the published variants, and compare them in one table",
+    "ablate": "train, test and compare the published variants in one table",
     "records": "check, export or prune the events that were recorded",
     "cache": "list or clear the decoded frames kept on disk",
     "completion": "print a script that completes commands and options in a shell",

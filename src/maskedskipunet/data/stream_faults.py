@@ -42,15 +42,15 @@ def opening_error(error: Exception, address: CameraAddress) -> VideoError:
     fault = stream_fault(error)
     number = getattr(error, "errno", None)
     if number == errno.EIO and not _is_known(address):
-        return VideoError("cannot open the stream (no host of this name is known)", where, "Check the host's name")
+        return VideoError("cannot open the stream (its name cannot be resolved)", where, "Check the host's name")
     if number == errno.EPROTONOSUPPORT:
-        fault = "it gives its pictures neither over TCP nor over UDP"
+        fault = "it sends its pictures neither over TCP nor over UDP"
     elif address.scheme in ("rtsp", "rtsps") and isinstance(error, av.error.InvalidDataError):
-        fault = "what answers there speaks no RTSP, or hangs up"
+        fault = "it does not speak RTSP, or closes the connection"
     elif isinstance(error, av.error.InvalidDataError) or (number == errno.EIO and address.scheme in WEB_SCHEMES):
-        fault = "what it sends is no video that is known, or breaks off"
+        fault = "it sends no known video, or the stream ends"
     elif number == errno.EIO:
-        fault = "the connection breaks off"
+        fault = "the connection is lost"
     elif isinstance(error, av.error.EOFError):
         fault = "it closes the connection without an answer"
     return VideoError(f"cannot open the stream ({fault})", where, _CHECK)

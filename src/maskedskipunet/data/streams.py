@@ -125,7 +125,7 @@ def _decoded(opened: OpenedStream) -> Iterator[Stamped[VideoFrame | None]]:
             begun = begun or good
             if begun:  # before a first picture there are none to miss
                 yield opened.stamped(picture if good else None, pts, arrival)
-    raise VideoError(f"the stream broke off ({opened.fault})", opened.where)
+    raise VideoError(f"the stream ended ({opened.fault})", opened.where)
 
 
 def _usb_frames(address: CameraAddress) -> Iterator[Frame]:
@@ -133,7 +133,7 @@ def _usb_frames(address: CameraAddress) -> Iterator[Frame]:
     capture = cv2.VideoCapture(int(address.secret_url))
     try:
         if not capture.isOpened():
-            raise VideoError("cannot open the camera", str(address), "Check its number, and the right to read it")
+            raise VideoError("cannot open the camera", str(address), "Check its number, and the permission to read it")
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         clock, index = StreamClock(), 0
         while True:

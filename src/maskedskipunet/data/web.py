@@ -23,7 +23,7 @@ from maskedskipunet.data.web_login import Login, read_challenges
 from maskedskipunet.errors import LoginError, VideoError
 
 WEB_SCHEMES = ("http", "https")
-NOTHING_CAME = "nothing came for too long"
+NOTHING_CAME = "nothing was received for too long"
 MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LEFT_AS_IS = "/?#[]@!$&'()*+,;=%:~"
@@ -108,7 +108,7 @@ class WebAddress:
                 break
             url = leads_to
         else:
-            fault = "it leads on and on to other addresses"
+            fault = "it redirects too often"
         # Raised out here: the library's own errors hold the address, and no traceback shall show it.
         raise VideoError(f"{self._fault} ({fault})", str(self.address), "Check the address, user and password")
 
@@ -166,7 +166,7 @@ class WebAddress:
         response = self._send(url, authorization)
         if (place := urlsplit(url).netloc) not in _told_of:
             _told_of.add(place)
-            log.warning("%s: its certificate cannot be checked; the connection is encrypted all the same", self.address)
+            log.warning("%s: its certificate cannot be checked; the connection is encrypted nevertheless", self.address)
         return response
 
 
@@ -205,7 +205,7 @@ def web_fault(error: Exception) -> str:
     if isinstance(error, RemoteDisconnected):
         return "it closes the connection without an answer"
     if isinstance(error, gaierror):
-        return "no host of this name is known"
+        return "its name cannot be resolved"
     if isinstance(error, ssl.SSLError):
         return f"no encrypted connection, {error.reason or 'not TLS'}"
     if isinstance(error, HTTPException):  # no answer at all, or one in another language

@@ -50,7 +50,7 @@ def pictures_of(response: HTTPResponse) -> PictureKind | None:
 def require_no_page(response: HTTPResponse, web: WebAddress) -> None:
     """Raises VideoError where an answer is a page for people."""
     if response.headers.get_content_type() in _PAGES:
-        fault = "it is a web page, no picture stream"
+        fault = "it is a web page, not a video stream"
         raise VideoError(fault, str(web.address), "Name the address of the stream; the camera's manual has it")
 
 
@@ -132,8 +132,8 @@ def _jpegs(response: HTTPResponse, web: WebAddress) -> Iterator[bytes | None]:
     where = str(web.address)
     if data or (not found and fault == "its end"):
         stated = response.headers.get("Content-Type", "nothing")
-        raise VideoError(f"no JPEG picture is in what it sends ({stated})", where, "Set the camera to motion JPEG")
-    raise VideoError(f"the stream broke off ({fault})", where)
+        raise VideoError(f"it sends no JPEG picture ({stated})", where, "Set the camera to motion JPEG")
+    raise VideoError(f"the stream ended ({fault})", where)
 
 
 class JpegSplitter:

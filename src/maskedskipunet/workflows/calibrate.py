@@ -164,7 +164,7 @@ def calibrate(
         drift=DriftReference.of([video.blocks for video in scored]),
     )
     if calibration.drift is None:
-        progress.note("too little footage to tell later whether normal itself has changed: that takes two hours")
+        progress.note("too little footage to detect drift later: this takes at least two hours")
     moments = _draw_moments(scored, scorer, pictures, kept_scores.drawn)
     if (drawn := frozenset(str(moment.picture.resolve()) for moment in moments)) != kept_scores.drawn:
         _keep(replace(kept_scores, drawn=drawn))

@@ -130,7 +130,7 @@ def _calibrated(run: RunFolder, normal: Sequence[Path], progress: Progress) -> C
     try:
         return calibrate(run.path, videos, BUDGET, progress=_StagesAlone(progress)).calibration
     except CalibrationError as error:
-        progress.note(f"no threshold, and so no alarm: {error}")
+        progress.note(f"no threshold, so no alarm: {error}")
         return None
 
 

@@ -177,7 +177,7 @@ class _Target:
     def finish_interrupted(self, folder: Path, progress: Progress) -> None:
         """Undo what a killed process left half done."""
         if self.steps.finish_interrupted(folder) is not None:
-            progress.note("answers that were broken off while they were written are undone first")
+            progress.note("undoing an unfinished answer first")
 
 
 @dataclass(frozen=True)
@@ -263,7 +263,7 @@ def _trained(target: _Target, said: _Said, training: FeedbackTraining) -> Feedba
 
 def _refusal(result: FeedbackResult) -> CalibrationError:
     assert result.after is not None
-    lost, ways = ", ".join(effect.id for effect in result.lost), "Use --by train, or --force if you can do without"
+    lost, ways = ", ".join(effect.id for effect in result.lost), "Use --by train, or --force to accept it"
     if result.after == result.before:
         fault = "learned as normal, this would hide what was answered as an anomaly"
         return CalibrationError(fault, lost, f"Use --by calibrate to try the threshold alone. {ways}")

@@ -167,7 +167,7 @@ class FeedbackSteps:
         since.
         """
         if not (steps := self.read()):
-            raise RunError("no answers changed this model", str(self.folder), "Nothing is to be undone")
+            raise RunError("no answers changed this model", str(self.folder), "There is nothing to undo")
         for file in steps[-1].files:
             now, earlier = _digest(self.folder / file.name), _digest(self.folder / file.earlier)
             if steps[-1].done and now not in (file.after, file.before):
@@ -175,7 +175,7 @@ class FeedbackSteps:
                 fault = f"{file.name} was changed after the answers, by a calibration or a training"
                 raise RunError(fault, str(self.folder), cure)
             if file.before not in (now, earlier):
-                fault = f"{file.earlier}, the earlier file, is not there any more as it was"
+                fault = f"{file.earlier}, the earlier file, has changed or is gone"
                 raise RunError(fault, str(self.folder), "Train or calibrate the model again")
         return steps[-1]
 

@@ -171,7 +171,7 @@ class _Archive:
             except (DataError, ConfigError) as error:
                 self._fail(video.name, error)
         if self.before:
-            self.progress.note(f"{len(self.before)} of {len(videos)} videos are finished already")
+            self.progress.note(f"{len(self.before)} of {len(videos)} videos are already finished")
         self._score(jobs)
 
     def score_remote(self, video: RemoteVideo) -> None:

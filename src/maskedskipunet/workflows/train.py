@@ -147,7 +147,7 @@ def _resume(run: RunFolder, config: TrainConfig, progress: Progress) -> None:
     finished = run.is_finished()
     has_cues = not learned_cues(config) or (run.model / CUES_NAME).exists()
     if finished and has_cues and (not config.data.holdback or calibration_of(run.path) is not None):
-        progress.note(f"{run.path} is trained already")
+        progress.note(f"{run.path} is already trained")
         return
     _require_accelerator(config)
     if finished or not config.has_network:
@@ -159,7 +159,9 @@ def _resume(run: RunFolder, config: TrainConfig, progress: Progress) -> None:
         _calibrate(clips[1], config, run, progress)
         return
     started = run.last_state.exists()
-    progress.note(f"going on with {run.path}" if started else f"no epoch of {run.path} was finished: starting again")
+    progress.note(
+        f"resuming {run.path}" if started else f"no epoch of {run.path} was finished: starting from the beginning"
+    )
     network = initial_network(config) if started else _start(config)[1]
     clips = _clips(config, progress)
     _learn(network, clips, config, run, progress, resume=started)

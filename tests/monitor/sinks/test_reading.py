@@ -154,7 +154,7 @@ def test_every_fault_of_every_sink_is_told_at_once(secrets):
 
 @pytest.mark.parametrize("wrong", [None, [], "lines", 3])
 def test_what_is_no_mapping_is_refused(wrong):
-    with pytest.raises(ConfigError, match="sinks are named"):
+    with pytest.raises(ConfigError, match="sinks must be a mapping"):
         read_sinks(wrong)
 
 
