@@ -223,7 +223,7 @@ def test_a_threshold_that_would_lose_an_anomaly_is_refused_until_it_is_forced(cl
     refused = cli("feedback", "runs/small", "e-", "--normal")
     assert (refused.code, refused.out) == (2, "")
     assert "error: abd-middle: raised to " in refused.err
-    assert "would miss what was answered as an anomaly. Use --by train, or --force if " in refused.err
+    assert "would miss what was answered as an anomaly. Use --by train, or --force to " in refused.err
     assert everything(place) == before
     assert answers(place)["e-strong"] is None
 
@@ -312,7 +312,7 @@ def test_training_makes_a_new_run_of_both_kinds_of_footage_and_takes_the_thresho
     assert f"trained: {new.relative_to(place)}\n" in answer.out
     assert "kept from the earlier run" in answer.out
     assert "it is not known which that was; its thresholds are taken over" in answer.err
-    assert "own footage is not there" not in answer.err
+    assert "own footage is gone" not in answer.err
     figures = json.loads((place / "f.json").read_text())
     assert [(event["id"], event["alarms_before"]) for event in figures["events"]] == [
         ("e-strong", True),
@@ -344,7 +344,7 @@ def test_where_the_footage_of_the_calibration_is_known_the_new_run_is_calibrated
     answer = cli("feedback", "runs/small", "abc", "--normal", "--by", "train", "--epochs", 1)
 
     assert answer.code == 0, answer.err
-    assert "the run's own footage is not there any more" in answer.err
+    assert "the run's own footage is gone" in answer.err
     assert "set again for 60 false alarms an hour" in answer.out
     assert Calibration.read(place / "runs" / "001" / "model").videos == ("noisy",)
 

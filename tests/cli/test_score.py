@@ -131,7 +131,7 @@ def test_where_normal_itself_has_changed_one_line_says_so_and_the_file_of_events
     assert (told["phase"], told["since_s"]) == ("begin", 0)
     assert json.loads((place / "one.json").read_text())["drift"] == [told]
     many = cli("score", "changed.mp4", "same.mp4", "--model", model, "--json", "many.json", "--out", "many")
-    assert re.findall(r"^(\w+): normal itself has changed", many.out, re.MULTILINE) == ["changed"]
+    assert re.findall(r"^(\w+): drift: the scene has looked different", many.out, re.MULTILINE) == ["changed"]
     videos = json.loads((place / "many.json").read_text())["videos"]
     assert {video["video"]: video["drift"] for video in videos} == {"changed": [told], "same": []}
 

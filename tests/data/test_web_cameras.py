@@ -201,7 +201,7 @@ def test_a_recording_holds_a_cameras_pictures(
     [
         ("text/html", b"<html>log in</html>", "it is a web page, not a video stream"),
         ("multipart/x-mixed-replace; boundary=x", b"--x\r\nContent-Type: text/plain\r\n\r\nno", "no JPEG picture"),
-        ("video/mp4", b"no video at all", "what it sends is no video that is known"),
+        ("video/mp4", b"no video at all", "it sends no known video"),
     ],
 )
 def test_what_is_no_picture_is_named(http_camera: Any, content_type: str, part: bytes, fault: str) -> None:

@@ -199,7 +199,7 @@ def test_a_cameras_own_states_begin_and_end(records):
     states = [state for state in records.states() if state.kind != "drift"]
     drifts = [state for state in records.states() if state.kind == "drift"]
     assert [(state.camera, state.ended_unix_s is None) for state in drifts] == [("yard", True), ("door", False)]
-    assert "normal itself has changed" in drifts[0].detail
+    assert "the scene has looked different" in drifts[0].detail
     told = {(state.camera, state.kind, state.detail, state.ended_unix_s is None) for state in states}
     assert told == {
         ("door", "lost", "no frame for 10.0 s", False),

@@ -250,7 +250,7 @@ def test_a_broker_that_does_not_let_us_in_is_said_at_the_start(desk, program, tm
             until(lambda: "the broker refuses the connection (Not authorized)" in desk.faults())
     finally:
         strict.kill()
-    assert caplog.text.count("refuses us") == 1
+    assert caplog.text.count("refuses the connection") == 1
     assert "hunter2" not in caplog.text
 
 

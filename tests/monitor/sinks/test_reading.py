@@ -91,7 +91,7 @@ def test_headers_login_and_certificates_are_checked_and_no_secret_among_them_is_
         read_sinks(wrong)
     told = str(error.value)
     for fault in (
-        "a: header Authorization: a secret is named",
+        "a: header Authorization: name a secret as",
         "a: header X-Api-Key: name a secret as",
         "a: 'no name' is not the name of a header",
         "a: header Host is set by the sink itself",
