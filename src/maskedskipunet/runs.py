@@ -33,7 +33,7 @@ RECORDED_PACKAGES = (
 
 
 class RunFolder:
-    """Where everything of one training lies; each path has one name here.
+    """The paths of everything in a run; each path has one name here.
 
     path: `runs/NAME`.
     """

@@ -34,7 +34,7 @@ class Descriptor:
     @classmethod
     @torch.inference_mode()
     def fit(cls, frames: Pixels, grid: PlaceGrid) -> "Descriptor":
-        """From a sample of normal frames, uint8 (N, C, H, W), that covers all hours."""
+        """Fit the descriptor to a sample of normal frames, uint8 (N, C, H, W), that covers all hours."""
         parts = _parts(frames)
         mean = torch.stack([_patches(part, grid).sum(0) for part in parts]).sum(0) / len(frames)
         covariance = torch.zeros(*mean.shape, mean.shape[1])

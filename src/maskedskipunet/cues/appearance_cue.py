@@ -135,7 +135,7 @@ class AppearanceRun:
         return self._cue.judge(distances, lasting, nearest)
 
     def finish(self) -> list[CueScore]:
-        """Nothing is left over: a frame is judged when it comes."""
+        """Return no scores: each frame is judged when it comes."""
         return []
 
 

@@ -95,7 +95,7 @@ class NormalMovement:
 
     @classmethod
     def fit(cls, speeds: Floats, grid: PlaceGrid) -> "NormalMovement":
-        """From the speeds of normal frames, (N, directions, P)."""
+        """Learn what is normal from the speeds of normal frames, (N, directions, P)."""
         rows, columns = grid.shape
         by_row = speeds.reshape(len(speeds), DIRECTIONS, rows, columns)
         moving = by_row > MOVES_PX

@@ -1,4 +1,4 @@
-"""From a measure to how rare it is among normal footage: tail probabilities, smooth beyond what was seen."""
+"""Turns a measure into how rare it is among normal footage: tail probabilities, smooth beyond what was seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class Tails:
 
     @cached_property
     def _widths(self) -> Floats:
-        """From each knot to the next, (K - 1, P)."""
+        """Return the distances from each knot to the next, (K - 1, P)."""
         return np.maximum(np.diff(self.knots, axis=0), 1e-9)
 
     def arrays(self, name: str) -> dict[str, NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""Where a camera is: an address that may hold a password, and never shows it."""
+"""Addresses of cameras, which may hold a password and never show it."""
 
 import errno
 import os
@@ -80,7 +80,7 @@ class CameraAddress:
 
     @property
     def path(self) -> Path:
-        """Of a file."""
+        """The path of a file's address."""
         assert self.kind == "file", "only a file has a path"
         return Path(self.secret_url)
 
@@ -104,7 +104,7 @@ class CameraAddress:
 
     @property
     def scheme(self) -> str:
-        """Of a stream: rtsp, say."""
+        """The scheme of a stream's address, such as rtsp."""
         return urlsplit(self.secret_url).scheme.lower()
 
     @property

@@ -1,4 +1,4 @@
-"""Where decoded frames are kept: a cache that may be cleared at any time."""
+"""The cache of decoded frames, which may be cleared at any time."""
 
 import json
 import os

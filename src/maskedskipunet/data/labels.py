@@ -37,7 +37,7 @@ _STATEMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LabelSource:
-    """Where a video's labels come from; they are read and checked once its frames are counted.
+    """The source of a video's labels, which are read and checked once its frames are counted.
 
     path: the file, of masks a folder too. kind: how it is written; `volume` is masks, a frame with any pixel of which
     is anomalous. ranges: the video's anomalous frames where the file states several videos and was read already, else

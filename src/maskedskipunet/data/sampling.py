@@ -33,7 +33,7 @@ def sample(frames: Iterable[T], *, fps: float | None = None, stride: int = 1) ->
 
 
 def nearest_to_ticks(frames: Iterable[T], fps: float) -> Iterator[T]:
-    """For each tick n / fps, in seconds, the frame nearest to it in time.
+    """Yield, for each tick n / fps in seconds, the frame nearest to it in time.
 
     The end is treated as if the source went on: its last frame is not moved to a tick that a next one would have had.
     """
@@ -75,7 +75,7 @@ def require_rate(info: SourceInfo, fps: float | None, where: str) -> None:
 
 
 def require_rates(infos: Mapping[str, SourceInfo], fps: float | None, where: str) -> None:
-    """As require_rate, of several sources by name: those with too few frames a second are told together."""
+    """Require a sufficient rate of several sources by name; one error names all with too few frames a second."""
     if fps is None:
         return
     few = {name: info for name, info in infos.items() if has_fewer(info, fps)}

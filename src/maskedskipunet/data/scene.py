@@ -95,7 +95,7 @@ class SceneTruth:
 
     @property
     def labels(self) -> dict[str, tuple[int, ...]]:
-        """For each test video's name, a label a frame: 0 normal, 1 anomalous."""
+        """The labels of each test video by name, one for each frame: 0 normal, 1 anomalous."""
         return {name: tuple(int(bool(kind)) for kind in kinds) for name, kinds in self.kinds.items()}
 
 

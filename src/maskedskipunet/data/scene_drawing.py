@@ -69,7 +69,7 @@ class Sprite(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Furniture:
-    """Where the things stand that belong to the place, in units; leaves: x, y, size, turn in the wind, tone."""
+    """The positions of things that belong to the place, in units; leaves: x, y, size, turn in the wind, tone."""
 
     tree_x: float
     bench_x: float

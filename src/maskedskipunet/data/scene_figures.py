@@ -200,7 +200,7 @@ def _joints(start: Point, limb: _Limb, length_m: float) -> tuple[Point, Point, P
 
 
 def _knee(hip: Point, foot: Point, length_m: float) -> Point:
-    """Where a leg of two equal parts bends, forward, between its ends."""
+    """Return the position of the knee of a leg of two equal parts, which bends forward between its ends."""
     dx, dy = foot[0] - hip[0], foot[1] - hip[1]
     half = min(hypot(dx, dy) / 2, length_m)
     bend = (length_m**2 - half**2) ** 0.5

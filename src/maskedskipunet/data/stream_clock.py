@@ -1,4 +1,4 @@
-"""When a live frame was taken: the stream's own timestamps, as far as they can be."""
+"""Finds when a live frame was taken: by the stream's own timestamps, as long as they can be trusted."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -78,7 +78,7 @@ class StreamClock:
         return time_s
 
     def _stream_step_s(self, stated_s: float | None, passed_s: float) -> float | None:
-        """From the last frame to this one by the stream's clock; None where that cannot be."""
+        """Return the seconds from the last frame to this one by the stream's clock; None if they are not possible."""
         if stated_s is None or self._shift_s is None or self._last_s is None:
             return None
         step_s = stated_s + self._shift_s - self._last_s

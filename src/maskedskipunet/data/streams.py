@@ -62,7 +62,7 @@ class LiveSource:
         return map(_converted, sample(_stream_pictures(self), fps=self.fps, stride=self.stride))
 
     def connect(self) -> AbstractContextManager[OpenedStream | Iterator[CameraPicture]]:
-        """Of a stream: see `connected`."""
+        """Connect to a stream: see `connected`."""
         rate = self.fps or self.snapshot_fps or SNAPSHOT_FPS
         return connected(self.address, open_s=self.open_s, read_s=self.read_s, snapshot_fps=rate)
 

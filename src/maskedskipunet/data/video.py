@@ -329,7 +329,7 @@ def _is_shown(packet: "av.Packet[VideoStream]", stream: VideoStream) -> bool:
 
 
 def _quarter_turns_of(path: Path) -> int:
-    """As `_quarter_turns`, of a video's first picture; 0 where its start cannot be decoded."""
+    """Return the quarter turns of a video's first picture; 0 if its start cannot be decoded."""
     with opened(path) as (container, stream), suppress(av.FFmpegError, OSError):
         for packet in islice(container.demux(stream), _LOOKED_AT):
             with suppress(av.FFmpegError):

@@ -180,7 +180,7 @@ def _path_of(url: str) -> str:
 
 
 def _opener(context: ssl.SSLContext) -> OpenerDirector:
-    """For the web alone: a server may lead to another, but to no file of ours."""
+    """Return an opener for the web alone: a server may redirect to another one, but not to a local file."""
     opener = OpenerDirector()
     for handler in (ProxyHandler(), _Http(), _Https(context), UnknownHandler()):  # none that follows or raises
         opener.add_handler(handler)

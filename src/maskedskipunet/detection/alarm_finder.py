@@ -17,7 +17,7 @@ from maskedskipunet.detection.rule_in_force import RuleInForce
 
 @dataclass(frozen=True)
 class AlarmCriteria:
-    """When scores are an alarm.
+    """The criteria by which scores are an alarm.
 
     rule: holds where no other does. day: parts of the day with rules of their own. drift: what normal looked like when
     the model was calibrated; while it looks otherwise, thresholds are raised. normal_share: how rare a score is among
@@ -57,7 +57,9 @@ def _rule(calibration: Calibration | None, threshold: float | None) -> EventRule
 
 @dataclass(frozen=True, slots=True)
 class FrameAlarms:
-    """What follows from one frame. rule: that held for it. drift: None unless it begins or ends with the frame."""
+    """The changes of events and drift at one frame. rule: the rule that held for it. drift: None unless it
+    begins or ends with the frame.
+    """
 
     rule: EventRule
     updates: tuple[EventUpdate, ...]
@@ -103,7 +105,7 @@ class AlarmFinder:
         return FrameAlarms(rule, tuple(updates), change)
 
     def finish(self) -> list[EventUpdate]:
-        """Nothing is seen of the source for now, or any more: return the end of the running event, if there is one."""
+        """End the event in progress, because nothing is seen of the source; return its end, if there is one."""
         return self._events.finish()
 
 

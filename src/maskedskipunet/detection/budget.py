@@ -69,7 +69,9 @@ class NormalScores:
 
     @property
     def times_of_day_s(self) -> Floats:
-        """Of each frame, NaN where it is not known; beyond a day where the video goes on after midnight."""
+        """The time of day of each frame, NaN if it is not known; beyond a day where the video goes on after
+        midnight.
+        """
         return stream_clock(self.time_s)[0] + (np.nan if self.starts_s is None else self.starts_s)
 
 
@@ -285,7 +287,9 @@ class _Tail:
 
     @classmethod
     def of(cls, levels: Floats, reached: Ints, hours: float) -> "_Tail":
-        """From the levels at which the first, second and further alarms come: peaks, declustered by the rule itself."""
+        """Make it from the levels at which the first, second and further alarms come: peaks, declustered by
+        the rule itself.
+        """
         from scipy.stats import genpareto
 
         found = int(reached[-1])
@@ -331,7 +335,9 @@ def scored_frames(video: NormalScores) -> tuple[Floats, Floats]:
 
 
 def _hours(video: NormalScores) -> Floats:
-    """For how long each scored frame stands, in hours; where frames are missing, no longer than frames usually do."""
+    """Return the time that each scored frame stands for, in hours; where frames are missing, no longer than
+    frames usually do.
+    """
     clock, _ = stream_clock(video.time_s)
     steps = np.diff(clock)
     usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0

@@ -46,7 +46,9 @@ class Calibration:
 
     @classmethod
     def of(cls, scores: Mapping[str, Floats]) -> "Calibration":
-        """From the scores of normal videos, NaN where a frame has none. Raises CalibrationError without any score."""
+        """Make a calibration from the scores of normal videos, NaN for a frame without one. Raises
+        CalibrationError without any score.
+        """
         found = np.concatenate([np.empty(0), *scores.values()])
         ordered = np.sort(found[~np.isnan(found)])[::-1]  # the highest first: the k-th is reached by k of them
         if not len(ordered):

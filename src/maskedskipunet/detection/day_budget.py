@@ -72,7 +72,9 @@ def set_thresholds(
 def _interval(
     setting: AlarmSetting, known: Sequence[AlarmCounts], rest: Sequence[NormalScores], future_h: float, seed: int
 ) -> tuple[float, float]:
-    """Where the rate of all parts together will lie: they vary each by itself, and each has its share of the day."""
+    """Return the interval of the alarm rate of all parts together: they vary each by itself, and each has
+    its share of the day.
+    """
     rates = np.zeros(RESAMPLES)
     for number, counts in enumerate(known):
         share = counts.hours / setting.footage_h

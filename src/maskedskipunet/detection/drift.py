@@ -120,7 +120,7 @@ class DriftReference:
 
     @classmethod
     def of(cls, videos: Sequence[Sequence[Block]]) -> "DriftReference | None":
-        """From the blocks of normal videos, in order; None where there are too few to know what is ordinary."""
+        """Learn from the blocks of normal videos, in order; None if there are too few to know what is ordinary."""
         blocks = [block for video in videos for block in video]
         if len(blocks) < FEWEST_BLOCKS:
             return None
@@ -326,11 +326,11 @@ def _unexplained(logs: Floats, centre: Floats, ordinary: Floats) -> Floats:
 
 
 def _departures(unexplained: Floats) -> list[float]:
-    """Of blocks one after another, (B, P), as a watch would tell them."""
+    """Return the departures of blocks one after another, (B, P), as a watch would find them."""
     ends = range(min(STAYS_AT_LEAST, len(unexplained)), len(unexplained) + 1)
     return [_departure(unexplained[max(0, end - STAYS) : end]) for end in ends]
 
 
 def _departure(unexplained: Floats) -> float:
-    """Of what stays over these blocks, (B, P): the root of the mean square over places."""
+    """Return the departure of what lasts over these blocks, (B, P): the root of the mean square over places."""
     return float(np.sqrt((np.median(unexplained, axis=0) ** 2).mean()))

@@ -36,7 +36,7 @@ class EventReason:
 
     @classmethod
     def of(cls, readings: Mapping[str, CueReading]) -> "EventReason | None":
-        """From what the cues say of a frame; None where there is none, as of a model of its network alone."""
+        """Make the reason from the cues' readings of a frame; None if there are none, as for the network alone."""
         if not readings:
             return None
         powers = {name: max(reading.surprise, 0.0) ** NORM for name, reading in readings.items()}

@@ -61,7 +61,7 @@ def average_precision(anomalous: Floats, normal: Floats) -> Floats:
 
 
 def equal_error_rate(anomalous: Floats, normal: Floats) -> Floats:
-    """Where the ROC curve, joined by straight lines, has as many false alarms as misses, both as shares."""
+    """Return the share at which the ROC curve, joined by straight lines, has as many false alarms as misses."""
     total, others = anomalous.sum(axis=1, keepdims=True), normal.sum(axis=1, keepdims=True)
     false_alarms, hits = (
         np.hstack([np.zeros_like(weight), _divided(np.cumsum(steps[:, ::-1], axis=1), weight)])

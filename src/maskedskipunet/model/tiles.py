@@ -84,7 +84,7 @@ def _cost(grid: TileGrid, inputs: int, outputs: int) -> float:
 
 
 def multiplications(grid: TileGrid, inputs: int, outputs: int) -> float:
-    """Of one image, those of the products and of the transforms."""
+    """Return the multiplications of one image: those of the products and of the transforms."""
     there = 2 * grid.half * grid.tile * (grid.step if grid.down > 1 else grid.tile) + 4 * grid.half * grid.tile**2
     back = 2 * grid.half * grid.step * grid.tile * 2 + 2 * grid.half * grid.step**2
     products = grid.frequencies * inputs * outputs

@@ -44,7 +44,7 @@ class CameraAlarms:
         yield from map(self._alarm, found.updates)
 
     def end(self) -> Iterator[Alarm]:
-        """Nothing is seen of the camera for now, or any more: a running event is over."""
+        """End the event in progress, because nothing is seen of the camera."""
         yield from map(self._alarm, self._finder.finish())
 
     def _alarm(self, update: EventUpdate) -> Alarm:

@@ -49,7 +49,7 @@ class CameraState:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Nothing was seen from one time to the other. frames: how many are known to be missing, 0 if unknown."""
+    """A time in which nothing was seen of a camera. frames: how many are known to be missing, 0 if unknown."""
 
     camera: str
     start_unix_s: float

@@ -152,7 +152,7 @@ class Recorder:
         self._note_heard()
 
     def _take_safely(self, news: News) -> None:
-        """Nothing that goes wrong with one thing may end the thread, and all recording with it."""
+        """Take one change, and log what goes wrong, so that a fault never ends the thread and all recording."""
         try:
             self._take(news)
         except MaskedSkipUNetError as error:

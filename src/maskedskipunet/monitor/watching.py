@@ -178,7 +178,7 @@ class WatchedCamera:
         self.window.take_over(scorer.cues)
 
     def break_off(self) -> None:
-        """Nothing more is to be scored."""
+        """Stop scoring."""
         self.waiting = deque([*(one for one in self.waiting if not isinstance(one, CameraFrame)), None])
 
     def take(self, most: int, every: int, latest_s: float) -> "Taken":

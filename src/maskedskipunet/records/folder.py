@@ -1,4 +1,4 @@
-"""The records folder: which file lies where."""
+"""The records folder: the path of each file."""
 
 import re
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class RecordsFolder:
-    """Where everything that was recorded lies; each path has one name here.
+    """The paths of everything that was recorded; each path has one name here.
 
     An event's files lie side by side in a folder of the day, in UTC, on which it began: `events/2026-03-01/ID.json`,
     `ID.mp4` and `ID.jpg`.

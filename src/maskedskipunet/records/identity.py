@@ -1,4 +1,4 @@
-"""By what a watch is told apart from others: the same at each of its starts."""
+"""The name that identifies a watch among others; it stays the same at each start."""
 
 import re
 from contextlib import suppress

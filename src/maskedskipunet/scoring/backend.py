@@ -15,7 +15,7 @@ class Backend(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where frames have to lie."""
+        """The device that frames must be on."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""From a trained model's files to a scorer."""
+"""Loads a scorer from a trained model's files."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -62,7 +62,7 @@ class Region:
         return cls(corners, in_percent == {True})
 
     def __str__(self) -> str:
-        """As `read` takes it."""
+        """Return the region as text, as `read` takes it."""
         (left, top), *_, (right, bottom) = sorted(self.corners)
         if self._is_box:
             rows: Sequence[Sequence[float]] = [(left, top, right - left, bottom - top)]
@@ -144,7 +144,7 @@ def covering_boxes(mask: Mask) -> list[Region]:
 
 
 def _coarser(mask: Mask) -> Mask:
-    """Of half as many rows, each of which is True where a row that it has a part of is."""
+    """Return a mask of half as many rows, each of which is True if a row that it has a part of is."""
     rows = len(mask)
     fewer = -(-rows // 2)
     first = np.arange(fewer) * rows // fewer

@@ -92,7 +92,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything stands in a comparison picture.
+    """The positions of everything in a comparison picture.
 
     height_px, width_px: of the whole, even. Panels are without their captions; `picture` says where in a panel the
     source's pictures stand, at the panel's own corner.

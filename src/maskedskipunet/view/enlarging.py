@@ -11,7 +11,7 @@ LARGEST_SCALE = 16
 
 
 def readable_scale(height_px: int) -> int:
-    """By which whole number pictures of a height are enlarged to be shown.
+    """Return the whole number by which pictures of a height are enlarged to be shown.
 
     >>> readable_scale(64), readable_scale(240), readable_scale(1080)
     (5, 1, 1)

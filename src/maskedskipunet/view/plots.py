@@ -61,7 +61,7 @@ class ScoreCurve:
 
     @property
     def limits_s(self) -> tuple[float, float]:
-        """Where the time axis starts and ends: half a frame before the first and after the last."""
+        """The start and the end of the time axis: half a frame before the first and after the last."""
         half_s = self._step_s() / 2
         return float(self.time_s[0]) - half_s, float(self.time_s[-1]) + half_s
 

@@ -156,7 +156,9 @@ class _StagesAlone:
 
 
 def best_moments(videos: Sequence[LabelledScores], kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, int]]:
-    """For each kind of anomaly the video and position of its highest score, in the order of the kinds' names."""
+    """Return, for each kind of anomaly, the video and position of its highest score, in the order of the
+    kinds' names.
+    """
     best: dict[str, tuple[float, str, int]] = {}
     for video in videos:
         for position, (score, kind) in enumerate(zip(video.scores, kinds[video.name], strict=True)):

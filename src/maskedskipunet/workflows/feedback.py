@@ -1,4 +1,4 @@
-"""From alarm back to normal: what a person said of events, and a model that heeds it.
+"""Adapts a model to what a person answered about events.
 
 Events are told again from their clips, whose every frame the model has seen.
 """

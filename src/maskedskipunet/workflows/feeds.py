@@ -1,4 +1,4 @@
-"""From whatever a program hands over (paths, addresses, cameras, frames) to frames, one source after another."""
+"""Yields frames from whatever a program passes in (paths, addresses, cameras, frames), source after source."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""From a path to clips and labelled test videos."""
+"""Finds the clips and the labelled test videos below a path."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""From what a person names (files, folders, patterns, lists, addresses) to videos, each under a name of its own."""
+"""Finds the videos that a person names (files, folders, patterns, lists, addresses), each with its own name."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence

@@ -63,7 +63,7 @@ def _fault(config: SinkConfig) -> str | None:
 
 
 def _test_message(sink: str) -> Delivery:
-    """As a sink gets it from the outbox."""
+    """Return a test message, as a sink gets it from the outbox."""
     test_id, now = f"test-{uuid4().hex[:16]}", at(time.time())
     message = {
         "key": message_key(test_id, "new", 0),

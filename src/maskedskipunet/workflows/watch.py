@@ -34,7 +34,7 @@ FRAMES_MISSED = 3  # before a camera is taken for lost
 
 @dataclass(frozen=True)
 class Recording:
-    """Where events are recorded, how, and who is told of them."""
+    """The settings of recording: the folder, how events are recorded, and the sinks."""
 
     folder: Path
     config: RecordingConfig = field(default_factory=RecordingConfig)

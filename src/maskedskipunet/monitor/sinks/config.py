@@ -170,7 +170,7 @@ class MailSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsSettings(Settings):
-    """Where the figures are served; loopback unless said otherwise."""
+    """The address at which metrics are served; loopback by default."""
 
     states: ClassVar[tuple[StateChoice, ...]] = ("all",)
 

@@ -15,7 +15,9 @@ ONLINE, OFFLINE, ON, OFF = "online", "offline", "ON", "OFF"
 
 @dataclass(frozen=True)
 class Topics:
-    """Where things are published. root: what all topics begin with. watch_id: of this watch among those of one root."""
+    """The MQTT topics of a watch. root: the beginning of all topics. watch_id: names this watch among those
+    of a root.
+    """
 
     root: str
     watch_id: str = ""

@@ -35,7 +35,7 @@ _TITLES = {"new": "something unusual", "update": "still unusual", "end": "over"}
 
 @dataclass(frozen=True, kw_only=True)
 class MailServer:
-    """Where mail is handed in.
+    """The server that mail is sent through.
 
     security: how the connection is kept private. ca_file: whose certificates are trusted instead of the system's.
     """

@@ -56,7 +56,7 @@ class MetricsSink:
         self._events.labels(str(delivery.message["camera"]), delivery.phase).inc()
 
     def frame_scored(self, camera: str, score: float, delay_s: float) -> None:
-        """For whoever scores."""
+        """Count a scored frame."""
         self._frames.labels(camera).inc()
         self._score.labels(camera).set(score)
         self._delay.labels(camera).set(delay_s)

@@ -178,7 +178,7 @@ class MqttSink:
             raise AwayError("the connection to the broker was lost") from error
 
     def _opened(self, client: "Client") -> None:
-        """In the library's thread, at each connection."""
+        """Publish states at each connection; the library calls this in its own thread."""
         if self._is_trial:
             return
         if self.config.discovery:
@@ -196,7 +196,7 @@ class MqttSink:
         self._wake()
 
     def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
-        """In the library's thread: Home Assistant has started, or there is a description of a camera."""
+        """Handle a message in the library's thread: Home Assistant has started, or a camera is described."""
         client = self._connection.client
         if client is None:
             return

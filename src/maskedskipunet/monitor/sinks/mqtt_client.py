@@ -24,7 +24,7 @@ AT_LEAST_ONCE = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Broker:
-    """Where a broker is and who we are there. ca_file: whom to trust instead of the system's authorities."""
+    """The address of a broker and the login there. ca_file: whom to trust instead of the system's authorities."""
 
     host: str
     port: int

@@ -12,7 +12,7 @@ HOW = "name a secret as env:NAME or file:/path instead of writing it out"
 
 @dataclass(frozen=True)
 class Secret:
-    """Where a secret is: `env:NAME`, a variable of the environment, or `file:/path`, a file's first line."""
+    """The place of a secret: `env:NAME`, a variable of the environment, or `file:/path`, a file's first line."""
 
     reference: str
 
