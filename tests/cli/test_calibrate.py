@@ -110,7 +110,7 @@ def test_a_folder_is_scored_video_by_video_and_code_1_says_that_some_failed(cli,
 def test_how_sure_a_threshold_is_stands_in_sentences():
     assert told(SETTING) == [
         "threshold 0.50000, release level 0.40000 for 1 false alarm a day",
-        "8.00 hours of normal footage give 1 alarm at it",
+        "8.00 hours of normal footage give 1 alarm at this threshold",
         "expected in 24 new normal hours: 0 to 0.25 alarms an hour (95 % interval)",
         "to know this rate to within a third, use at least 240 hours, more if alarms come in bursts",
         "there is too little footage to see so few alarms; the threshold is an estimate",

@@ -145,7 +145,8 @@ def told(setting: "AlarmSetting") -> list[str]:
     """Returns sentences that say what was set, and how certain it is."""
     lines = [
         f"threshold {setting.rule.threshold:.5f}, release level {setting.rule.release:.5f} for {setting.budget}",
-        f"{setting.footage_h:.2f} hours of normal footage give {console.counted(setting.alarms, 'alarm')} at it",
+        f"{setting.footage_h:.2f} hours of normal footage give {console.counted(setting.alarms, 'alarm')} "
+        "at this threshold",
         f"expected in {setting.interval_h:g} new normal hours: {setting.low_per_hour:.3g} to "
         f"{setting.high_per_hour:.3g} alarms an hour (95 % interval)",
     ]

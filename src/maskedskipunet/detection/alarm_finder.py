@@ -67,7 +67,7 @@ class FrameAlarms:
 
 
 class AlarmFinder:
-    """Finds the events of one source as its scores come, and sees when normal itself has changed.
+    """Finds the events of one source as its scores come, and detects drift.
 
     source: its name, in events. Its memory does not grow.
     """

@@ -1,4 +1,4 @@
-"""Drift: whether normal itself has changed since the calibration, so that this is said instead of alarm after alarm.
+"""Detects drift: what is normal has changed since the calibration, which is reported instead of alarm after alarm.
 
 An event moves scores for seconds or minutes and is over; a new season, a moved lamp or a moved camera stays. So
 footage is looked at in blocks of five minutes: of each, at each place of a coarse grid, the median over time of the

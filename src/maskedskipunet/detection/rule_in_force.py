@@ -1,4 +1,4 @@
-"""Which rule holds for a frame: it may differ by the part of the day, and while normal itself has changed."""
+"""Finds the rule that holds for a frame: it may differ by the part of the day, and during drift."""
 
 from numpy import floating
 from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from maskedskipunet.monitor.news import Alarm, Drift, Scored
 
 
 class CameraAlarms:
-    """Finds the events of one camera as its scores come, and reports when normal itself has changed.
+    """Finds the events of one camera as its scores come, and reports drift.
 
     camera: its name. source: its address, without credentials. criteria: when there is an event. speed: of a file that
     is played faster than real time.

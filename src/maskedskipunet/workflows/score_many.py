@@ -45,7 +45,7 @@ FINISHED_NAME = "finished.json"  # written last into a video's folder: all else 
 class DoneVideo:
     """What is kept of a scored video in memory.
 
-    highest: score. events: how many, None without a threshold. drift: where normal itself changed. scored_h: hours of
+    highest: score. events: how many, None without a threshold. drift: where drift begins or ends. scored_h: hours of
     frames that have a score.
     """
 

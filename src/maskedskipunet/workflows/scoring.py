@@ -44,7 +44,7 @@ class ScoredVideo:
     index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
     labels: uint8 (N,), None where there is no ground truth. rule: of the model's alarms, at the time of day of the
     first frame, and its threshold; events: those of this video by it; all None where the model has none. thresholds:
-    (N,), of each frame, where parts of the day have their own; else None. drift: where normal itself changed, or
+    (N,), of each frame, where parts of the day have their own; else None. drift: where drift begins or ends, or
     changed back. cues: (N,) scores by each cue's name, NaN where it has none; of the reconstruction the network's own,
     of the others their surprise; empty for a model of its network alone.
     """
