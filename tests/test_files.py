@@ -69,13 +69,15 @@ def test_an_error_leaves_nothing_and_the_file_of_before_untouched(tmp_path, erro
 
 @pytest.mark.parametrize("number", NO_ROOM)
 def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, number):
-    with pytest.raises(DiskSpaceError, match=r"a\.txt: no room left on the disk\. Make room or name another folder"):
+    with pytest.raises(
+        DiskSpaceError, match=r"a\.txt: no space left on the disk\. Free some space, or name another folder"
+    ):
         write(tmp_path / "a.txt", error=OSError(number, "no room"))
     assert left_in(tmp_path) == []
 
 
 def test_a_disk_that_fills_up_while_the_file_is_written_is_named(tmp_path, no_file_larger_than):
-    with pytest.raises(DiskSpaceError, match=r"a\.txt: no room left on the disk"), no_file_larger_than(1000):
+    with pytest.raises(DiskSpaceError, match=r"a\.txt: no space left on the disk"), no_file_larger_than(1000):
         write(tmp_path / "a.txt", "a" * 5000)
     assert left_in(tmp_path) == []
 

@@ -235,7 +235,7 @@ def test_what_is_no_run_is_named(runs, path):
     (runs / "empty").mkdir(parents=True)
     (runs / "file").write_text("a file")
     (runs / LATEST).symlink_to("gone")
-    with pytest.raises(RunError, match=rf"{path}: no such run\. Name a run folder, runs/latest say"):
+    with pytest.raises(RunError, match=rf"{path}: no such run\. Name a run folder, such as runs/latest"):
         find_run(Path(path), runs)
 
 

@@ -36,15 +36,15 @@ class ClipGeometry:
         return 2 * self.half_span + 1
 
     def frames_of(self, target: int) -> range:
-        """The positions of the frames of the clip that is centred on a target."""
+        """Return the positions of the frames of the clip that is centred on a target."""
         return range(target - self.half_span, target + self.half_span + 1, self.spacing)
 
     def is_inside(self, target: int, count: int) -> bool:
-        """Whether the clip centred on a target lies within `count` frames in a row."""
+        """Return whether the clip centred on a target lies within `count` frames in a row."""
         return self.half_span <= target < count - self.half_span
 
     def is_needed(self, position: int, every: int) -> bool:
-        """Whether a frame belongs to a clip whose target's position is a multiple of `every`.
+        """Return whether a frame belongs to a clip whose target's position is a multiple of `every`.
 
         >>> [position for position in range(9) if ClipGeometry(3).is_needed(position, 4)]
         [0, 1, 3, 4, 5, 7, 8]
@@ -52,15 +52,15 @@ class ClipGeometry:
         return any(target % every == 0 for target in self.frames_of(position))  # a clip is symmetrical
 
     def span_s(self, sampled_fps: float) -> float:
-        """Seconds from a clip's first frame to its last."""
+        """Return seconds from a clip's first frame to its last."""
         return (self.span - 1) / sampled_fps
 
     def delay_s(self, sampled_fps: float) -> float:
-        """Seconds from a frame to the last one that its score waits for."""
+        """Return seconds from a frame to the last one that its score waits for."""
         return self.half_span / sampled_fps
 
     def shortage(self) -> str:
-        """What footage lacks that holds no clip.
+        """Return what footage lacks that holds no clip.
 
         >>> ClipGeometry(3).shortage(), ClipGeometry(3, spacing=4).shortage()
         ('no 3 good frames follow one another', 'no 3 good frames lie 4 frames apart')

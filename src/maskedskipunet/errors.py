@@ -1,7 +1,7 @@
-"""The one error family: each message says what is wrong, where, and the cure.
+"""Errors that are raised on purpose: each message says what is wrong, where, and how to fix it.
 
 MaskedSkipUNetError
-├── ConfigError         a setting that cannot be
+├── ConfigError         a setting that is not possible
 ├── ShapeError          an array or tensor of the wrong shape
 ├── DataError           a folder or file that is not usable footage
 │   ├── VideoError      a video that cannot be opened, decoded or written
@@ -12,7 +12,7 @@ MaskedSkipUNetError
 ├── CalibrationError    a calibration that is missing, damaged, or knows too little
 ├── RunError            a run folder that cannot be used
 ├── RecordsError        a records folder that cannot be used
-└── DiskSpaceError      not enough room
+└── DiskSpaceError      not enough space on the disk
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from contextlib import contextmanager
 class MaskedSkipUNetError(Exception):
     """Base of every error raised on purpose.
 
-    what: the fault in a few words. where: the file, setting or place. cure: what to do.
+    what: the fault in a few words. where: the file, setting or place. cure: how to fix it.
     The three are kept as the exception's arguments, so that the error survives pickling and a
     worker's error arrives whole.
 
@@ -41,7 +41,7 @@ class MaskedSkipUNetError(Exception):
 
 @contextmanager
 def advice_when_interrupted(advice: str | Callable[[], str] | None) -> Iterator[None]:
-    """What a person is told who interrupts this block (None: nothing), in place of what a part of it would say.
+    """What a person is told who interrupts this block (None: nothing), instead of what a part of it would say.
 
     advice: where it depends on how far the block came, it is asked then. It travels as the exception's note.
     """
@@ -54,7 +54,7 @@ def advice_when_interrupted(advice: str | Callable[[], str] | None) -> Iterator[
 
 
 class ConfigError(MaskedSkipUNetError):
-    """A setting that cannot be."""
+    """A setting that is not possible."""
 
 
 class ShapeError(MaskedSkipUNetError):
@@ -70,7 +70,7 @@ class VideoError(DataError):
 
 
 class LoginError(VideoError):
-    """A server refuses the user and password, or asks for them: asking again soon can lock the account."""
+    """A server refuses the user and password, or asks for them. Another attempt soon can lock the account."""
 
 
 class FrameError(DataError):
@@ -98,4 +98,4 @@ class RecordsError(MaskedSkipUNetError):
 
 
 class DiskSpaceError(MaskedSkipUNetError):
-    """Not enough room on the disk."""
+    """Not enough space on the disk."""

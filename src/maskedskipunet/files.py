@@ -63,7 +63,9 @@ def no_room_is_our_error(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise DiskSpaceError("no room left on the disk", str(path), "Make room or name another folder") from error
+            raise DiskSpaceError(
+                "no space left on the disk", str(path), "Free some space, or name another folder"
+            ) from error
         raise
 
 
@@ -74,12 +76,12 @@ def require_plain_file(path: Path) -> None:
 
 
 def read_text(path: Path, *, most_bytes: int, encoding: str = "utf-8", errors: str = "strict") -> str:
-    """The text of a plain file. Raises OSError, for a larger one too, and UnicodeDecodeError."""
+    """Return the text of a plain file. Raises OSError, for a larger one too, and UnicodeDecodeError."""
     return read_content(path, most_bytes=most_bytes).decode(encoding, errors)
 
 
 def read_content(path: Path, *, most_bytes: int) -> bytes:
-    """The bytes of a plain file. Raises OSError, for a larger one too."""
+    """Return the bytes of a plain file. Raises OSError, for a larger one too."""
     require_plain_file(path)
     with path.open("rb") as file:
         content = file.read(most_bytes + 1)
@@ -110,7 +112,7 @@ def require_writable(folder: Path, *, cure: str = "Name another") -> None:
 
 
 def existing_folder(folder: Path) -> Path:
-    """The folder, or where it is not made yet the nearest above it: on the same disk."""
+    """Return the folder, or where it is not made yet the nearest above it: on the same disk."""
     there = folder.absolute()
     while not there.exists():
         there = there.parent
@@ -144,7 +146,7 @@ def require_supported_system() -> None:
 
 
 def readable_bytes(count: float) -> str:
-    """A number of bytes for people.
+    """Return a number of bytes for people.
 
     >>> readable_bytes(1_400_000_000)
     '1.4 GB'

@@ -39,7 +39,7 @@ class InputFormat:
         for name in ("height_px", "width_px"):
             size = getattr(self, name)
             if not isinstance(size, int) or size < SIZE_STEP or size % SIZE_STEP:
-                raise ConfigError(f"{size!r} is not a multiple of {SIZE_STEP}", f"input.{name}", "Use 256, say")
+                raise ConfigError(f"{size!r} is not a multiple of {SIZE_STEP}", f"input.{name}", "Use 256, for example")
         for name in ("fps", "image_fps", "footage_fps"):
             rate = getattr(self, name)
             if not (name != "image_fps" and rate is None) and not (isinstance(rate, int | float) and 0 < rate < inf):
@@ -58,18 +58,18 @@ class InputFormat:
         return None if rate is None else rate / self.stride
 
     def clip_geometry(self, clip_length: int) -> ClipGeometry:
-        """Which frames make a clip of so many frames."""
+        """Return which frames make a clip of so many frames."""
         return ClipGeometry(clip_length, self.spacing)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `config.json` holds them; later additions only where they say something."""
+        """Return plain values, as `config.json` holds them; later additions only where they say something."""
         values = {name: value for name, value in asdict(self).items() if _WRITTEN_WHERE_SET.get(name, ...) != value}
         return values | ({"ignore": list(self.ignore)} if self.ignore else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "InputFormat":
-        """The inverse of to_dict. Raises TypeError or ConfigError for anything else."""
+        """Return the inverse of to_dict. Raises TypeError or ConfigError for anything else."""
         if not isinstance(values, Mapping):
-            raise TypeError(f"{values!r:.40} in place of settings")
+            raise TypeError(f"{values!r:.40} instead of settings")
         ignore = values.get("ignore", [])
         return cls(**{**values, "ignore": tuple(ignore) if isinstance(ignore, list) else ignore})

@@ -14,12 +14,12 @@ SPIN_COUNT = 10_000  # a fraction of a millisecond; far fewer cost speed where t
 
 
 def processor() -> str:
-    """The processor's name."""
+    """Return the processor's name."""
     return _cpu_fact("model name") or platform.processor() or platform.machine()
 
 
 def instruction_set() -> str:
-    """The widest vector instructions of the processor, as far as the system tells."""
+    """Return the widest vector instructions of the processor, as far as the system tells."""
     flags = set(_cpu_fact("flags").split())
     for name, flag in (("AVX-512", "avx512f"), ("AVX2", "avx2"), ("AVX", "avx")):
         if flag in flags:
@@ -33,7 +33,7 @@ def cores() -> int | None:
 
 
 def memory_bytes() -> int | None:
-    """The machine's memory; None where the system does not tell."""
+    """Return the machine's memory; None where the system does not tell."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
@@ -41,7 +41,7 @@ def memory_bytes() -> int | None:
 
 
 def memory_gb() -> float | None:
-    """The same in units of 2^30 bytes."""
+    """Return the machine's memory in units of 2^30 bytes."""
     count = memory_bytes()
     return None if count is None else round(count / 2**30, 1)
 

@@ -33,7 +33,7 @@ RECORDED_PACKAGES = (
 
 
 class RunFolder:
-    """Where everything of one training lies; each path has one name here.
+    """The paths of everything in a run; each path has one name here.
 
     path: `runs/NAME`.
     """
@@ -56,15 +56,15 @@ class RunFolder:
         self.calibrated_on = path / "calibrated_on.json"
 
     def epoch_weights(self, epoch: int) -> Path:
-        """Weights after an epoch, counted from 1."""
+        """Return weights after an epoch, counted from 1."""
         return self.checkpoints / f"epoch_{epoch:02d}.safetensors"
 
     def has_model(self) -> bool:
-        """Whether an epoch was finished, so that there is something to score with."""
+        """Return whether an epoch was finished, so that there is something to score with."""
         return (self.model / "config.json").is_file()
 
     def is_finished(self) -> bool:
-        """Whether the training came to its end."""
+        """Return whether the training came to its end."""
         try:
             return bool(json.loads(self.progress.read_text())["finished"])
         except (OSError, ValueError, TypeError, KeyError):
@@ -88,7 +88,7 @@ class RunFolder:
         write_yaml(self.config, config)
 
     def read_config(self) -> dict[str, Any]:
-        """What write_config wrote. Raises RunError when it is missing or unreadable."""
+        """Return what write_config wrote. Raises RunError when it is missing or unreadable."""
         try:
             config = yaml.load(read_text(self.config, most_bytes=LARGEST_BYTES), ValueLoader)
         except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
@@ -127,7 +127,8 @@ def create_run(runs: Path, name: str | None = None, *, for_model: bool = True) -
 
 
 def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
-    """The run that a person means: a run folder, or its name under `runs/`; as the latest, the training begun last.
+    """Return the run that a person means: a run folder, or its name under `runs/`; as the latest, the training begun
+    last.
 
     Raises RunError where there is none.
     """
@@ -136,12 +137,14 @@ def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
             return newest
     run = run_meant(path, runs)
     if run is None:
-        raise RunError("no such run", str(path), "Name a run folder, runs/latest say")
+        raise RunError("no such run", str(path), "Name a run folder, such as runs/latest")
     return run
 
 
 def run_meant(path: Path, runs: Path = Path("runs")) -> RunFolder | None:
-    """The run whose model a person means, as the latest the last that has one; None where something else is meant."""
+    """Return the run whose model a person means, as the latest the last that has one; None where something else is
+    meant.
+    """
     for folder in (path, runs / path):
         run = RunFolder(folder.resolve() if folder.is_symlink() else folder)
         if folder.name == LATEST and folder.is_symlink() and not run.has_model():  # removed, say, or killed too early
@@ -152,7 +155,7 @@ def run_meant(path: Path, runs: Path = Path("runs")) -> RunFolder | None:
 
 
 def latest_model(runs: Path) -> RunFolder | None:
-    """The run whose model was written last; None where none has a model."""
+    """Return the run whose model was written last; None where none has a model."""
     return _newest([run for run in _runs_in(runs) if run.has_model()])
 
 

@@ -32,14 +32,14 @@ def test_variants_stand_side_by_side_and_an_ablation_goes_on_where_it_was(ablate
     assert resumed.out == answer.out
 
     refused = cli("test", "runs/both").refusal()
-    assert "runs/both: holds 2 runs, and is none. Name one, runs/both/one_mask say." in refused
+    assert "runs/both: holds 2 runs, but is not a run itself. Name one, such as runs/both/one_mask." in refused
 
 
 def test_the_config_of_a_run_is_a_recipe_for_an_ablation_too(cli, run, place):
     text = (run / "config.yaml").read_text()
     (place / "tuned.yaml").write_text(text.replace("start_from: null", "start_from: other"))
     assert (
-        "tuned.yaml, start_from: every variant starts anew. Leave it out."
+        "tuned.yaml, start_from: every variant starts from random weights. Leave it out."
         in cli("ablate", "--config", "tuned.yaml").refusal()
     )
     refused = cli("ablate", "--config", run / "config.yaml", "--variants", "nonsense").refusal()

@@ -37,7 +37,9 @@ def test_the_threshold_is_set_told_and_used_by_score_and_test(cli, run, footage,
     assert figures["alarms"] <= 40 * figures["footage_h"]
     assert f"threshold {figures['rule']['threshold']:.5f}" in answer.out
     assert f"calibration: {model}/model/calibration.json" in answer.out
-    assert f"scores: {model}/calibration_scores.npz (another budget on this footage costs seconds)\n" in answer.out
+    assert (
+        f"scores: {model}/calibration_scores.npz (another budget for this footage takes only seconds)\n" in answer.out
+    )
     assert len(list((model / "calibration").glob("noisy@*.png"))) == len(figures["highest"]) > 0
 
     many = cli("score", footage / "test", "--model", model, "--out", "many")
@@ -60,7 +62,7 @@ def test_parts_of_the_day_are_told_with_what_they_rest_on():
     parts = (PartAlarms(day, SETTING.rule, 0.1, 6.5, 2), PartAlarms(night, None, None, 0.25, 0))
     assert told(replace(SETTING, extrapolated=False, day=DayAlarms(parts)))[-2:] == [
         "day (07:00 to 20:00): threshold 0.50000, 2 alarms in 6.50 hours of footage",
-        "night (20:30 to 07:00): the common threshold, 0.25 hours are too few for one of its own",
+        "night (20:30 to 07:00): uses the common threshold; 0.25 hours are too few for its own",
     ]
 
 
@@ -71,7 +73,7 @@ def test_parts_of_the_day_are_told_with_what_they_rest_on():
         (["--parts", "noon"], "parts: 'noon' is no part of the day"),
         (["--parts", "day=7-20"], "c.mp4: the file does not say when it was recorded"),
         (["--parts", "day=7-20", "--starts", "%H"], "c.mp4: its name is no '%H'"),
-        (["--starts", "%H"], "--starts is of use with --parts alone"),
+        (["--starts", "%H"], "--starts needs --parts"),
         (["--ignore", "1,2,3"], "ignore: '1,2,3' is no shape"),
         (["--ignore", "99,0,5,5"], "ignore: 99,0,5,5 lies outside its frames of 48x32"),
         (["--ignore", "nothing.png"], "ignore: 'nothing.png' is neither a shape nor a mask image that is there"),
@@ -108,8 +110,8 @@ def test_a_folder_is_scored_video_by_video_and_code_1_says_that_some_failed(cli,
 def test_how_sure_a_threshold_is_stands_in_sentences():
     assert told(SETTING) == [
         "threshold 0.50000, release level 0.40000 for 1 false alarm a day",
-        "8.00 hours of normal footage give 1 alarm at it",
-        "24 hours of new normal footage will give 0 to 0.25 alarms an hour (95 %)",
-        "calibrate on 240 hours or more to know the alarm rate within a third, on more yet where alarms come in bursts",
-        "the budget lies beyond the footage: the threshold is an extrapolation by a fitted tail",
+        "8.00 hours of normal footage give 1 alarm at this threshold",
+        "expected in 24 new normal hours: 0 to 0.25 alarms an hour (95 % interval)",
+        "to know this rate to within a third, use at least 240 hours, more if alarms come in bursts",
+        "there is too little footage to see so few alarms; the threshold is an estimate",
     ]

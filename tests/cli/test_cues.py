@@ -92,7 +92,7 @@ def test_each_kind_of_model_is_tested(cli, model, model_path, footage, place):
     assert answer.code == 0, answer.err
     figures = json.loads((place / "figures.json").read_text())
     assert list(figures.get("cues", {})) == NAMED[model]
-    assert ("The same for each cue alone" in answer.out) == bool(NAMED[model])
+    assert ("AUC of each cue alone" in answer.out) == bool(NAMED[model])
     for cue in NAMED[model]:
         assert {"micro_auc", "macro_auc_two_class_videos"} <= figures["cues"][cue].keys()
     assert ("parameters" in figures) == (model != "cue_run")

@@ -87,7 +87,11 @@ def test_a_scene_is_trained_on_and_tested_alone_until_all_are_asked_for(cli, cop
     ("name", "scene", "told"),
     [
         ("shanghaitech", "05", "data: none of the 2 clips is of scene 05. Choose from 01, 02."),
-        ("shanghaitech", "5", "data.scene: '5' is no scene. Use two digits, 01 say, or the name of a camera's folder."),
+        (
+            "shanghaitech",
+            "5",
+            "data.scene: '5' is no scene. Use two digits, such as 01, or the name of a camera's folder.",
+        ),
         (
             "ped1",
             "01",

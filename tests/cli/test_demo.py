@@ -32,7 +32,7 @@ def test_the_demo_tells_its_figures_beside_frame_differencing_and_where_all_lies
     assert f"{figures['seconds']:.0f} seconds, seed 3" in rest
     assert "plots:   demo/run/plots" in rest
     assert "videos:  demo/run/videos" in rest
-    assert "no threshold, and so no alarm: " in answer.err  # of so few frames
+    assert "no threshold, so no alarm: " in answer.err  # of so few frames
 
 
 def test_the_demo_shows_an_alarm_and_what_the_threshold_finds(small_demo, cli, place, monkeypatch):

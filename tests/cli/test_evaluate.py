@@ -153,7 +153,10 @@ def test_clips_may_be_told_apart_by_hand(cli, desk):
 def test_without_borders_the_protocols_by_video_are_said_to_be_missing(cli, desk):
     answer = cli("evaluate", "all.npy", "--ground-truth", "labels.npy")
     assert answer.code == 0
-    assert "where clips begin is not known, so no protocol by video: state their lengths with --clips" in answer.out
+    assert (
+        "it is not known where clips begin, so there is no protocol by video: state their lengths with --clips"
+        in answer.out
+    )
     (row,) = (line for line in answer.out.splitlines() if line.startswith("macro AUC, min-max"))
     assert row.split()[-3:] == ["–"] * 3
 
@@ -165,12 +168,12 @@ def test_scores_that_begin_late_and_say_how_normal_a_frame_is(cli, desk, scores)
     figures = json.loads((desk / "f.json").read_text())
     assert figures["micro_auc"] == pytest.approx(roc_auc_score(labels, late), abs=1e-12)
     assert (figures["first_frame"], figures["last_frame"], figures["normality"]) == (2, None, True)
-    assert "scores: one row, clips in natural order, turned: high was normal" in answer.out
+    assert "scores: one row, clips in natural order, reversed: high was normal" in answer.out
     assert answer.out.splitlines()[-1] == "24 of 30 frames scored, 10 labelled anomalous"
 
 
 def test_a_figure_below_a_half_asks_whether_the_scores_point_the_other_way(cli, desk):
-    told = "the primary figure is below a half: if these scores point the other way, "
+    told = "the primary figure is below 0.5: if these scores say how normal a frame is, "
     turned = cli("evaluate", "late.npy", "--data", "data", "--first-frame", "2")
     assert turned.out.splitlines()[-1] == f"{told}state --normality"
     assert cli("evaluate", "all.npy", "--data", "data", "--normality").out.splitlines()[-1] == (
@@ -252,8 +255,8 @@ def test_maps_and_masks_give_pixels_regions_and_tracks(cli, ucsd):
         "TBDC, tracks                             1.0000",
         "",
         "maps of 10 frames in 2 clips with masks, matched to clips by name",
-        "6 regions in 2 tracks, from masks: what hangs together, and overlaps in time",
-        f"detections: what hangs together in a map at or over each of {figures['region_thresholds']} thresholds",
+        "6 regions in 2 tracks, from masks: connected regions, and tracks that overlap in time",
+        f"detections: connected regions of a map at or above each of {figures['region_thresholds']} thresholds",
     ]
     assert [line.split(" in ")[0] for line in answer.err.splitlines()] == ["pixels: 10 frames", "regions: 10 frames"]
 
@@ -295,7 +298,7 @@ def test_maps_without_any_masks_are_held_against_nothing(cli, ucsd):
         shutil.rmtree(ucsd / "ucsd" / "Test" / f"Test00{number}_gt")
     answer = cli("evaluate", "scores.npy", "--data", "ucsd", "--maps", "maps")
     assert answer.code == 0
-    assert answer.out.splitlines()[-1] == "the data set has no masks, so its maps are held against nothing"
+    assert answer.out.splitlines()[-1] == "the data set has no masks, so its maps cannot be compared with anything"
 
 
 @pytest.mark.parametrize(
@@ -342,7 +345,7 @@ def test_maps_that_test_kept_are_found_beside_the_scores(cli, run, ucsd):
     ("command", "told"),
     [
         ("", "SCORES must be given."),
-        ("all.npy", "evaluate: there is nothing to hold the scores against. Name the data set with --data, or labels"),
+        ("all.npy", "evaluate: there is nothing to compare the scores with. Name the data set with --data, or labels"),
         ("all.npy --data data --ground-truth labels.npy", "--data and --ground-truth both say which clips there are."),
         ("all.npy --data data --clips 30", "--data and --clips both say which clips there are. Leave one out."),
         ("nosuch --data data", "nosuch: no such file or folder. Name a run, or a file of scores."),
@@ -366,14 +369,14 @@ def test_maps_that_test_kept_are_found_beside_the_scores(cli, run, ucsd):
         ("all.npy --data data --first-frame 8", "clip c: frames 8 to 7 are not in it, it has 8."),
         ("all.npy --data data --first-frame -1", "--first-frame: -1 is before the clip's first frame."),
         ("all.npy --data data --first-frame x", "--first-frame: 'x' is not a whole number."),
-        ("all.npy --data data --window 4", "window: a window of 4 frames. Use an odd number, 17 say."),
-        ("all.npy --data data --sigma 0", "sigma: 0 frames. Use more than 0, 5 say."),
+        ("all.npy --data data --window 4", "window: a window of 4 frames. Use an odd number, such as 17."),
+        ("all.npy --data data --sigma 0", "sigma: 0 frames. Use more than 0, such as 5."),
         ("all.npy --data data --seed -1", "--seed: the seed -1 is negative. Use 0 or more."),
         ("all.npy --ground-truth labels.npy --clips 12,x", "--clips: neither lengths of clips nor a file."),
         ("all.npy --ground-truth labels.npy --clips 12", "--clips: clips of 12 frames in all, but 30 labels."),
         (
             "all.npy --ground-truth labels.npy --maps maps",
-            "--maps: maps need a data set. Name the data set, whose masks",
+            "--maps: maps need a data set. Name the data set that has the masks",
         ),
         ("all.npy --data data --json data", "--json: data is a folder. Name a file in it."),
     ],

@@ -139,11 +139,11 @@ def test_a_false_alarm_raises_the_threshold_just_above_it_and_the_anomaly_still_
     assert (middle["id"], middle["answer"], middle["alarms_after"]) == ("abd-middle", "anomaly", True)
     assert before < threshold(home) == figures["after"]["threshold"] <= np.nextafter(weak["before_score"], np.inf)
     assert weak["top_score"] == 0.5  # as it was told, however long it lasted
-    assert "told as" in answer.out
+    assert "reported" in answer.out
     assert "   0.50000   " in answer.out
     assert 0 < figures["after"]["budget"]["alarms"] < figures["before"]["budget"]["alarms"] == 1
     assert f"threshold raised from {before:.5f} to {threshold(home):.5f}, which stands for about 0." in answer.out
-    assert "false alarms per day in place of 1\n" in answer.out
+    assert "false alarms per day instead of 1\n" in answer.out
     assert f"the earlier calibration: {home.relative_to(place)}/model/calibration.1.json\n" in answer.out
     assert answers(place) == {"abc-weak": "normal", "abd-middle": "anomaly", "e-strong": None, NO_CLIP: None}
     (kept,) = json.loads((home / "feedback" / "events.json").read_text())["events"]
@@ -223,14 +223,14 @@ def test_a_threshold_that_would_lose_an_anomaly_is_refused_until_it_is_forced(cl
     refused = cli("feedback", "runs/small", "e-", "--normal")
     assert (refused.code, refused.out) == (2, "")
     assert "error: abd-middle: raised to " in refused.err
-    assert "would miss what was answered as an anomaly. Use --by train, or --force if " in refused.err
+    assert "would miss what was answered as an anomaly. Use --by train, or --force to " in refused.err
     assert everything(place) == before
     assert answers(place)["e-strong"] is None
 
     forced = cli("feedback", "runs/small", "e-", "--normal", "--force")
 
     assert forced.code == 0
-    assert "abd-middle was an anomaly and is no alarm any more" in forced.out
+    assert "abd-middle was an anomaly and no longer alarms" in forced.out
     assert answers(place)["e-strong"] == "normal"
 
 
@@ -241,7 +241,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(cli, home, place):
 
     assert [answer.code for answer in told] == [0, 0, 0]
     assert "threshold would be raised from " in told[0].out
-    assert "what a training changes is known after it" in told[1].out
+    assert "the effect of a training is known only after it" in told[1].out
     assert told[0].out.endswith("nothing was changed\n")
     assert told[2].out == "abc-weak: would be answered as an anomaly\n"
     assert everything(place) == before
@@ -259,11 +259,11 @@ def test_how_many_other_alarms_would_vanish_is_told(cli, home, place):
     others = json.loads((place / "f.json").read_text())["others"]
     assert set(others["open"]) == {"e-strong", NO_CLIP, "x-above", "x-just", "x-below"}
     assert others["vanishing"] == ["x-just"]  # what was below already was no alarm by this threshold
-    told = "of 5 other recorded alarms without an answer, 1 would not be told at this threshold"
+    told = "of 5 other recorded alarms without an answer, 1 would not be raised at this threshold"
     assert told in tried.out
 
     done = cli("feedback", "runs/small", "abc", "--normal")
-    assert "answer, 1 would not have been told at this threshold, by their highest scores\n" in done.out
+    assert "answer, 1 would not have been raised at this threshold, by their highest scores\n" in done.out
 
 
 def test_what_feedback_tells_fits_into_eighty_columns(home, terminal):
@@ -272,14 +272,14 @@ def test_what_feedback_tells_fits_into_eighty_columns(home, terminal):
     screen = terminal(80)
     assert main(["feedback", "runs/small", "abc", "--normal", "--device", "cpu", "--dry-run"]) == 0
     shown = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()))
-    assert "told as" in screen.getvalue()
+    assert "reported" in screen.getvalue()
     assert max(len(line.rstrip()) for line in shown) <= 80
 
 
 def test_a_dry_run_says_that_the_real_one_is_refused_unless_that_is_forced(cli, home):
     tried = cli("feedback", "runs/small", "e-", "--normal", "--dry-run")
     assert tried.code == 0
-    assert "without --dry-run this is refused: use --by train, or --force if you can do without\n" in tried.out
+    assert "without --dry-run this is refused: use --by train, or --force to accept it\n" in tried.out
     assert "refused" not in cli("feedback", "runs/small", "e-", "--normal", "--dry-run", "--force").out
 
 
@@ -289,7 +289,7 @@ def test_a_damaged_clip_of_another_event_is_told_and_stops_nothing_and_one_of_it
     answer = cli("feedback", "runs/small", "abc", "--normal")
     assert answer.code == 0
     assert "abd-middle.mp4: cannot open the video" in answer.err
-    assert "1 answered event without a clip cannot be told" in answer.out
+    assert "1 answered event without a clip cannot be scored again" in answer.out
 
     refused = cli("feedback", "runs/small", "abd", "--normal")
     assert refused.code == 2
@@ -310,9 +310,9 @@ def test_training_makes_a_new_run_of_both_kinds_of_footage_and_takes_the_thresho
     assert answer.code == 0, answer.err
     new = place / "runs" / "001"
     assert f"trained: {new.relative_to(place)}\n" in answer.out
-    assert "taken over from the run before" in answer.out
+    assert "kept from the earlier run" in answer.out
     assert "it is not known which that was; its thresholds are taken over" in answer.err
-    assert "own footage is not there" not in answer.err
+    assert "own footage is gone" not in answer.err
     figures = json.loads((place / "f.json").read_text())
     assert [(event["id"], event["alarms_before"]) for event in figures["events"]] == [
         ("e-strong", True),
@@ -320,7 +320,7 @@ def test_training_makes_a_new_run_of_both_kinds_of_footage_and_takes_the_thresho
     ]
     (strong,) = [event for event in figures["events"] if event["marked"]]
     assert strong["after_score"] < strong["before_score"]
-    assert ("e-strong is an alarm still: more --epochs" in answer.out) == strong["alarms_after"]
+    assert ("e-strong still alarms: train with more --epochs" in answer.out) == strong["alarms_after"]
     assert threshold(new) == threshold(home)
     assert answers(place)["e-strong"] == "normal"
     assert (new / "feedback" / "e-strong.mp4").is_file()
@@ -344,14 +344,14 @@ def test_where_the_footage_of_the_calibration_is_known_the_new_run_is_calibrated
     answer = cli("feedback", "runs/small", "abc", "--normal", "--by", "train", "--epochs", 1)
 
     assert answer.code == 0, answer.err
-    assert "the run's own footage is not there any more" in answer.err
-    assert "set anew for 60 false alarms an hour" in answer.out
+    assert "the run's own footage is gone" in answer.err
+    assert "set again for 60 false alarms an hour" in answer.out
     assert Calibration.read(place / "runs" / "001" / "model").videos == ("noisy",)
 
 
 REFUSED = [
-    ("small abc --normal --anomaly", "feedback: events are either normal or not."),
-    ("small abc", "feedback: it is not said what the events were. Use one of --normal and --anomaly."),
+    ("small abc --normal --anomaly", "feedback: events are either normal or anomalies."),
+    ("small abc", "feedback: no answer is given for the events. Use one of --normal and --anomaly."),
     ("small --normal", "EVENT must be given."),
     ("small zz --normal", "zz: there is no such event."),
     ("small ab --normal", "ab: 2 events begin so (abc-weak, abd-middle). Write more of the id."),
@@ -360,7 +360,7 @@ REFUSED = [
     ("bare abc --normal", "bare: the model has no threshold. Set one with `maskedskipunet calibrate"),
     ("nosuch abc --normal", "nosuch: holds no trained model."),
     ("small abc --normal --by cues", "small: the model has no cues that could learn. Use --by calibrate."),
-    ("small abc --undo", "feedback: --undo takes the last answers back as a whole."),
+    ("small abc --undo", "feedback: --undo undoes the last answers as a whole."),
     ("small --undo", "small/model: no answers changed this model."),
     ("small/model abc --normal --by train --records nosuch", "nosuch: there are no records."),
 ]

@@ -129,7 +129,7 @@ def test_a_false_alarm_is_learned_at_once_another_anomaly_stays_and_all_is_undon
     effects = {one["id"]: (one["alarms_before"], one["alarms_after"]) for one in figures["events"]}
     assert effects == {box: (True, False), stripes: (True, True)}
     assert "the earlier cues: runs/room/model/cues.1.safetensors" in answer.out
-    assert "to take it back: maskedskipunet feedback runs/room --undo\n" in answer.out
+    assert "to undo this: maskedskipunet feedback runs/room --undo\n" in answer.out
     assert events(home) == {box: "normal", stripes: "anomaly"}
     assert alarms(cli, home) == ["stripes"]
 
@@ -158,7 +158,7 @@ def test_what_would_hide_an_answered_anomaly_is_refused_and_changes_nothing(cli,
     assert "error: twin: learned as normal, this would hide what was answered as an anomaly. " in refused.err
     assert (model_files(home), events(home)[box]) == (before, None)
     forced = cli("feedback", "runs/room", box, "--normal", "--force")
-    assert "twin was an anomaly and is no alarm any more" in forced.out
+    assert "twin was an anomaly and no longer alarms" in forced.out
 
 
 def test_a_command_that_is_killed_between_its_files_leaves_a_model_that_works_and_the_next_begins_anew(cli, home):
@@ -185,7 +185,7 @@ def test_a_command_that_is_killed_between_its_files_leaves_a_model_that_works_an
 
     answer = cli("feedback", "runs/room", box, "--normal")
     assert answer.code == 0, answer.err
-    assert "answers that were broken off while they were written are undone first" in answer.err
+    assert "undoing an unfinished answer first" in answer.err
     assert len(json.loads((home / "runs" / "room" / "feedback" / "steps.json").read_text())["steps"]) == 1
     assert cli("feedback", "runs/room", "--undo").code == 0
     assert (model_files(home), events(home)[box]) == (before, None)

@@ -60,7 +60,7 @@ def test_the_version_is_printed_alone(cli):
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("tran", "there is no command 'tran'. Perhaps train is meant."),
+        ("tran", "there is no command 'tran'. Perhaps you mean train."),
         ("nonsense", "there is no command 'nonsense'. Choose one of demo, check, train, test, evaluate, score,"),
         ("", "there is no command ''. Choose one of"),
         ("--data", "there is no command '--data'. Choose one of"),
@@ -164,7 +164,7 @@ def test_results_that_cannot_be_written_are_an_error_and_not_a_traceback(process
     assert ended.returncode == 2
     assert ended.stderr == (
         "error: reading or writing failed: No space left on device. "
-        "Check the path, and the right and the room to write there.\n"
+        "Check the path, the permission to write there and the free disk space.\n"
     )
 
 

@@ -103,9 +103,9 @@ def test_a_short_form_means_the_same_as_the_full_name(name, short):
         (["here", "--count", "--fast"], "--count needs a value. Write --count=VALUE where"),
         (["here", "--count", "-x"], "--count needs a value. Write --count=VALUE where"),
         (["here", "--fast=yes"], "--fast takes no value. Write --fast alone."),
-        (["here", "--box.size", "3"], "there is no option '--box.size'. Perhaps --box.size_px is meant."),
-        (["here", "--size-px", "3"], "there is no option '--size-px'. Perhaps --box.size_px is meant."),
-        (["here", "--boks.kind=open"], "there is no option '--boks.kind'. Perhaps --box.kind is meant."),
+        (["here", "--box.size", "3"], "there is no option '--box.size'. Perhaps you mean --box.size_px."),
+        (["here", "--size-px", "3"], "there is no option '--size-px'. Perhaps you mean --box.size_px."),
+        (["here", "--boks.kind=open"], "there is no option '--boks.kind'. Perhaps you mean --box.kind."),
         (["here", "--quickly"], "there is no option '--quickly'. See `maskedskipunet pack --help`."),
         (["here", "-c"], "there is no option '-c'. See `maskedskipunet pack --help`."),
         (["here", "--box", "3"], "there is no option '--box'."),
@@ -148,8 +148,8 @@ def test_settings_left_empty_in_a_recipe_keep_their_defaults(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("counts: 3", "recipe.yaml, counts: there is no such setting. Perhaps count is meant."),
-        ("box: {size: 3}", "recipe.yaml, box.size: there is no such setting. Perhaps box.size_px is meant."),
+        ("counts: 3", "recipe.yaml, counts: there is no such setting. Perhaps you mean count."),
+        ("box: {size: 3}", "recipe.yaml, box.size: there is no such setting. Perhaps you mean box.size_px."),
         ("box: 3", "recipe.yaml, box: a group of settings, not one. Write `box: {size_px: …}`."),
         ("place: here", "recipe.yaml, place: there is no such setting."),
         ("config: other.yaml", "recipe.yaml, config: there is no such setting."),

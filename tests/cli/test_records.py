@@ -41,10 +41,10 @@ def test_clean_records_are_checked_with_0_and_faults_with_1_until_they_are_mende
     found = cli("records", "check", folder)
     assert found.code == 1
     assert "events/2026-03-02/e1.json: not an event" in found.out
-    assert found.out.endswith("1 fault found; mend with --repair\n")
+    assert found.out.endswith("1 fault found; repair with --repair\n")
     mended = cli("records", "check", folder, "--repair")
     assert mended.code == 0
-    assert mended.out.endswith("1 fault mended\n")
+    assert mended.out.endswith("1 fault repaired\n")
     assert cli("records", "check", folder).out.endswith("clean\n")
 
 
@@ -54,7 +54,7 @@ def test_an_event_that_a_killed_watch_left_open_is_said(cli, folder):
         records.record(EventUpdate("new", event), camera="door", began_unix_s=BEGAN_UNIX_S)
     answer = cli("records", "check", folder)
     assert answer.code == 0
-    assert "1 event left open by a watch that was killed: the next watch ends them and tells the sinks" in answer.out
+    assert "1 event left open by a watch that was killed: the next watch ends them and informs the sinks" in answer.out
     with Records.open(folder, watching=True) as records:
         records.end_left_open()
     assert "left open" not in cli("records", "check", folder).out
@@ -109,7 +109,7 @@ REFUSED = [
     ("records check file", "file: no records folder. Name a folder."),
     ("records check records --dry-run", "--dry-run belongs to `records prune`. Leave it out."),
     ("records prune records --repair --older-than 1d", "--repair belongs to `records check`."),
-    ("records prune records", "records prune: nothing says what goes."),
+    ("records prune records", "records prune: no limit is given."),
     ("records prune records --older-than soon", "--older-than: 'soon' cannot be understood. Write 30d"),
     ("records prune records --older-than=-1d", "--older-than: '-1d' cannot be understood."),
     ("records prune records --larger-than 10XB", "--larger-than: '10XB' cannot be understood. Write 10GB"),

@@ -90,8 +90,8 @@ REFUSED = [
     ("train footage", "'footage' is one argument too many."),
     ("train --data ''", "--data: '' is no path. Name a file or a folder."),
     ("test run --epochs 3", "there is no option '--epochs'."),
-    (TRAIN + "--epochs 3", "there is no option '--epochs'. Perhaps --training.epochs is meant."),
-    (TRAIN + "--training.epoch 3", "there is no option '--training.epoch'. Perhaps --training.epochs is meant."),
+    (TRAIN + "--epochs 3", "there is no option '--epochs'. Perhaps you mean --training.epochs."),
+    (TRAIN + "--training.epoch 3", "there is no option '--training.epoch'. Perhaps you mean --training.epochs."),
     (TRAIN + "--seed", "--seed needs a value."),
     (SCORE + "run --video=yes", "--video takes no value. Write --video alone."),
     # places
@@ -147,7 +147,7 @@ REFUSED = [
     # models
     ("test nosuch", "nosuch: no such run or model. Name a run folder"),
     ("test dangling", "dangling: no such run or model."),
-    ("test runs/many", "runs/many: holds 1 runs, and is none. Name one, runs/many/one say."),
+    ("test runs/many", "runs/many: holds 1 runs, but is not a run itself. Name one, such as runs/many/one."),
     ("test published.pt --data footage", "published.pt: a model without a run folder. Name a folder for the results"),
     ("test published.pt --out out", "data: no footage is named."),
     ("test empty --data footage --out out", "empty: holds no trained model. Name a run that finished an epoch"),
@@ -167,13 +167,16 @@ REFUSED = [
     ("test run --device gpu9", "device: there is no device gpu9. Use auto, cpu or cuda."),
     # resuming
     ("train --resume nosuch", "nosuch: no such run."),
-    ("train --resume run --training.epochs 3", "train: --resume goes on as the run was configured. Leave the other"),
-    ("train --resume run --data footage", "train: --resume goes on as the run was configured."),
-    ("train --resume run --from run", "train: --resume goes on as the run was configured."),
-    ("train --resume run --config run/config.yaml", "train: --resume goes on as the run was configured."),
+    (
+        "train --resume run --training.epochs 3",
+        "train: --resume continues with the settings of the run. Leave the other",
+    ),
+    ("train --resume run --data footage", "train: --resume continues with the settings of the run."),
+    ("train --resume run --from run", "train: --resume continues with the settings of the run."),
+    ("train --resume run --config run/config.yaml", "train: --resume continues with the settings of the run."),
     ("ablate --resume run", "run: holds no ablation. Name the folder that ablate made."),
-    ("ablate --resume nosuch --variants unet", "ablate: --resume goes on as the ablation was configured."),
-    ("ablate --resume nosuch --training.epochs 3", "ablate: --resume goes on as the ablation was configured."),
+    ("ablate --resume nosuch --variants unet", "ablate: --resume continues with the settings of the ablation."),
+    ("ablate --resume nosuch --training.epochs 3", "ablate: --resume continues with the settings of the ablation."),
     # settings
     (TRAIN + "--model.variant unett", "model.variant: there is no variant 'unett'. Choose one of autoencoder, unet"),
     (TRAIN + "--model.latent_dim abc", "--model.latent_dim: 'abc' is not a whole number."),
@@ -196,7 +199,7 @@ REFUSED = [
     (TRAIN + "--training.epochs 0", "training.epochs: 0. Use 1 or more."),
     (TRAIN + "--training.epochs 1.5", "--training.epochs: '1.5' is not a whole number."),
     (TRAIN + "--training.learning_rate inf", "--training.learning_rate: 'inf' is not a number."),
-    (TRAIN + "--training.learning_rate 1e300", "training.learning_rate: 1e+300. Use 0.01, say."),
+    (TRAIN + "--training.learning_rate 1e300", "training.learning_rate: 1e+300. Use 0.01, for example."),
     (
         TRAIN + "--training.precision 64",
         "--training.precision: '64' is not among the choices. Use 32-true, bf16-mixed or",
@@ -250,7 +253,7 @@ REFUSED = [
     ("train --config trap.yaml", "trap.yaml, seed: not a single value."),
     (
         "train --config typo.yaml",
-        "typo.yaml, training.epoch: there is no such setting. Perhaps training.epochs is meant.",
+        "typo.yaml, training.epoch: there is no such setting. Perhaps you mean training.epochs.",
     ),
     ("ablate --config file", "file: the file holds no settings."),
 ]
@@ -326,7 +329,11 @@ def little_room():
 @pytest.mark.parametrize(
     ("command", "room_bytes", "told"),
     [
-        ("check footage --json new.json", 100, "new.json: no room left on the disk. Make room or name another folder."),
+        (
+            "check footage --json new.json",
+            100,
+            "new.json: no space left on the disk. Free some space, or name another folder.",
+        ),
         ("score footage/test/c.mp4 --model run --out out", 100, "no room left"),
         ("score footage/test/c.mp4 --model run --out out --video", 10_000, "no room left"),
         ("test run --out out --videos false", 100, "no room left"),

@@ -42,7 +42,7 @@ def test_what_was_held_back_sets_no_threshold_and_that_is_said(cli, run, footage
     Calibration.of({"a": np.linspace(0, 1e-6, 50)}).write(model / "model")
     answer = cli("score", footage / "test" / "c.mp4", "--model", model)
     command = f"`maskedskipunet calibrate NORMAL… --model {model} --false-alarms-per-day 1`"
-    told = f"no events: what was held back in training tells how rare scores are; {command} sets a threshold\n"
+    told = f"no events: the model has no threshold, only how rare scores are; {command} sets one\n"
     assert (answer.code, told in answer.out) == (0, True)
     assert "none of 50 normal frames\n" in answer.out
     assert "no events" not in cli("score", footage / "test" / "c.mp4", "--model", run, "--out", "o").out
@@ -125,13 +125,13 @@ def test_where_normal_itself_has_changed_one_line_says_so_and_the_file_of_events
 
     one = cli("score", "changed.mp4", "--model", model, "--json", "one.json")
 
-    assert "normal itself has changed since the calibration, from 0:00 on (departs " in one.out
+    assert "drift: the scene has looked different from the calibration since 0:00 (it departs " in one.out
     assert f": calibrate again, `maskedskipunet calibrate NORMAL… --model {model}`\n" in one.out
     (told,) = json.loads((place / "scores" / "changed" / "events.json").read_text())["drift"]
     assert (told["phase"], told["since_s"]) == ("begin", 0)
     assert json.loads((place / "one.json").read_text())["drift"] == [told]
     many = cli("score", "changed.mp4", "same.mp4", "--model", model, "--json", "many.json", "--out", "many")
-    assert re.findall(r"^(\w+): normal itself has changed", many.out, re.MULTILINE) == ["changed"]
+    assert re.findall(r"^(\w+): drift: the scene has looked different", many.out, re.MULTILINE) == ["changed"]
     videos = json.loads((place / "many.json").read_text())["videos"]
     assert {video["video"]: video["drift"] for video in videos} == {"changed": [told], "same": []}
 

@@ -52,10 +52,10 @@ def test_each_sink_gets_one_test_message_and_says_what_came_of_it(cli, place, re
     answer = cli("sinks", "test", "--config", cameras(place, sinks), "--json", "s.json")
     assert answer.code == 1
     assert answer.out.splitlines() == [
-        "hook: taken",
-        "stranger: not taken, it answers 401",
-        "nas: taken",
-        "post: not taken, the server cannot be reached: nobody answers there",
+        "hook: delivered",
+        "stranger: not delivered, it answers 401",
+        "nas: delivered",
+        "post: not delivered, the server cannot be reached: the connection was refused",
     ]
     assert {message["kind"] for message in posted} == {"test"}
     assert "test message" in posted[0]["text"]
@@ -64,7 +64,7 @@ def test_each_sink_gets_one_test_message_and_says_what_came_of_it(cli, place, re
     assert "hunter2" not in answer.out + answer.err
     assert not (place / "records").exists()
     alone = cli("sinks", "test", "nas", "--config", cameras(place, sinks))
-    assert (alone.code, alone.out) == (0, "nas: taken\n")
+    assert (alone.code, alone.out) == (0, "nas: delivered\n")
 
 
 def test_a_broker_that_is_not_there_is_told_in_words(cli, place):
@@ -72,7 +72,7 @@ def test_a_broker_that_is_not_there_is_told_in_words(cli, place):
         closed = free.getsockname()[1]
     path = cameras(place, {"home": {"type": "mqtt", "host": "127.0.0.1", "port": closed}})
     answer = cli("sinks", "test", "--config", path)
-    assert answer.out == "home: not taken, the broker cannot be reached: nobody answers there\n"
+    assert answer.out == "home: not delivered, the broker cannot be reached: the connection was refused\n"
 
 
 def test_sinks_that_there_are_not_are_refused(cli, place):

@@ -47,7 +47,7 @@ def test_what_is_wrong_with_a_camera_is_told_and_since_when(cli, watch):
     answer = cli("status")
     lines = {line.split()[0]: line for line in answer.out.splitlines() if line}
     assert answer.code == 1
-    assert "an event lasts, dark since" in lines["door"]
+    assert "an event is in progress, dark since" in lines["door"]
     assert "night" not in lines["door"]
     assert "lost since" in lines["yard"]
     assert "1 of 2 cameras alive" in answer.out
@@ -67,11 +67,11 @@ def test_what_waits_is_told_with_its_reason(cli, watch, place):
     watch.begin_state("door", "dark", routes=[ROUTE])
     with watch.write() as session:
         found = outbox.next_delivery(session, "hook", time.time())
-        outbox.failed(session, found, "nobody answers there", time.time())
+        outbox.failed(session, found, "the connection was refused", time.time())
     answer = cli("status", "--json", "status.json")
-    assert "hook: nobody answers there" in answer.out
+    assert "hook: the connection was refused" in answer.out
     (sink,) = json.loads((place / "status.json").read_text())["sinks"]
-    assert (sink["waiting"], sink["fault"]) == (1, "nobody answers there")
+    assert (sink["waiting"], sink["fault"]) == (1, "the connection was refused")
     assert sink["waiting_since"]
 
 

@@ -34,7 +34,7 @@ def test_the_config_of_a_run_is_a_recipe_for_another(cli, run, place):
 def test_a_finished_training_is_not_resumed_but_told(cli, run):
     answer = cli("train", "--resume", run)
     assert answer.code == 0
-    assert answer.err == f"{run} is trained already\n"
+    assert answer.err == f"{run} is already trained\n"
     assert answer.out.startswith(f"trained: {run}\n")
 
 

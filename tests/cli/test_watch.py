@@ -109,7 +109,7 @@ def test_a_covered_lens_is_told_to_a_sink_though_the_model_has_no_threshold(cli,
     )
     answer = cli("watch", "--config", "cameras.yaml", "--speed", 20)
     assert answer.code == 0
-    assert "what is wrong with cameras is recorded in records" in answer.err
+    assert "camera faults are recorded in records" in answer.err
     (told,) = [json.loads(path.read_text()) for path in (place / "nas").iterdir()]
     assert (told["kind"], told["state"], told["camera"], told["phase"]) == ("state", "dark", "door", "new")
     assert "contrast 0.0 of 255" in told["detail"]
@@ -203,7 +203,7 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
     assert [row[3] for row in rows] == [f"{one['top_score']:.5f}" for one in expected]
     assert "3 events at the threshold " in scored.out
     assert " in 7.8 seconds; it was set for 1 false alarm an hour\n" in scored.out
-    assert "the budget allows about 0.0022 in so much footage: where most of these events are normal, cal" in scored.out
+    assert "the budget allows about 0.0022 in this much footage: if most of these events are normal, cal" in scored.out
     assert "Highest scores" not in scored.out
     figures = json.loads((place / "scored.json").read_text())
     assert figures["events"] == len(figures["event_list"]) == 3
@@ -212,9 +212,9 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
 
     answer = cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300, "--events")
     assert (answer.code, "Traceback" in answer.err) == (0, False)
-    assert "alarms from the threshold" in answer.err
-    assert answer.err.count("ALARM since") == answer.err.count("over, ") == 3
-    assert "ALARM since 0:00:01 of the film, " in answer.err  # 1.5 s into it, whatever the clock on the wall says
+    assert "alarms at the threshold" in answer.err
+    assert answer.err.count("ALARM since") == answer.err.count("ended: lasted ") == 3
+    assert "ALARM since 0:00:01 of the video, " in answer.err  # 1.5 s into it, whatever the clock on the wall says
 
     with Records.open(place / "records") as records:
         events = records.events()
@@ -267,7 +267,7 @@ def test_a_model_that_is_calibrated_again_meanwhile_is_gone_by_at_once(cli, alar
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
-    assert f"calibrated again: alarms from {raised.alarm.rule.threshold:.5f} on, for" in err
+    assert f"calibrated again: alarms at the threshold {raised.alarm.rule.threshold:.5f} (was " in err
 
 
 def test_a_threshold_that_is_set_while_only_scores_are_told_is_named(cli, run, place):
@@ -281,9 +281,9 @@ def test_a_threshold_that_is_set_while_only_scores_are_told_is_named(cli, run, p
         rule = EventRule(threshold=0.25, release=0.25)
         setting = AlarmSetting(rule, Budget(1, "hour"), 0.1, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
         replace(Calibration.of({"usual": np.array([0.1])}), alarm=setting).write(model / "model")
-        while "a threshold now, 0.25000 for 1 false alarm an hour" not in (line := process.stderr.readline()):
+        while "now has a threshold, 0.25000 for 1 false alarm an hour" not in (line := process.stderr.readline()):
             assert line
-        assert "start watching again for alarms" in line
+        assert "restart watch to get alarms" in line
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE_S)
@@ -331,8 +331,11 @@ def test_a_file_of_cameras_names_records_sinks_and_what_is_kept(cli, alarmed, di
         ("clips: {colour: 1}", "clips.colour: there is no such setting"),
         ("keep: {days: -1}", "keep: days and gigabytes are numbers from 0 on"),
         ("keep: {days: .inf}", "keep: days and gigabytes are numbers from 0 on"),
-        ("sinks: {hook: {type: webhook, url: 'ftp://me:hunter2@x'}}", "sinks: hook: url is no http or https address"),
-        ("sinks: [1]", "sinks: sinks are named"),
+        (
+            "sinks: {hook: {type: webhook, url: 'ftp://me:hunter2@x'}}",
+            "sinks: hook: url is not an http or https address",
+        ),
+        ("sinks: [1]", "sinks: sinks must be a mapping"),
         ("records: 3", "records: not a path"),
     ],
 )
@@ -361,7 +364,7 @@ def test_a_live_camera_is_told_by_the_clock_on_the_wall_and_keeps_its_words_with
     clock = time.strftime("%H:%M:%S", time.localtime(1_772_355_600.0))
     rare = "reached by 1 in 1,000 normal frames"
     assert AlarmLines().describe(alarm) == f"door: ALARM since {clock}, score 0.50000, {rare}; event 5f1c-1"
-    assert "since 0:10:00 of the film" in AlarmLines(frozenset({"door"})).describe(alarm)
+    assert "since 0:10:00 of the video" in AlarmLines(frozenset({"door"})).describe(alarm)
     assert "clip" not in AlarmLines().describe(replace(alarm, update=EventUpdate("end", event)))
 
 
@@ -384,7 +387,7 @@ def test_records_that_another_watch_holds_or_that_are_none_are_refused(cli, alar
     assert "notes" in cli("watch", disturbed, "--model", alarmed, "--records", "notes").refusal()
     assert (place / "notes").read_text() == "mine"
     refusal = cli("watch", disturbed, "--model", alarmed, "--no-records", "--events").refusal()
-    assert "--events cannot be had with --no-records" in refusal
+    assert "--events cannot be used with --no-records" in refusal
 
 
 def test_a_watch_that_is_killed_while_it_writes_leaves_clean_records(cli, alarmed, place):

@@ -44,7 +44,7 @@ def test_the_defaults_are_the_publications():
         ("holdback", 1, "Use 0 to just under 1"),
         ("holdback", -0.1, "Use 0 to just under 1"),
         ("holdback", NAN, "Use 0 to just under 1"),
-        ("scene", "1", "Use two digits, 01 say"),
+        ("scene", "1", "Use two digits, such as 01"),
         ("scene", "001", "Use two digits"),
         ("scene", "01\n", "Use two digits"),
         ("scene", "", "Use two digits"),

@@ -369,7 +369,7 @@ def test_only_what_is_missing_needs_room(cache, videos, monkeypatch):
 
 @pytest.mark.parametrize("size_bytes", [10_000, 54_000])  # while frames are written, and just before the last
 def test_a_disk_that_fills_up_is_named_and_no_part_is_left(cache, videos, size_bytes, no_file_larger_than):
-    with pytest.raises(DiskSpaceError, match="no room left on the disk"), no_file_larger_than(size_bytes):
+    with pytest.raises(DiskSpaceError, match="no space left on the disk"), no_file_larger_than(size_bytes):
         store_videos(videos[:1], SMALL, cache)
     assert list(frames_folder(cache).iterdir()) == []
 
@@ -380,7 +380,7 @@ def test_a_disk_that_fills_up_in_the_last_moment_is_named_too(cache, videos, mon
         raise OSError(number, "no room")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(DiskSpaceError, match="no room left on the disk"):
+    with pytest.raises(DiskSpaceError, match="no space left on the disk"):
         store_videos(videos[:1], SMALL, cache)
     assert list(frames_folder(cache).iterdir()) == []
 

@@ -74,7 +74,7 @@ def test_nothing_is_left_of_maps_whose_making_failed(place: Path, no_file_larger
     with suppress(KeyError), map_writer(place / "a.parquet", height_px=4, width_px=6) as keep:
         keep(0, np.zeros((4, 6)))
         raise KeyError
-    with no_file_larger_than(10_000), pytest.raises(DiskSpaceError, match=r"a\.parquet: no room left on the disk"):
+    with no_file_larger_than(10_000), pytest.raises(DiskSpaceError, match=r"a\.parquet: no space left on the disk"):
         write(place / "a.parquet", range(100), 32, 32)
 
     assert list(place.iterdir()) == []

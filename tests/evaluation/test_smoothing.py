@@ -84,10 +84,10 @@ def test_a_video_whose_scores_agree_is_stretched_to_0() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"sigma_frames": 0.0}, "sigma: 0 frames. Use more than 0, 5 say."),
+        ({"sigma_frames": 0.0}, "sigma: 0 frames. Use more than 0, such as 5."),
         ({"sigma_frames": float("nan")}, "sigma: nan frames."),
         ({"sigma_frames": 1e9}, "sigma: 1e[+]09 frames."),
-        ({"window_frames": 4}, "window: a window of 4 frames. Use an odd number, 17 say."),
+        ({"window_frames": 4}, "window: a window of 4 frames. Use an odd number, such as 17."),
         ({"window_frames": 0}, "window: a window of 0 frames."),
     ],
 )

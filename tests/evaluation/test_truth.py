@@ -71,7 +71,7 @@ def test_lengths_come_as_words_or_from_a_file(place: Path) -> None:
 
 @pytest.mark.parametrize("text", ["180,x", "", "180,-1", "1.5", "nosuch.txt", "180,,150", "0", "nan"])
 def test_what_are_no_lengths_is_refused(place: Path, text: str) -> None:
-    with pytest.raises(DataError, match=r"^--clips: .*Write 180,150 say\.$"):
+    with pytest.raises(DataError, match=r"^--clips: .*Write 180,150, for example\.$"):
         read_lengths(text)
 
 

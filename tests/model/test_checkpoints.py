@@ -275,4 +275,4 @@ def test_a_folder_of_checkpoints_says_to_name_one_of_them(tmp_path: Path) -> Non
     (tmp_path / "best.pth").touch()
 
     assert "holds no trained model. Name the file" in refusal(tmp_path)
-    assert "best.pth say" in refusal(tmp_path)
+    assert "best.pth" in refusal(tmp_path)

@@ -145,7 +145,7 @@ def test_a_model_that_does_not_fit_on_the_disk_is_refused_and_nothing_is_left(
         model.save_pretrained(tmp_path)
 
     weights = tmp_path / "model.safetensors"
-    assert str(refusal.value) == f"{weights}: no room left on the disk. Make room or name another folder."
+    assert str(refusal.value) == f"{weights}: no space left on the disk. Free some space, or name another folder."
     assert [*tmp_path.iterdir()] == []
 
 

@@ -101,7 +101,7 @@ def test_every_mask_must_be_the_publications(variant: str) -> None:
             torch.ones(()),
         ):
             message = refusal_of(model, weights | {name: other})
-            assert message == f"{name} is another mask than the publication's. Train the network anew."
+            assert message == f"{name} is another mask than the publication's. Train the network again."
 
 
 def test_the_mask_of_another_level_is_another_mask() -> None:

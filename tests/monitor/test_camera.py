@@ -94,7 +94,10 @@ def test_a_first_frame_is_waited_for_longer_than_a_next_one() -> None:
     ("happens", "reason"),
     [
         (lambda reader: reader.coming.append(Failed("the stream broke off")), "the stream broke off"),
-        (lambda reader: setattr(reader, "gone", "its process ended by signal 11"), "its process ended by signal 11"),
+        (
+            lambda reader: setattr(reader, "gone", "its process was ended by signal 11"),
+            "its process was ended by signal 11",
+        ),
     ],
 )
 def test_a_reader_that_ends_is_told_with_its_reason(happens: Callable[[Reader], None], reason: str) -> None:

@@ -142,7 +142,7 @@ def test_a_disk_that_fills_up_in_a_clip_leaves_nothing_of_it_and_frames_go_on(tm
         finished = [clip for number in range(110) for clip in cutter.see(noise(number))]
     assert [(clip.event_id, clip.path) for clip in finished] == [("a", None)]
     assert [*tmp_path.iterdir()] == []
-    assert "clips pause, no room left on the disk; scoring goes on" in caplog.text
+    assert "clips pause, no space left on the disk; scoring continues" in caplog.text
     assert not room.is_there()
     now["s"] = 61
     cutter.follow(update("new", start_s=22, event_id="b"), tmp_path / "b.mp4")

@@ -76,12 +76,12 @@ def test_what_is_damaged_or_gone_is_said_once_and_what_comes_then_is_taken(folde
     assert changed is not None
     assert changed.calibration is None
     assert "cannot read the calibration" in changed.reason
-    assert changed.reason.endswith("alarms go on as before")
+    assert changed.reason.endswith("alarms continue as before")
     assert look() is None
     path.unlink()
-    assert look() == Changed(None, f"{path} holds no threshold any more; alarms go on as before")
+    assert look() == Changed(None, f"{path} no longer holds a threshold; alarms continue as before")
     USUAL.write(folder)
-    assert look() == Changed(None, f"{path} holds no threshold any more; alarms go on as before")
+    assert look() == Changed(None, f"{path} no longer holds a threshold; alarms continue as before")
     at(0.6).write(folder)
     assert look() == Changed(at(0.6))
 
@@ -97,7 +97,7 @@ def test_the_calibration_of_another_network_is_never_taken(folder: Path, what: s
     changed = look()
     assert changed is not None
     assert changed.calibration is None
-    assert "start watching again" in changed.reason
+    assert "restart watch" in changed.reason
     at(0.8).write(folder)
     assert look() is None
 
@@ -150,15 +150,15 @@ def test_cues_that_know_more_are_told_once_and_beside_a_new_threshold(folder: Pa
 def test_cues_that_come_go_or_are_damaged_are_said_and_scores_go_on(folder: Path) -> None:
     look, path = looking(folder), folder / CUES_NAME
     knowing(NOISE).write(folder)
-    assert look() == Changed(None, f"{folder} is judged by cues now: start watching again to go by it")
+    assert look() == Changed(None, f"{folder} now has cues: restart watch to use it")
     path.write_bytes(b"no cues")
     changed = look()
     assert changed is not None
     assert changed.cues is None
     assert "cannot read the model's cues" in changed.reason
-    assert changed.reason.endswith("scores go on as before")
+    assert changed.reason.endswith("scores continue as before")
     path.unlink()
-    assert look() == Changed(None, f"{folder} is judged by no cues any more: start watching again to go by it")
+    assert look() == Changed(None, f"{folder} no longer has cues: restart watch to use it")
 
 
 def test_only_cues_of_the_same_names_size_and_network_take_the_place_of_others() -> None:

@@ -25,8 +25,8 @@ def test_a_camera_that_gives_too_few_frames_is_told_once_with_what_it_means_and_
 
     assert change == (
         True,
-        "it gives 2 frames a second and the model takes 5: a clip spans 2.5 times as long as in training, so expect "
-        "false alarms; set the camera to 5 frames a second, or train with --data.fps 2",
+        "the camera gives 2 frames a second, but the model expects 5: a clip spans 2.5 times as long as in training, "
+        "so expect false alarms; set the camera to 5 frames a second, or train with --data.fps 2",
     )
 
 

@@ -121,7 +121,7 @@ def without_room(records, monkeypatch):
 
     def take(*told, **more):
         if not there["room"]:
-            raise DiskSpaceError("no room left for the records", "records.db", "Make room")
+            raise DiskSpaceError("no room left for the records", "records.db", "Free some space")
         return record(*told, **more)
 
     monkeypatch.setattr(records, "record", take)
@@ -157,7 +157,7 @@ def test_of_more_events_than_memory_may_hold_the_newest_wait_for_the_disk_and_th
         there["room"] = True
         wait_until(lambda: len(records.events()) == 4)
     assert sorted(event.event.id for event in records.events()) == ["c", "d", "e", "f"]
-    assert caplog.text.count("is lost: nothing could be written for long") == 2
+    assert caplog.text.count("is lost: nothing could be written for too long") == 2
 
 
 def test_an_event_that_can_never_be_recorded_holds_up_no_other(records, caplog):
@@ -199,7 +199,7 @@ def test_a_cameras_own_states_begin_and_end(records):
     states = [state for state in records.states() if state.kind != "drift"]
     drifts = [state for state in records.states() if state.kind == "drift"]
     assert [(state.camera, state.ended_unix_s is None) for state in drifts] == [("yard", True), ("door", False)]
-    assert "normal itself has changed" in drifts[0].detail
+    assert "the scene has looked different" in drifts[0].detail
     told = {(state.camera, state.kind, state.detail, state.ended_unix_s is None) for state in states}
     assert told == {
         ("door", "lost", "no frame for 10.0 s", False),

@@ -125,7 +125,9 @@ def test_a_camera_of_fewer_frames_a_second_than_the_model_was_trained_at_is_told
 
     (slow,) = heard.of(Health, "a")
     assert (slow.fault, slow.present) == ("slow", True)
-    assert told(slow).startswith("a: slow, it gives 10 frames a second and the model takes 25: a clip spans 2.5 times")
+    assert told(slow).startswith(
+        "a: slow, the camera gives 10 frames a second, but the model expects 25: a clip spans 2.5 times"
+    )
     assert len(heard.of(Health, "b")) == 1
 
 
@@ -201,7 +203,7 @@ def test_frames_that_came_damaged_are_counted_and_give_no_score(
     assert all(scores.get(at) is None for at in range(14, 21))
     assert_same([scores[at] for at in range(21, 36)], of_file[21:36])
     assert sum(one.damaged for one in heard.of(Load)) in (5, 6)
-    assert "damaged on their way" in told(next(one for one in heard.of(Load) if one.damaged))
+    assert "damaged in transit" in told(next(one for one in heard.of(Load) if one.damaged))
 
 
 def test_a_camera_that_refuses_the_login_is_asked_once_and_not_again_soon(
@@ -321,7 +323,7 @@ def test_a_child_that_is_killed_is_told_as_lost_and_started_again(
     watch({"a": live(server.url)}, Scorer(network, FORMAT), hear, config=NO_HURRY, patience=PATIENCE, wanted=enough)
 
     assert len(killed) == 1
-    assert heard.of(Gap)[0].reason == "its process ended by signal 9"
+    assert heard.of(Gap)[0].reason == "its process was ended by signal 9"
 
 
 def test_no_address_is_in_a_list_of_processes(rtsp: Callable[..., Any], footage: Path, network: Any) -> None:

@@ -103,7 +103,7 @@ def test_an_event_is_a_mail_with_its_picture_and_an_id_that_stays_the_same(serve
 
 def test_a_picture_on_its_way_is_waited_for_once(server):
     with server.up():
-        with pytest.raises(AwayError, match="the picture is still on its way"):
+        with pytest.raises(AwayError, match="the picture is not written yet"):
             sink_at(server).send(delivery(message={"has_picture": True}), NONE)
         sink_at(server).send(delivery(message={"has_picture": True}, attempts=1), NONE)
     assert len(server.mails) == 1
@@ -138,7 +138,7 @@ def test_a_login_that_fails_is_told_without_the_password(server, monkeypatch):
     server.features, server.answers["AUTH"] = ["AUTH PLAIN"], "535 wrong hunter2"
     with server.up(), pytest.raises(AwayError) as away:
         sink_at(server, username="me", password=Secret("env:MAIL_PASSWORD")).send(delivery(), NONE)
-    assert str(away.value) == "the server does not let us in (535)"
+    assert str(away.value) == "the server refuses the login (535)"
 
 
 def test_a_server_that_comes_back_gets_the_mails_that_wait(desk, server):

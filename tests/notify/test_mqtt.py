@@ -245,12 +245,12 @@ def test_a_broker_that_does_not_let_us_in_is_said_at_the_start(desk, program, tm
     try:
         posts = posts_at(strict, desk.records, username="me", password=Secret("env:MQTT_PASSWORD"))
         with Courier(desk.records, posts, backoff=QUICK):
-            until(lambda: "sink hook: the broker refuses us (Not authorized)" in caplog.text)
+            until(lambda: "sink hook: the broker refuses the connection (Not authorized)" in caplog.text)
             desk.tell("new", "a")
-            until(lambda: "the broker refuses us (Not authorized)" in desk.faults())
+            until(lambda: "the broker refuses the connection (Not authorized)" in desk.faults())
     finally:
         strict.kill()
-    assert caplog.text.count("refuses us") == 1
+    assert caplog.text.count("refuses the connection") == 1
     assert "hunter2" not in caplog.text
 
 

@@ -93,19 +93,19 @@ def test_headers_login_and_certificates_are_checked_and_no_secret_among_them_is_
         read_sinks(wrong)
     told = str(error.value)
     for fault in (
-        "a: header Authorization: a secret is named",
-        "a: header X-Api-Key: a secret is named",
-        "a: 'no name' is no name of a header",
-        "a: header Host is set by each message itself",
-        "b: headers is a mapping of names to texts",
+        "a: header Authorization: name a secret as",
+        "a: header X-Api-Key: name a secret as",
+        "a: 'no name' is not the name of a header",
+        "a: header Host is set by the sink itself",
+        "b: headers must be a mapping of names to texts",
         "c: username and password belong together",
-        "d: a login and a header Authorization are one too many",
+        "d: give a login or a header Authorization, not both",
         "e: ca_file needs an https address",
         "words.pem holds no certificate",
         "none.pem is no file",
         "h: ca_file needs starttls or ssl",
-        "i: birth is no MQTT topic",
-        "j: states is one of all, lost",
+        "i: birth is not an MQTT topic",
+        "j: states must be one of all, lost",
     ):
         assert fault in told
     assert "hunter2" not in told
@@ -129,23 +129,23 @@ def test_every_fault_of_every_sink_is_told_at_once(secrets):
         )
     told = str(error.value)
     for fault in (
-        "a: type is one of lines, folder",
-        "b: there is no setting 'timeout', perhaps timeout_s is meant",
-        "b: a secret is named, as env:NAME or file:/path, and never written out",
-        "b: timeout_s is above 0",
-        "b: phases is one of new, update, end",
-        "c: host is no name",
-        "c: port is 1 to 65535",
-        "c: to names nobody",
-        "c: nobody is no mail address",
+        "a: type must be one of lines, folder",
+        "b: there is no setting 'timeout', perhaps you mean timeout_s",
+        "b: name a secret as env:NAME or file:/path instead of writing it out",
+        "b: timeout_s must be above 0",
+        "b: phases must be one of new, update, end",
+        "c: host is not the name",
+        "c: port must be 1 to 65535",
+        "c: to names no recipient",
+        "c: nobody is not a mail address",
         "d: the environment variable NOT_SET is not set",
         "d: a password needs a username",
-        "d: topic is no MQTT topic",
+        "d: topic is not an MQTT topic",
         "e: settings are missing",
         "f: path is missing",
         "g: url holds a user or password",
-        "g: events_per_hour is a number",
-        "h: host is no IP address",
+        "g: events_per_hour must be a number",
+        "h: host is not an IP address",
         "i: the secret's file",
     ):
         assert fault in told
@@ -156,7 +156,7 @@ def test_every_fault_of_every_sink_is_told_at_once(secrets):
 
 @pytest.mark.parametrize("wrong", [None, [], "lines", 3])
 def test_what_is_no_mapping_is_refused(wrong):
-    with pytest.raises(ConfigError, match="sinks are named"):
+    with pytest.raises(ConfigError, match="sinks must be a mapping"):
         read_sinks(wrong)
 
 
@@ -218,7 +218,7 @@ def test_whatever_is_configured_is_a_sink_or_one_clear_error(kind, told):
 def test_an_address_in_use_is_refused_and_what_was_built_before_is_closed(desk):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         sinks = read_sinks({"out": {"type": "lines"}, "m": {"type": "metrics", "port": taken.getsockname()[1]}})
-        with pytest.raises(ConfigError, match="the address cannot be had"):
+        with pytest.raises(ConfigError, match="the address cannot be used"):
             build_posts(sinks, desk.records, [])
 
 

@@ -79,14 +79,14 @@ DAMAGES = {
     "older": (f"{DAY}/a.json", "row and file differ"),
     "newer": (f"{DAY}/a.json", "row and file differ"),
     "no clip": (f"{DAY}/a.mp4", "the file is gone"),
-    "half a clip": (f"{DAY}/a.mp4", "the file is not whole"),
+    "half a clip": (f"{DAY}/a.mp4", "the file is incomplete"),
     "no picture": (f"{DAY}/a.jpg", "the file is gone"),
-    "half a picture": (f"{DAY}/a.jpg", "the file is not whole"),
-    "an empty picture": (f"{DAY}/a.jpg", "the file is not whole"),
+    "half a picture": (f"{DAY}/a.jpg", "the file is incomplete"),
+    "an empty picture": (f"{DAY}/a.jpg", "the file is incomplete"),
     "no row": (f"{DAY}/a.json", "the event has no row"),
     "a clip of nothing": (f"{DAY}/x.mp4", "belongs to no event"),
     "a description of nothing": (f"{DAY}/x.json", "not an event"),
-    "the wrong day": (f"{DAY}/b.json", "lies in the wrong folder"),
+    "the wrong day": (f"{DAY}/b.json", "is in the wrong folder"),
 }
 
 
@@ -173,7 +173,7 @@ def test_a_damaged_database_is_made_anew_from_the_files_and_kept(filled, how):
 def test_a_clip_whose_writer_was_killed_before_it_could_tell_is_told_of(filled):
     filled.clip("c").write_bytes(CLIP)
     report = check(filled.folder)
-    assert (report.faults, report.finished) == ([], [f"told its event of {DAY}/c.mp4"])
+    assert (report.faults, report.finished) == ([], [f"noted in its event: {DAY}/c.mp4"])
     assert filled.records.event("c").has_clip
 
 

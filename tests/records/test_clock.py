@@ -87,7 +87,7 @@ def test_a_clock_that_is_a_year_ahead_removes_nothing_and_one_that_goes_on_does(
     alarm(book)
     book.records.heard_of({"door": book.clock()})
     boot(book, machine, stands_at=BEGAN_UNIX_S + YEAR_S)
-    assert "the clock stands 365 days after the last watch" in caplog.text
+    assert "the clock is 365 days after the last watch" in caplog.text
     assert prune(book.records, MONTH).removed == ()
     alarm(book, "b")
     assert counts(book) == QueueCount(waiting=4)

@@ -37,7 +37,6 @@ def test_an_epoch_of_a_share_sees_other_clips_each_time_and_none_twice(count: in
     assert epochs[0] != epochs[1] or len(sampler) < 5
 
 
-
 @given(seeds, st.integers(0, 10_000), st.integers(0, 2**32 - 1))
 def test_the_order_depends_on_seed_and_epoch_alone(seed: int, epoch: int, elsewhere: int) -> None:
     first = order(50, seed, epoch)

@@ -13,16 +13,16 @@ def sentence(cue: str, reading: CueReading) -> str:
     ("cue", "reading", "expected"),
     [
         ("movement", CueReading(4, speed_ratio=3.14), "moves 3.1 times as fast as 99 % of what passes here"),
-        ("movement", CueReading(4, speed_ratio=1.0), "moves where, or in a direction in which, hardly anything moves"),
-        ("movement", CueReading(4), "moves where, or in a direction in which, hardly anything moves"),
-        ("appearance", CueReading(4), "never looked like this here"),
+        ("movement", CueReading(4, speed_ratio=1.0), "moves at a place or in a direction where hardly anything moves"),
+        ("movement", CueReading(4), "moves at a place or in a direction where hardly anything moves"),
+        ("appearance", CueReading(4), "nothing normal ever looked like this here"),
         (
             "appearance",
             CueReading(4, nearest=Moment("monday", 3801.5)),
-            "never looked like this here; nearest normal moment: monday at 1:03:21",
+            "nothing normal ever looked like this here; nearest normal moment: monday at 1:03:21",
         ),
         ("appearance", CueReading(4, lasting_s=60.0), "has looked unlike anything normal here for 60 s"),
-        ("reconstruction", CueReading(4), "the picture between its neighbours cannot be rebuilt here"),
+        ("reconstruction", CueReading(4), "the network cannot reconstruct this place from the frames around it"),
     ],
 )
 def test_a_reason_is_one_sentence(cue: str, reading: CueReading, expected: str) -> None:
@@ -34,7 +34,7 @@ def test_the_cue_that_raised_the_event_is_told_and_no_other() -> None:
     reason = EventReason.of(readings)
 
     assert reason is not None
-    assert describe_reason(reason) == "never looked like this here"
+    assert describe_reason(reason) == "nothing normal ever looked like this here"
 
 
 def test_a_moment_is_told_by_its_video_and_the_clock_of_a_day_at_most() -> None:

@@ -95,7 +95,7 @@ def test_an_interruption_after_the_network_and_before_the_cues_changes_nothing(
 
     assert files(broken) == files(trained)
     resume(broken, listener)
-    assert listener.notes[-1].endswith("is trained already")
+    assert listener.notes[-1].endswith("is already trained")
 
 
 @pytest.mark.parametrize("step", [4, 24, 60])

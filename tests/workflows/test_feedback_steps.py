@@ -192,11 +192,11 @@ def test_what_was_said_or_written_since_is_not_taken_back(home: Path, records: R
 
     answer(home, records, steps, "new")
     (home / "model" / NAMES[1]).write_text("calibrated again")
-    with pytest.raises(RunError, match=r"calibration\.json was written anew since the answers"):
+    with pytest.raises(RunError, match=r"calibration\.json was changed after the answers"):
         steps.undo(home / "nowhere")
     (home / "model" / NAMES[1]).write_text(f"the second {NAMES[1]}")
     (home / "model" / "cues.1.safetensors").unlink()
-    with pytest.raises(RunError, match=r"cues\.1\.safetensors, the earlier file, is not there any more"):
+    with pytest.raises(RunError, match=r"cues\.1\.safetensors, the earlier file, has changed or is gone"):
         steps.undo(home / "nowhere")
 
 

@@ -213,7 +213,7 @@ def test_events_of_all_videos_stand_in_one_table_those_scored_before_too(
     assert [row["video"] for row in rows] == ["01", *["02"] * (len(rows) - 2), "in/again"]
     assert rows[0] == {"video": "01"} | own[0] | {"picture": f"01/{own[0]['picture']}"}
     assert all((out / row["picture"]).is_file() for row in rows)
-    assert listener.notes == ["1 of 4 videos are finished already"]  # the broken one is told with the results alone
+    assert listener.notes == ["1 of 4 videos are already finished"]  # the broken one is told with the results alone
     assert [name for name, _ in result.failed] == ["broken"]
 
 

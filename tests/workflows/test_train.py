@@ -152,7 +152,7 @@ def test_interrupted_in_its_second_epoch_and_resumed_it_ends_with_the_same_weigh
     resume(run, listener)
 
     assert ("training", 2 * STEPS, "steps") in listener.stages
-    assert f"going on with {run.path}" in listener.notes
+    assert f"resuming {run.path}" in listener.notes
     assert_same_end(run, trained)
 
 
@@ -167,7 +167,7 @@ def test_interrupted_before_its_first_epoch_is_whole_it_starts_again_to_the_same
     assert ended.value.__notes__ == [f"no epoch was finished: {command} starts again"]
     resume(run, listener)
 
-    assert f"no epoch of {run.path} was finished: starting again" in listener.notes
+    assert f"no epoch of {run.path} was finished: starting from the beginning" in listener.notes
     assert_same_end(run, trained)
 
 
@@ -176,7 +176,7 @@ def test_a_finished_run_is_not_trained_again(trained: RunFolder, listener: Any) 
 
     assert resume(trained, listener) is trained
 
-    assert listener.notes == [f"{trained.path} is trained already"]
+    assert listener.notes == [f"{trained.path} is already trained"]
     assert {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")} == before
 
 

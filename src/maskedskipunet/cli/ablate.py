@@ -19,13 +19,13 @@ def run(arguments: Sequence[str]) -> int:
         "Train and test variants of the network, each with one budget (--training.epochs, --training.max_minutes).",
     )
     add_train_options(parser)
-    parser.refuse("start_from", "every variant starts anew")
+    parser.refuse("start_from", "every variant starts from random weights")
     for setting in ("cues", "smoothing_s"):  # variants of the network are compared by its own scores
         parser.leave_out(setting)
     parser.add(
-        "--variants", type=str, default=ALL, metavar="NAMES", help="Variants to train, with commas between, or all."
+        "--variants", type=str, default=ALL, metavar="NAMES", help="Train these variants, separated by commas, or all."
     )
-    parser.add("--resume", type=Path, metavar="FOLDER", help="Go on with an interrupted ablation.")
+    parser.add("--resume", type=Path, metavar="FOLDER", help="Continue an interrupted ablation.")
     parser.add_device()
     parser.add_json()
     options = parser.parse(arguments)
@@ -33,7 +33,9 @@ def run(arguments: Sequence[str]) -> int:
     if options.resume is None:
         config.data.footage  # noqa: B018  # refused here, before seconds of imports
     elif config != type(config)(runs=config.runs) or options.variants != ALL:
-        raise UsageError("--resume goes on as the ablation was configured", "ablate", "Leave the other options out")
+        raise UsageError(
+            "--resume continues with the settings of the ablation", "ablate", "Leave the other options out"
+        )
     named = [name.strip() for name in options.variants.split(",") if name.strip()]
     variants = list(VARIANTS) if named == [ALL] else named
 

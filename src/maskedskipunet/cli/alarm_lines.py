@@ -1,4 +1,4 @@
-"""What `watch` says of an alarm: when it began, how rare its score is, and where its clip and picture lie."""
+"""Describes alarms for `watch`: when they began, how rare their scores are, where clip and picture are."""
 
 import time
 from dataclasses import dataclass
@@ -13,9 +13,8 @@ from maskedskipunet.view.reasons import describe_reason
 class AlarmLines:
     """Describes alarms in lines.
 
-    films: names of the cameras that are files: their alarms are told by the film's own time, as nobody was there when
-    it was recorded. records: folder that clips and pictures are kept in, None where nothing is kept. normal_frames:
-    how many the model was calibrated on, None where that is not known.
+    films: names of the cameras that are files; their alarms have the video's own time. records: folder of clips and
+    pictures, None if nothing is kept. normal_frames: how many frames the model was calibrated on, None if unknown.
     """
 
     films: frozenset[str] = frozenset()
@@ -23,7 +22,7 @@ class AlarmLines:
     normal_frames: int | None = None
 
     def describe(self, alarm: Alarm) -> str:
-        """A line for the begin and the end of an alarm; none for what comes between."""
+        """Returns a line for the begin and the end of an alarm, and an empty one for updates in between."""
         event, when = alarm.update.event, self._when(alarm)
         if alarm.update.phase == "new":
             event_id = event.id[: console.SHOWN_OF_ID]
@@ -32,13 +31,13 @@ class AlarmLines:
             return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}{why}; event {event_id}"
         if alarm.update.phase == "end":
             length_s = event.end_s - event.start_s
-            lasted = f"over, {length_s:.1f} s from {when} on, highest score {event.top_score:.5f}"
+            lasted = f"ended: lasted {length_s:.1f} s from {when}, highest score {event.top_score:.5f}"
             return f"{alarm.camera}: {lasted}{self._files(alarm)}"
         return ""
 
     def _when(self, alarm: Alarm) -> str:
         if alarm.camera in self.films:
-            return f"{console.clock(alarm.update.event.start_s)} of the film"
+            return f"{console.clock(alarm.update.event.start_s)} of the video"
         return time.strftime("%H:%M:%S", time.localtime(alarm.began_unix_s))
 
     def _rarity(self, share: float | None) -> str:

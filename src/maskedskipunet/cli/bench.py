@@ -14,10 +14,13 @@ from maskedskipunet.input_format import InputFormat
 def run(arguments: Sequence[str]) -> int:
     parser = Parser("bench", "", "Measure how many frames a second networks of some sizes score on this machine.")
     parser.add(
-        "--latents", type=str, metavar="NUMBERS", help="Sizes (latent_dim) with commas between (default: 16 to 512)."
+        "--latents",
+        type=str,
+        metavar="NUMBERS",
+        help="Measure these sizes (latent_dim), separated by commas (default: 16 to 512).",
     )
-    parser.add("--height-px", type=int, default=256, help="Of frames.")
-    parser.add("--width-px", type=int, default=256, help="Of frames.")
+    parser.add("--height-px", type=int, default=256, help="Measure frames of this height.")
+    parser.add("--width-px", type=int, default=256, help="Measure frames of this width.")
     parser.add("--model", type=Path, metavar="RUN", help="Measure this trained model instead (default: none).")
     parser.add_device()
     parser.add_precision()
@@ -58,8 +61,8 @@ def run(arguments: Sequence[str]) -> int:
             for speed in found
         ],
     )
-    console.say("files: many frames together. camera: one at a time; ms: from a frame to its score, 95 of 100 within.")
-    console.say("The last columns: whether it keeps up with a camera of that rate. Decoding comes on top.")
+    console.say("files: many frames together. camera: one frame at a time; ms: delay of its score (95th percentile).")
+    console.say("The last columns show whether a camera of that rate is possible. Decoding takes extra time.")
     console.say(f"{processor()}, {instruction_set()}, {console.counted(cores() or 1, 'core')}")
     return 0
 

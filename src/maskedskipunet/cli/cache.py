@@ -15,8 +15,14 @@ def run(arguments: Sequence[str]) -> int:
     parser = Parser(
         "cache", "list|clear", "List or clear the decoded frames kept on disk; training decodes them again."
     )
-    parser.add("action", type=Literal["list", "clear"], metavar="list|clear", required=True, help="What to do.")
-    parser.add("--cache", type=Path, metavar="FOLDER", help="The cache (default: the user's).")
+    parser.add(
+        "action",
+        type=Literal["list", "clear"],
+        metavar="list|clear",
+        required=True,
+        help="List the cached videos, or remove them.",
+    )
+    parser.add("--cache", type=Path, metavar="FOLDER", help="Use this cache folder (default: the user's).")
     parser.add_json()
     options = parser.parse(arguments)
     folder = cache_folder(options.cache)

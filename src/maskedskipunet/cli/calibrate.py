@@ -1,4 +1,4 @@
-"""`maskedskipunet calibrate --model RUN NORMAL…`: the threshold that keeps a budget of false alarms."""
+"""Runs `maskedskipunet calibrate NORMAL… --model RUN`, which sets the threshold that keeps a false alarm budget."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,45 +21,47 @@ def _parse(arguments: Sequence[str]) -> Options:
     parser = Parser(
         "calibrate",
         "NORMAL… --model RUN",
-        "Set a model's threshold by a budget of false alarms, from normal footage that was not trained on.",
+        "Set the threshold from the number of false alarms you accept, on normal footage that was not trained on.",
     )
     parser.add(
         "sources",
         type=tuple[PathText, ...],
         required=True,
         metavar="NORMAL",
-        help="Normal footage: files, folders, patterns such as 'day*/*.mp4', .txt lists.",
+        help="Use this normal footage: files, folders, patterns such as 'day*/*.mp4', .txt lists.",
     )
-    parser.add("--model", type=Path, required=True, metavar="RUN", help="A run folder or a model folder.")
+    parser.add("--model", type=Path, required=True, metavar="RUN", help="Calibrate this run folder or model folder.")
     for per in BUDGETS:
         parser.add(
             f"--false-alarms-per-{per}",
             type=float,
             metavar="N",
-            help=f"A budget: so many alarms in each {per} at most (default: one of the others).",
+            help=f"Accept at most this many false alarms per {per}; give one of the three budgets.",
         )
     parser.add(
         "--exclude",
         type=str,
         metavar="NAMES",
-        help="Videos, or stretches NAME@START-END in seconds, to leave out, parted by commas (default: none).",
+        help="Leave out these videos or parts NAME@START-END, in seconds, separated by commas (default: none).",
     )
     parser.add(
         "--interval-hours",
         type=float,
         default=24.0,
         metavar="HOURS",
-        help="Of new footage, whose rate of alarms is foretold.",
+        help="Predict the alarm rate for this many hours of new footage.",
     )
     _add_parts_of_day(parser)
     parser.add(
         "--pictures",
         type=Path,
         metavar="FOLDER",
-        help="For the highest-scoring moments (default: calibration/ in the run folder).",
+        help="Write pictures of the highest moments into this folder (default: calibration/ in the run folder).",
     )
-    parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
-    parser.add_ignore("; the model ignores it from now on")
+    parser.add(
+        "--on-bad-frame", type=OnBadFrame, default="stop", help="Stop at a frame that cannot be read, or skip it."
+    )
+    parser.add_ignore("; the model ignores them from now on")
     parser.add_device()
     parser.add_json()
     return parser.parse(arguments)
@@ -70,14 +72,15 @@ def _add_parts_of_day(parser: Parser) -> None:
         "--parts",
         type=str,
         metavar="PARTS",
-        help="Parts of the day with a threshold each, day=7-20,night=20:30-7 say (default: one threshold for all).",
+        help="Set a threshold for each of these parts of the day, for example day=7-20,night=20:30-7 (default: one "
+        "threshold for all).",
     )
     parser.add(
         "--starts",
         type=str,
         metavar="PATTERN",
-        help="When files start, by their names and folders: %H for 13.mp4, %Y-%m-%d/%H/*/%M.%S, where * is any text; "
-        "utc: before it for names in UTC (default: as their containers say).",
+        help="Read start times from the names of files and folders: %H for 13.mp4, %Y-%m-%d/%H/*/%M.%S, where * is any "
+        "text; put utc: before it for names in UTC (default: start times of the containers).",
     )
 
 
@@ -85,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     alarms, per = _budget(options)
     if options.starts is not None and options.parts is None:
-        raise UsageError("--starts is of use with --parts alone", "calibrate", "Give --parts, or leave it out")
+        raise UsageError("--starts needs --parts", "calibrate", "Give --parts, or leave --starts out")
 
     from maskedskipunet.data.foreign import says_anomalous
     from maskedskipunet.detection.budget import Budget
@@ -95,7 +98,9 @@ def run(arguments: Sequence[str]) -> int:
     progress = console.make_progress()
     videos = find_videos(options.sources, progress.note)
     for odd in [video.name for video in videos if says_anomalous(Path(video.name))]:
-        progress.note(f"{odd}: its name says anomalous, and normal footage is wanted: leave it out with --exclude")
+        progress.note(
+            f"{odd}: its name says anomalous, but calibration needs normal footage: leave it out with --exclude"
+        )
     result = calibrate(
         find_model(options.model),
         videos,
@@ -158,29 +163,28 @@ def _print(result: "CalibrateResult") -> None:
         console.say(f"the earlier calibration: {result.earlier}")
     console.say(f"calibration: {result.path}")
     if result.kept_path is not None:
-        console.say(f"scores: {result.kept_path} (another budget on this footage costs seconds)")
+        console.say(f"scores: {result.kept_path} (another budget for this footage takes only seconds)")
 
 
 def told(setting: "AlarmSetting") -> list[str]:
-    """What was set, and how sure it is, in sentences."""
+    """Returns sentences that say what was set, and how certain it is."""
     lines = [
         f"threshold {setting.rule.threshold:.5f}, release level {setting.rule.release:.5f} for {setting.budget}",
-        f"{setting.footage_h:.2f} hours of normal footage give {console.counted(setting.alarms, 'alarm')} at it",
-        f"{setting.interval_h:g} hours of new normal footage will give {setting.low_per_hour:.3g} to "
-        f"{setting.high_per_hour:.3g} alarms an hour (95 %)",
+        f"{setting.footage_h:.2f} hours of normal footage give {console.counted(setting.alarms, 'alarm')} "
+        "at this threshold",
+        f"expected in {setting.interval_h:g} new normal hours: {setting.low_per_hour:.3g} to "
+        f"{setting.high_per_hour:.3g} alarms an hour (95 % interval)",
     ]
     if setting.footage_h < setting.needed_h:
         lines.append(
-            f"calibrate on {setting.needed_h:,.0f} hours or more to know the alarm rate within a third, "
-            "on more yet where alarms come in bursts"
+            f"to know this rate to within a third, use at least {setting.needed_h:,.0f} hours, "
+            "more if alarms come in bursts"
         )
     if setting.extrapolated:
-        lines.append("the budget lies beyond the footage: the threshold is an extrapolation by a fitted tail")
+        lines.append("there is too little footage to see so few alarms; the threshold is an estimate")
     for each in () if setting.day is None else setting.day.parts:
         if each.rule is None:
-            lines.append(
-                f"{each.part}: the common threshold, {each.footage_h:.2f} hours are too few for one of its own"
-            )
+            lines.append(f"{each.part}: uses the common threshold; {each.footage_h:.2f} hours are too few for its own")
         else:
             alarms = console.counted(each.alarms, "alarm")
             lines.append(

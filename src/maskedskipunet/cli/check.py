@@ -15,13 +15,16 @@ CLIP_LENGTH = 3  # frames, as published
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = Parser("check", "PATH", "Say what a path holds: clips, hours, sizes, rates, labels, anything odd.")
-    parser.add("path", type=Path, required=True, help="A data set, a folder of footage or one video.")
+    parser = Parser("check", "PATH", "Show what a path holds: clips, hours, sizes, rates, labels, anything odd.")
+    parser.add("path", type=Path, required=True, help="Check this data set, folder of footage or video.")
     parser.add(
-        "--on-bad-frame", type=OnBadFrame, default="stop", help="As train would go on at a frame that cannot be read."
+        "--on-bad-frame",
+        type=OnBadFrame,
+        default="stop",
+        help="Say whether training would stop at a frame that cannot be read, or skip it.",
     )
-    parser.add("--image-fps", type=float, default=10.0, help="Frames a second taken for folders of images.")
-    parser.add("--spacing", type=int, default=1, help="Say what time a clip spans with this --data.spacing.")
+    parser.add("--image-fps", type=float, default=10.0, help="Assume this many frames a second for folders of images.")
+    parser.add("--spacing", type=int, default=1, help="Show how many seconds a clip spans with this --data.spacing.")
     parser.add_json()
     options = parser.parse(arguments)
     geometry = ClipGeometry(CLIP_LENGTH, options.spacing)
@@ -33,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _clip_span(report: Report, geometry: ClipGeometry, image_fps: float) -> dict[str, Any] | None:
-    """How long a clip is in seconds, at the median rate of the training videos; None where there is no video."""
+    """Return how long a clip is in seconds, at the median rate of the training videos; None where there is no video."""
     rates = [row.frame_rate or image_fps for row in report.train or report.test]
     if not rates:
         return None

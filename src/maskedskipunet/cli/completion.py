@@ -38,11 +38,17 @@ def run(arguments: Sequence[str]) -> int:
     parser = Parser(
         "completion",
         "bash|zsh|fish",
-        'Print a script with which a shell completes commands and options. bash: eval "$(maskedskipunet completion '
+        'Print a script that completes commands and options in a shell. bash: eval "$(maskedskipunet completion '
         'bash)" in ~/.bashrc; zsh: the same with zsh in ~/.zshrc; fish: maskedskipunet completion fish '
         "--out ~/.config/fish/completions/maskedskipunet.fish.",
     )
-    parser.add("shell", type=Literal["bash", "zsh", "fish"], metavar="bash|zsh|fish", required=True, help="The shell.")
+    parser.add(
+        "shell",
+        type=Literal["bash", "zsh", "fish"],
+        metavar="bash|zsh|fish",
+        required=True,
+        help="Print the script for this shell.",
+    )
     parser.add("--out", type=Path, metavar="FILE", help="Write the script into this file (default: it is printed).")
     options = parser.parse(arguments)
     from maskedskipunet.cli.main import COMMANDS  # which names this module too
@@ -59,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def words_of(command: str) -> Words:
-    """What may be typed after a command."""
+    """Return what may be typed after a command."""
     try:
         import_module(f"maskedskipunet.cli.{command}").run([LIST_WORDS])
     except WordsListed as listed:

@@ -119,7 +119,7 @@ def say(message: str) -> None:
 
 
 def rate(speed: float) -> str:
-    """A number a second.
+    """Return a number a second.
 
     >>> rate(0.0902), rate(2341.7)
     ('0.0902', '2,342')
@@ -128,7 +128,7 @@ def rate(speed: float) -> str:
 
 
 def counted(count: int, thing: str, things: str | None = None) -> str:
-    """A number of things; things: their plural, where an s does not make it.
+    """Return a number of things; things: their plural, where an s does not make it.
 
     >>> counted(1, "frame"), counted(2550, "frame")
     ('1 frame', '2,550 frames')
@@ -137,7 +137,7 @@ def counted(count: int, thing: str, things: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """How long footage is, in the unit that people would use.
+    """Return how long footage is, in the unit that people would use.
 
     >>> duration(1.2), duration(425), duration(12_900)
     ('1.2 seconds', '7.1 minutes', '3.58 hours')
@@ -148,7 +148,7 @@ def duration(seconds: float) -> str:
 
 
 def clock(time_s: float) -> str:
-    """A time in a film, as players show it.
+    """Return a time in a film, as players show it.
 
     >>> clock(75.4), clock(18_066)
     ('0:01:15', '5:01:06')
@@ -158,7 +158,7 @@ def clock(time_s: float) -> str:
 
 
 def frames_scored(scored: int, frames: int) -> str:
-    """How many frames have a score, and why none has.
+    """Return how many frames have a score, and why none has.
 
     >>> frames_scored(2008, 2010)
     '2,008 of 2,010 frames scored'
@@ -168,7 +168,7 @@ def frames_scored(scored: int, frames: int) -> str:
 
 
 def figure(value: float | None) -> str:
-    """A figure for a table; none where there is none.
+    """Return a figure for a table; none where there is none.
 
     >>> figure(0.98412), figure(None)
     ('0.9841', '–')
@@ -177,7 +177,7 @@ def figure(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share for a table; none where there is none.
+    """Return a share for a table; none where there is none.
 
     >>> share(0.9824), share(None)
     ('98.2%', '–')

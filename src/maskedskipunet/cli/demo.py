@@ -13,9 +13,15 @@ if TYPE_CHECKING:
 
 def run(arguments: Sequence[str]) -> int:
     parser = Parser("demo", "", "Train and calibrate a small model on a generated scene, test it, and show an alarm.")
-    parser.add("--seed", type=int, default=0, help="Another seed is another scene and another training.")
     parser.add(
-        "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="Where it exists, the next free name is taken."
+        "--seed", type=int, default=0, help="Set the seed; another seed gives another scene and another training."
+    )
+    parser.add(
+        "--out",
+        type=Path,
+        default=Path("demo"),
+        metavar="FOLDER",
+        help="Write into this folder; if it exists, into the next free name.",
     )
     parser.add("--videos", type=bool, default=True, help="Write a comparison video for each test video.")
     parser.add_json()
@@ -47,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def told_of_alarms(result: "DemoResult") -> list[str]:
-    """How many of the anomalies were alarms, and where the strongest one is to be seen."""
+    """Return how many of the anomalies were alarms, and where the strongest one is to be seen."""
     from maskedskipunet.detection.calibration import told_rarity
 
     if result.calibration is None or result.calibration.alarm is None:
@@ -55,7 +61,7 @@ def told_of_alarms(result: "DemoResult") -> list[str]:
     setting, alarms = result.calibration.alarm, result.figures["alarms"]
     length = console.duration(3600 * setting.footage_h)
     lines = [
-        f"threshold {setting.rule.threshold:.5f} for {setting.budget}, by {length} of "
+        f"threshold {setting.rule.threshold:.5f} for {setting.budget}, from {length} of "
         f"other normal footage: {alarms['stretches_found']} of {alarms['stretches']} anomalies found, "
         f"{console.counted(alarms['false_alarms'], 'false alarm')}"
     ]

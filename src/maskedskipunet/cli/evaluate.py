@@ -24,42 +24,50 @@ PLACES = {
 
 def _parse(arguments: Sequence[str]) -> Options:
     parser = Parser(
-        "evaluate", "SCORES", "Hold any method's frame scores against ground truth, each protocol in a row of its own."
+        "evaluate", "SCORES", "Compare any method's frame scores with ground truth; each protocol has a row of its own."
     )
     parser.add(
         "scores",
         type=Path,
         required=True,
         metavar="SCORES",
-        help="A run folder; a .parquet or .csv table of video, frame, score; a folder with a .npy, .csv or .txt file "
-        "a clip; a .npy, .csv or .txt file with all clips one after another.",
+        help="Evaluate these scores: a run folder; a .parquet or .csv table of video, frame, score; a folder with a "
+        ".npy, .csv or .txt file for each clip; or such a file with all clips one after another.",
     )
     parser.add(
-        "--data", type=Path, metavar="PATH", help="The data set whose test clips were scored (default: the run's own)."
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="Use the test clips and labels of this data set (default: the run's).",
     )
     parser.add(
         "--scene",
         type=str,
         metavar="NN",
-        help="Only this scene's clips, or all (default: as a run was trained).",
+        help="Use only clips of this scene, or all (default: as the run was trained).",
     )
     parser.add(
         "--ground-truth",
         type=Path,
         metavar="FILE",
-        help="Labels in place of a data set: a file for all clips or a folder with one a clip (default: none).",
+        help="Use these labels instead of a data set: a file for all clips, or a folder with a file for each (default: "
+        "none).",
     )
     parser.add(
         "--clips",
         type=str,
         metavar="LENGTHS",
-        help="Frames of each clip, 180,150,… or a file, for a ground truth that does not tell (default: none).",
+        help="State the frames of each clip, 180,150,… or a file, if the ground truth does not (default: none).",
     )
     _add_scores(parser)
     _add_maps(parser)
-    parser.add("--sigma", type=float, default=5.0, metavar="FRAMES", help="Of the Gaussian that smooths scores.")
-    parser.add("--window", type=int, default=17, metavar="FRAMES", help="Of the median that smooths scores, odd.")
-    parser.add("--seed", type=int, default=0, help="Of the draws behind the intervals.")
+    parser.add(
+        "--sigma", type=float, default=5.0, metavar="FRAMES", help="Smooth scores with a Gaussian of this sigma."
+    )
+    parser.add(
+        "--window", type=int, default=17, metavar="FRAMES", help="Smooth scores with a median over this window, odd."
+    )
+    parser.add("--seed", type=int, default=0, help="Set the seed of the bootstrap.")
     parser.add_json()
     return parser.parse(arguments)
 
@@ -69,18 +77,18 @@ def _add_scores(parser: Parser) -> None:
         "--first-frame",
         type=int,
         metavar="N",
-        help="The frame, from 0, that each clip's first score belongs to (default: 0, or as a table says).",
+        help="State the frame, from 0, to which each clip's first score belongs (default: 0, or as a table says).",
     )
     parser.add(
         "--last-frame",
         type=int,
         metavar="N",
-        help="The frame of each clip's last score, from its end where negative (default: -1, or as a table says).",
+        help="State the frame of each clip's last score, negative from the end (default: -1, or as a table says).",
     )
     parser.add_switch(
         "--normality",
         dest="normality",
-        help="The scores say how normal a frame is, and are turned (default: high is anomalous).",
+        help="Reverse the scores, because they say how normal a frame is (default: high is anomalous).",
     )
 
 
@@ -89,14 +97,14 @@ def _add_maps(parser: Parser) -> None:
         "--maps",
         type=Path,
         metavar="FOLDER",
-        help="Score maps of the clips, for pixels and regions: what `test --maps` writes, or .npy arrays of frames, "
+        help="Evaluate pixels and regions with these score maps: what `test --maps` writes, or .npy arrays of frames, "
         "height, width (default: the run's own, if it has any).",
     )
     parser.add(
         "--map-patch",
         type=int,
         metavar="PIXELS",
-        help="Average maps over squares of so many of their pixels first; 16 is what the published score looks at "
+        help="Average maps over squares of this many pixels first; the published score uses 16 "
         "(default: maps as they are).",
     )
 
@@ -124,7 +132,7 @@ def run(arguments: Sequence[str]) -> int:
     console.write_figures(options.json, result.figures)
     _print(result.figures)
     if maps is not None and "pixel_auc" not in result.figures:
-        console.say("the data set has no masks, so its maps are held against nothing")
+        console.say("the data set has no masks, so its maps cannot be compared with anything")
     return 0
 
 
@@ -138,7 +146,7 @@ def _data(options: Options, scores: RunFolder | None) -> tuple[Path | None, str 
     if data is None and options.ground_truth is None:
         if scores is None:
             cure = "Name the data set with --data, or labels with --ground-truth"
-            raise UsageError("there is nothing to hold the scores against", "evaluate", cure)
+            raise UsageError("there is nothing to compare the scores with", "evaluate", cure)
         trained = TrainConfig.from_dict(scores.read_config(), str(scores.config)).data
         data, scene = trained.footage, trained.scene if options.scene is None else scene
         if not data.exists():
@@ -163,7 +171,7 @@ def _evaluate_options(options: Options, maps: Path | None) -> "EvaluateOptions":
 
 
 def _scores(path: Path) -> RunFolder | None:
-    """The run that is meant, if it is one."""
+    """Return the run that is meant, if it is one."""
     found = run_meant(path)
     if found is not None and not found.scores.is_file():
         raise UsageError("the run has no scores yet", str(path), f"Make them with `maskedskipunet test {path}`")
@@ -171,10 +179,10 @@ def _scores(path: Path) -> RunFolder | None:
 
 
 def _maps(options: Options, scores: RunFolder | None) -> Path | None:
-    """The maps that are named, or those that lie beside the scores, where the data set may have masks."""
+    """Return the maps that are named, or those that lie beside the scores, where the data set may have masks."""
     if options.maps is not None:
         if options.ground_truth is not None:
-            cure = "Name the data set, whose masks they are held against, with --data"
+            cure = "Name the data set that has the masks, with --data"
             raise UsageError("maps need a data set", "--maps", cure)
         return Path(options.maps)
     own = (scores or RunFolder(options.scores)).maps
@@ -187,7 +195,7 @@ def _print(figures: Mapping[str, Any]) -> None:
         console.say(f"labels: {figures['label_set']}")
     if figures["scene"]:
         console.say(f"scene: {figures['scene']} alone")
-    console.say(f"scores: {figures['matching']}{', turned: high was normal' if figures['normality'] else ''}")
+    console.say(f"scores: {figures['matching']}{', reversed: high was normal' if figures['normality'] else ''}")
     console.say("")
     intervals = figures["intervals"]
     rows = [
@@ -209,16 +217,18 @@ def _print(figures: Mapping[str, Any]) -> None:
         cue_rows = [
             (name, *(console.figure(figures["cues"][cue][key]) for cue in names)) for key, name in _rows(figures)
         ]
-        console.print_table("Each cue alone; the score above is all of them fused", ("protocol", *names), cue_rows)
+        console.print_table("Each cue alone; the score above fuses all cues", ("protocol", *names), cue_rows)
     scored = console.frames_scored(figures["frames_scored"], figures["frames"])
     console.say(f"{scored}, {figures['frames_anomalous']:,} labelled anomalous")
     if "pixel_auc" in figures:
         _print_places(figures)
     if figures["video_auc"] is None:
-        console.say("where clips begin is not known, so no protocol by video: state their lengths with --clips")
+        console.say(
+            "it is not known where clips begin, so there is no protocol by video: state their lengths with --clips"
+        )
     if (auc := figures["micro_auc"]) is not None and auc < 0.5:
         turned = "leave --normality out" if figures["normality"] else "state --normality"
-        console.say(f"the primary figure is below a half: if these scores point the other way, {turned}")
+        console.say(f"the primary figure is below 0.5: if these scores say how normal a frame is, {turned}")
 
 
 def _print_places(figures: Mapping[str, Any]) -> None:
@@ -234,13 +244,13 @@ def _print_places(figures: Mapping[str, Any]) -> None:
     )
     console.say(
         f"{console.counted(figures['regions'], 'region')} in {console.counted(figures['tracks'], 'track')}, "
-        "from masks: what hangs together, and overlaps in time"
+        "from masks: connected regions, and tracks that overlap in time"
     )
-    console.say(f"detections: what hangs together in a map at or over each of {steps}")
+    console.say(f"detections: connected regions of a map at or above each of {steps}")
 
 
 def _rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each frame-level key, and its name in the table."""
+    """Yield each frame-level key, and its name in the table."""
     smoothing, one_class = figures["smoothing"], figures["one_class_videos"]
     sigma, window = f"σ {smoothing['sigma_frames']:g}", f"median {smoothing['window_frames']}"
     yield "micro_auc", "micro AUC, raw (primary)"
@@ -261,7 +271,7 @@ def _count(count: int | None) -> str:
 
 
 def _interval(pair: tuple[float, float] | None) -> str:
-    """An interval for a table.
+    """Return an interval for a table.
 
     >>> _interval((0.9712, 0.9954))
     '0.971–0.995'

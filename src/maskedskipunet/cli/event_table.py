@@ -1,4 +1,4 @@
-"""What `score` prints of events: when, how strong, how rare, which picture shows it, and what the budget was."""
+"""Prints the events that `score` finds: when, how strong, how rare, which picture shows each, and the budget."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ FEWEST_TO_SPEAK_OF = 3
 
 
 def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], calibration: Calibration | None) -> None:
-    """A table of a video's events in the order of time; of very many, the strongest."""
+    """Prints a table of a video's events in the order of time; only the strongest if there are very many."""
     events = scored.events or ()
     strongest = {event.id for event in sorted(events, key=lambda event: -event.top_score)[:MOST_SHOWN]}
     header = ["picture", "from", "to", "score"]
@@ -30,7 +30,7 @@ def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], cali
                 row.append(told_rarity(event.normal_share, calibration.frames))
             rows.append(row)
     if rows and len(rows[0]) > len(header):
-        header.append("reached by")
+        header.append("normal frames this high")
     many = len(events) > len(rows)
     console.print_table(f"The {len(rows)} strongest of {len(events)} events" if many else "Events", header, rows)
     for event in events:
@@ -39,7 +39,7 @@ def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], cali
 
 
 def describe_budget(events: int, hours: float, threshold: float, budget: Budget) -> list[str]:
-    """How many events there were, and how many the threshold was set for.
+    """Returns lines that say how many events there were, and how many the threshold was set for.
 
     >>> describe_budget(1, 2.0, 0.5, Budget(1, "hour"))
     ['1 event at the threshold 0.50000 in 2.00 hours; it was set for 1 false alarm an hour']
@@ -51,14 +51,14 @@ def describe_budget(events: int, hours: float, threshold: float, budget: Budget)
     allowed = budget.per_hour * hours
     if events >= FEWEST_TO_SPEAK_OF and events > FAR_MORE * allowed:
         lines.append(
-            f"the budget allows about {allowed:.2g} in so much footage: where most of these events are normal, "
-            "calibrate again with footage such as this among the normal"
+            f"the budget allows about {allowed:.2g} in this much footage: if most of these events are normal, "
+            "calibrate again and include footage like this"
         )
     return lines
 
 
 def event_figures(events: Sequence[Event], pictures: Sequence[Path | None]) -> list[dict[str, Any]]:
-    """The events in plain values, for --json."""
+    """Returns the events as plain values, for --json."""
     shown = pictures or [None] * len(events)
     return [
         plain_event(event) | {"picture": None if picture is None else str(picture)}

@@ -23,32 +23,34 @@ def run(arguments: Sequence[str]) -> int:
     parser = Parser(
         "feedback",
         "RUN EVENT…",
-        "Say what recorded events were, --normal or --anomaly, and adapt a model to what is normal.",
+        "Answer recorded events with --normal or --anomaly, and adapt the model to what is normal.",
     )
-    parser.add("run", type=Path, required=True, metavar="RUN", help="The run whose model is adapted.")
+    parser.add("run", type=Path, required=True, metavar="RUN", help="Adapt the model of this run.")
     parser.add(
         "events",
         type=tuple[str, ...],
         default=(),
         metavar="EVENT",
-        help="Ids of events, or as much of their beginning as no other has.",
+        help="Event ids; the first few characters are enough if unique.",
     )
-    parser.add_switch("--normal", dest="normal", help="They were normal: no alarms any more (default: not said).")
-    parser.add_switch("--anomaly", dest="anomaly", help="They were anomalies; this is only kept (default: not said).")
-    parser.add_switch(
-        "--undo", dest="undo", help="Take the last answers back, and what they changed in the model (default: no)."
+    parser.add_switch("--normal", dest="normal", help="Mark these events as normal, so that they no longer alarm.")
+    parser.add_switch("--anomaly", dest="anomaly", help="Mark these events as anomalies; this is only stored.")
+    parser.add_switch("--undo", dest="undo", help="Undo the last answers, and what they changed in the model.")
+    parser.add(
+        "--records", type=Path, default=Path("records"), metavar="FOLDER", help="Read events from this records folder."
     )
-    parser.add("--records", type=Path, default=Path("records"), metavar="FOLDER", help="The records folder.")
     parser.add(
         "--by",
         type=Literal["cues", "calibrate", "train"],
         help="With --normal: teach the cues what these events look like, raise the threshold alone, or make a new run "
-        "that is trained on with their clips (default: cues where the model has some, else calibrate).",
+        "that is trained on with their clips (default: cues if the model has cues, else calibrate).",
     )
-    parser.add("--epochs", type=int, default=EPOCHS, help="With --by train: times that every clip is seen.")
-    parser.add("--learning-rate", type=float, default=LEARNING_RATE, help="With --by train: of Adam.")
-    parser.add_switch("--force", dest="force", help="Change the model though that loses an anomaly (default: refuse).")
-    parser.add_switch("--dry-run", dest="dry_run", help="Tell what would be, and change nothing (default: do it).")
+    parser.add("--epochs", type=int, default=EPOCHS, help="With --by train: train on every clip this many times.")
+    parser.add(
+        "--learning-rate", type=float, default=LEARNING_RATE, help="With --by train: set the learning rate of Adam."
+    )
+    parser.add_switch("--force", dest="force", help="Change the model even if it would lose an anomaly.")
+    parser.add_switch("--dry-run", dest="dry_run", help="Show the result, and change nothing.")
     parser.add_device()
     parser.add_json()
     options = parser.parse(arguments)
@@ -57,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     if not options.events:
         raise UsageError("EVENT must be given", cure="See `maskedskipunet feedback --help`")
     if options.normal == options.anomaly:
-        fault = "it is not said what the events were" if not options.normal else "events are either normal or not"
+        fault = "no answer is given for the events" if not options.normal else "events are either normal or anomalies"
         raise UsageError(fault, "feedback", "Use one of --normal and --anomaly")
     if options.by != "train" and (options.epochs, options.learning_rate) != (EPOCHS, LEARNING_RATE):
         raise UsageError("--epochs and --learning-rate belong to --by train", cure="Leave them out")
@@ -66,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _undo(options: Options) -> int:
     if options.events or options.normal or options.anomaly or options.by is not None or options.force:
-        fault = "--undo takes the last answers back as a whole"
+        fault = "--undo undoes the last answers as a whole"
         raise UsageError(fault, "feedback", "Leave events and answers out")
     from maskedskipunet.workflows.feedback import undo_feedback
 
@@ -77,7 +79,7 @@ def _undo(options: Options) -> int:
     for event_id in undone.answers:
         console.say(f"{event_id}: {verb} as it was before")
     if undone.gone:
-        console.say(f"{console.counted(len(undone.gone), 'event')} not in the records any more")
+        console.say(f"{console.counted(len(undone.gone), 'event')} no longer in the records")
     for name in undone.files:
         console.say(f"{name}: {'would be' if options.dry_run else 'is'} as it was before")
     if options.dry_run:
@@ -126,22 +128,24 @@ def _normal(options: Options) -> int:
         )
         for effect in result.effects
     ]
-    header = ("event", "camera", "answer", "told as", "lasts at", "after")
-    console.print_table("Answered events: the score each was told with, and how high it lasts", header, rows, left=3)
+    header = ("event", "camera", "answer", "reported", "held", "after")
+    console.print_table("Answered events: score reported, and score held long enough to alarm", header, rows, left=3)
     for line in told(result, options):
         console.say(line)
     return 0
 
 
 def told(result: "FeedbackResult", options: Options) -> list[str]:
-    """What was done, in sentences."""
+    """Returns sentences that say what was done."""
     lines = []
     if result.without_clip:
-        lines.append(f"{console.counted(len(result.without_clip), 'answered event')} without a clip cannot be told")
+        lines.append(
+            f"{console.counted(len(result.without_clip), 'answered event')} without a clip cannot be scored again"
+        )
     before = result.before.alarm
     after = None if result.after is None else result.after.alarm
     if after is None:
-        lines.append("what a training changes is known after it")
+        lines.append("the effect of a training is known only after it")
     elif before is not None and result.by != "train":
         if result.by == "cues":
             learned = "would learn" if options.dry_run else "learned"
@@ -152,17 +156,17 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
             verb = "would be raised" if options.dry_run else "raised"
             lines.append(
                 f"threshold {verb} from {before.rule.threshold:.5f} to {after.rule.threshold:.5f}, which stands for "
-                f"about {after.budget.alarms:.2g} false alarms per {after.budget.per} in place of "
+                f"about {after.budget.alarms:.2g} false alarms per {after.budget.per} instead of "
                 f"{before.budget.alarms:.2g}"
             )
     elif after is not None:
-        how = "taken over from the run before" if result.carried_over else f"set anew for {after.budget}"
+        how = "kept from the earlier run" if result.carried_over else f"set again for {after.budget}"
         lines.append(f"threshold {after.rule.threshold:.5f}, {how}")
     if result.others is not None and result.others.open:
         lines.append(_told_others(len(result.others.vanishing), len(result.others.open), dry_run=options.dry_run))
-    lines += [f"{effect.id} was an anomaly and is no alarm any more" for effect in result.lost]
+    lines += [f"{effect.id} was an anomaly and no longer alarms" for effect in result.lost]
     lines += [
-        f"{effect.id} is an alarm still: more --epochs teach more, or raise the new run's threshold by it"
+        f"{effect.id} still alarms: train with more --epochs, or raise the new run's threshold with it"
         for effect in result.effects
         if effect.marked and effect.alarms_after
     ]
@@ -172,19 +176,19 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
         lines.append(f"the earlier calibration: {result.earlier}")
     if options.dry_run:
         if result.lost and not options.force:
-            lines.append("without --dry-run this is refused: use --by train, or --force if you can do without")
+            lines.append("without --dry-run this is refused: use --by train, or --force to accept it")
         lines.append("nothing was changed")
     elif result.by == "train" and result.model is not None:
         lines.append(f"trained: {result.model}")
         lines.append(f"next: maskedskipunet watch CAMERA --model {shlex.quote(str(result.model))}")
     elif result.model is not None:
-        lines.append(f"to take it back: maskedskipunet feedback {shlex.quote(str(result.model))} --undo")
+        lines.append(f"to undo this: maskedskipunet feedback {shlex.quote(str(result.model))} --undo")
     return lines
 
 
 def _told_others(vanishing: int, unanswered: int, *, dry_run: bool) -> str:
     alarms = console.counted(unanswered, "other recorded alarm")
-    would = "would not be told" if dry_run else "would not have been told"
+    would = "would not be raised" if dry_run else "would not have been raised"
     return f"of {alarms} without an answer, {vanishing:,} {would} at this threshold, by their highest scores"
 
 

@@ -12,7 +12,7 @@ _BLANK = "\0"  # no line holds one: see one_line
 
 
 def one_line(text: str) -> str:
-    r"""A text with whatever would break or colour its line written out.
+    r"""Return a text with whatever would break or colour its line written out.
 
     >>> print(one_line("a\nb"))
     a\nb
@@ -29,7 +29,7 @@ def shown_on(stream: TextIO, text: str) -> str:
 
 
 def wrapped(line: str, width: int) -> str:
-    """A line broken between words, never in one and never in a command in backticks.
+    """Return a line broken between words, never in one and never in a command in backticks.
 
     >>> print(wrapped("calibrate again with `maskedskipunet calibrate NORMAL`", 24))
     calibrate again with

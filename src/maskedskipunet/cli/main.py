@@ -1,4 +1,4 @@
-"""`maskedskipunet COMMAND …`: one module a command, loaded when it is called."""
+"""Runs `maskedskipunet COMMAND …`; each command is a module that is loaded when it is called."""
 
 import os
 import signal
@@ -18,35 +18,35 @@ from maskedskipunet.files import require_supported_system
 from maskedskipunet.machine import keep_memory, share_cores
 
 COMMANDS: Mapping[str, str] = {
-    "demo": "train and test on a generated scene: see it work in three minutes",
-    "check": "say what a path holds: clips, frames, sizes, rates, labels, faults",
+    "demo": "train and test on a generated scene: see it work in minutes",
+    "check": "show what a path holds: clips, sizes, rates, labels, faults",
     "train": "learn what is normal from footage without labels",
-    "test": "score a data set's test videos and hold the scores against labels",
-    "evaluate": "judge any method's scores by every protocol",
+    "test": "score a data set's test videos and compare the scores with labels",
+    "evaluate": "compare any method's scores with labels, in every protocol",
     "score": "score one video or many with a trained model",
-    "calibrate": "set a model's alarm threshold by a budget, from normal footage",
-    "watch": "watch live cameras: events, alarms, clips",
-    "status": "tell which cameras are alive, since when, and what waits",
+    "calibrate": "set the alarm threshold from normal footage and a budget",
+    "watch": "watch live cameras, and record and report alarms",
+    "status": "show which cameras are alive, since when, and what waits",
     "sinks": "send a test message to each receiver of alarms",
-    "feedback": "say what recorded events were, and adapt a model to it",
+    "feedback": "answer recorded events as normal or anomaly, and adapt the model",
     "bench": "measure how many frames a second this machine scores",
-    "ablate": "train and test the published variants into one table",
+    "ablate": "train, test and compare the published variants in one table",
     "records": "check, export or prune the events that were recorded",
     "cache": "list or clear the decoded frames kept on disk",
-    "completion": "print what lets a shell complete commands and options",
+    "completion": "print a script that completes commands and options in a shell",
 }
 DONE, PARTLY, REFUSED, INTERRUPTED = 0, 1, 2, 130
 NO_MEMORY = ("can't allocate memory", "out of memory")  # what torch says on the CPU and on a GPU
 
 
 def command() -> NoReturn:
-    """The whole life of the process `maskedskipunet`."""
+    """Run the process `maskedskipunet` from start to exit."""
     signal.signal(signal.SIGINT, _interrupt)
     share_cores()
     code = main()
     if code == INTERRUPTED:
-        # What was to be kept is on the disk, and Python's own way out waits for locks that an interruption may have
-        # left taken.
+        # All results are on the disk, and Python's own exit waits for locks that an interruption may have left
+        # taken.
         for stream in (sys.stdout, sys.stderr):
             _leave(stream)
         os._exit(code)
@@ -54,13 +54,13 @@ def command() -> NoReturn:
 
 
 def _interrupt(*_: object) -> None:
-    """Ctrl-C is an exception the first time, and the end the second, whatever waits for whatever."""
+    """Raise KeyboardInterrupt at the first Ctrl-C, and end the process at the second."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     raise KeyboardInterrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0 done, 1 done in part, 2 refused, 130 interrupted."""
+    """Run one command. Returns 0 if it is done, 1 if done in part, 2 if refused, 130 if interrupted."""
     _prepare_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of libraries, for their developers
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _leave(sys.stdout)
         place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "reading or writing failed"
         fault = error.strerror or error
-        return refuse(f"{place}: {fault}. Check the path, and the right and the room to write there.")
+        return refuse(f"{place}: {fault}. Check the path, the permission to write there and the free disk space.")
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):
             return refuse("not enough memory. Use a smaller network, smaller frames or smaller batches.")
@@ -97,7 +97,7 @@ def _run(command: str, *rest: str) -> int:
         return DONE
     if command not in COMMANDS:
         near = get_close_matches(command, COMMANDS, 1)
-        hint = f"Perhaps {near[0]} is meant." if near else f"Choose one of {', '.join(COMMANDS)}."
+        hint = f"Perhaps you mean {near[0]}." if near else f"Choose one of {', '.join(COMMANDS)}."
         return refuse(f"there is no command {command!r}. {hint}")
     require_supported_system()
     keep_memory()
@@ -128,7 +128,7 @@ def refuse(message: str) -> int:
 
 
 def _prepare_streams() -> None:
-    """Neither a closed stream nor a name that the terminal cannot show is a reason to stop."""
+    """Prepare stdout and stderr so that neither a closed stream nor a name that it cannot show stops a command."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for as long as the process lives
@@ -137,7 +137,7 @@ def _prepare_streams() -> None:
 
 
 def _leave(stream: TextIO) -> None:
-    """What could not be written to a stream is dropped, or Python would try once more, and complain, at its end."""
+    """Drop what could not be written to a stream, so that Python does not try again, and complain, at exit."""
     try:
         stream.flush()
     except OSError:

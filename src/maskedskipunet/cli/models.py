@@ -6,6 +6,6 @@ from maskedskipunet.runs import run_meant
 
 
 def find_model(path: Path) -> Path:
-    """A run's folder, where a run is named; else what is named."""
+    """Return a run's folder, where a run is named; else what is named."""
     run = run_meant(path)
     return path if run is None else run.path

@@ -80,7 +80,7 @@ class Parser:
         """Add an option, or where the name has no dashes an argument that stands alone.
 
         type: as read_value takes it, or tuple[TYPE, ...] where the argument, or the option with a value, may stand
-        several times; then it is a list. help: a sentence; a default is told behind it, None by the sentence itself.
+        several times; then it is a list. help: a sentence; the default is added to it, unless it is None.
         in_recipe: whether a recipe may give it.
         """
         if many := get_origin(type) is tuple:
@@ -137,32 +137,32 @@ class Parser:
             "--config",
             type=Path,
             metavar="PATH",
-            help="A YAML recipe, or the config.yaml of a run; options override it (default: none).",
+            help="Read options from a YAML recipe or a run's config.yaml; other options override it (default: none).",
         )
 
     def add_json(self) -> None:
-        self.add("--json", type=Path, metavar="PATH", help="Also write the figures to this file.")
+        self.add("--json", type=Path, metavar="PATH", help="Also write the results to this file, as JSON.")
 
     def add_ignore(self, more: str = "") -> None:
-        """more: what else is to be said of it."""
+        """Add `--ignore`; the text `more` is added to its help."""
         self.add(
             "--ignore",
             type=tuple[str, ...],
             metavar="SHAPE",
             default=(),
-            help="What not to look at, besides what the model ignores, once for each: a box x,y,width,height, a "
-            f"polygon 'x,y x,y x,y' or a mask image; in pixels, or with % in percent{more} (default: none).",
+            help="Ignore this shape too: a box x,y,width,height, a polygon 'x,y x,y x,y' or a mask image, in pixels "
+            f"or in percent with %. Repeat the option for several shapes{more} (default: none).",
         )
 
     def add_device(self) -> None:
-        self.add("--device", type=str, default="auto", metavar="NAME", help="Where to score: auto, cpu or cuda.")
+        self.add("--device", type=str, default="auto", metavar="NAME", help="Score on this device: auto, cpu or cuda.")
 
     def add_precision(self) -> None:
         self.add(
             "--precision",
             type=Literal["float32", "bfloat16"],
             default="float32",
-            help="Numbers to score in; bfloat16 is faster on some machines, and its scores differ a little.",
+            help="Score with these numbers; bfloat16 is faster on some machines, and its scores differ a little.",
         )
 
     def refuse(self, setting: str, reason: str) -> None:
@@ -174,7 +174,7 @@ class Parser:
         self._left_out.add(setting)
 
     def parse(self, arguments: Sequence[str]) -> Options:
-        """What was asked for: on the command line, else in the recipe, else by default.
+        """Return what was asked for: on the command line, else in the recipe, else by default.
 
         Raises UsageError with one sentence; exits only for --help.
         """
@@ -197,7 +197,9 @@ class Parser:
         return options
 
     def _words(self) -> dict[str, tuple[str, ...]]:
-        """What may be typed: each option with the values that it may take, and those of arguments that stand alone."""
+        """Return what may be typed: each option with the values that it may take, and those of arguments that stand
+        alone.
+        """
         words: dict[str, tuple[str, ...]] = {"": ()}
         for action in self._parser._actions:
             hint = action.type.args[0] if isinstance(action.type, partial) else None
@@ -242,7 +244,7 @@ class Parser:
     def _perhaps(self, name: str, known: Sequence[str]) -> str:
         ending = [option for option in known if option.split(".")[-1] == name.lstrip("-").replace("-", "_")]
         near = ending or get_close_matches(name, known, 1)
-        return f"Perhaps {near[0]} is meant" if near else self._see_help()
+        return f"Perhaps you mean {near[0]}" if near else self._see_help()
 
     def _option_names(self) -> list[str]:
         return [option for action in self._parser._actions for option in action.option_strings]
@@ -252,7 +254,7 @@ class Parser:
 
 
 def build(config: type[T], options: Options, key: str) -> T:
-    """The dataclass from its parsed options."""
+    """Return the dataclass from its parsed options."""
     return config(**{field.name: options[f"{key}.{field.name}"] for field in fields(config)})  # type: ignore[arg-type]
 
 
@@ -285,7 +287,7 @@ def _told_better(error: argparse.ArgumentError) -> UsageError:
 
 
 def _explained(config: type) -> tuple[str, dict[str, str]]:
-    """The first sentence of a dataclass's docstring, and what it says of each argument."""
+    """Return the first sentence of a dataclass's docstring, and what it says of each argument."""
     title, _, arguments = inspect.cleandoc(config.__doc__ or "").partition("\n\nArgs:\n")
     lines = re.findall(r"^    (\w+): (.+(?:\n        .+)*)", arguments, re.MULTILINE)
     return title.rstrip("."), {name: " ".join(text.split()) for name, text in lines}

@@ -14,7 +14,7 @@ _EXAMPLE = "Write settings into it, such as `training: {epochs: 3}`"
 
 
 def read_recipe(path: Path) -> Iterator[tuple[str, str | list[str] | None]]:
-    """The settings of a recipe by their full names (`training.epochs`), as text; None where one is left empty.
+    """Yield the settings of a recipe by their full names (`training.epochs`), as text; None where one is left empty.
 
     A list of values is a list of texts.
 
@@ -40,7 +40,7 @@ def read_recipe(path: Path) -> Iterator[tuple[str, str | list[str] | None]]:
 
 
 def _is_list(node: yaml.Node) -> bool:
-    """Whether it is a plain list of values, without a tag that asks for something else."""
+    """Return whether it is a plain list of values, without a tag that asks for something else."""
     is_plain = isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq"
     return is_plain and all(isinstance(each, yaml.ScalarNode) for each in node.value)
 

@@ -29,23 +29,39 @@ def run(arguments: Sequence[str]) -> int:
         type=Literal["check", "export", "prune"],
         metavar="check|export|prune",
         required=True,
-        help="Hold rows against files, write a table of events, or remove the oldest.",
+        help="Compare rows with files, write a table of events, or remove the oldest.",
     )
-    parser.add("folder", type=Path, required=True, metavar="FOLDER", help="The records folder.")
-    parser.add_switch("--repair", dest="repair", help="With check: mend what is found (default: only tell).")
+    parser.add("folder", type=Path, required=True, metavar="FOLDER", help="Use this records folder.")
+    parser.add_switch("--repair", dest="repair", help="With check: repair what is found (default: only report it).")
     parser.add(
-        "--out", type=Path, metavar="FILE", help="export: a .csv, .json or .parquet file (default: FOLDER/events.csv)."
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="With export: write this .csv, .json or .parquet file (default: FOLDER/events.csv).",
     )
     parser.add(
-        "--since", type=str, metavar="TIME", help="export: from 2026-03-01 or 2026-03-01T08:00 on, UTC (default: all)."
+        "--since",
+        type=str,
+        metavar="TIME",
+        help="With export: start at this time, 2026-03-01 or 2026-03-01T08:00, UTC (default: all).",
     )
-    parser.add("--until", type=str, metavar="TIME", help="export: before this time (default: all).")
-    parser.add("--camera", type=str, metavar="NAME", help="export: of this camera alone (default: all).")
-    parser.add("--older-than", type=str, metavar="AGE", help="prune: what is older than 30d, 12h, … (default: none).")
+    parser.add("--until", type=str, metavar="TIME", help="With export: end before this time (default: all).")
     parser.add(
-        "--larger-than", type=str, metavar="SIZE", help="prune: the oldest beyond 10GB, 500MB, … (default: none)."
+        "--camera", type=str, metavar="NAME", help="With export: write only events of this camera (default: all)."
     )
-    parser.add_switch("--dry-run", dest="dry_run", help="With prune: only tell what would go (default: remove it).")
+    parser.add(
+        "--older-than",
+        type=str,
+        metavar="AGE",
+        help="With prune: remove events older than 30d, 12h, … (default: none).",
+    )
+    parser.add(
+        "--larger-than",
+        type=str,
+        metavar="SIZE",
+        help="With prune: remove the oldest events above 10GB, 500MB, … (default: none).",
+    )
+    parser.add_switch("--dry-run", dest="dry_run", help="With prune: only list what would be removed.")
     parser.add_json()
     options = parser.parse(arguments)
     for action, names in _OF.items():
@@ -62,12 +78,12 @@ def _check(options: Options) -> int:
     report = check(options.folder, repair=options.repair)
     console.write_figures(options.json, report.figures())
     for line in report.finished:
-        console.say(f"left half done by a process that was killed: {line}")
+        console.say(f"finished what a killed process had left: {line}")
     for fault in report.faults:
         console.say(f"{fault.where}: {fault.what}" + (f"; {fault.mended}" if fault.mended else ""))
     if report.left_open:
         left = console.counted(report.left_open, "event")
-        console.say(f"{left} left open by a watch that was killed: the next watch ends them and tells the sinks")
+        console.say(f"{left} left open by a watch that was killed: the next watch ends them and informs the sinks")
     for sink, count in report.queues.items():
         console.say(f"sink {sink}: {count.waiting:,} waiting, {count.delivered:,} delivered, {count.dropped:,} dropped")
     told = f"{console.counted(report.events, 'event')}, {console.counted(report.clips, 'clip')}"
@@ -80,7 +96,7 @@ def _check(options: Options) -> int:
 def _verdict(faults: int, is_clean: bool) -> str:
     if not faults:
         return "clean"
-    return f"{console.counted(faults, 'fault')} {'mended' if is_clean else 'found; mend with --repair'}"
+    return f"{console.counted(faults, 'fault')} {'repaired' if is_clean else 'found; repair with --repair'}"
 
 
 def _export(options: Options) -> int:
@@ -103,9 +119,7 @@ def _export(options: Options) -> int:
 
 def _prune(options: Options) -> int:
     if options.older_than is None and options.larger_than is None:
-        raise UsageError(
-            "nothing says what goes", "records prune", "State --older-than 30d, --larger-than 10GB, or both"
-        )
+        raise UsageError("no limit is given", "records prune", "State --older-than 30d, --larger-than 10GB, or both")
 
     from maskedskipunet.records.pruning import Retention, prune
     from maskedskipunet.records.store import Records

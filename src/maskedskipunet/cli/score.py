@@ -1,4 +1,4 @@
-"""`maskedskipunet score SOURCE… --model RUN`: scores and events of one video or many."""
+"""Runs `maskedskipunet score SOURCE… --model RUN`: scores and events of one video or many."""
 
 import os
 import shlex
@@ -33,31 +33,36 @@ def run(arguments: Sequence[str]) -> int:
         type=tuple[PathText, ...],
         required=True,
         metavar="SOURCE",
-        help="Video files, folders, patterns such as 'day*/*.mp4', addresses of videos (https://) and streams "
-        "(rtsp://), or .txt lists of them. ${NAME} in an address is taken from the environment.",
+        help="Score these: video files, folders, patterns such as 'day*/*.mp4', addresses of videos (https://) and "
+        "streams (rtsp://), or .txt lists of them. ${NAME} in an address is taken from the environment.",
     )
-    parser.add("--model", type=Path, required=True, metavar="RUN", help="A run folder or a model.")
+    parser.add("--model", type=Path, required=True, metavar="RUN", help="Score with this run folder or model.")
     parser.add(
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="For the results (default: scores/NAME, or of many videos scores/ with a folder each).",
+        help="Write the results into this folder (default: scores/NAME; for many videos, a folder each in scores/).",
     )
     parser.add_switch(
         "--video",
         dest="with_video",
-        help="Also write a comparison video, and where the model has a threshold an annotated one.",
+        help="Also write a comparison video, and an annotated video if the model has a threshold.",
     )
-    parser.add("--on-bad-frame", type=OnBadFrame, default="stop", help="At a frame that cannot be read.")
     parser.add(
-        "--seconds", type=float, metavar="N", help="How much to take of a stream, which never ends (default: none)."
+        "--on-bad-frame", type=OnBadFrame, default="stop", help="Stop at a frame that cannot be read, or skip it."
+    )
+    parser.add(
+        "--seconds",
+        type=float,
+        metavar="N",
+        help="Score this many seconds of a stream, which never ends (default: none).",
     )
     parser.add(
         "--videos-together",
         type=int,
         default=1,
         metavar="N",
-        help="So many videos are scored side by side; scores do not depend on it.",
+        help="Score this many videos side by side; scores do not depend on it.",
     )
     parser.add_ignore()
     parser.add_device()
@@ -153,7 +158,7 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
 
 
 def _highest(result: "ScoreResult") -> list[dict[str, Any]]:
-    """The highest scores, some seconds apart."""
+    """Returns the highest scores, some seconds apart."""
     scored = result.scored
     top = top_moments(scored.time_s, scored.scores)
     shares = None if result.calibration is None else result.calibration.share(scored.scores[top]).tolist()
@@ -169,10 +174,10 @@ def _highest(result: "ScoreResult") -> list[dict[str, Any]]:
 
 
 def _print_highest(result: "ScoreResult") -> None:
-    """Where there are no events, the moments that come closest to one."""
+    """Prints the moments that come closest to an event, for a video without events."""
     from maskedskipunet.detection.calibration import told_rarity
 
-    header = ["time (s)", "frame", "score", *([] if result.calibration is None else ["reached by"])]
+    header = ["time (s)", "frame", "score", *([] if result.calibration is None else ["normal frames this high"])]
     rows = []
     for moment in _highest(result):
         row = [f"{moment['time_s']:.2f}", moment["frame"], f"{moment['score']:.5f}"]
@@ -184,7 +189,7 @@ def _print_highest(result: "ScoreResult") -> None:
 
 
 def _told(result: "ScoreResult", model: Path) -> list[str]:
-    """What was found, in sentences."""
+    """Returns sentences that say what was found."""
     scored, has_score = result.scored, result.scored.labelled.scored
     lines = [console.frames_scored(int(has_score.sum()), len(has_score))]
     if result.effect is not None:
@@ -202,7 +207,7 @@ def _told(result: "ScoreResult", model: Path) -> list[str]:
         lines += describe_budget(len(scored.events), scored_hours(scored), scored.threshold, budget)
     elif result.calibration is not None:
         command = f"`maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))} --false-alarms-per-day 1`"
-        lines.append(f"no events: what was held back in training tells how rare scores are; {command} sets a threshold")
+        lines.append(f"no events: the model has no threshold, only how rare scores are; {command} sets one")
     return [*lines, *told_drift(scored.drift, model)]
 
 
@@ -261,7 +266,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
 
 
 def _told_budget(result: "ManyScores") -> list[str]:
-    """How many events the videos that were scored now have together, against the budget."""
+    """Returns lines that compare the number of events in all videos scored now with the budget."""
     from maskedskipunet.cli.event_table import describe_budget
 
     alarm = None if result.calibration is None else result.calibration.alarm
@@ -272,13 +277,13 @@ def _told_budget(result: "ManyScores") -> list[str]:
 
 
 def told_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
-    """A line for each change of what is normal, with the cure where one is needed."""
+    """Returns a line for each begin and end of drift, with the cure at its begin."""
     cure = f"calibrate again, `maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))}`"
     return [f"{change.told()}: {cure}" if change.phase == "begin" else change.told() for change in changes]
 
 
 def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:
-    """Positions of the highest scores, none within two seconds of a higher one."""
+    """Returns the positions of the highest scores, none within two seconds of a higher one."""
     chosen: list[int] = []
     for at in np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable"):
         if np.isnan(scores[at]) or len(chosen) == TOP_MOMENTS:

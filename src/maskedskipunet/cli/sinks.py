@@ -14,18 +14,16 @@ DONE, PARTLY = 0, 1
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = Parser(
-        "sinks", "test --config PATH [SINK…]", "Send one test message to each sink that a file of cameras names."
-    )
-    parser.add("action", type=Literal["test"], metavar="test", required=True, help="Send one test message to each.")
-    parser.add("sinks", type=tuple[str, ...], metavar="SINK", help="The names of the sinks to test; all without one.")
+    parser = Parser("sinks", "test --config PATH [SINK…]", "Send one test message to each sink in a cameras.yaml.")
+    parser.add("action", type=Literal["test"], metavar="test", required=True, help="Send a test message to each sink.")
+    parser.add("sinks", type=tuple[str, ...], metavar="SINK", help="Test only these sinks (default: all).")
     parser.add(
         "--config",
         dest="camera_file",  # not a recipe, which the parser would read as one
         type=Path,
         metavar="PATH",
         required=True,
-        help="The YAML file that `watch` is given (default: none).",
+        help="Read the sinks from this YAML file, the one of `watch`.",
     )
     parser.add_json()
     options = parser.parse(arguments)
@@ -36,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     asked = read_camera_file(options.camera_file, Path())  # the model may still be missing
 
     def tell(trial: "SinkTrial") -> None:
-        console.say(f"{trial.sink}: " + ("taken" if trial.fault is None else f"not taken, {trial.fault}"))
+        console.say(f"{trial.sink}: " + ("delivered" if trial.fault is None else f"not delivered, {trial.fault}"))
 
     trials = try_sinks(asked.sinks, options.sinks or (), tell)
     console.write_figures(options.json, {"sinks": [vars(trial) for trial in trials]})

@@ -15,8 +15,8 @@ DONE, PARTLY = 0, 1
 
 
 def run(arguments: Sequence[str]) -> int:
-    parser = Parser("status", "[FOLDER]", "Tell which cameras are alive, since when, and which messages wait.")
-    parser.add("folder", type=Path, metavar="FOLDER", help="The records folder of `watch`; `records` without one.")
+    parser = Parser("status", "[FOLDER]", "Show which cameras are alive, since when, and which messages wait.")
+    parser.add("folder", type=Path, metavar="FOLDER", help="Read this records folder of `watch` (default: records).")
     parser.add_json()
     options = parser.parse(arguments)
 
@@ -44,7 +44,7 @@ def _camera_row(camera: "CameraStatus") -> tuple[str, ...]:
     now = "not watched" if condition.condition == "running" and not (camera.is_alive or camera.is_silent) else ""
     now = now or ("silent" if camera.is_silent else condition.condition)
     told = [f"{state.kind} since {_time(state.began_unix_s)}" for state in camera.states if state.kind != "night"]
-    told = ["an event lasts", *told] if camera.is_alarm else told
+    told = ["an event is in progress", *told] if camera.is_alarm else told
     since = condition.heard_unix_s if camera.is_silent or now == "not watched" else condition.since_unix_s
     return camera.name, now, _time(since), _time(condition.heard_unix_s), ", ".join(told) or "nothing"
 
@@ -56,7 +56,7 @@ def _sink_row(sink: "SinkStatus") -> tuple[str, ...]:
 
 
 def _time(unix_s: float | None) -> str:
-    """As a clock on the wall shows it, with the date where it is not today's."""
+    """Returns the local time, with the date if it is not today's."""
     if unix_s is None:
         return "–"
     then, now = time.localtime(unix_s), time.localtime()

@@ -14,25 +14,27 @@ from maskedskipunet.training.config import TrainConfig
 
 
 def _parse(arguments: Sequence[str]) -> Options:
-    parser = Parser("test", "MODEL", "Score a data set's test videos and hold the scores against their labels.")
+    parser = Parser("test", "MODEL", "Score a data set's test videos and compare the scores with their labels.")
     parser.add(
         "model",
         type=Path,
         required=True,
         metavar="MODEL",
-        help="A run folder, a weights file of one, or a published .pt file.",
+        help="Test this run folder, weights file of a run, or published .pt file.",
     )
-    parser.add("--data", type=Path, metavar="PATH", help="The data set (default: the run's own).")
-    parser.add("--out", type=Path, metavar="FOLDER", help="For the results (default: the run folder).")
+    parser.add("--data", type=Path, metavar="PATH", help="Test on this data set (default: the run's own).")
+    parser.add(
+        "--out", type=Path, metavar="FOLDER", help="Write the results into this folder (default: the run folder)."
+    )
     parser.add("--videos", type=bool, default=True, help="Write a comparison video for each test video.")
-    parser.add_switch(
-        "--maps", dest="with_maps", help="Keep the score maps too, for pixels and regions (default: they are dropped)."
+    parser.add_switch("--maps", dest="with_maps", help="Also keep the score maps, for figures of pixels and regions.")
+    parser.add(
+        "--scene", type=str, metavar="NN", help="Use only videos of this scene, or all (default: as in training)."
     )
-    parser.add("--scene", type=str, metavar="NN", help="Only this scene's videos, or all (default: as in training).")
     parser.add(
         "--on-bad-frame",
         type=OnBadFrame,
-        help="At a frame that cannot be read (default: as in training).",
+        help="Stop at a frame that cannot be read, or skip it (default: as in training).",
     )
     parser.add_device()
     parser.add_precision()
@@ -45,9 +47,11 @@ def run(arguments: Sequence[str]) -> int:
     trained = run_meant(options.model)
     model = options.model if trained is None else trained.path
     if not model.exists():
-        raise UsageError("no such run or model", str(model), "Name a run folder, runs/latest say, or a .pt file")
+        raise UsageError("no such run or model", str(model), "Name a run folder, such as runs/latest, or a .pt file")
     if trained is None and (inside := _runs_inside(model)):
-        raise UsageError(f"holds {len(inside)} runs, and is none", str(model), f"Name one, {inside[0]} say")
+        raise UsageError(
+            f"holds {len(inside)} runs, but is not a run itself", str(model), f"Name one, such as {inside[0]}"
+        )
     if trained is None and options.out is None:
         raise UsageError("a model without a run folder", str(model), "Name a folder for the results with --out")
     base = None if trained is None else TrainConfig.from_dict(trained.read_config(), str(trained.config)).data
@@ -85,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _runs_inside(path: Path) -> list[Path]:
-    """The runs in a folder such as ablate makes."""
+    """Return the runs in a folder such as ablate makes."""
     configs = path.glob("*/config.yaml") if path.is_dir() else ()
     return sorted(config.parent for config in configs if not config.parent.is_symlink())
 
@@ -106,7 +110,7 @@ def _print(metrics: dict[str, Any]) -> None:
     )
     if cues := metrics.get("cues"):
         console.print_table(
-            "The same for each cue alone; the scores above are all of them fused",
+            "AUC of each cue alone; the scores above fuse all cues",
             ("cue", "micro AUC", "macro AUC"),
             [
                 (cue, console.figure(found["micro_auc"]), console.figure(found["macro_auc_two_class_videos"]))

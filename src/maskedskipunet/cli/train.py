@@ -22,7 +22,7 @@ def run(arguments: Sequence[str]) -> int:
         "--from", dest="start_from", type=Path, metavar="RUN", in_recipe=True, help="Fine-tune this trained model."
     )
     add_cue_options(parser)
-    parser.add("--resume", type=Path, metavar="RUN", help="Go on with an interrupted training.")
+    parser.add("--resume", type=Path, metavar="RUN", help="Continue an interrupted training.")
     options = parser.parse(arguments)
     config = replace(
         train_config(options),
@@ -32,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     interrupted = None if options.resume is None else find_run(options.resume, config.runs)
     if interrupted is not None and config != TrainConfig(runs=config.runs):
-        raise UsageError("--resume goes on as the run was configured", "train", "Leave the other options out")
+        raise UsageError("--resume continues with the settings of the run", "train", "Leave the other options out")
     if interrupted is None:
         config.data.footage  # noqa: B018  # refused here, before seconds of imports
 
@@ -50,34 +50,41 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def add_train_options(parser: Parser) -> None:
-    """What train and ablate share."""
+    """Adds the options that train and ablate share."""
     parser.add_config(DataConfig, "data")
     parser.add_config(NetworkConfig, "model")
     parser.add_config(TrainingConfig, "training")
     parser.add_recipe()
-    parser.add("--seed", type=int, default=0, in_recipe=True, help="Of random weights and the order of clips.")
     parser.add(
-        "--runs", type=Path, default=Path("runs"), metavar="FOLDER", in_recipe=True, help="Where run folders are made."
+        "--seed", type=int, default=0, in_recipe=True, help="Set the seed for random weights and the order of clips."
     )
-    parser.add("--name", type=str, in_recipe=True, help="Of the run folder (default: the next number).")
+    parser.add(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        metavar="FOLDER",
+        in_recipe=True,
+        help="Make run folders in this folder.",
+    )
+    parser.add("--name", type=str, in_recipe=True, help="Give the run folder this name (default: the next number).")
 
 
 def add_cue_options(parser: Parser) -> None:
-    """What a model is judged by; `ablate` compares networks alone and has none of it."""
+    """Adds the options of cues, which `ablate` does not have: it compares networks alone."""
     parser.add(
         "--cues",
         type=tuple[str, ...],
         metavar="NAMES",
         default=(),
         in_recipe=True,
-        help=f"Judge frames by these, separated by commas (default: {','.join(CUES)}).",
+        help=f"Judge frames by these cues, separated by commas (default: {','.join(CUES)}).",
     )
     parser.add(
         "--smoothing_s",
         type=float,
         default=0.0,
         in_recipe=True,
-        help="Smooth the fused score over so many seconds, by the median of the last ones.",
+        help="Smooth the fused score by the median of the last so many seconds.",
     )
 
 
@@ -93,6 +100,6 @@ def train_config(options: Options) -> TrainConfig:
 
 
 def read_cues(texts: Sequence[str]) -> tuple[str, ...]:
-    """Cues that were named, several of them with commas between; all of them where none was named."""
+    """Returns the cues that were named, separated by commas; all cues if none was named."""
     names = [cue.strip() for text in texts for cue in text.split(",") if cue.strip()]
     return tuple(dict.fromkeys(names)) if texts else CUES

@@ -17,7 +17,7 @@ class UsageError(MaskedSkipUNetError):
 
 
 def read_value(hint: Any, text: str, where: str) -> Any:
-    """A value of a type: int, float, bool, str, Path, PathText, a Literal of words, or one of these or None.
+    """Return a value of a type: int, float, bool, str, Path, PathText, a Literal of words, or one of these or None.
 
     where: the option or setting, for the error. Raises UsageError.
 
@@ -33,7 +33,7 @@ def read_value(hint: Any, text: str, where: str) -> Any:
 
 
 def placeholder(hint: Any) -> str:
-    """What stands for a value of the type in a help text.
+    """Return what stands for a value of the type in a help text.
 
     >>> placeholder(Literal["skip", "stop"] | None)
     '{skip,stop}'
@@ -43,7 +43,7 @@ def placeholder(hint: Any) -> str:
 
 
 def shown(text: str) -> str:
-    """A text in quotes, cut where it is long."""
+    """Return a text in quotes, cut where it is long."""
     return repr(text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…")
 
 

@@ -1,4 +1,4 @@
-"""`maskedskipunet watch SOURCE… --model RUN`: live cameras, scored as frames arrive."""
+"""Runs `maskedskipunet watch SOURCE… --model RUN`, which scores the frames of live cameras as they arrive."""
 
 import json
 import signal
@@ -30,35 +30,39 @@ CALIBRATE = "; calibrate again, `maskedskipunet calibrate NORMAL… --model RUN`
 
 
 def _parse(arguments: Sequence[str]) -> Options:
-    parser = Parser("watch", "SOURCE… --model RUN", "Watch live cameras: scores as frames arrive, events, alarms.")
+    parser = Parser(
+        "watch",
+        "SOURCE… --model RUN",
+        "Watch live cameras: score frames as they arrive, record events and report alarms.",
+    )
     parser.add(
         "sources",
         type=tuple[str, ...],
         metavar="SOURCE",
-        help="A stream (rtsp://, http://), usb:NUMBER, or a file, played at its own pace. ${NAME} in a stream's "
-        "address is taken from the environment.",
+        help="Watch these: a stream (rtsp://, http://), usb:NUMBER, or a file, which is played at its own speed. "
+        "${NAME} in a stream's address is taken from the environment.",
     )
-    parser.add("--model", type=Path, metavar="RUN", help="A run folder or a model.")
+    parser.add("--model", type=Path, metavar="RUN", help="Score with this run folder or model.")
     parser.add(
         "--config",
         dest="camera_file",  # not a recipe, which the parser would read as one
         type=Path,
         metavar="PATH",
-        help="A YAML file that names cameras (default: none).",
+        help="Read cameras, sinks and settings from this YAML file (default: none).",
     )
-    parser.add("--fps", type=float, help="Frames a second to look at (default: as the model was trained).")
-    parser.add("--speed", type=float, default=1.0, help="How many times faster than real time files are played.")
-    parser.add("--max-delay-s", type=float, help="Seconds a score may take; skip frames beyond it (default: 2).")
-    parser.add("--report-s", type=float, help="Seconds from one report of the delay to the next (default: 60).")
+    parser.add("--fps", type=float, help="Score this many frames a second (default: as the model was trained).")
+    parser.add("--speed", type=float, default=1.0, help="Play files this many times as fast as real time.")
+    parser.add("--max-delay-s", type=float, help="Skip frames whose score would take longer than this (default: 2).")
+    parser.add("--report-s", type=float, help="Report delays and skipped frames every so many seconds (default: 60).")
     parser.add(
         "--records",
         type=Path,
         metavar="FOLDER",
-        help="Where events, clips and pictures are kept (default: records).",
+        help="Keep events, clips and pictures in this folder (default: records).",
     )
-    parser.add_switch("--no-records", dest="no_records", help="Tell of events and keep nothing (default: keep them).")
-    parser.add_switch("--events", dest="events", help="Print events as JSON lines (default: nothing).")
-    parser.add_switch("--scores", dest="scores", help="Print all that is seen as JSON lines (default: nothing).")
+    parser.add_switch("--no-records", dest="no_records", help="Report events on the screen, and record nothing.")
+    parser.add_switch("--events", dest="events", help="Print events as JSON lines.")
+    parser.add_switch("--scores", dest="scores", help="Print scores and everything else that happens as JSON lines.")
     parser.add_device()
     parser.add_precision()
     return parser.parse(arguments)
@@ -68,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     asked = _cameras(options)
     if (model := options.model or asked.model) is None:
-        raise UsageError("--model RUN must be given, or `model:` in the file of cameras", cure="See `watch --help`")
+        raise UsageError("--model RUN must be given, or `model:` in cameras.yaml", cure="See `watch --help`")
     watch_options = _watch_options(options, asked)
 
     from maskedskipunet.workflows.watch import watch_cameras
@@ -125,7 +129,7 @@ def _recording(options: Options, asked: "CameraFile") -> "Recording | None":
 
     if options.no_records and (options.records or options.events or asked.sinks):
         what = "--records" if options.records else "--events" if options.events else "sinks"
-        raise UsageError(f"{what} cannot be had with --no-records", cure="Leave it out: messages wait in the records")
+        raise UsageError(f"{what} cannot be used with --no-records", cure="Leave it out: messages wait in the records")
     if options.no_records:
         return None
     sinks = (*asked.sinks, *([_stdout_sink()] if options.events else []))
@@ -145,7 +149,7 @@ class _Watcher:
 
     def tell_plan(self, plan: "WatchPlan") -> None:
         self._lines.normal_frames = plan.normal_frames
-        left = [f"left half done by a watch that was killed: {line}" for line in plan.left]
+        left = [f"unfinished work of a watch that was killed: {line}" for line in plan.left]
         for line in (plan.told(), plan.told_of_alarms(), *left):
             _note(line)
 
@@ -163,7 +167,10 @@ class _Watcher:
 
 
 def told(news: "News", alarm_lines: "AlarmLines | None" = None) -> str:
-    """A line for people; none for a single frame's score. alarm_lines: what is known besides of alarms."""
+    """Returns a line that describes an event of the monitor; an empty one for the score of a frame.
+
+    alarm_lines: describes alarms.
+    """
     from maskedskipunet.cli.alarm_lines import AlarmLines
     from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Gap, Health, Load, ModelChange
 
@@ -171,7 +178,7 @@ def told(news: "News", alarm_lines: "AlarmLines | None" = None) -> str:
         case Alarm():
             return (alarm_lines or AlarmLines()).describe(news)
         case CameraState(condition="lost"):
-            return f"{news.camera}: lost, {news.reason}; tried again in {news.again_s:.1f} s"
+            return f"{news.camera}: lost, {news.reason}; next attempt in {news.again_s:.1f} s"
         case CameraState():
             return f"{news.camera}: {news.condition}{f', {news.reason}' if news.reason else ''}"
         case Gap():
@@ -189,7 +196,7 @@ def told(news: "News", alarm_lines: "AlarmLines | None" = None) -> str:
             if news.delay_median_s is not None:
                 delay = f"delay {news.delay_median_s:.2f} s, {news.delay_most_s:.2f} s at most"
             counts = f"{console.counted(news.frames, 'frame')}, {news.skipped:,} skipped, {news.dropped:,} dropped"
-            counts += f", {news.damaged:,} damaged on their way" if news.damaged else ""
+            counts += f", {news.damaged:,} damaged in transit" if news.damaged else ""
             return f"{news.camera}: {counts}; {delay}" + (f"; 1 of {news.every} scored" if news.every > 1 else "")
     return ""
 
@@ -204,14 +211,14 @@ def _stdout_sink() -> "SinkConfig":
 
 @dataclass
 class Stop:
-    """Which signal asked for an end; 0 for none. A plain field: a signal may strike while any lock is held."""
+    """Holds the signal that asked for an end; 0 for none. It takes no lock: a signal may come while one is held."""
 
     signal: int = 0
 
 
 @contextmanager
 def signals() -> Iterator[Stop]:
-    """Ctrl-C and the system's request to end are noted, and the watching ends after the turn in hand."""
+    """Note Ctrl-C and SIGTERM, so that watching ends after the current cycle."""
     stop = Stop()
 
     def note(number: int, _: FrameType | None) -> None:

@@ -97,7 +97,7 @@ class _HighestSpeeds:
 
 
 def _remembering(cue: AppearanceCue, seen: NormalMoments) -> AppearanceCue:
-    """An appearance cue that also knows these moments, at all places."""
+    """Return an appearance cue that also knows these moments, at all places."""
     answered = _empty(cue.descriptor, cue.memory.radius) if cue.answered is None else cue.answered.copy()
     known = len(cue.moments)
     for first in range(0, len(seen.moments), TOGETHER):

@@ -34,7 +34,7 @@ class Descriptor:
     @classmethod
     @torch.inference_mode()
     def fit(cls, frames: Pixels, grid: PlaceGrid) -> "Descriptor":
-        """From a sample of normal frames, uint8 (N, C, H, W), that covers all hours."""
+        """Fit the descriptor to a sample of normal frames, uint8 (N, C, H, W), that covers all hours."""
         parts = _parts(frames)
         mean = torch.stack([_patches(part, grid).sum(0) for part in parts]).sum(0) / len(frames)
         covariance = torch.zeros(*mean.shape, mean.shape[1])
@@ -60,12 +60,12 @@ class Descriptor:
         return torch.cat(parts, 1) if parts else torch.zeros(len(self.mean), 0, self.size)
 
     def arrays(self) -> dict[str, Tensor]:
-        """The tensors that hold it, for storing."""
+        """Return the tensors that hold it, for storing."""
         return {"appearance.mean": self.mean, "appearance.axes": self.axes}
 
     @classmethod
     def from_arrays(cls, grid: PlaceGrid, arrays: Mapping[str, Any]) -> "Descriptor":
-        """The inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+        """Return the inverse of `arrays`. Raises KeyError or ValueError for what is none."""
         mean, axes = (torch.as_tensor(arrays[f"appearance.{name}"]) for name in ("mean", "axes"))
         if axes.ndim != 3 or mean.shape != axes.shape[:2] or len(mean) != grid.count:
             raise ValueError("the appearance of another grid")

@@ -32,7 +32,10 @@ class Judge:
     frames: Tails
 
     def scores(self, distances: Floats) -> tuple[float, Floats, Floats]:
-        """From distances, (P,): surprise of the frame, of places in the frame's units, and of places by themselves."""
+        """Return the surprise of a frame, of its places in the frame's units, and of places by themselves.
+
+        distances: (P,) -> number, (P,), (P,).
+        """
         places = self.places.surprise(distances)
         both = np.append(places, mean_of_strangest(places))
         scores = self.frames.surprise(both[:, None])[:, 0]
@@ -64,7 +67,8 @@ class AppearanceCue:
         return AppearanceRun(self)
 
     def nearest(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """Distance to the nearest normal moment at each place and the moment's number: (P, N, K) -> (P, N), (P, N).
+        """Return distance to the nearest normal moment at each place and the moment's number: (P, N, K) -> (P, N), (P,
+        N).
 
         The number is -1 where nothing is known of a place.
         """
@@ -75,7 +79,7 @@ class AppearanceCue:
         return torch.minimum(distances, to_answered), torch.where(to_answered < distances, answered, numbers)
 
     def judge(self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64]) -> CueScore:
-        """What one frame's distances, (P,), and their medians over the last minute say of it.
+        """Return what one frame's distances, (P,), and their medians over the last minute say of it.
 
         nearest: (P,), the numbers of the nearest moments.
         """
@@ -137,12 +141,12 @@ class AppearanceRun:
         return self._cue.judge(distances, lasting, nearest)
 
     def finish(self) -> list[CueScore]:
-        """Nothing is left over: a frame is judged when it comes."""
+        """Return no scores: each frame is judged when it comes."""
         return []
 
 
 def _nearest_moments(memory: Memory, vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance to the nearest exemplar and the number of its moment: (P, N, K) -> (P, N), (P, N)."""
+    """Return distance to the nearest exemplar and the number of its moment: (P, N, K) -> (P, N), (P, N)."""
     distances, exemplars = memory.nearest(vectors)
     if not memory.moments.shape[1]:
         return distances, torch.full_like(exemplars, -1)
@@ -151,7 +155,7 @@ def _nearest_moments(memory: Memory, vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _by_the_minute(surprise: Floats | np.float32) -> Floats:
-    """Surprise of what lasts, so that it gives as few alarms an hour as a passing one of the same surprise.
+    """Return the surprise of what lasts, raised so that it gives as few alarms an hour as a passing one as high.
 
     Of a thousand seconds that are as strange, those that last come in a few minutes, and those that pass in many single
     moments. From a surprise of MEDIAN_SURPRISE on it is raised within one decade by LASTING_RISE; below it is left.
@@ -161,7 +165,7 @@ def _by_the_minute(surprise: Floats | np.float32) -> Floats:
 
 
 def mean_of_strangest(places: Floats) -> Floats:
-    """Mean of the STRANGEST highest values, (..., P) -> (...)."""
+    """Return mean of the STRANGEST highest values, (..., P) -> (...)."""
     count = min(STRANGEST, places.shape[-1])
     found: Floats = np.partition(places, -count, axis=-1)[..., -count:].mean(axis=-1)
     return found

@@ -68,7 +68,7 @@ class CueModel:
         return Fusion(self.grid, self.reconstruction)
 
     def fits(self, height_px: int, width_px: int, channels: int) -> bool:
-        """Whether it was learned from frames like these."""
+        """Return whether it was learned from frames like these."""
         numbers = channels * PATCH**2
         looks_alike = self.appearance is None or self.appearance.descriptor.mean.shape[1] == numbers
         return (self.grid.height_px, self.grid.width_px) == (height_px, width_px) and looks_alike
@@ -104,7 +104,7 @@ class CueModel:
 
     @classmethod
     def read(cls, folder: Path) -> "CueModel | None":
-        """What write wrote; None where a model has none. Raises WeightsError for a damaged file."""
+        """Return what write wrote; None where a model has none. Raises WeightsError for a damaged file."""
         path = folder / CUES_NAME
         if not path.exists():
             return None

@@ -58,7 +58,7 @@ class Fusion:
         return fused(layers) if layers else None
 
     def _reconstruction_layer(self, errors: Floats) -> Floats:
-        """Surprise of the network's errors, averaged over patches as its frame score is, (H, W)."""
+        """Return surprise of the network's errors, averaged over patches as its frame score is, (H, W)."""
         assert self.reconstruction is not None
         patches = _patch_grid(self.grid)
         places = patches.mean_of(errors)
@@ -72,5 +72,5 @@ class Fusion:
 
 
 def _patch_grid(grid: PlaceGrid) -> PlaceGrid:
-    """The grid of the published frame score: patches of 16 px."""
+    """Return the grid of the published frame score: patches of 16 px."""
     return PlaceGrid(grid.height_px, grid.width_px, 16)

@@ -25,7 +25,7 @@ class PlaceGrid:
 
     @classmethod
     def of_size(cls, height_px: int, width_px: int) -> "PlaceGrid":
-        """The grid of a picture of this size.
+        """Return the grid of a picture of this size.
 
         >>> PlaceGrid.of_size(64, 128).shape, PlaceGrid.of_size(256, 256).shape
         ((7, 15), (15, 15))
@@ -50,11 +50,11 @@ class PlaceGrid:
         return rows * columns
 
     def pooled(self, images: Tensor, scale: int = 1) -> Tensor:
-        """Mean of each window: (N, C, H / scale, W / scale) -> (N, C, rows, columns)."""
+        """Return mean of each window: (N, C, H / scale, W / scale) -> (N, C, rows, columns)."""
         return F.avg_pool2d(images, self.window_px // scale, self.stride_px // scale)
 
     def mean_of(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mean of each window: (H, W) -> (rows, columns)."""
+        """Return mean of each window: (H, W) -> (rows, columns)."""
         found: NDArray[np.float32] = self.pooled(torch.from_numpy(picture)[None, None])[0, 0].numpy()
         return found
 
@@ -69,7 +69,9 @@ class PlaceGrid:
         return np.where(is_touched, np.float32(0), measures)
 
     def to_map(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Values of places, (rows, columns), as a picture, (H, W), that passes smoothly from window to window."""
+        """Return values of places, (rows, columns), as a picture, (H, W), that passes smoothly from window
+        to window.
+        """
         down, across = self._weights
         return (down @ values @ across.T).astype(np.float32, copy=False)
 
@@ -79,7 +81,9 @@ class PlaceGrid:
         return self._interpolation(self.height_px, rows), self._interpolation(self.width_px, columns)
 
     def _interpolation(self, size_px: int, count: int) -> NDArray[np.float32]:
-        """Weights of the windows' values at each pixel, (size_px, count): linear between the windows' centres."""
+        """Return weights of the windows' values at each pixel, (size_px, count): linear between the
+        windows' centres.
+        """
         position = (np.arange(size_px) + 0.5 - self.window_px / 2) / self.stride_px
         distance = np.abs(position.clip(0, count - 1)[:, None] - np.arange(count))
         return (1 - distance).clip(0).astype(np.float32)

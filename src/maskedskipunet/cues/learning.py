@@ -50,12 +50,12 @@ class NormalVideo:
     ignored: NDArray[np.bool_] | None = None
 
     def pixels(self, wanted: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.uint8]:
-        """Some of its frames as cues see them, grey where they are ignored."""
+        """Return some of its frames as cues see them, grey where they are ignored."""
         found = np.asarray(self.frames[wanted])
         return found if self.ignored is None else painted(found, self.ignored)
 
     def part(self, wanted: slice) -> "NormalVideo":
-        """Some of its frames."""
+        """Return some of its frames."""
         return replace(self, frames=self.frames[wanted], time_s=self.time_s[wanted], good=self.good[wanted])
 
     def runs(self) -> Iterator["NormalVideo"]:
@@ -90,13 +90,15 @@ def require_footage(videos: Sequence[NormalVideo], names: Sequence[str]) -> None
 
 
 def looks(videos: Sequence[NormalVideo], names: Sequence[str]) -> int:
-    """How many frames `learn_cues` looks at, some of them several times."""
+    """Return how many frames `learn_cues` looks at, some of them several times."""
     frames, again = (sum(int(video.good.sum()) for video in some) for some in (videos, split_in_halves(videos)[1]))
     return frames * ((MOVEMENT in names) + 2 * (APPEARANCE in names)) + again * (APPEARANCE in names)
 
 
 def with_reconstruction(model: CueModel, scores: Floats) -> CueModel:
-    """The model with its network's cue, by the network's scores of normal frames that it was not trained on, (N,)."""
+    """Return the model with its network's cue, by the network's scores of normal frames that it was not trained on,
+    (N,).
+    """
     return replace(model, reconstruction=Tails.fit(scores[~np.isnan(scores)].astype(np.float32)[:, None]))
 
 
@@ -141,7 +143,7 @@ def _learn_movement(halves: Halves, grid: PlaceGrid, advance: Advance) -> Moveme
 
 
 def _speeds(videos: Sequence[NormalVideo], grid: PlaceGrid, advance: Advance) -> Floats:
-    """Speeds of frames spread over footage, (N, directions, P)."""
+    """Return speeds of frames spread over footage, (N, directions, P)."""
     count = sum(len(video.frames) for video in videos)
     every = max(1, ceil(count / MOST_MOVEMENT))
     found = []
@@ -227,7 +229,7 @@ def _sample(videos: Sequence[NormalVideo]) -> NDArray[np.uint8]:
 
 
 def _neighbours(videos: Sequence[NormalVideo], together: int = 32) -> NDArray[np.uint8]:
-    """A few frames in a row from the middle of each of some videos."""
+    """Return a few frames in a row from the middle of each of some videos."""
     some = videos[:: max(1, len(videos) // 16)]
     parts = [video.pixels(slice(len(video.frames) // 2, len(video.frames) // 2 + together)) for video in some]
     return np.concatenate(parts)

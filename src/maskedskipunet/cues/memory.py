@@ -35,7 +35,7 @@ class Memory:
 
     @torch.inference_mode()
     def nearest(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """Distance to the nearest exemplar of the same place and its number there: (P, N, D) -> (P, N), (P, N).
+        """Return distance to the nearest exemplar of the same place and its number there: (P, N, D) -> (P, N), (P, N).
 
         The distance is infinite where a place has no exemplar.
         """
@@ -110,14 +110,14 @@ class Memory:
         self.radius[full] = torch.maximum(self.radius[full], radius)
 
     def copy(self) -> "Memory":
-        """A memory of the same that can be added to by itself."""
+        """Return a memory of the same that can be added to by itself."""
         found = Memory(len(self.counts), self.exemplars.shape[2], self.capacity, self.radius)
         found.exemplars, found.moments = self.exemplars.clone(), self.moments.clone()
         found.counts, found._norms = self.counts.clone(), self._norms.clone()
         return found
 
     def arrays(self, name: str = "memory") -> dict[str, Tensor]:
-        """The tensors that hold it, for storing. name: what their names begin with."""
+        """Return the tensors that hold it, for storing. name: what their names begin with."""
         most = int(self.counts.max()) if len(self.counts) else 0
         return {
             f"{name}.exemplars": self.exemplars[:, :most].half(),
@@ -128,7 +128,7 @@ class Memory:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], capacity: int, name: str = "memory") -> "Memory":
-        """The inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+        """Return the inverse of `arrays`. Raises KeyError or ValueError for what is none."""
         exemplars, counts = (
             torch.as_tensor(arrays[f"{name}.exemplars"]).float(),
             torch.as_tensor(arrays[f"{name}.counts"]),
@@ -148,7 +148,7 @@ class Memory:
 
 
 def _farthest_apart(vectors: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Which vectors of (P, N, D) to keep so that they lie far apart: the first, then the farthest from all kept.
+    """Return which vectors of (P, N, D) to keep so that they lie far apart: the first, then the farthest from all kept.
 
     Returns their numbers, (P, count), and how far every other vector is from a kept one at most, (P,).
     """
@@ -166,7 +166,7 @@ def _farthest_apart(vectors: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def noise_radius(vectors: Tensor) -> Tensor:
-    """How far neighbouring moments are apart at each place when nothing happens: (P, N, D) -> (P,).
+    """Return how far neighbouring moments are apart at each place when nothing happens: (P, N, D) -> (P,).
 
     vectors: of neighbouring moments, in order. What nine in ten steps from one to the next stay within.
     """

@@ -68,7 +68,7 @@ class MovementMeter:
 
 
 def run_speeds(frames: Iterable[Pixels], grid: PlaceGrid) -> Iterator[Floats]:
-    """Speeds of each frame of an unbroken run, (directions, P); nothing for a run of one frame."""
+    """Yield speeds of each frame of an unbroken run, (directions, P); nothing for a run of one frame."""
     meter = MovementMeter(grid)
     for frame in frames:
         found = meter.add(frame)
@@ -95,7 +95,7 @@ class NormalMovement:
 
     @classmethod
     def fit(cls, speeds: Floats, grid: PlaceGrid) -> "NormalMovement":
-        """From the speeds of normal frames, (N, directions, P)."""
+        """Learn what is normal from the speeds of normal frames, (N, directions, P)."""
         rows, columns = grid.shape
         by_row = speeds.reshape(len(speeds), DIRECTIONS, rows, columns)
         moving = by_row > MOVES_PX
@@ -116,7 +116,7 @@ class NormalMovement:
         return cls(grid, share.reshape(DIRECTIONS, -1).astype(np.float32), tails)
 
     def surprise(self, speeds: Floats) -> Floats:
-        """How rare speeds are, (..., directions, P) -> (..., P): of the strangest direction at each place.
+        """Return how rare speeds are, (..., directions, P) -> (..., P): of the strangest direction at each place.
 
         That something moves there at all, and that what moves there is as fast: the two shares multiply.
         """
@@ -128,7 +128,7 @@ class NormalMovement:
         return np.asarray(np.minimum(strangest, RAREST), np.float32)
 
     def allowing(self, highest: Floats) -> "NormalMovement":
-        """The same, with speeds that people called normal. highest: (directions, P), of what they saw; 0 for nothing.
+        """Return a copy that also allows speeds that people called normal. highest: (directions, P), 0 for none.
 
         A speed is allowed at its own place and the places next to it, which see the same things a little shifted, and
         with ALLOWED_MARGIN and what is noise to spare, for no two looks at one thing give the same flow.
@@ -141,18 +141,20 @@ class NormalMovement:
         return replace(self, allowed=found if self.allowed is None else np.maximum(self.allowed, found))
 
     def speed_ratio(self, speeds: Floats, place: int) -> float:
-        """How many times as fast as 99 % of what passes there, of one frame's speeds, (directions, P), at a place."""
+        """Return how many times as fast as 99 % of what passes there, of one frame's speeds, (directions, P), at a
+        place.
+        """
         usual = np.exp(self.speeds.knots[-1].reshape(DIRECTIONS, -1)[:, place]) - FLOOR_PX
         return float((speeds[:, place] / np.maximum(usual, MOVES_PX)).max())
 
     def arrays(self) -> dict[str, Floats]:
-        """The arrays that hold it, for storing."""
+        """Return the arrays that hold it, for storing."""
         allowed = {} if self.allowed is None else {"movement.allowed": self.allowed}
         return {"movement.moves": self.moves, **self.speeds.arrays("movement.speeds"), **allowed}
 
     @classmethod
     def from_arrays(cls, grid: PlaceGrid, arrays: Mapping[str, Floats]) -> "NormalMovement":
-        """The inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+        """Return the inverse of `arrays`. Raises KeyError or ValueError for what is none."""
         moves, speeds = arrays["movement.moves"], Tails.from_arrays("movement.speeds", arrays)
         allowed = arrays.get("movement.allowed")
         if moves.shape != (DIRECTIONS, grid.count) or speeds.scale.shape != (DIRECTIONS * grid.count,):
@@ -178,12 +180,12 @@ def _halved(flow: Floats) -> Floats:
 
 
 def _some(values: Floats) -> Floats:
-    """The values that are numbers; where there is none, one that says that nothing moves."""
+    """Return the values that are numbers; where there is none, one that says that nothing moves."""
     found = values[~np.isnan(values)]
     return found if len(found) else np.full(1, np.log(MOVES_PX), np.float32)
 
 
 def _by_place(values: NDArray[np.float64], columns: int) -> Floats:
-    """Values of rows, (..., directions, rows), for each of their places, (..., directions * P)."""
+    """Return values of rows, (..., directions, rows), for each of their places, (..., directions * P)."""
     repeated = np.repeat(values[..., None], columns, axis=-1)
     return repeated.reshape(*values.shape[:-2], -1).astype(np.float32)

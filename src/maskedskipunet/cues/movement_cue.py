@@ -31,7 +31,9 @@ class MovementCue:
         return MovementRun(self)
 
     def judge(self, speeds: Floats | None, ignored: Mask | None = None) -> CueScore:
-        """What the speeds of one frame, (directions, P), say of it. ignored: (H, W), where nothing is looked at."""
+        """Return what the speeds of one frame, (directions, P), say of it. ignored: (H, W), where nothing
+        is looked at.
+        """
         if speeds is None:
             return CueScore(None)
         speeds = self.normal.grid.without(ignored, speeds)

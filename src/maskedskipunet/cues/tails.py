@@ -1,4 +1,4 @@
-"""From a measure to how rare it is among normal footage: tail probabilities, smooth beyond what was seen."""
+"""Turns a measure into how rare it is among normal footage: tail probabilities, smooth beyond what was seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,8 @@ class Tails:
 
     @classmethod
     def fit(cls, values: Floats, *, shrink: float = 0.5, alike: int = 1) -> "Tails":
-        """The tails of normal values. values: (N, P), NaN where a place had none. shrink: by how much the scale of a
+        """Return the tails of normal values. values: (N, P), NaN where a place had none. shrink: by how much the scale
+        of a
         place is drawn to the mean of all places, 0 to 1; single places see too few rare moments to stand alone.
         alike: how many values in a row say the same.
         """
@@ -49,7 +50,7 @@ class Tails:
         return cls(knots, scale, float(np.clip(np.log10(len(values) / alike), -np.log10(LEVELS[-1]), RAREST)))
 
     def surprise(self, values: Floats) -> Floats:
-        """Surprise of values, (..., P) -> (..., P), between -log10 of the first share and RAREST."""
+        """Return surprise of values, (..., P) -> (..., P), between -log10 of the first share and RAREST."""
         found = np.full(np.shape(values), _SURPRISES[0], np.float32)
         for knot, width, rise in zip(self.knots, self._widths, _RISES, strict=False):
             found += np.clip((values - knot) / width, 0, 1) * rise
@@ -60,17 +61,17 @@ class Tails:
 
     @cached_property
     def _widths(self) -> Floats:
-        """From each knot to the next, (K - 1, P)."""
+        """Return the distances from each knot to the next, (K - 1, P)."""
         return np.maximum(np.diff(self.knots, axis=0), 1e-9)
 
     def arrays(self, name: str) -> dict[str, NDArray[np.float32]]:
-        """The arrays that hold it, for storing."""
+        """Return the arrays that hold it, for storing."""
         known = np.full(1, self.known, np.float32)
         return {f"{name}.knots": self.knots, f"{name}.scale": self.scale, f"{name}.known": known}
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Mapping[str, NDArray[np.float32]]) -> "Tails":
-        """The inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+        """Return the inverse of `arrays`. Raises KeyError or ValueError for what is none."""
         knots, scale, known = (arrays[f"{name}.{part}"] for part in ("knots", "scale", "known"))
         fits = knots.shape == (len(LEVELS), *scale.shape) and known.shape == (1,)
         if not (fits and all(np.isfinite(part).all() for part in (knots, scale, known)) and (scale > 0).all()):

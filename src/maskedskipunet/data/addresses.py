@@ -1,4 +1,4 @@
-"""Where a camera is: an address that may hold a password, and never shows it."""
+"""Addresses of cameras, which may hold a password and never show it."""
 
 import errno
 import os
@@ -55,7 +55,7 @@ class CameraAddress:
             )
         url = _filled(text, where, environment)
         if any(not sign.isprintable() or sign.isspace() for sign in url):
-            raise ConfigError("the address holds a blank or a control character", where, "Write it as %20, say")
+            raise ConfigError("the address holds a blank or a control character", where, "Write it as %20, for example")
         rest = url.partition("://")[2]
         if rest.count("@") > 1 or "@" in rest[len(re.split("[/?#]", rest, maxsplit=1)[0]) :]:
             # A password with a # or / in it would be taken for the host, and shown as such.
@@ -80,7 +80,7 @@ class CameraAddress:
 
     @property
     def path(self) -> Path:
-        """Of a file."""
+        """The path of a file's address."""
         assert self.kind == "file", "only a file has a path"
         return Path(self.secret_url)
 
@@ -104,7 +104,7 @@ class CameraAddress:
 
     @property
     def scheme(self) -> str:
-        """Of a stream: rtsp, say."""
+        """The scheme of a stream's address, such as rtsp."""
         return urlsplit(self.secret_url).scheme.lower()
 
     @property
@@ -147,7 +147,7 @@ def require_opencv() -> None:
 
 
 def _filled(text: str, where: str, environment: Mapping[str, str]) -> str:
-    """The address with the environment's values in it, encoded, so that a password may hold any sign."""
+    """Return the address with the environment's values in it, encoded, so that a password may hold any sign."""
     if missing := [name for name in _VARIABLE.findall(text) if name not in environment]:
         raise ConfigError(f"{' and '.join(missing)} is not set in the environment", where, "Set it, or write it out")
     return _VARIABLE.sub(lambda match: quote(environment[match[1]], safe=""), text)

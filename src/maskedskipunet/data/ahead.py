@@ -28,7 +28,7 @@ class _Places:
 
 
 def read_ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
-    """The items in their order, up to `depth` of them made ahead in a thread.
+    """Yield the items in their order, up to `depth` of them made ahead in a thread.
 
     An error in making one is raised where that item would have come. When the iterator is closed, or an error is
     raised where it is used, the thread ends within LOOK_S after the item in hand, and `items` is closed if it can be.

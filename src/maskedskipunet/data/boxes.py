@@ -28,7 +28,7 @@ class TrackedBox:
 
 
 def read_boxes(path: Path, clip: Path) -> list[TrackedBox]:
-    """The boxes of a clip, a folder of images, from lines such as `001.jpg 0 320.5 200 40 80`.
+    """Return the boxes of a clip, a folder of images, from lines such as `001.jpg 0 320.5 200 40 80`.
 
     A line holds the name of the frame's image, the track, and the box: its centre, its width and its height. Raises
     LabelError for anything else, and for an image that is not in the clip.

@@ -1,4 +1,4 @@
-"""Where decoded frames are kept: a cache that may be cleared at any time."""
+"""The cache of decoded frames, which may be cleared at any time."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class CacheEntry:
 
 
 def cache_folder(chosen: Path | None = None) -> Path:
-    """The folder of the frame store: the one named, $MASKEDSKIPUNET_CACHE, or the user's cache folder.
+    """Return the folder of the frame store: the one named, $MASKEDSKIPUNET_CACHE, or the user's cache folder.
 
     A user without a home, as containers have them, gets one of their own among the temporary files. Raises
     ConfigError where another user's lies in its place.
@@ -43,7 +43,7 @@ def cache_folder(chosen: Path | None = None) -> Path:
 
 
 def _temporary_folder() -> Path:
-    """A folder that this user alone can write to: its name can be guessed, and whose frames are read matters."""
+    """Return a folder that this user alone can write to: its name can be guessed, and whose frames are read matters."""
     folder = Path(gettempdir()) / f"maskedskipunet-{os.getuid()}"
     with suppress(FileExistsError, PermissionError):  # the second is told where it is written to
         folder.mkdir(mode=0o700)
@@ -54,12 +54,12 @@ def _temporary_folder() -> Path:
 
 
 def frames_folder(cache: Path) -> Path:
-    """Where under the cache the decoded frames lie; nothing else is ever cleared."""
+    """Return where under the cache the decoded frames lie; nothing else is ever cleared."""
     return cache / "frames"
 
 
 def cache_entries(cache: Path) -> list[CacheEntry]:
-    """What the store holds, the largest first; unfinished parts are not listed."""
+    """Return what the store holds, the largest first; unfinished parts are not listed."""
     entries = []
     for meta in frames_folder(cache).glob(f"[!.]*/{META_NAME}"):
         try:

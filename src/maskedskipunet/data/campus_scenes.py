@@ -9,7 +9,7 @@ from maskedskipunet.errors import DataError
 
 
 def scene_of(item: VideoItem) -> str | None:
-    """The scene that a clip shows: 01 for `01_0014`, D001 for `D001_02.avi`, else its camera by its folder.
+    """Return the scene that a clip shows: 01 for `01_0014`, D001 for `D001_02.avi`, else its camera by its folder.
 
     None where neither tells one.
     """
@@ -18,7 +18,7 @@ def scene_of(item: VideoItem) -> str | None:
 
 
 def clips_of_scene(items: Sequence[VideoItem], scene: str | None, where: Path) -> tuple[VideoItem, ...]:
-    """The clips of one scene; of all where it is None.
+    """Return the clips of one scene; of all where it is None.
 
     where: the data set, for the error. Raises DataError when no clip is of that scene, naming the scenes there are.
     """

@@ -85,7 +85,7 @@ class Report:
         return {"train": _totals(self.train), "test": _totals(self.test)}
 
     def to_dict(self) -> dict[str, Any]:
-        """The report in plain values, ready for JSON."""
+        """Return the report in plain values, ready for JSON."""
         totals = {split: asdict(sums) for split, sums in self.totals.items()}
         return {
             "layout": self.layout,
@@ -191,7 +191,7 @@ def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anom
 
 
 def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
-    """Where a copy of a known data set has another size than its authors state: it may be a part on purpose."""
+    """Return where a copy of a known data set has another size than its authors state: it may be a part on purpose."""
     size = official_size(dataset)
     if size is None:
         return []
@@ -238,7 +238,7 @@ def _notes(dataset: Dataset) -> list[str]:
 
 
 def _cameras(dataset: Dataset) -> list[str]:
-    """Which cameras the training videos are of, where their folders tell several apart."""
+    """Return which cameras the training videos are of, where their folders tell several apart."""
     counts = Counter(item.camera for item in dataset.train if item.camera is not None)
     if len(counts) < _SEVERAL:
         return []

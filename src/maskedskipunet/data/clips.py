@@ -12,7 +12,7 @@ from maskedskipunet.data.store import StoredVideo
 
 
 def clip_starts(good: NDArray[np.bool_], geometry: ClipGeometry) -> NDArray[np.int64]:
-    """The first frames of all clips that hold no bad frame.
+    """Return the first frames of all clips that hold no bad frame.
 
     >>> clip_starts(np.array([True, True, True, False, True, True, True, True]), ClipGeometry(3)).tolist()
     [0, 4, 5]
@@ -40,7 +40,7 @@ class Clips:
 
     @classmethod
     def of(cls, videos: Sequence[StoredVideo], geometry: ClipGeometry) -> "Clips":
-        """Every clip of the videos, in order."""
+        """Return every clip of the videos, in order."""
         starts = [clip_starts(video.good, geometry) for video in videos]
         number = [np.full(len(start), index, np.int64) for index, start in enumerate(starts)]
         empty = [np.empty(0, np.int64)]
@@ -50,7 +50,7 @@ class Clips:
         return len(self.start)
 
     def batch(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
-        """The clips of these numbers: uint8 (B, T, C, H, W), grey where they are ignored."""
+        """Return the clips of these numbers: uint8 (B, T, C, H, W), grey where they are ignored."""
         return np.stack([self._clip(number) for number in numbers])
 
     def _clip(self, number: int) -> NDArray[np.uint8]:

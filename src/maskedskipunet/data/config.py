@@ -1,4 +1,4 @@
-"""Which footage, and how it is looked at."""
+"""The settings of the footage: which videos, and how frames are sampled and resized."""
 
 import re
 from dataclasses import dataclass, fields, replace
@@ -17,22 +17,22 @@ class DataConfig:
     """The footage.
 
     Args:
-        path: a data set, a folder of footage or one video
-        scene: only clips of this scene, the two digits that their names begin with, or of the camera whose folder has
-            this name (default: of all)
-        height_px: height that frames are resized to, a multiple of 16
-        width_px: width that frames are resized to, a multiple of 16
+        path: train on this data set, folder of footage or video
+        scene: use only clips of this scene (the first two digits of their names) or of this camera (the name of
+            its folder) (default: all)
+        height_px: resize frames to this height, a multiple of 16
+        width_px: resize frames to this width, a multiple of 16
         fps: resample videos to this many frames a second (default: as they are)
-        stride: keep every stride-th frame
-        spacing: frames of a clip lie this many kept frames apart; published: 1
-        image_fps: frames a second taken for folders of images, which state no rate
-        max_frames: at most so many training frames in all, from the start of each video (default: all)
-        holdback: share of the training videos kept from training: the loss is measured on them, and they tell how rare
-            a score is; a threshold of alarms is set by `calibrate` alone
+        stride: keep only every N-th frame
+        spacing: place the frames of a clip this many kept frames apart; published: 1
+        image_fps: assume this many frames a second for folders of images, which state no rate
+        max_frames: use at most this many training frames in all, from the start of each video (default: all)
+        holdback: keep this share of the training videos from training, to measure the loss and to learn how rare a
+            score is; this sets no alarm threshold, `calibrate` does
         on_bad_frame: stop at a frame that cannot be read, or skip it
-        cache: folder for decoded frames (default: the user's cache folder)
-        ignore: a shape not to look at, given once for each: a box x,y,width,height, a polygon x,y x,y x,y or a mask
-            image; in pixels of the footage, or in percent with a % at every number (default: none)
+        cache: keep decoded frames in this folder (default: the user's cache folder)
+        ignore: ignore this shape: a box x,y,width,height, a polygon x,y x,y x,y or a mask image, in pixels of the
+            footage, or in percent with a % at every number. Repeat the option for several shapes (default: none)
     """
 
     path: Path | None = None
@@ -51,7 +51,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         if self.scene is not None and not (isinstance(self.scene, str) and _SCENE.fullmatch(self.scene)):
-            cure = "Use two digits, 01 say, or the name of a camera's folder"
+            cure = "Use two digits, such as 01, or the name of a camera's folder"
             raise ConfigError(f"{self.scene!r} is no scene", "data.scene", cure)
         for name in ("height_px", "width_px"):
             size = getattr(self, name)
@@ -71,7 +71,7 @@ class DataConfig:
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"{self.max_frames} frames", "data.max_frames", "Use 1 or more")
         if not 0 <= self.holdback < 1:
-            raise ConfigError(f"a share of {self.holdback}", "data.holdback", "Use 0 to just under 1, 0.1 say")
+            raise ConfigError(f"a share of {self.holdback}", "data.holdback", "Use 0 to just under 1, such as 0.1")
         object.__setattr__(self, "ignore", tuple(self.ignore))  # a list, where it was read from a file
         if not all(isinstance(shape, str) for shape in self.ignore):
             raise ConfigError(f"{self.ignore!r} are no shapes", "data.ignore", "Use a list of texts")
@@ -84,7 +84,7 @@ class DataConfig:
         return InputFormat(**{name: getattr(self, name) for name in _INPUT_FIELDS})
 
     def seen_as(self, input_format: InputFormat) -> "DataConfig":
-        """The same footage, looked at in another format; `footage_fps` is the footage's own and has no place here."""
+        """Return this footage in another input format; `footage_fps` is the footage's own and has no place here."""
         return replace(self, **{name: getattr(input_format, name) for name in _INPUT_FIELDS})
 
     @property

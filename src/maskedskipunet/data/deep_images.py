@@ -15,12 +15,12 @@ _OTHER_BYTE = {"B": "L", "L": "B"}
 
 
 def is_deep(picture: PIL.Image.Image) -> bool:
-    """Whether an image that is opened and not yet loaded holds 16 bits a channel."""
+    """Return whether an image that is opened and not yet loaded holds 16 bits a channel."""
     return picture.mode.startswith("I;16") or _colour_order(picture) is not None
 
 
 def deep_values(path: Path, picture: PIL.Image.Image) -> NDArray[np.uint16]:
-    """The numbers of a deep image that is opened and not yet loaded: uint16, (H, W) or (H, W, C)."""
+    """Return the numbers of a deep image that is opened and not yet loaded: uint16, (H, W) or (H, W, C)."""
     order = _colour_order(picture)
     if order is None:
         return np.asarray(picture).astype(np.uint16)
@@ -33,7 +33,7 @@ def deep_values(path: Path, picture: PIL.Image.Image) -> NDArray[np.uint16]:
 
 
 def used_bits(largest: int) -> int:
-    """How many bits a camera uses whose largest number is this: 8, 12 or 16.
+    """Return how many bits a camera uses whose largest number is this: 8, 12 or 16.
 
     >>> used_bits(4000)
     12
@@ -42,13 +42,13 @@ def used_bits(largest: int) -> int:
 
 
 def eight_bits(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:
-    """The upper 8 of so many bits in use; a number beyond them is white."""
+    """Return the upper 8 of so many bits in use; a number beyond them is white."""
     upper: NDArray[np.uint8] = np.minimum(values >> (bits - 8), 255).astype(np.uint8)
     return upper
 
 
 def _colour_order(picture: PIL.Image.Image) -> str | None:
-    """Which byte comes first in 16-bit colours, B or L; None of other images."""
+    """Return which byte comes first in 16-bit colours, B or L; None of other images."""
     tiles = getattr(picture, "tile", None)  # of images from files alone
     raw = _raw_mode(tiles[0].args) if tiles else ""
     if ";16" not in raw or picture.mode not in ("RGB", "RGBA"):

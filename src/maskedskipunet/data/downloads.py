@@ -39,7 +39,7 @@ class Download:
         Raises VideoError when it breaks off or is no video file, DiskSpaceError when there is no room for it.
         """
         if self.size_bytes is not None:
-            cure = "Make room or name another folder"
+            cure = "Free some space, or name another folder"
             require_room(path.parent, self.size_bytes, what=f"fetching {self.address}", cure=cure)
         with whole_file(path) as part, part.open("wb") as file:
             done = 0

@@ -40,7 +40,7 @@ class Footage:
 def find_footage(
     root: Path, folders: Folders | None = None, leave_out: Callable[[Path], str | None] | None = None
 ) -> Footage:
-    """The videos and folders of images at or below a folder.
+    """Return the videos and folders of images at or below a folder.
 
     A folder of images is one video, but not where it holds videos too: pictures beside recordings are no frames.
     Links to folders are followed, each folder taken once. leave_out: says why a folder below is not to be searched,
@@ -57,7 +57,9 @@ def find_footage(
 
 
 def notes_of(left_out: Iterable[LeftOut], root: Path) -> list[str]:
-    """A short note for each reason, with the first few places: a recorder leaves thousands of files of a kind."""
+    """Return a short note for each reason, with the first few places: a recorder leaves thousands of files
+    of a kind.
+    """
     groups: dict[str, list[Path]] = {}
     for one in left_out:
         groups.setdefault(one.why, []).append(one.path)
@@ -133,7 +135,7 @@ class _Search:
 
 
 def cameras_of(places: Sequence[Path]) -> list[str | None]:
-    """The camera that each video is of, by the folders it lies in; None where they name none, or all the same.
+    """Return the camera that each video is of, by the folders it lies in; None where they name none, or all the same.
 
     places: paths relative to the folder that was named. The camera is the deepest folder with a letter in its name,
     so that dates and hours are passed over: front_door of 2023-04-26/07/front_door/00.05.mp4.

@@ -37,26 +37,26 @@ class Folders:
         self._listings: dict[Path, Listing] = {}
 
     def listing(self, folder: Path) -> Listing:
-        """What a folder holds; nothing where it cannot be listed."""
+        """Return what a folder holds; nothing where it cannot be listed."""
         if folder not in self._listings:
             self._listings[folder] = _list(folder)
         return self._listings[folder]
 
     def named(self, folders: Iterable[Path], *names: str) -> list[Path]:
-        """The folders directly in these that have one of these names, whatever their case."""
+        """Return the folders directly in these that have one of these names, whatever their case."""
         return [child for folder in folders for child in self.listing(folder).folders if child.name.casefold() in names]
 
     def subfolders(self, folders: Iterable[Path]) -> set[Path]:
-        """The folders directly in these."""
+        """Return the folders directly in these."""
         return {child for folder in folders for child in self.listing(folder).folders}
 
     def files(self, folders: Iterable[Path], *suffixes: str) -> list[Path]:
-        """The files directly in these folders, of these suffixes where some are given; each once."""
+        """Return the files directly in these folders, of these suffixes where some are given; each once."""
         found = dict.fromkeys(file for folder in folders for file in self.listing(folder).files)
         return [file for file in found if not suffixes or file.suffix.lower() in suffixes]
 
     def within(self, folder: Path, depth: int) -> list[Path]:
-        """A folder and those below it, as many levels down as `depth`; no links to folders."""
+        """Return a folder and those below it, as many levels down as `depth`; no links to folders."""
         below = [child for child in self.listing(folder).folders if not child.is_symlink()] if depth else []
         return [folder, *(inner for child in below for inner in self.within(child, depth - 1))]
 
@@ -86,7 +86,7 @@ def _in_order(paths: list[Path]) -> tuple[Path, ...]:
 
 
 def _kind(entry: "os.DirEntry[str]", child: Path) -> Literal["folder", "file", "broken"]:
-    """What a child is. A link to an image that is gone stays a file: it is a frame that is missing."""
+    """Return what a child is. A link to an image that is gone stays a file: it is a frame that is missing."""
     with suppress(OSError):  # a link that leads to itself
         if entry.is_dir():
             return "folder"

@@ -56,7 +56,7 @@ _OFTEN_OTHERS = frozenset({"", ".bin", ".dat"})  # may be videos, and mostly are
 
 
 def why_no_footage(folder: Path, siblings: Iterable[Path]) -> str | None:
-    """Why a folder holds no footage, by its name and what lies beside it; None where it may.
+    """Return why a folder holds no footage, by its name and what lies beside it; None where it may.
 
     A storage system's own folders, masks and annotations of what lies beside them, and our own results.
     """
@@ -73,7 +73,7 @@ def why_no_footage(folder: Path, siblings: Iterable[Path]) -> str | None:
 
 
 def is_truth_of(folder: Path, siblings: Iterable[Path]) -> bool:
-    """Whether a folder is named as the masks or annotations of something beside it: Test001_gt beside Test001.
+    """Return whether a folder is named as the masks or annotations of something beside it: Test001_gt beside Test001.
 
     >>> is_truth_of(Path("a_annotations"), [Path("a.mp4")])
     True
@@ -86,12 +86,12 @@ def is_truth_of(folder: Path, siblings: Iterable[Path]) -> bool:
 
 
 def is_set_aside(folder: Path) -> bool:
-    """Whether a folder's name says that its footage is kept from training: test, calibration, validation."""
+    """Return whether a folder's name says that its footage is kept from training: test, calibration, validation."""
     return folder.name.casefold() in _SET_ASIDE
 
 
 def says_anomalous(relative: Path) -> bool:
-    """Whether a video's place or name says that it shows anomalies.
+    """Return whether a video's place or name says that it shows anomalies.
 
     >>> says_anomalous(Path("abnormal_scene_1_scenario_2.mp4")), says_anomalous(Path("non-anomalous/a.mp4"))
     (True, False)
@@ -100,7 +100,9 @@ def says_anomalous(relative: Path) -> bool:
 
 
 def why_no_video(file: Path) -> str | None:
-    """Why a file that is no video is worth a word; None for images, labels, notes and the like, which are expected."""
+    """Return why a file that is no video is worth a word; None for images, labels, notes and the like, which are
+    expected.
+    """
     suffix = file.suffix.lower()
     if suffix in VIDEO_SUFFIXES:
         return "not a plain file"
@@ -115,7 +117,7 @@ def why_no_video(file: Path) -> str | None:
 
 
 def may_hold_video(file: Path) -> bool:
-    """Whether it is worth looking into a file for a video: not where its name says that it is something else."""
+    """Return whether it is worth looking into a file for a video: not where its name says that it is something else."""
     suffix = file.suffix.lower()
     if suffix in VIDEO_SUFFIXES:
         return True

@@ -108,7 +108,7 @@ def _gap_notes(numbers: Sequence[int], step: int) -> list[str]:
 
 
 def _are_clock_times(numbers: Sequence[int]) -> bool:
-    """Whether numbers read as hours, minutes and seconds: 120059 is followed by 120100."""
+    """Return whether numbers read as hours, minutes and seconds: 120059 is followed by 120100."""
     sixties = all(number % 100 < 60 and number // 100 % 100 < 60 for number in numbers)
     return sixties and numbers[-1] >= 10_000 and numbers[-1] // 100 > numbers[0] // 100
 
@@ -129,7 +129,7 @@ def _left_out(files: Sequence[Path], one: str, several: str) -> list[str]:
 
 
 def _numbered(files: Sequence[Path]) -> _Numbered | None:
-    """The files by their frame's number; None where their names do not agree in all but one number."""
+    """Return the files by their frame's number; None where their names do not agree in all but one number."""
     groups: dict[tuple[str, ...], list[Path]] = {}
     for file in files:
         groups.setdefault(_texts(file), []).append(file)
@@ -156,7 +156,9 @@ def _numbered(files: Sequence[Path]) -> _Numbered | None:
 
 
 def _running_field(shape: tuple[str, ...], files: Sequence[Path]) -> int | None:
-    """Which of the numbers in names of one shape runs from frame to frame; None where none does, or several may."""
+    """Return which of the numbers in names of one shape runs from frame to frame; None where none does, or
+    several may.
+    """
     fields = range(len(shape) - 1)
     if not fields or len(files) < 2:  # one image has no neighbour to differ from
         return None
@@ -176,7 +178,9 @@ def _runs(numbers: Sequence[int]) -> bool:
 
 
 def _number_before_more(file: Path, shape: tuple[str, ...], field: int) -> int | None:
-    """The frame that a name says before more of its own: 40 of `040 (1).jpg` and `040 copy.jpg` among 001.jpg …"""
+    """Return the frame that a name says before more of its own: 40 of `040 (1).jpg` and `040 copy.jpg`
+    among 001.jpg …
+    """
     pattern = "([0-9]{1,18})".join(map(re.escape, shape)) + r"(?![0-9])"
     match = re.match(pattern, file.stem.casefold())
     return int(match[field + 1]) if match else None

@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file's name says that it is an image of a kind we read."""
+    """Return whether a file's name says that it is an image of a kind we read."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images directly in a folder, in natural order, hidden ones left out.
+    """Return the images directly in a folder, in natural order, hidden ones left out.
 
     A broken link stays in: it is a frame that is missing, and its place must not be closed up. Pictures that are no
     frames by their names (see `pictures_beside_frames`) are left out too.
@@ -40,14 +40,14 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def _frames_and_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The images directly in a folder, and the pictures among them that are no frames."""
+    """Return the images directly in a folder, and the pictures among them that are no frames."""
     images = [child for child in visible_children(folder) if is_image(child) and not child.is_dir()]
     beside = pictures_beside_frames([image.name for image in images])
     return [image for image in images if image.name not in beside], [image for image in images if image.name in beside]
 
 
 def frame_files(folder: Path) -> FrameFiles:
-    """The images directly in a folder, each with its frame (see `number_frames`).
+    """Return the images directly in a folder, each with its frame (see `number_frames`).
 
     Raises DataError when the folder cannot be listed or holds no images.
     """
@@ -59,7 +59,7 @@ def frame_files(folder: Path) -> FrameFiles:
 
 
 def read_image(path: Path, bits: int = FULL_BITS) -> Image:
-    """One image as uint8 (H, W, 3), RGB, its pixels in the order stored.
+    """Return one image as uint8 (H, W, 3), RGB, its pixels in the order stored.
 
     Grey is repeated in the three channels; transparency is laid on black. bits: how many of an image's 16 are in use,
     the upper 8 of which are kept.
@@ -90,7 +90,7 @@ def probe_images(folder: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
 
 
 def read_images(folder: Path, on_bad_frame: OnBadFrame, image_fps: float) -> Iterator[Frame]:
-    """The images of a folder as frames of a video, image_fps of them a second.
+    """Yield the images of a folder as frames of a video, image_fps of them a second.
 
     An image that is bad or of another size than the first good one is an error, or with `skip` a
     Frame whose image is None, as one is that is missing by the numbers in the names.
@@ -126,7 +126,7 @@ def require_rate(image_fps: float) -> None:
 
 
 def _bits_in_use(files: Sequence[Path]) -> int:
-    """How many bits of 16-bit images hold numbers, one answer for a whole folder: else a video would flicker.
+    """Return how many bits of 16-bit images hold numbers, one answer for a whole folder: else a video would flicker.
 
     Looks at some of the images, spread evenly; 16 for images of 8 bits.
     """

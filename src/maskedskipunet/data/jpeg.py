@@ -11,13 +11,13 @@ QUALITY = 90
 
 
 def to_jpeg(image: Image) -> bytes:
-    """A frame, uint8 (H, W, 3), RGB, as a JPEG file."""
+    """Return a frame, uint8 (H, W, 3), RGB, as a JPEG file."""
     file = BytesIO()
     PIL.Image.fromarray(image).save(file, "JPEG", quality=QUALITY)
     return file.getvalue()
 
 
 def from_jpeg(content: bytes) -> Image:
-    """What to_jpeg made, nearly as it was."""
+    """Return what to_jpeg made, nearly as it was."""
     with PIL.Image.open(BytesIO(content), formats=("JPEG",)) as picture:
         return np.asarray(picture.convert("RGB"))

@@ -57,7 +57,7 @@ StatedByVideo = Mapping[str, StatedLabels]
 
 
 def read_label_file(path: Path) -> StatedByVideo:
-    """The labels in a .csv, .txt, .npy or .npz, however they are written.
+    """Return the labels in a .csv, .txt, .npy or .npz, however they are written.
 
     Text: one 0 or 1 a line, or all in one row; `start,end` or `frame,label` with a header, with `video` for several
     videos; ranges such as 10-20. Arrays: one value a frame, or (K, 2) starts and ends. 0 and 1 may be 0 and 255, true
@@ -79,7 +79,7 @@ def read_label_file(path: Path) -> StatedByVideo:
 
 
 def read_label_archive(path: Path) -> StatedByVideo:
-    """The labels in a .npy or .npz by the names of its arrays, that of an only one too; "" in a .npy.
+    """Return the labels in a .npy or .npz by the names of its arrays, that of an only one too; "" in a .npy.
 
     Raises LabelError as `read_label_file` does.
     """
@@ -155,7 +155,7 @@ def _of_pairs(rows: Sequence[Row], path: Path) -> StatedLabels:
 
 
 def _ranges(row: Row, path: Path) -> list[Span]:
-    """The ranges in a line: any number of 10-20, or first and last alone."""
+    """Return the ranges in a line: any number of 10-20, or first and last alone."""
     if len(row.cells) == 2 and all(map(_is_value, row.cells)):
         return [_span(row, 0, 1, path)]
     spans = []
@@ -182,7 +182,7 @@ def _binary(cells: Sequence[str], rows: Sequence[Row], path: Path) -> Labels:
 
 
 def _largest(numbers: NDArray[np.float64]) -> float:
-    """What stands for anomalous: 255 in files of 0 and 255, else 1."""
+    """Return what stands for anomalous: 255 in files of 0 and 255, else 1."""
     return 255.0 if (numbers == 255).any() and not (numbers == 1).any() else 1.0
 
 
@@ -227,7 +227,7 @@ def _shown(found: str) -> str:
 
 
 def _arrays(path: Path) -> dict[str, Any]:
-    """The arrays of a file by name; "" for that of a .npy."""
+    """Return the arrays of a file by name; "" for that of a .npy."""
     try:
         with array_file(path):
             loaded = np.load(path, allow_pickle=False)

@@ -27,12 +27,12 @@ class Row:
     cells: tuple[str, ...]
 
     def cell(self, column: int) -> str:
-        """The cell in a column, empty where the line is too short."""
+        """Return the cell in a column, empty where the line is too short."""
         return self.cells[column] if column < len(self.cells) else ""
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a text of labels, blank ones too, but those at the end.
+    """Return the rows of a text of labels, blank ones too, but those at the end.
 
     Cells are told apart by `;`, else by commas, else by tabs, as the first line with words in it has them, else by
     blanks. What follows a `#` is a remark. A list in brackets, as Python prints it, is one row.
@@ -55,7 +55,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def read_label_text(path: Path) -> str:
-    """The text of a file, in UTF-8 or UTF-16. Raises LabelError when it cannot be read."""
+    """Return the text of a file, in UTF-8 or UTF-16. Raises LabelError when it cannot be read."""
     try:
         content = read_content(path, most_bytes=LARGEST_BYTES)
     except OSError as error:

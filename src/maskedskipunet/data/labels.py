@@ -37,7 +37,7 @@ _STATEMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LabelSource:
-    """Where a video's labels come from; they are read and checked once its frames are counted.
+    """The source of a video's labels, which are read and checked once its frames are counted.
 
     path: the file, of masks a folder too. kind: how it is written; `volume` is masks, a frame with any pixel of which
     is anomalous. ranges: the video's anomalous frames where the file states several videos and was read already, else
@@ -59,7 +59,8 @@ class LabelSource:
 
 
 def labels_of(source: LabelSource, info: SourceInfo) -> Labels:
-    """The labels of a video: uint8, one a frame, those without an image too. Raises LabelError, as labels_for does.
+    """Return the labels of a video: uint8, one a frame, those without an image too. Raises LabelError, as labels_for
+    does.
 
     One label for each image that is there, or for each frame with those that are missing, both fit. Ranges need
     frames that can be told by their numbers.
@@ -70,7 +71,7 @@ def labels_of(source: LabelSource, info: SourceInfo) -> Labels:
 def labels_for(
     source: LabelSource, frame_count: int, missing: Sequence[tuple[int, int]] = (), unplaced: str = ""
 ) -> Labels:
-    """The labels of a video of frame_count frames: uint8 (frame_count,), 0 normal, 1 anomalous.
+    """Return the labels of a video of frame_count frames: uint8 (frame_count,), 0 normal, 1 anomalous.
 
     missing, unplaced: of the video's SourceInfo.
     Raises LabelError when the file cannot be read or does not fit the video: a range beyond its end
@@ -103,7 +104,9 @@ def _cut_off(spans: Iterable[Span], frame_count: int) -> list[Span]:
 
 
 def placed_labels(values: Labels, frame_count: int, missing: Sequence[tuple[int, int]], path: Path) -> Labels:
-    """One label a frame, or one an image: frames without an image are normal. Raises LabelError for other numbers."""
+    """Return one label a frame, or one an image: frames without an image are normal. Raises LabelError for other
+    numbers.
+    """
     there = np.ones(frame_count, bool)
     for first, last in missing:
         there[first : last + 1] = False
@@ -131,7 +134,7 @@ def _stated(source: LabelSource) -> StatedLabels:
 
 
 def _of_values(stated: StatedLabels, frame_count: int, missing: Sequence[tuple[int, int]], path: Path) -> Labels:
-    """Values at the frames they state, else one after another."""
+    """Return values at the frames they state, else one after another."""
     assert stated.values is not None
     if stated.frames is None or np.array_equal(stated.frames, np.arange(len(stated.frames))):
         return placed_labels(stated.values, frame_count, missing, path)
@@ -144,12 +147,12 @@ def _of_values(stated: StatedLabels, frame_count: int, missing: Sequence[tuple[i
 
 
 def _expected(frames: NDArray[np.int64], needed: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The frames that labels must state: all from 0 on, or of images with gaps those that are there."""
+    """Return the frames that labels must state: all from 0 on, or of images with gaps those that are there."""
     return needed if len(frames) == len(needed) else np.arange(len(frames))
 
 
 def ucsd_ranges(path: Path) -> list[Ranges]:
-    """The anomalous ranges of each test clip, from the `.m` file UCSD ships.
+    """Return the anomalous ranges of each test clip, from the `.m` file UCSD ships.
 
     Lines read `TestVideoFile{end+1}.gt_frame = [5:90, 140:200];`, counted from 1, both ends included.
     Raises LabelError for anything else, naming the line.
@@ -172,7 +175,7 @@ def ucsd_ranges(path: Path) -> list[Ranges]:
 
 
 def mat_ranges(path: Path) -> list[Ranges]:
-    """The anomalous ranges of each test clip, from the cell array `gt` of a `.mat` file.
+    """Return the anomalous ranges of each test clip, from the cell array `gt` of a `.mat` file.
 
     A cell is 2xK, starts above ends (or Kx2, a range a row; 2x2 is read as 2xK), counted from 1,
     both ends included; an empty cell is a normal clip.
@@ -186,7 +189,7 @@ def mat_ranges(path: Path) -> list[Ranges]:
 
 
 def joined_ranges(path: Path, frame_counts: Sequence[int]) -> list[Ranges]:
-    """The anomalous ranges of each test clip, from a `.npy` file with the labels of all clips one after another.
+    """Return the anomalous ranges of each test clip, from a `.npy` file with the labels of all clips one after another.
 
     frame_counts: frames of each clip, in order. Shapes (N,) and (1, N) are in use.
     Raises LabelError when there is another number of labels than frames.
@@ -201,13 +204,13 @@ def joined_ranges(path: Path, frame_counts: Sequence[int]) -> list[Ranges]:
 
 
 def ranges_of(labels: Labels) -> Ranges:
-    """The anomalous ranges of a video's labels, one a frame."""
+    """Return the anomalous ranges of a video's labels, one a frame."""
     edges = np.flatnonzero(np.diff(labels.astype(np.int8), prepend=0, append=0)).tolist()
     return tuple((start, end - 1) for start, end in zip(edges[::2], edges[1::2], strict=True))
 
 
 def holds_gt(path: Path) -> bool:
-    """Whether a `.mat` file holds a variable `gt`; raises LabelError when it cannot be read."""
+    """Return whether a `.mat` file holds a variable `gt`; raises LabelError when it cannot be read."""
     return mat_variable(path, "gt") is not None
 
 
@@ -265,7 +268,9 @@ def _mat_range(start: float, end: float, path: Path, place: str) -> tuple[int, i
 
 
 def filled(spans: Iterable[Span], frame_count: int, path: Path, counted_from: int = 0) -> Labels:
-    """Labels of so many frames from ranges, of which places and errors count from counted_from. Raises LabelError."""
+    """Return labels of so many frames from ranges, of which places and errors count from counted_from. Raises
+    LabelError.
+    """
     labels = np.zeros(frame_count, dtype=np.uint8)
     for place, start, end in spans:
         _require_order(start + counted_from, end + counted_from, path, place, counted_from)

@@ -42,7 +42,7 @@ class MaskImages(Sequence[Pixels]):
 
 
 def mask_files(folder: Path) -> list[Path]:
-    """The mask images in a folder, in the order of the last numbers in their names.
+    """Return the mask images in a folder, in the order of the last numbers in their names.
 
     Some folders say 001.bmp, some frame001.bmp, so a name's letters are not looked at.
     Raises DataError when the folder cannot be listed.
@@ -51,7 +51,7 @@ def mask_files(folder: Path) -> list[Path]:
 
 
 def mask_pixels(file: Path) -> Pixels:
-    """The pixels of one mask, grey and colours told apart, nothing rounded to 8 bits.
+    """Return the pixels of one mask, grey and colours told apart, nothing rounded to 8 bits.
 
     What lossy compression leaves near black and near white is black and white. Raises LabelError when the image
     cannot be read.
@@ -66,7 +66,7 @@ def mask_pixels(file: Path) -> Pixels:
 
 
 def background_of(planes: Sequence[Pixels] | Pixels, labels: NDArray[np.uint8] | None = None) -> Pixels:
-    """The colour of pixels that are not anomalous, for all masks of a clip: black, but where masks are inverted.
+    """Return the colour of pixels that are not anomalous, for all masks of a clip: black, but where masks are inverted.
 
     labels: of the frames, where others state them. Black is the background of a clip that has one mask all black;
     else the colour that fills the masks of frames labelled normal, else the colour of nearly all pixels, of masks
@@ -97,7 +97,7 @@ def marked(pixels: Pixels, background: Pixels) -> NDArray[np.bool_]:
 
 
 def masks_of(planes: Sequence[Pixels] | Pixels, labels: NDArray[np.uint8] | None = None) -> Iterator[NDArray[np.bool_]]:
-    """The masks of a clip, in order: (H, W), True where anomalous (see `background_of`)."""
+    """Yield the masks of a clip, in order: (H, W), True where anomalous (see `background_of`)."""
     background = background_of(planes, labels)
     for plane in planes:
         yield marked(np.asarray(plane), background)

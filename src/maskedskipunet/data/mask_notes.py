@@ -14,7 +14,7 @@ MOST_MASKS_READ = 400  # of a clip: some data sets have gigabytes of them
 
 
 def mask_notes(item: VideoItem, info: SourceInfo, labels: Labels | None) -> tuple[bool, list[str]]:
-    """Whether a clip has masks that fit it, and what is odd about them, a clause each that follows its name.
+    """Return whether a clip has masks that fit it, and what is odd about them, a clause each that follows its name.
 
     labels: of its frames, where it has any. Of a long clip some masks are looked at, spread evenly.
     """

@@ -16,12 +16,13 @@ from maskedskipunet.errors import LabelError
 
 
 def has_masks(item: VideoItem) -> bool:
-    """Whether a clip has pixel-level ground truth."""
+    """Return whether a clip has pixel-level ground truth."""
     return item.masks is not None
 
 
 def read_masks(item: VideoItem) -> Iterator[NDArray[np.bool_]]:
-    """One (H, W) mask a frame, in order, True where anomalous, as large as the frames; none where the clip has none.
+    """Yield one (H, W) mask a frame, in order, True where anomalous, as large as the frames; none where the clip has
+    none.
 
     From a folder of mask images or from one file (see `read_volume`), a mask at a time. A frame that is missing among
     images has an empty mask where there is none for it.

@@ -21,7 +21,7 @@ _CURE = "Copy it again or leave it out"
 
 
 def mat_variable(path: Path, name: str) -> NDArray[Any] | None:
-    """A variable of a `.mat` file as MATLAB shows it, two-dimensional at least; None where there is no such one.
+    """Return a variable of a `.mat` file as MATLAB shows it, two-dimensional at least; None where there is no such one.
 
     A cell array is an array of objects. Nothing in the file is executed.
     Raises LabelError when the file cannot be read, and for MATLAB 7.3's format, which is another.
@@ -49,7 +49,7 @@ class _Reader:
         self._process: subprocess.Popen[bytes] | None = None
 
     def read(self, path: Path, name: str) -> tuple[str | None, NDArray[Any] | None]:
-        """What is wrong with the file, if anything is, and its variable, if it has such a one."""
+        """Return what is wrong with the file, if anything is, and its variable, if it has such a one."""
         with self._lock:
             if self._process is not None and self._process.poll() is not None:
                 self._end()  # someone else ended it meanwhile, which is not the file's fault

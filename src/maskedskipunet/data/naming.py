@@ -12,7 +12,7 @@ NaturalKey = tuple[tuple[tuple[int, str], ...], str]
 
 
 def natural_key(name: str) -> NaturalKey:
-    """A sort key under which frame2 comes before frame10, whatever the case of its letters.
+    """Return a sort key under which frame2 comes before frame10, whatever the case of its letters.
 
     Names that differ in case or leading zeros alone are told apart by the name itself, so that the
     order never depends on how a folder happens to be listed.
@@ -30,7 +30,7 @@ def _number_key(digits: str) -> tuple[int, str]:
 
 
 def is_hidden(path: Path) -> bool:
-    """Whether a file or folder is an operating system's or editor's own and no one's footage.
+    """Return whether a file or folder is an operating system's or editor's own and no one's footage.
 
     Judged by its name alone: `.DS_Store`, `._001.tif`, `UCSDped2.m~`, `Thumbs.db`, `__MACOSX`.
     """
@@ -38,7 +38,7 @@ def is_hidden(path: Path) -> bool:
 
 
 def visible_children(folder: Path) -> list[Path]:
-    """The files and folders directly in a folder, in natural order, without the hidden ones.
+    """Return the files and folders directly in a folder, in natural order, without the hidden ones.
 
     Raises DataError when the folder cannot be listed.
     """
@@ -52,7 +52,7 @@ def visible_children(folder: Path) -> list[Path]:
 
 
 def pictures_beside_frames(names: Sequence[str]) -> frozenset[str]:
-    """The images of a folder that are no frames of its clip, by their names.
+    """Return the images of a folder that are no frames of its clip, by their names.
 
     Where most images are numbered, one without a number is a picture of another kind: a recorder's alarm.jpg,
     snapshot.jpg or lastsnap.jpg, a poster. One that ends in -analyse beside its -capture is the same frame, drawn in.

@@ -43,7 +43,7 @@ class NearbyTruth:
 def find_nearby_truth(
     clips: Sequence[Path], root: Path, *, labelled: Iterable[Path], masked: Iterable[Path], used: Iterable[Path]
 ) -> NearbyTruth:
-    """Labels and masks of test clips, beside them, in them, or in folders such as labels/ and mask/ nearby.
+    """Return labels and masks of test clips, beside them, in them, or in folders such as labels/ and mask/ nearby.
 
     clips: videos or folders of images below root. labelled, masked: clips whose labels or masks are known; used:
     files and folders that are in use already. A clip with masks alone takes its labels from them.
@@ -198,12 +198,12 @@ def _stem(path: Path) -> str:
 
 
 def _is_documented(path: Path) -> bool:
-    """Whether a name is the one we ask for: a file of that name without a clip has a note of its own."""
+    """Return whether a name is the one we ask for: a file of that name without a clip has a note of its own."""
     return _stem(path).casefold().endswith("_labels") and path.suffix.lower() in (".csv", ".npy", ".txt")
 
 
 def _is_truth_in(path: Path, clip: Path) -> bool:
-    """Whether something in a folder of images is its ground truth."""
+    """Return whether something in a folder of images is its ground truth."""
     named = names_truth_of(_stem(path), (clip.name.casefold(),)) is not None
     return named or (is_truth_folder(path) if path.is_dir() else states_all_clips(path))
 
@@ -213,7 +213,7 @@ def _may_be_truth(path: Path, clips: Iterable[str]) -> bool:
 
 
 def _is_volume(path: Path) -> bool:
-    """Whether an array has more than one number a frame: masks."""
+    """Return whether an array has more than one number a frame: masks."""
     if path.suffix.lower() != ".npy":
         return False
     try:
@@ -225,7 +225,7 @@ def _is_volume(path: Path) -> bool:
 
 
 def _notes(paths: Sequence[Path], root: Path, reason: str) -> list[str]:
-    """A note for each thing, and one for many in a folder."""
+    """Return a note for each thing, and one for many in a folder."""
     notes = []
     for folder in sorted({path.parent for path in paths}, key=str):
         inside = sorted((path for path in paths if path.parent == folder), key=lambda path: natural_key(path.name))
@@ -244,7 +244,9 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _all_but_images(folder: Path) -> list[Path]:
-    """What lies in a folder of images besides them: there may be thousands of those, which need not be sorted."""
+    """Return what lies in a folder of images besides them: there may be thousands of those, which need not
+    be sorted.
+    """
     try:
         others = [child for child in folder.iterdir() if not is_image(child) and not is_hidden(child)]
     except OSError:

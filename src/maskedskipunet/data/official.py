@@ -40,7 +40,9 @@ OFFICIAL: Sequence[OfficialSize] = (
 
 
 def official_size(dataset: Dataset) -> OfficialSize | None:
-    """The size of the data set that this is a copy of, by its names and its layout; None where nothing says so."""
+    """Return the size of the data set that this is a copy of, by its names and its layout; None where
+    nothing says so.
+    """
     if dataset.layout == "folder":
         return None
     alone = [size for size in OFFICIAL if size.layout == dataset.layout]

@@ -33,7 +33,7 @@ def sample(frames: Iterable[T], *, fps: float | None = None, stride: int = 1) ->
 
 
 def nearest_to_ticks(frames: Iterable[T], fps: float) -> Iterator[T]:
-    """For each tick n / fps, in seconds, the frame nearest to it in time.
+    """Yield, for each tick n / fps in seconds, the frame nearest to it in time.
 
     The end is treated as if the source went on: its last frame is not moved to a tick that a next one would have had.
     """
@@ -57,7 +57,7 @@ def nearest_to_ticks(frames: Iterable[T], fps: float) -> Iterator[T]:
 
 
 def sampled_count(info: SourceInfo, *, fps: float | None, stride: int) -> int:
-    """How many frames `sample` will keep, as near as can be told beforehand."""
+    """Return how many frames `sample` will keep, as near as can be told beforehand."""
     count = info.frame_count
     if fps is not None and info.frame_rate:
         count = min(count, ceil((count - 0.5) * fps / info.frame_rate))
@@ -75,7 +75,7 @@ def require_rate(info: SourceInfo, fps: float | None, where: str) -> None:
 
 
 def require_rates(infos: Mapping[str, SourceInfo], fps: float | None, where: str) -> None:
-    """As require_rate, of several sources by name: those with too few frames a second are told together."""
+    """Require a sufficient rate of several sources by name; one error names all with too few frames a second."""
     if fps is None:
         return
     few = {name: info for name, info in infos.items() if has_fewer(info, fps)}
@@ -94,12 +94,12 @@ def require_rates(infos: Mapping[str, SourceInfo], fps: float | None, where: str
 
 
 def are_alike(rates: Sequence[float]) -> bool:
-    """Whether frames a second of several sources are one rate to a network."""
+    """Return whether frames a second of several sources are one rate to a network."""
     return not rates or min(rates) >= max(rates) * RATE_TOLERANCE
 
 
 def has_fewer(info: SourceInfo, fps: float) -> bool:
-    """Whether a source has clearly fewer frames a second."""
+    """Return whether a source has clearly fewer frames a second."""
     return info.frame_rate is not None and info.frame_rate < fps * RATE_TOLERANCE
 
 

@@ -44,11 +44,11 @@ class Source:
         return probe_video(self.path, self.on_bad_frame)
 
     def expected_frames(self) -> int:
-        """How many frames `frames` will give, as near as can be told without decoding."""
+        """Return how many frames `frames` will give, as near as can be told without decoding."""
         return sampled_count(self.probe(), fps=self.fps, stride=self.stride)
 
     def frames(self) -> Iterator[Frame]:
-        """The kept frames in order. Raises DataError when reading fails, ConfigError when fps is too high."""
+        """Yield the kept frames in order. Raises DataError when reading fails, ConfigError when fps is too high."""
         if self.fps is not None:
             require_rate(self.probe(), self.fps, str(self.path))
         if self.path.is_dir():

@@ -56,7 +56,8 @@ def require_pattern(starts: str) -> None:
 
 
 def start_of_day_s(path: Path, starts: str | None) -> float | None:
-    """Seconds from local midnight to the first frame of a file or a folder of images; None where it is not known.
+    """Return seconds from local midnight to the first frame of a file or a folder of images; None where it is not
+    known.
 
     starts: a strptime pattern of the name without its suffix, and with `/` of the folders before it too. `*` stands
     for any text within a name, `%s` for seconds since 1970. Read as local time, unless `utc:` stands before it or `%z`
@@ -73,7 +74,7 @@ def start_of_day_s(path: Path, starts: str | None) -> float | None:
 
 
 def _named_time(path: Path, starts: str) -> datetime | None:
-    """The local time that a file's name and folders tell."""
+    """Return the local time that a file's name and folders tell."""
     pattern = starts.removeprefix(IN_UTC)
     depth = pattern.count("/")
     folders = path.absolute().parts[:-1][-depth:] if depth else ()
@@ -90,7 +91,7 @@ def _named_time(path: Path, starts: str) -> datetime | None:
 
 
 def _is_own(pattern: str) -> bool:
-    """Whether a pattern holds what strptime knows nothing of."""
+    """Return whether a pattern holds what strptime knows nothing of."""
     return ANY in pattern or "/" in pattern or "%s" in pattern.replace("%%", "")
 
 
@@ -107,7 +108,9 @@ def _read(name: str, pattern: str) -> datetime | None:
 
 @lru_cache(maxsize=16)
 def _compiled(pattern: str) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
-    """A pattern as a regular expression with a group a directive, and the directives; None where it cannot be one."""
+    """Return a pattern as a regular expression with a group a directive, and the directives; None where it cannot be
+    one.
+    """
     directives: list[str] = []
     expression = ""
     for part in _parts(pattern):

@@ -185,7 +185,7 @@ def _open(home: Path, name: str) -> StoredVideo:
 
 
 def _mapped(path: Path) -> NDArray[np.uint8]:
-    """The bytes of a file, mapped into memory and read-only; the file itself is closed.
+    """Return the bytes of a file, mapped into memory and read-only; the file itself is closed.
 
     numpy keeps each file that it maps open, and a process may often have no more than 1,024 of them.
     """

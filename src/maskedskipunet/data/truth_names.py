@@ -19,7 +19,7 @@ _SHIPPED = frozenset({"test_frame_mask", "test_pixel_mask", "testing_label_mask"
 
 
 def clip_of_label_file(file: Path) -> str:
-    """The clip that a file of labels is named after.
+    """Return the clip that a file of labels is named after.
 
     >>> clip_of_label_file(Path("Test001_gt.npy"))
     'Test001'
@@ -31,7 +31,7 @@ def clip_of_label_file(file: Path) -> str:
 
 
 def names_truth_of(stem: str, clips: Iterable[str]) -> str | None:
-    """Which of some clips, in lower case, a name says it is the ground truth of; None where it does not say.
+    """Return which of some clips, in lower case, a name says it is the ground truth of; None where it does not say.
 
     >>> names_truth_of("Test001_gt", ["test001", "test002"])
     'test001'
@@ -41,16 +41,18 @@ def names_truth_of(stem: str, clips: Iterable[str]) -> str | None:
 
 
 def is_truth_folder(folder: Path) -> bool:
-    """Whether a folder is named as one that holds ground truth, a file or a folder for each clip."""
+    """Return whether a folder is named as one that holds ground truth, a file or a folder for each clip."""
     return _TRUTH.fullmatch(folder.name) is not None and folder.name.casefold() not in _SHIPPED
 
 
 def states_all_clips(file: Path) -> bool:
-    """Whether a file is named as the ground truth of all clips: gt.npz, labels.csv, test_annotations.txt."""
+    """Return whether a file is named as the ground truth of all clips: gt.npz, labels.csv, test_annotations.txt."""
     return _TRUTH.fullmatch(file.stem) is not None and file.suffix.lower() in (*LABEL_SUFFIXES, *OTHER_SUFFIXES)
 
 
 def number_of_clip(stem: str) -> int | None:
-    """The only number in a name, which tells files from one another as the name itself does: 1 of 01, of Test001."""
+    """Return the only number in a name, which tells files from one another as the name itself does: 1 of 01, of
+    Test001.
+    """
     numbers = re.findall(r"[0-9]{1,9}", stem)
     return int(numbers[0]) if len(numbers) == 1 else None

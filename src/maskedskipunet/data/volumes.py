@@ -38,11 +38,11 @@ class Volume:
         return height_px, width_px
 
     def file_of(self, number: int) -> Path:
-        """The file that a mask stands in."""
+        """Return the file that a mask stands in."""
         return self.planes.files[number] if isinstance(self.planes, MaskImages) else self.path
 
     def background(self, labels: NDArray[np.uint8] | None = None) -> NDArray[Any]:
-        """The colour of pixels that are not anomalous: 0 but where masks are inverted (see `background_of`)."""
+        """Return the colour of pixels that are not anomalous: 0 but where masks are inverted (see `background_of`)."""
         return background_of(self.planes, labels)
 
     def masks(self, labels: NDArray[np.uint8] | None = None) -> Iterator[NDArray[np.bool_]]:
@@ -55,7 +55,7 @@ class Volume:
 
 
 def read_volume(path: Path) -> Volume:
-    """The masks in a folder of images, in a `.mat` file with the cell array `volLabel`, or in a `.npy`.
+    """Return the masks in a folder of images, in a `.mat` file with the cell array `volLabel`, or in a `.npy`.
 
     An array is of shape (N, H, W), or (N, H, W, C), and is mapped, not read.
     Raises LabelError for a file that cannot be read or holds anything else.

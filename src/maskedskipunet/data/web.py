@@ -23,7 +23,7 @@ from maskedskipunet.data.web_login import Login, read_challenges
 from maskedskipunet.errors import LoginError, VideoError
 
 WEB_SCHEMES = ("http", "https")
-NOTHING_CAME = "nothing came for too long"
+NOTHING_CAME = "nothing was received for too long"
 MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LEFT_AS_IS = "/?#[]@!$&'()*+,;=%:~"
@@ -87,7 +87,7 @@ class WebAddress:
         self._is_checked = True
 
     def open(self) -> HTTPResponse:
-        """The server's answer, of which only the headers have come. It is for the caller to close.
+        """Return the server's answer, of which only the headers have come. It is for the caller to close.
 
         Raises LoginError where the user or the password is refused or missing, VideoError for whatever else the
         server does not give; neither holds a secret of the address.
@@ -108,12 +108,14 @@ class WebAddress:
                 break
             url = leads_to
         else:
-            fault = "it leads on and on to other addresses"
+            fault = "it redirects too often"
         # Raised out here: the library's own errors hold the address, and no traceback shall show it.
         raise VideoError(f"{self._fault} ({fault})", str(self.address), "Check the address, user and password")
 
     def strong_answer(self) -> str | None:
-        """The Authorization header for a client that knows Basic and MD5 alone, where neither will do; else None."""
+        """Return the Authorization header for a client that knows Basic and MD5 alone, where neither will do; else
+        None.
+        """
         if self.login is None or self.login.scheme in ("", "Basic", "Digest by MD5"):
             return None
         return self.login.answer("GET", _path_of(self._url))
@@ -145,7 +147,7 @@ class WebAddress:
         raise LoginError(f"{self._fault} ({refusal})", str(self.address), cure)
 
     def _may_be_told(self, url: str) -> bool:
-        """Whether the login may be sent there: to no other server than the address names, and no less safely."""
+        """Return whether the login may be sent there: to no other server than the address names, and no less safely."""
         to, own = urlsplit(url), urlsplit(self._url)
         return to.hostname == own.hostname and (to.scheme == own.scheme or to.scheme == "https")
 
@@ -164,7 +166,7 @@ class WebAddress:
         response = self._send(url, authorization)
         if (place := urlsplit(url).netloc) not in _told_of:
             _told_of.add(place)
-            log.warning("%s: its certificate cannot be checked; the connection is encrypted all the same", self.address)
+            log.warning("%s: its certificate cannot be checked; the connection is encrypted nevertheless", self.address)
         return response
 
 
@@ -178,7 +180,7 @@ def _path_of(url: str) -> str:
 
 
 def _opener(context: ssl.SSLContext) -> OpenerDirector:
-    """For the web alone: a server may lead to another, but to no file of ours."""
+    """Return an opener for the web alone: a server may redirect to another one, but not to a local file."""
     opener = OpenerDirector()
     for handler in (ProxyHandler(), _Http(), _Https(context), UnknownHandler()):  # none that follows or raises
         opener.add_handler(handler)
@@ -195,19 +197,19 @@ def _lenient_context() -> ssl.SSLContext:
 
 
 def web_fault(error: Exception) -> str:
-    """What went wrong with a request, in a few words and without the address."""
+    """Return what went wrong with a request, in a few words and without the address."""
     if isinstance(error, URLError) and isinstance(error.reason, Exception):
         error = error.reason
     if isinstance(error, TimeoutError):
         return NOTHING_CAME
     if isinstance(error, RemoteDisconnected):
-        return "it hangs up without an answer"
+        return "it closes the connection without an answer"
     if isinstance(error, gaierror):
-        return "no host of this name is known"
+        return "its name cannot be resolved"
     if isinstance(error, ssl.SSLError):
         return f"no encrypted connection, {error.reason or 'not TLS'}"
     if isinstance(error, HTTPException):  # no answer at all, or one in another language
-        return "what it answers is no HTTP"
+        return "its answer is not HTTP"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return type(error).__name__

@@ -46,7 +46,7 @@ class Challenge:
 
 
 def read_challenges(headers: Sequence[str]) -> list[Challenge]:
-    """What a server's WWW-Authenticate headers offer; one header may hold several.
+    """Return what a server's WWW-Authenticate headers offer; one header may hold several.
 
     >>> [str(challenge) for challenge in read_challenges(['Basic realm="a, b", Digest nonce="1", algorithm=SHA-256'])]
     ['Basic', 'Digest by SHA-256']
@@ -84,7 +84,7 @@ class Login:
         return "" if self._challenge is None else str(self._challenge)
 
     def answer(self, method: str, uri: str) -> str | None:
-        """The Authorization header of a request. uri: path and query as they are asked for."""
+        """Return the Authorization header of a request. uri: path and query as they are asked for."""
         if self._challenge is None:
             return None
         if self._challenge.scheme == "basic":

@@ -17,7 +17,7 @@ from maskedskipunet.detection.rule_in_force import RuleInForce
 
 @dataclass(frozen=True)
 class AlarmCriteria:
-    """When scores are an alarm.
+    """The criteria by which scores are an alarm.
 
     rule: holds where no other does. day: parts of the day with rules of their own. drift: what normal looked like when
     the model was calibrated; while it looks otherwise, thresholds are raised. normal_share: how rare a score is among
@@ -31,7 +31,7 @@ class AlarmCriteria:
 
     @classmethod
     def of(cls, calibration: Calibration | None, threshold: float | None = None) -> "AlarmCriteria | None":
-        """The criteria of a calibration, at another threshold where one is named, or of a threshold alone.
+        """Return the criteria of a calibration, at another threshold where one is named, or of a threshold alone.
 
         A threshold that is named holds all day. None where there is no threshold at all.
         """
@@ -57,7 +57,9 @@ def _rule(calibration: Calibration | None, threshold: float | None) -> EventRule
 
 @dataclass(frozen=True, slots=True)
 class FrameAlarms:
-    """What follows from one frame. rule: that held for it. drift: None unless it begins or ends with the frame."""
+    """The changes of events and drift at one frame. rule: the rule that held for it. drift: None unless it
+    begins or ends with the frame.
+    """
 
     rule: EventRule
     updates: tuple[EventUpdate, ...]
@@ -65,7 +67,7 @@ class FrameAlarms:
 
 
 class AlarmFinder:
-    """Finds the events of one source as its scores come, and sees when normal itself has changed.
+    """Finds the events of one source as its scores come, and detects drift.
 
     source: its name, in events. Its memory does not grow.
     """
@@ -85,7 +87,7 @@ class AlarmFinder:
         return self._events.running
 
     def take_over(self, criteria: AlarmCriteria) -> None:
-        """Go by other criteria from the next frame on; an event that runs is held against them too."""
+        """Apply other criteria from the next frame on, also to an event in progress."""
         self._in_force.take_over(criteria.rule, criteria.day, criteria.drift)
         self._events.take_over(criteria.rule, criteria.normal_share)
 
@@ -103,7 +105,7 @@ class AlarmFinder:
         return FrameAlarms(rule, tuple(updates), change)
 
     def finish(self) -> list[EventUpdate]:
-        """Nothing is seen of the source for now, or any more: return the end of the running event, if there is one."""
+        """End the event in progress, because nothing is seen of the source; return its end, if there is one."""
         return self._events.finish()
 
 
@@ -134,7 +136,7 @@ class VideoAlarms:
             self.changes.append(found.drift)
 
     def finish(self) -> tuple[Event, ...]:
-        """The video has ended: return its events; those of minutes that turned out to be drift are held against it."""
+        """The video has ended: return its events; those within drift are judged by the raised threshold."""
         self._ended += [update.event for update in self._finder.finish()]
         return tuple(without_new_normal(self._ended, self.changes, self.rule))
 

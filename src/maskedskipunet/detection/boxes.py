@@ -44,7 +44,7 @@ def map_boxes(
 
 
 def _box(slices: tuple[slice, slice], shape: Sequence[int], height_px: int, width_px: int) -> Box:
-    """A box in pixels of the source, of one pixel at least."""
+    """Return a box in pixels of the source, of one pixel at least."""
     rows, columns = slices
     top, bottom = rows.start * height_px // shape[0], -(-rows.stop * height_px // shape[0])
     left, right = columns.start * width_px // shape[1], -(-columns.stop * width_px // shape[1])

@@ -46,7 +46,7 @@ class Budget:
         if self.per not in get_args(Per):
             raise ConfigError(f"false alarms per {self.per!r}", "budget", "Use hour, day or week")
         if not (isfinite(self.alarms) and self.alarms > 0):
-            raise ConfigError(f"{self.alarms:g} false alarms per {self.per}", "budget", "Use more than 0, 0.5 say")
+            raise ConfigError(f"{self.alarms:g} false alarms per {self.per}", "budget", "Use more than 0, such as 0.5")
 
     @property
     def per_hour(self) -> float:
@@ -70,7 +70,9 @@ class NormalScores:
 
     @property
     def times_of_day_s(self) -> Floats:
-        """Of each frame, NaN where it is not known; beyond a day where the video goes on after midnight."""
+        """The time of day of each frame, NaN if it is not known; beyond a day where the video goes on after
+        midnight.
+        """
         return stream_clock(self.time_s)[0] + (np.nan if self.starts_s is None else self.starts_s)
 
 
@@ -99,20 +101,20 @@ class AlarmSetting:
     day: DayAlarms | None = None
 
     def rule_at(self, time_of_day_s: float | None) -> EventRule:
-        """The rule at a time of day, in seconds since midnight; the common one where the time is not known."""
+        """Return the rule at a time of day, in seconds since midnight; the common one where the time is not known."""
         return rule_of_day(self.rule, self.day, time_of_day_s)
 
     def levels_at(self, times_of_day_s: Floats) -> Levels:
-        """The thresholds and release levels at times of day, (N,), NaN where one is not known."""
+        """Return the thresholds and release levels at times of day, (N,), NaN where one is not known."""
         return levels_of_day(self.rule, self.day, times_of_day_s)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; `day` only where there are parts of the day, for earlier versions do not know it."""
+        """Return plain values; `day` only where there are parts of the day, for earlier versions do not know it."""
         return {name: value for name, value in asdict(self).items() if name != "day" or value is not None}
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> "AlarmSetting":
-        """The inverse of to_dict. Raises KeyError, TypeError, ValueError or ConfigError for anything else."""
+        """Return the inverse of to_dict. Raises KeyError, TypeError, ValueError or ConfigError for anything else."""
         values = dict(told)
         rule, budget = EventRule(**values.pop("rule")), Budget(**values.pop("budget"))
         day = values.pop("day", None)
@@ -141,7 +143,7 @@ class AlarmCounts:
         return float(self.block_h.sum())
 
     def reached(self, times_drawn: Ints | None = None) -> Ints:
-        """The most alarms at any threshold down to each level, (L,) or (L, R) for R drawings of blocks.
+        """Return the most alarms at any threshold down to each level, (L,) or (L, R) for R drawings of blocks.
 
         The most, because a very low threshold joins alarms to fewer, which is not what a budget means.
         times_drawn: (R, B), how often each block was drawn.
@@ -154,10 +156,10 @@ class AlarmCounts:
 def set_threshold(
     videos: Sequence[NormalScores], budget: Budget, rule: EventRule, *, interval_h: float = 24.0, seed: int = 0
 ) -> AlarmSetting:
-    """The lowest threshold at which normal footage keeps within a budget, and how sure that is.
+    """Return the lowest threshold at which normal footage keeps within a budget, and how sure that is.
 
     videos: none of them trained on. rule: its threshold and release level are replaced. interval_h: hours of new
-    footage whose rate is foretold.
+    footage whose rate is predicted.
     Raises CalibrationError for footage without scores, or so little that even its tail cannot be fitted.
     """
     if not 0 < interval_h < float("inf"):
@@ -183,7 +185,7 @@ def set_threshold(
 def count_alarms(
     videos: Sequence[NormalScores], rule: EventRule, allowed: Callable[[float], float] = lambda hours: 0.0
 ) -> AlarmCounts:
-    """The alarms that each block of footage gives, at thresholds from the highest score down.
+    """Return the alarms that each block of footage gives, at thresholds from the highest score down.
 
     Down to where there are several times as many as are allowed in so many hours, or alarms join to half as many;
     at most down to the median. Raises CalibrationError where no frame has a score.
@@ -220,7 +222,7 @@ def count_alarms(
 
 
 def threshold_for(counts: AlarmCounts, budget: Budget) -> tuple[float, bool]:
-    """The threshold, and whether the budget lies beyond the footage."""
+    """Return the threshold, and whether the budget lies beyond the footage."""
     lowest = lowest_threshold(counts, budget)
     if budget.per_hour * counts.hours >= 1:
         return lowest, False
@@ -228,7 +230,9 @@ def threshold_for(counts: AlarmCounts, budget: Budget) -> tuple[float, bool]:
 
 
 def lowest_threshold(counts: AlarmCounts, budget: Budget) -> float:
-    """The lowest threshold at which the footage itself gives no more alarms than the budget allows in so many hours."""
+    """Return the lowest threshold at which the footage itself gives no more alarms than the budget allows in so many
+    hours.
+    """
     row = int(np.searchsorted(counts.reached(), budget.per_hour * counts.hours, side="right")) - 1
     return float(counts.levels[row]) if row >= 0 else float(np.nextafter(counts.levels[0], np.inf))
 
@@ -266,7 +270,7 @@ def future_rates(counts: AlarmCounts, budget: Budget, future_h: float, extrapola
     future = random.multinomial(together, even, RESAMPLES)
     there_h = future @ counts.block_h
     alarms = (counts.counts[rows] * future).sum(axis=1)
-    share = np.minimum(1.0, future_h / np.maximum(there_h, 1e-12))  # a block may be longer than what is foretold
+    share = np.minimum(1.0, future_h / np.maximum(there_h, 1e-12))  # a block may be longer than what is predicted
     return random.binomial(alarms, share) / np.maximum(there_h * share, 1e-12)
 
 
@@ -284,7 +288,9 @@ class _Tail:
 
     @classmethod
     def of(cls, levels: Floats, reached: Ints, hours: float) -> "_Tail":
-        """From the levels at which the first, second and further alarms come: peaks, declustered by the rule itself."""
+        """Make it from the levels at which the first, second and further alarms come: peaks, declustered by
+        the rule itself.
+        """
         from scipy.stats import genpareto
 
         found = int(reached[-1])
@@ -310,14 +316,14 @@ class _Tail:
         return cls(base, alarms / hours, shape, max(scale, float(np.spacing(abs(base)))))
 
     def level(self, per_hour: float) -> float:
-        """The score that alarms reach so often."""
+        """Return the score that alarms reach so often."""
         from scipy.stats import genpareto
 
         rare = min(1.0, per_hour / self.per_hour)
         return self.base + float(genpareto.isf(rare, self.shape, scale=self.scale))
 
     def rate(self, level: float) -> float:
-        """How many alarms an hour reach a score."""
+        """Return how many alarms an hour reach a score."""
         from scipy.stats import genpareto
 
         return self.per_hour * float(genpareto.sf(level - self.base, self.shape, scale=self.scale))
@@ -330,7 +336,9 @@ def scored_frames(video: NormalScores) -> tuple[Floats, Floats]:
 
 
 def _hours(video: NormalScores) -> Floats:
-    """For how long each scored frame stands, in hours; where frames are missing, no longer than frames usually do."""
+    """Return the time that each scored frame stands for, in hours; where frames are missing, no longer than
+    frames usually do.
+    """
     clock, _ = stream_clock(video.time_s)
     steps = np.diff(clock)
     usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
@@ -339,13 +347,13 @@ def _hours(video: NormalScores) -> Floats:
 
 
 def _places(count: int) -> Ints:
-    """Which of the highest scores are tried as thresholds: of the very highest each, then ever fewer."""
+    """Return which of the highest scores are tried as thresholds: of the very highest each, then ever fewer."""
     dense = np.arange(min(count, 100))
     return np.unique(np.concatenate([dense, np.geomspace(1, count, 300).round().astype(np.int64) - 1]))
 
 
 def middle(rates: Floats) -> tuple[float, float]:
-    """The middle 95 %, rather wider than narrower."""
+    """Return the middle 95 %, rather wider than narrower."""
     tails = (1 - CONFIDENCE) / 2
     low, high = np.quantile(rates, tails, method="lower"), np.quantile(rates, 1 - tails, method="higher")
     return float(low), float(high)

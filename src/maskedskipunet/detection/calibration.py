@@ -46,7 +46,9 @@ class Calibration:
 
     @classmethod
     def of(cls, scores: Mapping[str, Floats]) -> "Calibration":
-        """From the scores of normal videos, NaN where a frame has none. Raises CalibrationError without any score."""
+        """Make a calibration from the scores of normal videos, NaN for a frame without one. Raises
+        CalibrationError without any score.
+        """
         found = np.concatenate([np.empty(0), *scores.values()])
         ordered = np.sort(found[~np.isnan(found)])[::-1]  # the highest first: the k-th is reached by k of them
         if not len(ordered):
@@ -56,7 +58,7 @@ class Calibration:
         return cls(tuple(scores), len(ordered), tuple(levels.tolist()), tuple(shares.tolist()))
 
     def share(self, scores: Floats) -> Floats:
-        """The share of normal frames that score at least as high, of each score; NaN for NaN.
+        """Return the share of normal frames that score at least as high, of each score; NaN for NaN.
 
         Between the scores that are kept, in a line. Above the highest of them all that is known is that it is rarer
         than one frame in so many, 1 / (frames + 1).
@@ -68,7 +70,7 @@ class Calibration:
         return np.where(scores > self.levels[-1], 1 / (self.frames + 1), np.where(np.isnan(scores), np.nan, shares))
 
     def threshold(self, share: float) -> float:
-        """The score that this share of normal frames reaches.
+        """Return the score that this share of normal frames reaches.
 
         share: above 0, at most 1. Raises CalibrationError for a share that so few frames cannot tell.
 
@@ -83,7 +85,7 @@ class Calibration:
         return float(np.interp(share, self.shares[::-1], self.levels[::-1]))
 
     def share_of(self, score: float) -> float:
-        """The share of normal frames that score at least as high as one score."""
+        """Return the share of normal frames that score at least as high as one score."""
         return float(self.share(np.array([score]))[0])
 
     def write(self, folder: Path) -> None:
@@ -105,7 +107,7 @@ class Calibration:
 
     @classmethod
     def read(cls, folder: Path) -> "Calibration | None":
-        """What write wrote; None where a model has no calibration. Raises CalibrationError for a damaged one."""
+        """Return what write wrote; None where a model has no calibration. Raises CalibrationError for a damaged one."""
         path = folder / CALIBRATION_NAME
         try:
             told = json.loads(read_text(path, most_bytes=LARGEST_BYTES))
@@ -145,7 +147,7 @@ def keep_earlier(folder: Path) -> Path | None:
 
 
 def told_share(share: float, frames: str = "normal frames") -> str:
-    """A share of frames in words.
+    """Return a share of frames in words.
 
     >>> told_share(0.32), told_share(0.00062)
     ('32% of normal frames', '1 in 1,613 normal frames')
@@ -154,7 +156,7 @@ def told_share(share: float, frames: str = "normal frames") -> str:
 
 
 def told_rarity(share: float, frames: int) -> str:
-    """How many normal frames score as high, by a calibration on so many frames.
+    """Return how many normal frames score as high, by a calibration on so many frames.
 
     >>> told_rarity(0.32, 356), told_rarity(1 / 357, 356)
     ('32% of normal frames', 'none of 356 normal frames')
@@ -165,7 +167,8 @@ def told_rarity(share: float, frames: int) -> str:
 
 
 def kept_counts(frames: int) -> NDArray[np.int64]:
-    """Which of so many scores are kept, counted from the highest: all of a few, of many fewer the commoner they are.
+    """Return which of so many scores are kept, counted from the highest: all of a few, of many fewer the commoner they
+    are.
 
     >>> kept_counts(3).tolist(), len(kept_counts(1_000_000)) < 600
     ([1, 2, 3], True)

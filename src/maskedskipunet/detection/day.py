@@ -28,7 +28,7 @@ class DayPart:
     end_s: int
 
     def holds(self, time_of_day_s: NDArray[np.float64] | float) -> NDArray[np.bool_]:
-        """Whether times lie in it, in seconds since some midnight; a time that is not known (NaN) does not.
+        """Return whether times lie in it, in seconds since some midnight; a time that is not known (NaN) does not.
 
         >>> DayPart("night", 20 * 3600, 7 * 3600).holds(np.array([3600.0, 43200.0, 86400.0])).tolist()
         [True, False, True]
@@ -65,7 +65,7 @@ class DayAlarms:
     starts: str | None = None
 
     def rule_at(self, time_of_day_s: float) -> EventRule | None:
-        """The rule at a time in seconds since some midnight; None where the common one holds."""
+        """Return the rule at a time in seconds since some midnight; None where the common one holds."""
         return next((each.rule for each in self.parts if each.part.holds(time_of_day_s)), None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class DayAlarms:
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> "DayAlarms":
-        """The inverse of to_dict. Raises KeyError, TypeError, ValueError or ConfigError for anything else."""
+        """Return the inverse of to_dict. Raises KeyError, TypeError, ValueError or ConfigError for anything else."""
         parts = []
         for values in told["parts"]:
             rule = None if values["rule"] is None else EventRule(**values["rule"])
@@ -89,13 +89,15 @@ class DayAlarms:
 
 
 def rule_of_day(common: EventRule, day: DayAlarms | None, time_of_day_s: float | None) -> EventRule:
-    """The rule at a time of day, in seconds since midnight; the common one where no other holds, or it is not known."""
+    """Return the rule at a time of day, in seconds since midnight; the common one where no other holds, or it is not
+    known.
+    """
     own = None if day is None or time_of_day_s is None else day.rule_at(time_of_day_s)
     return own or common
 
 
 def levels_of_day(common: EventRule, day: DayAlarms | None, times_of_day_s: NDArray[np.float64]) -> Levels:
-    """The thresholds and release levels at times of day, (N,), NaN where one is not known."""
+    """Return the thresholds and release levels at times of day, (N,), NaN where one is not known."""
     levels = Levels.of(common, len(times_of_day_s))
     for part in () if day is None else day.parts:
         if part.rule is not None:
@@ -105,7 +107,7 @@ def levels_of_day(common: EventRule, day: DayAlarms | None, times_of_day_s: NDAr
 
 
 def time_of_day_s(unix_s: float) -> float:
-    """Seconds since midnight, by the clock on the wall."""
+    """Return seconds since midnight, by the clock on the wall."""
     local = time.localtime(unix_s)
     return local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec
 

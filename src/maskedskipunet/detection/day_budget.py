@@ -37,7 +37,8 @@ def set_thresholds(
     interval_h: float = 24.0,
     seed: int = 0,
 ) -> AlarmSetting:
-    """The lowest thresholds, one for each part of the day with footage enough, at which normal footage keeps a budget.
+    """Return the lowest thresholds, one for each part of the day with footage enough, at which normal footage keeps a
+    budget.
 
     The rest has the common threshold, that of all footage together; it is raised where the rest alone needs more than
     all together do. videos: with the time of day at which they start. starts: how that was known, to be kept.
@@ -71,7 +72,9 @@ def set_thresholds(
 def _interval(
     setting: AlarmSetting, known: Sequence[AlarmCounts], rest: Sequence[NormalScores], future_h: float, seed: int
 ) -> tuple[float, float]:
-    """Where the rate of all parts together will lie: they vary each by itself, and each has its share of the day."""
+    """Return the interval of the alarm rate of all parts together: they vary each by itself, and each has
+    its share of the day.
+    """
     rates = np.zeros(RESAMPLES)
     for number, counts in enumerate(known):
         share = counts.hours / setting.footage_h
@@ -87,7 +90,7 @@ def _interval(
 
 
 def _where(videos: Sequence[NormalScores], part: DayPart, *, inside: bool) -> list[NormalScores]:
-    """What of videos lies in a part of the day, or outside it; videos of which nothing does are left out."""
+    """Return what of videos lies in a part of the day, or outside it; videos of which nothing does are left out."""
     found = []
     for video in videos:
         kept: NDArray[np.bool_] = part.holds(video.times_of_day_s) == inside
@@ -106,7 +109,7 @@ def _alarms(videos: Sequence[NormalScores], rule: EventRule) -> int:
 
 
 def _alarms_by_day(videos: Sequence[NormalScores], setting: AlarmSetting) -> int:
-    """How many alarms the footage gives by the rules of their times."""
+    """Return how many alarms the footage gives by the rules of their times."""
     count = 0
     for video in videos:
         levels = setting.levels_at(video.times_of_day_s).among(~np.isnan(video.scores))

@@ -1,4 +1,4 @@
-"""Drift: whether normal itself has changed since the calibration, so that this is said instead of alarm after alarm.
+"""Detects drift: what is normal has changed since the calibration, which is reported instead of alarm after alarm.
 
 An event moves scores for seconds or minutes and is over; a new season, a moved lamp or a moved camera stays. So
 footage is looked at in blocks of five minutes: of each, at each place of a coarse grid, the median over time of the
@@ -66,7 +66,7 @@ class Blocks:
         self._places: list[NDArray[np.float32]] = []
 
     def add(self, time_s: float, score: float | None, seen: NDArray[np.floating] | None) -> Block | None:
-        """The next frame; returns the block that was full before it, where enough of its frames were seen.
+        """Add the next frame; return the block that was full before it, if enough of its frames were seen.
 
         seen: the score map, (h, w), at least GRID in each direction, or how rare each place looks, (P,); None where
         neither is known. A clock that jumps back begins a new block. Raises ShapeError for what is neither.
@@ -95,7 +95,7 @@ class Blocks:
 
 
 def pooled(score_map: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The mean error of each place of the grid, (GRID * GRID,). Raises ShapeError for what has fewer pixels."""
+    """Return the mean error of each place of the grid, (GRID * GRID,). Raises ShapeError for what has fewer pixels."""
     if score_map.ndim != 2 or min(score_map.shape) < GRID:
         raise ShapeError(f"a score map of shape {score_map.shape}", cure=f"Use (height, width), {GRID} at least")
     rows, columns = (np.arange(GRID + 1) * length // GRID for length in score_map.shape)
@@ -134,7 +134,7 @@ class DriftReference:
 
     @classmethod
     def of(cls, videos: Sequence[Sequence[Block]], measure: Measure = ERRORS) -> "DriftReference | None":
-        """From the blocks of normal videos, in order; None where there are too few to know what is ordinary."""
+        """Learn from the blocks of normal videos, in order; None if there are too few to know what is ordinary."""
         blocks = [block for video in videos for block in video]
         if len(blocks) < FEWEST_BLOCKS:
             return None
@@ -162,18 +162,21 @@ class DriftReference:
         )
 
     def is_of(self, block: Block) -> bool:
-        """Whether the block's places are those of the reference."""
+        """Return whether the block's places are those of the reference."""
         return len(block.places) == len(self.centre)
 
     def unexplained(self, block: Block) -> Floats:
-        """How each place departs from what is ordinary, (P,): errors in logarithms, looks as rare as they are."""
+        """Return how each place departs from what is ordinary, (P,).
+
+        Errors depart in logarithms, from what the ordinary directions explain; looks by how rare they are.
+        """
         if self.measure == LOOKS:
             return block.places
         ordinary = np.array(self.ordinary).reshape(-1, len(self.centre))
         return _unexplained(np.log(block.places + self.floor), np.array(self.centre), ordinary)
 
     def departure(self, unexplained: Floats) -> float:
-        """How far blocks depart that came one after another, of what stays over them: (B, P) -> in units of limit."""
+        """Return how far consecutive blocks depart in what lasts over them: (B, P) -> in units of limit."""
         return (_rare_share if self.measure == LOOKS else _root_mean_square)(np.median(unexplained, axis=0))
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,7 +184,7 @@ class DriftReference:
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> "DriftReference":
-        """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
+        """Return the inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
         values = {
             field.name: told[field.name] for field in fields(cls) if field.name in told or field.name != "measure"
         }
@@ -214,14 +217,14 @@ class DriftChange:
     raised_by: float
 
     def told(self) -> str:
-        """In a sentence without its full stop."""
+        """Describe the change in a sentence without a full stop."""
         if self.phase == "end":
-            return f"it looks as it did when it was calibrated again, from {clock_time(self.since_s)} on"
-        change = f"departs {self.departure / self.limit:.1f} times as far as it may"
-        scores = f"the usual score is {self.usual:.4f}, in calibration up to {self.highest_usual:.4f}"
+            return f"drift has ended: the scene looks as it did at calibration again, since {clock_time(self.since_s)}"
+        change = f"it departs {self.departure / self.limit:.1f} times as far as normal footage does"
+        scores = f"the median score is {self.usual:.4f}, in calibration at most {self.highest_usual:.4f}"
         since = clock_time(self.since_s)
         raised = f"; the threshold is raised by {self.raised_by:.4f}" if self.raised_by else ""
-        return f"normal itself has changed since the calibration, from {since} on ({change}; {scores}{raised})"
+        return f"drift: the scene has looked different from the calibration since {since} ({change}; {scores}{raised})"
 
 
 class DriftWatch:
@@ -245,7 +248,7 @@ class DriftWatch:
         self.raised_by = self._rise()
 
     def add(self, time_s: float, score: float | None, seen: NDArray[np.floating] | None = None) -> DriftChange | None:
-        """The next frame, and whether drift begins or ends with it.
+        """Add the next frame; return the change if drift begins or ends with it.
 
         score: None where the frame has none. seen: as Blocks takes it; without it nothing is known of drift.
         """
@@ -276,7 +279,7 @@ class DriftWatch:
         return float(np.median([block.score for block, _ in self._recent]))
 
     def _rise(self) -> float:
-        """How far the usual score has risen above the calibration's highest; 0 where there is no drift."""
+        """Return how far the usual score has risen above the calibration's highest; 0 where there is no drift."""
         if not self.is_drifting or not self._recent:
             return 0.0
         return max(0.0, self._usual() - self.reference.highest_usual)
@@ -292,14 +295,18 @@ class DriftWatch:
         return since_s
 
     def rule(self, rule: EventRule) -> EventRule:
-        """The rule that holds now: while drift lasts, levels are raised by as much as the usual score has risen."""
+        """Return the rule that holds now: while drift lasts, levels are raised by as much as the usual
+        score has risen.
+        """
         if not self.raised_by:
             return rule
         return replace(rule, threshold=rule.threshold + self.raised_by, release=rule.release + self.raised_by)
 
 
 def without_new_normal(events: Sequence[Event], changes: Sequence[DriftChange], rule: EventRule) -> list[Event]:
-    """Events in hindsight: those of the minutes before a drift was known are held against its raised threshold too."""
+    """Return events in hindsight: those of the minutes before drift was known are judged by its raised threshold
+    too.
+    """
     begins = [change for change in changes if change.phase == "begin"]
     return [
         event
@@ -321,7 +328,8 @@ def clock_time(time_s: float) -> str:
 
 
 def _groups(lengths: Sequence[int]) -> list[int]:
-    """The number of each block's group, of videos of so many blocks: an hour of one video, or short ones together.
+    """Return the number of each block's group, of videos of so many blocks: an hour of one video, or short ones
+    together.
 
     >>> _groups([3, 3, 14])
     [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
@@ -338,7 +346,7 @@ def _groups(lengths: Sequence[int]) -> list[int]:
 
 
 def _directions(logs: Floats) -> tuple[Floats, Floats]:
-    """The centre, and the fewest directions from it that explain what is taken as ordinary."""
+    """Return the centre, and the fewest directions from it that explain what is taken as ordinary."""
     centre = logs.mean(axis=0)
     _, sizes, directions = np.linalg.svd(logs - centre, full_matrices=False)
     total = float((sizes**2).sum())
@@ -353,7 +361,10 @@ def _unexplained(logs: Floats, centre: Floats, ordinary: Floats) -> Floats:
 
 
 def _departures(unexplained: Floats, size: Callable[[Floats], float]) -> list[float]:
-    """Of blocks one after another, (B, P), as a watch would tell them. size: of what stays over some of them, (P,)."""
+    """Return the departures of blocks one after another, (B, P), as a watch would find them.
+
+    size: measures the departure of what lasts over some of the blocks, (P,).
+    """
     ends = range(min(STAYS_AT_LEAST, len(unexplained)), len(unexplained) + 1)
     return [size(np.median(unexplained[max(0, end - STAYS) : end], axis=0)) for end in ends if end]
 

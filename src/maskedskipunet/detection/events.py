@@ -59,7 +59,7 @@ class EventRule:
                 raise ConfigError(f"{getattr(self, name)} seconds", f"rule.{name}", "Use 0 or more")
 
     def at(self, threshold: float, usual: float) -> "EventRule":
-        """The same rule at another threshold. usual: the score of an ordinary frame, which release levels lie above.
+        """Return this rule at another threshold. usual: the median score of normal frames, below all release levels.
 
         >>> EventRule(threshold=1, release=1).at(2.0, usual=1.0).release
         1.8
@@ -109,14 +109,14 @@ class Event:
     reason: EventReason | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as files and messages hold them; without a reason where there is none."""
+        """Return plain values, as files and messages hold them; without a reason where there is none."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         reason = values.pop("reason")
         return values if reason is None else values | {"reason": reason.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Event":
-        """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
+        """Return the inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
         reason = values.get("reason")
         return cls(**{**values, "reason": None if reason is None else EventReason.from_dict(reason)})
 
@@ -130,7 +130,7 @@ class EventUpdate:
 
 
 def no_boxes() -> tuple[Box, ...]:
-    """Where nothing is known of a frame but its score."""
+    """Return where nothing is known of a frame but its score."""
     return ()
 
 
@@ -164,7 +164,7 @@ class EventStream:
         return None if self._open is None or self._open.id is None else self._event(self._open)
 
     def take_over(self, rule: EventRule, normal_share: Callable[[float], float] | None) -> None:
-        """Go by another rule from the next frame on; an event that runs is held against it too."""
+        """Apply another rule from the next frame on, also to an event in progress."""
         self._rule, self._share = rule, normal_share
 
     def add(
@@ -176,11 +176,11 @@ class EventStream:
         rule: EventRule | None = None,
         readings: Mapping[str, CueReading] = MappingProxyType({}),
     ) -> list[EventUpdate]:
-        """The next frame, and what is to be told because of it.
+        """Return the next frame, and what is to be told because of it.
 
         score: None where the frame has none. boxes: where the frame is anomalous; only asked at an event's highest.
         readings: what the cues say of the frame.
-        rule: whose threshold and release level hold for this frame, in place of the stream's; how long things last is
+        rule: whose threshold and release level hold for this frame, instead of the stream's; how long things last is
         the stream's to say.
         """
         levels = rule or self._rule
@@ -253,9 +253,9 @@ def find_events(
     normal_share: Callable[[float], float] | None = None,
     new_id: Callable[[], str] = new_id,
 ) -> list[Event]:
-    """The events of a whole video, without boxes: those that an EventStream ends with.
+    """Return the events of a whole video, without boxes: those that an EventStream ends with.
 
-    index, time_s, scores: (N,), one a frame, NaN where a frame has no score. levels: of each frame, in place of the
+    index, time_s, scores: (N,), one a frame, NaN where a frame has no score. levels: of each frame, instead of the
     rule's. Raises ShapeError when they differ in length.
     """
     clock, shift = stream_clock(time_s)
@@ -291,10 +291,10 @@ def find_events(
 def find_spans(
     clock: Floats, scores: Floats, rule: EventRule, levels: Levels | None = None
 ) -> list[list[tuple[int, int]]]:
-    """The places of each event: its stretches above the release level, first and last place of each.
+    """Return the places of each event: its stretches above the release level, first and last place of each.
 
     clock: (N,) seconds that never go back (see stream_clock). scores: (N,), frames without a score left out. levels:
-    of each frame, in place of the rule's.
+    of each frame, instead of the rule's.
     """
     high = np.flatnonzero(scores >= (rule.threshold if levels is None else levels.threshold))
     if not len(high):

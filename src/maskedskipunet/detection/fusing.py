@@ -13,7 +13,7 @@ NORM = 4.0  # of the cues' surprises: the strangest cue leads, others that agree
 
 
 def fused(surprises: Sequence[NDArray[np.float32] | np.float32]) -> NDArray[np.float32]:
-    """One surprise of several cues', all of one shape: their NORM-norm.
+    """Return one surprise of several cues', all of one shape: their NORM-norm.
 
     >>> round(float(fused([np.float32(3), np.float32(1)])), 2)
     3.01
@@ -36,7 +36,7 @@ class EventReason:
 
     @classmethod
     def of(cls, readings: Mapping[str, CueReading]) -> "EventReason | None":
-        """From what the cues say of a frame; None where there is none, as of a model of its network alone."""
+        """Make the reason from the cues' readings of a frame; None if there are none, as for the network alone."""
         if not readings:
             return None
         powers = {name: max(reading.surprise, 0.0) ** NORM for name, reading in readings.items()}
@@ -50,13 +50,13 @@ class EventReason:
         return self.readings[self.cue]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `events.json` and the records hold them."""
+        """Return plain values, as `events.json` and the records hold them."""
         readings = {name: self.readings[name].to_dict() for name in self.shares}
         return {"cue": self.cue, "shares": dict(self.shares), "readings": readings}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "EventReason":
-        """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
+        """Return the inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
         readings = {str(name): CueReading.from_dict(reading) for name, reading in dict(values["readings"]).items()}
         shares = {str(name): float(share) for name, share in dict(values["shares"]).items()}
         if values["cue"] not in readings:

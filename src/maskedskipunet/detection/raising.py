@@ -14,12 +14,13 @@ COMPRESSION = 0.1  # of its score at most that a clip loses or wins; 4 % at most
 
 
 def alarms(clip: NormalScores, rule: EventRule) -> bool:
-    """Whether anything in these scores is an alarm by the rule."""
+    """Return whether anything in these scores is an alarm by the rule."""
     return bool(find_spans(*scored_frames(clip), rule))
 
 
 def lost_by_compression(clip: NormalScores, rule: EventRule, top_score: float) -> float:
-    """How many times as high a clip was before it was compressed, by the highest score that its event was told with.
+    """Return how many times as high a clip was before it was compressed, by the highest score that its event was told
+    with.
 
     1 where that is further from the highest of the clip's alarms than compression explains: another model told of it
     then, and it says nothing.
@@ -34,7 +35,8 @@ def lost_by_compression(clip: NormalScores, rule: EventRule, top_score: float) -
 
 
 def lasting_score(clip: NormalScores, rule: EventRule, usual: float) -> float:
-    """The threshold from which on these scores are no alarm: how high they are for as long as an alarm has to last.
+    """Return the threshold from which on these scores are no alarm: how high they are for as long as an alarm has to
+    last.
 
     clip: at least one frame with a score. usual: the score of an ordinary frame. A higher threshold, with its higher
     release level, never gives an alarm that a lower one does not, so halving finds it.
@@ -49,13 +51,13 @@ def lasting_score(clip: NormalScores, rule: EventRule, usual: float) -> float:
 
 
 def lowest_silent_threshold(clips: Sequence[NormalScores], rule: EventRule, usual: float) -> float:
-    """The lowest threshold, not below the rule's own, at which none of these scores would have been an alarm."""
+    """Return the lowest threshold, not below the rule's own, at which none of these scores would have been an alarm."""
     loud = [lasting_score(clip, rule, usual) for clip in clips if alarms(clip, rule)]
     return max([rule.threshold, *loud])
 
 
 def raised_over(calibration: Calibration, clips: Sequence[NormalScores]) -> Calibration:
-    """A calibration by which none of these clips is an alarm.
+    """Return a calibration by which none of these clips is an alarm.
 
     Each part's threshold is raised as far as clips of its time of day need, the common one by those of no such part.
     """
@@ -81,7 +83,7 @@ def raised_over(calibration: Calibration, clips: Sequence[NormalScores]) -> Cali
 
 
 def with_threshold(calibration: Calibration, threshold: float) -> Calibration:
-    """A calibration whose threshold is raised; its budget and rates become rarer as such scores are.
+    """Return a calibration whose threshold is raised; its budget and rates become rarer as such scores are.
 
     How much rarer is told by how many frames of the calibration score so high: an estimate, for alarms are fewer than
     frames.

@@ -38,12 +38,12 @@ class CueReading:
     lasting_s: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, without what the cue does not say."""
+        """Return plain values, without what the cue does not say."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "CueReading":
-        """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
+        """Return the inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
         values = dict(values)
         box, nearest = values.get("box"), values.get("nearest")
         return cls(

@@ -1,4 +1,4 @@
-"""Which rule holds for a frame: it may differ by the part of the day, and while normal itself has changed."""
+"""Finds the rule that holds for a frame: it may differ by the part of the day, and during drift."""
 
 from numpy import floating
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class RuleInForce:
         *,
         time_of_day_s: float | None = None,
     ) -> tuple[EventRule, DriftChange | None]:
-        """The rule that holds for the next frame, and whether drift begins or ends with it.
+        """Return the rule that holds for the next frame, and whether drift begins or ends with it.
 
         time_s: since the source's first frame. score: None where the frame has none. seen: what drift is judged by, as
         Blocks takes it; without it nothing is known of drift. time_of_day_s: since midnight; None where that is not

@@ -27,7 +27,7 @@ class SourceClock:
 
 
 def stream_clock(time_s: Floats) -> tuple[Floats, Floats]:
-    """Seconds that never go back, (N,), and for each frame what was added to the source's own time.
+    """Return seconds that never go back, (N,), and for each frame what was added to the source's own time.
 
     A source's clock may be set back, or a time be missing (NaN): no time passes there.
 

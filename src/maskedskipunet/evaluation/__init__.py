@@ -1,1 +1,1 @@
-"""Where labels meet scores."""
+"""Compares scores with labels."""

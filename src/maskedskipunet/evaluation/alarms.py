@@ -44,7 +44,7 @@ class LabelledAlarms:
 
 
 def alarm_figures(videos: Sequence[LabelledAlarms]) -> dict[str, Any]:
-    """How many anomalous stretches an alarm falls into, and how many alarms fall into none, ready for JSON.
+    """Return how many anomalous stretches an alarm falls into, and how many alarms fall into none, ready for JSON.
 
     A stretch is what is labelled anomalous without a break. false_alarms_per_hour: an hour of normal footage; None
     where there is none.

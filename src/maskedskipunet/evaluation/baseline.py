@@ -9,7 +9,7 @@ PATCH_PX = 16
 
 
 def largest_patch_mean(errors: NDArray[np.floating]) -> float:
-    """The largest mean of a 16x16 patch, on the patch grid and on the grid shifted by 8 inside the frame.
+    """Return the largest mean of a 16x16 patch, on the patch grid and on the grid shifted by 8 inside the frame.
 
     errors: (H, W), multiples of 16. The same rule as the network's frame score, in numpy.
     """
@@ -19,7 +19,7 @@ def largest_patch_mean(errors: NDArray[np.floating]) -> float:
 
 
 def frame_differences(images: Iterable[NDArray[np.uint8]]) -> Iterator[float]:
-    """For each image the largest patch mean of its distance to the one before; NaN for the first.
+    """Return, for each image, the largest patch mean of its distance to the one before; NaN for the first.
 
     images: uint8 (C, H, W). The distance is the L2 norm over channels, in [0, sqrt(C)].
     """

@@ -19,12 +19,12 @@ Interval = tuple[float, float]
 
 
 def draws(units: int, seed: int, resamples: int) -> NDArray[np.int64]:
-    """How often each unit was drawn, as many draws as units, with replacement: (resamples, units)."""
+    """Return how often each unit was drawn, as many draws as units, with replacement: (resamples, units)."""
     return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
 
 
 def blocks(video: NDArray[np.int64], frame: NDArray[np.int64], block_frames: int = BLOCK_FRAMES) -> NDArray[np.int64]:
-    """The block of each frame, from 0: so many neighbouring frames of one video, the last of a video fewer.
+    """Return the block of each frame, from 0: so many neighbouring frames of one video, the last of a video fewer.
 
     video, frame: (N,), each frame's video and place in it.
 
@@ -38,7 +38,7 @@ def blocks(video: NDArray[np.int64], frame: NDArray[np.int64], block_frames: int
 def figure_intervals(
     ranking: Ranking, figures: Sequence[Figure], unit: NDArray[np.int64], seed: int
 ) -> list[Interval | None]:
-    """The interval of each figure when units are drawn. unit: (N,), the unit of each frame, from 0."""
+    """Return the interval of each figure when units are drawn. unit: (N,), the unit of each frame, from 0."""
     units = int(unit.max()) + 1 if len(unit) else 0
     if units < 2:
         return [None] * len(figures)
@@ -52,7 +52,9 @@ def figure_intervals(
 
 
 def mean_interval(values: Floats, seed: int) -> Interval | None:
-    """The interval of a mean over videos when videos are drawn. values: (V,), NaN for a video that does not count."""
+    """Return the interval of a mean over videos when videos are drawn. values: (V,), NaN for a video that does not
+    count.
+    """
     if len(values) < 2:
         return None
     counts = draws(len(values), seed, RESAMPLES)
@@ -63,7 +65,7 @@ def mean_interval(values: Floats, seed: int) -> Interval | None:
 
 
 def interval(samples: Floats) -> Interval | None:
-    """The middle 95 % of the resamples that have the figure; None where half of them hold one class only."""
+    """Return the middle 95 % of the resamples that have the figure; None where half of them hold one class only."""
     valid = samples[~np.isnan(samples)]
     if 2 * len(valid) <= len(samples):
         return None

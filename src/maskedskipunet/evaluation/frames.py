@@ -43,7 +43,7 @@ def roc_auc(labels: NDArray[np.uint8], scores: NDArray[np.float64]) -> float | N
 
 
 def micro_auc(videos: Sequence[LabelledScores]) -> float | None:
-    """AUC over the scored frames of all labelled videos together, scores as they are: the published protocol."""
+    """Return AUC over the scored frames of all labelled videos together, scores as they are: the published protocol."""
     labelled = [video for video in videos if video.labels is not None]
     if not labelled:
         return None
@@ -52,12 +52,12 @@ def micro_auc(videos: Sequence[LabelledScores]) -> float | None:
 
 
 def video_auc(video: LabelledScores) -> float | None:
-    """AUC within one video; None where it has no labels or one class only."""
+    """Return AUC within one video; None where it has no labels or one class only."""
     return None if video.labels is None else roc_auc(video.labels[video.scored], video.scores[video.scored])
 
 
 def frame_metrics(videos: Sequence[LabelledScores]) -> dict[str, object]:
-    """Every frame-level figure, a key a protocol, ready for JSON.
+    """Return every frame-level figure, a key a protocol, ready for JSON.
 
     micro_auc: all frames together, raw scores. macro_auc_two_class_videos: the mean over videos that hold both
     classes, one_class_videos being the number left out. video_auc: a figure a video, null for one class.
@@ -79,7 +79,7 @@ def frame_metrics(videos: Sequence[LabelledScores]) -> dict[str, object]:
 
 
 def auc_by_kind(videos: Sequence[LabelledScores], kinds: Mapping[str, Sequence[str]]) -> dict[str, float | None]:
-    """AUC of each kind of anomaly: its frames against the normal frames of all videos.
+    """Return AUC of each kind of anomaly: its frames against the normal frames of all videos.
 
     kinds: for each video's name the kind of each frame, "" where it is normal. Frames without a score are left
     out; None where a kind, or everything normal, has none. Raises ShapeError when kinds and scores differ in length.

@@ -28,7 +28,7 @@ class Maps(Protocol):
     """A clip's score maps, read a few at a time."""
 
     def maps(self) -> Iterator[tuple[int, Map]]:
-        """Each frame that has a map, under its number, in order."""
+        """Yield each frame that has a map, under its number, in order."""
         ...
 
 
@@ -98,7 +98,7 @@ class AveragedMaps:
 
 
 def maps_bytes(frames: int, height_px: int, width_px: int) -> int:
-    """The most that maps of so many frames take on the disk, should nothing of them be compressed."""
+    """Return the most that maps of so many frames take on the disk, should nothing of them be compressed."""
     return frames * (2 * height_px * width_px + 64) + 4096
 
 
@@ -149,13 +149,13 @@ def map_writer(
 
 
 def as_stored(score_map: NDArray[np.floating]) -> Map:
-    """A map in [0, 1] in 16 bits."""
+    """Return a map in [0, 1] in 16 bits."""
     stored: Map = np.rint(np.clip(score_map, 0, 1) * (LEVELS - 1)).astype("<u2")
     return stored
 
 
 def read_maps(folder: Path, names: Sequence[str], frames: Sequence[int], placing: Placing) -> tuple[list[Maps], str]:
-    """The maps of each clip, a file a clip, and how they were told apart.
+    """Return the maps of each clip, a file a clip, and how they were told apart.
 
     A folder of what `test --maps` writes, or of .npy arrays (frames, H, W), higher where more anomalous, whose first
     and last frames are as `placing` states for scores. names, frames: of the test clips.
@@ -201,7 +201,7 @@ def _array(path: Path) -> NDArray[Any]:
 
 
 def open_maps(path: Path) -> MapFile:
-    """A file that map_writer wrote. Raises DataError when it is none."""
+    """Return a file that map_writer wrote. Raises DataError when it is none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -228,6 +228,6 @@ def nearest(length: int, shown: int) -> NDArray[np.intp]:
 
 
 def enlarged(score_map: Map, height_px: int, width_px: int) -> Map:
-    """A map at the size of its source, each pixel with the value of the map's pixel that its centre lies in."""
+    """Return a map at the size of its source, each pixel with the value of the map's pixel that its centre lies in."""
     rows, columns = nearest(score_map.shape[0], height_px), nearest(score_map.shape[1], width_px)
     return score_map[rows[:, None], columns]

@@ -1,4 +1,4 @@
-"""Pixel-level figures: where in its frame an anomaly was seen, held against masks.
+"""Pixel-level figures: score maps compared with masks.
 
 A map's pixel stands for the source's pixels whose centres lie in it. Maps have 16 bits, so a count a value holds a
 whole data set's pixels, and the figures are exact for maps as stored.
@@ -37,7 +37,7 @@ class PixelCounts:
         self._scores.append(detection_score(shown, mask))
 
     def figures(self) -> dict[str, Any]:
-        """A key a protocol, ready for JSON; None where there is one class only.
+        """Return a key a protocol, ready for JSON; None where there is one class only.
 
         pixel_auc: over all pixels of all frames with a map. pixel_40_auc, pixel_40_eer: over frames by the 40 %
         criterion.
@@ -54,7 +54,7 @@ class PixelCounts:
 
 
 def detection_score(shown: Map, mask: NDArray[np.bool_]) -> int:
-    """The highest threshold at which a frame counts as positive by the 40 % criterion.
+    """Return the highest threshold at which a frame counts as positive by the 40 % criterion.
 
     An anomalous frame does once at least 40 % of its anomalous pixels reach the threshold (a hit), a normal frame once
     any pixel does (a false alarm).

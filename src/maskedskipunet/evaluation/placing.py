@@ -11,7 +11,7 @@ from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.evaluation.readers import Clip, Series
 
 Floats = NDArray[np.float64]
-_STATE_LENGTHS = "State the clips' lengths with --clips, 180,150 say"
+_STATE_LENGTHS = "State the clips' lengths with --clips, for example 180,150"
 _STATE_FRAMES = "Give one a frame, or state which frames they belong to with --first-frame and --last-frame"
 
 
@@ -32,7 +32,7 @@ class Placing:
             raise ConfigError(f"{self.first} is before the clip's first frame", "--first-frame", "Use 0 or more")
 
     def bounds(self, frames: int) -> tuple[int, int]:
-        """The first frame that has a score and the one after the last, for a clip of so many frames."""
+        """Return the first frame that has a score and the one after the last, for a clip of so many frames."""
         last = -1 if self.last is None else self.last
         return self.first or 0, (frames + last if last < 0 else last) + 1
 
@@ -124,7 +124,9 @@ def match(found: Sequence[str], names: Sequence[str], where: str) -> tuple[list[
 
 
 def scored_lengths(series: Series, placing: Placing) -> dict[str, int] | None:
-    """How long clips are at least, by scores that come clip by clip, in natural order; None where they do not say."""
+    """Return how long clips are at least, by scores that come clip by clip, in natural order; None where they do not
+    say.
+    """
     last = -1 if placing.last is None else placing.last
     if series.concatenated or last >= 0:
         return None
@@ -138,7 +140,7 @@ def scored_lengths(series: Series, placing: Placing) -> dict[str, int] | None:
 
 
 def clip_lengths(series: Series, total: int, placing: Placing) -> dict[str, int]:
-    """How long each clip is, by scores that come clip by clip and cover the stated frames, `total` in all.
+    """Return how long each clip is, by scores that come clip by clip and cover the stated frames, `total` in all.
 
     Raises DataError where the scores do not say it, or say another total.
     """
@@ -196,7 +198,7 @@ def _require_counts(
 
 
 def _would_fit(missing: int, shortest: int | None = None) -> str | None:
-    """What to state where each clip has so many frames more than scores."""
+    """Return what to state where each clip has so many frames more than scores."""
     if missing < 0 or (shortest is not None and missing >= shortest):
         return None
     if missing == 0:
@@ -215,7 +217,9 @@ def _in_order(clip: Clip, frames: int, bound: tuple[int, int]) -> Floats:
 
 
 def _numbered(clip: Clip, name: str, frames: int, placing: Placing, series: Series) -> Floats:
-    """A table's own frame numbers; where frames are stated its scores, gaps between them kept, are moved there."""
+    """Return a table's own frame numbers; where frames are stated its scores, gaps between them kept, are
+    moved there.
+    """
     assert clip.frames is not None
     has = ~np.isnan(clip.values)
     at, values = clip.frames, clip.values

@@ -22,7 +22,7 @@ class PrecisionEffect:
     order_correlation: float | None
 
     def told(self) -> str:
-        """A sentence.
+        """Return a sentence.
 
         >>> PrecisionEffect("bfloat16", 30, 0.0123, 0.004, 0.9987).told()
         'bfloat16 changes the scores of the first 30 frames by 0.4%, at most 1.2%; their order correlates 0.999'

@@ -57,7 +57,7 @@ def frame_protocols(
     borders: bool = True,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What frame_metrics gives and every other protocol, a key each, with 95 % intervals, ready for JSON.
+    """Return what frame_metrics gives and every other protocol, a key each, with 95 % intervals, ready for JSON.
 
     Scores are raw but where a key says otherwise; only frames with a label and a score count.
     macro_auc_one_class_as_1: a video of one class counts 1. macro_auc_padded: each video is stretched to [0, 1], and
@@ -103,7 +103,7 @@ def frame_protocols(
 
 
 def padded_auc(video: LabelledScores) -> float:
-    """AUC of a video stretched to [0, 1] and given a normal frame of score 0 and an anomalous one of score 1."""
+    """Return AUC of a video stretched to [0, 1] and given a normal frame of score 0 and an anomalous one of score 1."""
     assert video.labels is not None
     labels = np.concatenate([video.labels[video.scored], np.array([0, 1], np.uint8)])
     auc = roc_auc(labels, np.concatenate([min_max(video.scores[video.scored]), [0.0, 1.0]]))
@@ -112,7 +112,7 @@ def padded_auc(video: LabelledScores) -> float:
 
 
 def _macro_readings(videos: Sequence[LabelledScores]) -> dict[str, Floats]:
-    """The AUC of each video by each reading, NaN where a reading leaves the video out."""
+    """Return the AUC of each video by each reading, NaN where a reading leaves the video out."""
     own = np.array([np.nan if (auc := video_auc(video)) is None else auc for video in videos])
     padded = np.array([padded_auc(video) for video in videos])
     return dict(zip(MACRO, (own, np.where(np.isnan(own), 1.0, own), padded), strict=True))

@@ -27,14 +27,14 @@ class Ranking:
         self._anomalous = labels[self._order] == 1
 
     def figures(self, figure: Figure, weights: Floats) -> Floats:
-        """A figure under each weighting; NaN where a class weighs nothing. weights: (R, N), 0 or more."""
+        """Return a figure under each weighting; NaN where a class weighs nothing. weights: (R, N), 0 or more."""
         if not len(self._order):
             return np.full(len(weights), np.nan)
         weights = weights[:, self._order]
         return figure(self._steps(weights * self._anomalous), self._steps(weights * ~self._anomalous))
 
     def figure(self, figure: Figure) -> float | None:
-        """The figure with each frame counted once; None where there is one class only."""
+        """Return the figure with each frame counted once; None where there is one class only."""
         value = float(self.figures(figure, np.ones((1, len(self._order))))[0])
         return None if np.isnan(value) else value
 
@@ -46,13 +46,13 @@ class Ranking:
 
 
 def area_under_roc(anomalous: Floats, normal: Floats) -> Floats:
-    """How often an anomalous frame scores over a normal one, ties counting half."""
+    """Return how often an anomalous frame scores over a normal one, ties counting half."""
     below = np.cumsum(normal, axis=1) - normal / 2
     return _divided((anomalous * below).sum(axis=1), anomalous.sum(axis=1) * normal.sum(axis=1))
 
 
 def average_precision(anomalous: Floats, normal: Floats) -> Floats:
-    """The precision at each threshold, weighted by the recall that the threshold adds: no interpolation."""
+    """Return the precision at each threshold, weighted by the recall that the threshold adds: no interpolation."""
     falling = anomalous[:, ::-1]
     found, raised = np.cumsum(falling, axis=1), np.cumsum(normal[:, ::-1], axis=1)
     precision = np.divide(found, found + raised, out=np.zeros_like(found), where=found > 0)
@@ -61,7 +61,7 @@ def average_precision(anomalous: Floats, normal: Floats) -> Floats:
 
 
 def equal_error_rate(anomalous: Floats, normal: Floats) -> Floats:
-    """Where the ROC curve, joined by straight lines, has as many false alarms as misses, both as shares."""
+    """Return the share at which the ROC curve, joined by straight lines, has as many false alarms as misses."""
     total, others = anomalous.sum(axis=1, keepdims=True), normal.sum(axis=1, keepdims=True)
     false_alarms, hits = (
         np.hstack([np.zeros_like(weight), _divided(np.cumsum(steps[:, ::-1], axis=1), weight)])

@@ -74,7 +74,7 @@ def read_series(path: Path) -> Series:
 
 
 def read_label_table(path: Path) -> Series:
-    """The labels in a .parquet table with the columns video, frame and label, of the videos that have any.
+    """Return the labels in a .parquet table with the columns video, frame and label, of the videos that have any.
 
     Raises DataError for what is no such table.
     """
@@ -82,7 +82,7 @@ def read_label_table(path: Path) -> Series:
 
 
 def read_cues(path: Path, names: Sequence[str]) -> dict[str, Series]:
-    """The scores of single cues that stand beside a model's own, by their names; none where the file has none.
+    """Return the scores of single cues that stand beside a model's own, by their names; none where the file has none.
 
     path: as read_series takes it. names: of the columns that are looked for, in a `scores.parquet` alone.
     Raises DataError for columns that cannot be read.
@@ -163,7 +163,7 @@ def _npz(path: Path) -> Series:
 
 
 def _numbers(array: Any, path: Path, place: str = "") -> Floats:
-    """An array of one row as checked numbers, whatever axes of length 1 it has."""
+    """Return an array of one row as checked numbers, whatever axes of length 1 it has."""
     where = f"{path}, {place}" if place else str(path)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise DataError("the array holds no numbers", where, _PLAIN)

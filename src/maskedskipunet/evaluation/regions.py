@@ -36,9 +36,9 @@ class FrameRegions:
 
 
 def mask_regions(masks: Iterable[NDArray[np.bool_]]) -> list[FrameRegions]:
-    """The regions of a clip's masks, frame by frame, where the data set gives nothing but masks.
+    """Return the regions of a clip's masks, frame by frame, where the data set gives nothing but masks.
 
-    A region is what hangs together in a mask, corners included. Regions of neighbouring frames that share a pixel
+    A region is a connected region of a mask, corners included. Regions of neighbouring frames that share a pixel
     belong to one track, so that objects which meet become one.
     """
     from scipy.ndimage import label
@@ -62,7 +62,7 @@ def mask_regions(masks: Iterable[NDArray[np.bool_]]) -> list[FrameRegions]:
 
 
 def box_regions(boxes: Iterable[TrackedBox], frames: int) -> list[FrameRegions]:
-    """The regions and tracks that a data set states itself, frame by frame.
+    """Return the regions and tracks that a data set states itself, frame by frame.
 
     frames: of the clip. Tracks are numbered anew from 0.
     """

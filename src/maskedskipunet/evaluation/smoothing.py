@@ -26,9 +26,9 @@ class Smoothing:
 
     def __post_init__(self) -> None:
         if not 0 < self.sigma_frames < 10_000:
-            raise ConfigError(f"{self.sigma_frames:g} frames", "sigma", "Use more than 0, 5 say")
+            raise ConfigError(f"{self.sigma_frames:g} frames", "sigma", "Use more than 0, such as 5")
         if self.window_frames < 1 or self.window_frames % 2 == 0:
-            raise ConfigError(f"a window of {self.window_frames} frames", "window", "Use an odd number, 17 say")
+            raise ConfigError(f"a window of {self.window_frames} frames", "window", "Use an odd number, such as 17")
 
 
 def gaussian(scores: Floats, sigma_frames: float) -> Floats:
@@ -40,7 +40,9 @@ def gaussian(scores: Floats, sigma_frames: float) -> Floats:
 
 
 def causal_gaussian(scores: Floats, sigma_frames: float) -> Floats:
-    """The half of a Gaussian that lies in the past, the present frame included; its weights sum to 1 at each frame."""
+    """Return the half of a Gaussian that lies in the past, the present frame included; its weights sum to 1 at each
+    frame.
+    """
     weights = np.exp(-0.5 * (np.arange(int(_REACH * sigma_frames + 0.5) + 1) / sigma_frames) ** 2)
     weights = weights[: len(scores)]
     return _past(scores, weights) / _past(np.ones_like(scores), weights)
@@ -55,7 +57,7 @@ def median(scores: Floats, window_frames: int) -> Floats:
 
 
 def causal_median(scores: Floats, window_frames: int) -> Floats:
-    """The median of the last frames, the present one included; of fewer at a video's start."""
+    """Return the median of the last frames, the present one included; of fewer at a video's start."""
     padded = np.concatenate([np.full(window_frames - 1, np.nan), scores])
     windows = np.lib.stride_tricks.sliding_window_view(padded, window_frames)
     smooth: Floats = np.nanmedian(windows, axis=1)
@@ -63,12 +65,12 @@ def causal_median(scores: Floats, window_frames: int) -> Floats:
 
 
 def smoothed(videos: Sequence[LabelledScores], smooth: Callable[[Floats], Floats]) -> list[LabelledScores]:
-    """The videos with their scores smoothed, none across a border."""
+    """Return the videos with their scores smoothed, none across a border."""
     return [replace(video, scores=_at_scored_frames(video, smooth)) for video in videos]
 
 
 def scaled(videos: Sequence[LabelledScores]) -> list[LabelledScores]:
-    """The videos with the scores of each stretched to [0, 1]."""
+    """Return the videos with the scores of each stretched to [0, 1]."""
     return smoothed(videos, min_max)
 
 

@@ -29,7 +29,7 @@ class GroundTruth:
     borders: bool = True
 
     def cut(self, lengths: Mapping[str, int], said_by: str) -> "GroundTruth":
-        """One sequence cut into clips of these names and lengths. Raises LabelError when they do not add up."""
+        """Return one sequence cut into clips of these names and lengths. Raises LabelError when they do not add up."""
         (labels,) = self.labels
         assert labels is not None
         frames = tuple(lengths.values())
@@ -43,7 +43,7 @@ class GroundTruth:
 def read_ground_truth(
     path: Path, lengths: Sequence[int] | None = None, scored: Mapping[str, int] | None = None
 ) -> GroundTruth:
-    """Labels from a file or a folder with one a clip, however they are written (see `read_label_file`).
+    """Return labels from a file or a folder with one a clip, however they are written (see `read_label_file`).
 
     lengths: of the clips, in order. scored: the same by the scores, by clip, where they come clip by clip.
     UCSD's .m, a .mat with `gt` and other files of ranges do not say how long clips are: one of the two must. A row of
@@ -78,15 +78,15 @@ def read_lengths(text: str) -> list[int]:
         numbers = [float(part) for part in text.split(",")]
     except ValueError as error:
         if not Path(text).is_file():
-            raise DataError("neither lengths of clips nor a file", "--clips", "Write 180,150 say") from error
+            raise DataError("neither lengths of clips nor a file", "--clips", "Write 180,150, for example") from error
         numbers = read_series(Path(text)).clips[0].values.tolist()
     if not numbers or not all(number >= 1 and number == int(number) for number in numbers):
-        raise DataError("found a length that is no number of frames", "--clips", "Write 180,150 say")
+        raise DataError("found a length that is no number of frames", "--clips", "Write 180,150, for example")
     return [int(number) for number in numbers]
 
 
 def _stated(path: Path) -> StatedByVideo:
-    """What a file or folder says, by clip."""
+    """Return what a file or folder says, by clip."""
     own = path / OWN_SCORES if path.is_dir() else path
     if own.suffix.lower() == ".parquet" and own.is_file():
         series = read_label_table(own)
@@ -102,7 +102,7 @@ def _stated(path: Path) -> StatedByVideo:
 
 
 def _of_folder(folder: Path) -> StatedByVideo:
-    """A file a clip, named after it."""
+    """Return a file a clip, named after it."""
     files = [child for child in visible_children(folder) if child.suffix.lower() in LABEL_SUFFIXES and child.is_file()]
     if not files:
         kinds = ", ".join(LABEL_SUFFIXES)
@@ -120,7 +120,7 @@ def _of_folder(folder: Path) -> StatedByVideo:
 
 
 def _of_all_clips(path: Path, lengths: Sequence[int] | None, scored: Mapping[str, int] | None) -> GroundTruth:
-    """Ranges of all clips in order, without their names."""
+    """Return ranges of all clips in order, without their names."""
     kind: LabelKind = "ucsd" if path.suffix.lower() == ".m" else "mat"
     ranges = ucsd_ranges(path) if kind == "ucsd" else mat_ranges(path)
     named, said_by = _lengths(path, len(ranges), lengths, scored)
@@ -134,7 +134,7 @@ def _of_all_clips(path: Path, lengths: Sequence[int] | None, scored: Mapping[str
 def _of_ranges(
     path: Path, stated: StatedByVideo, lengths: Sequence[int] | None, scored: Mapping[str, int] | None
 ) -> GroundTruth:
-    """Ranges by clip, or of one clip without its name."""
+    """Return ranges by clip, or of one clip without its name."""
     names = sorted(stated, key=natural_key)
     if scored is not None and lengths is None and set(names) <= set(scored) and names != [""]:
         found, said_by = {name: scored[name] for name in sorted(scored, key=natural_key)}, "the scores"
@@ -155,12 +155,12 @@ def _of_ranges(
 def _lengths(
     path: Path, count: int, lengths: Sequence[int] | None, scored: Mapping[str, int] | None
 ) -> tuple[dict[str, int], str]:
-    """The length of each of so many clips by its name, in order, and what says it."""
+    """Return the length of each of so many clips by its name, in order, and what says it."""
     if lengths is None and scored is not None and len(scored) == count:
         return {name: scored[name] for name in sorted(scored, key=natural_key)}, "the scores"
     clips = "its clip" if count == 1 else f"its {count} clips"
     if lengths is None:
-        cure = f"State the lengths of {clips} with --clips, 180,150 say, or use --data"
+        cure = f"State the lengths of {clips} with --clips, for example 180,150, or use --data"
         raise LabelError("the ground truth states ranges, not how long the clips are", str(path), cure)
     if len(lengths) != count:
         fault = f"the ground truth states {count} clip{'' if count == 1 else 's'}, --clips {len(lengths)}"
@@ -169,7 +169,7 @@ def _lengths(
 
 
 def _every_frame(name: str, stated: StatedLabels, path: Path) -> Labels:
-    """Labels in the order of their frames, which must be all from 0 on."""
+    """Return labels in the order of their frames, which must be all from 0 on."""
     assert stated.values is not None
     if stated.frames is None:
         return stated.values

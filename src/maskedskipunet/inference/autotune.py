@@ -57,7 +57,9 @@ class Operation(Generic[T]):
 
 
 def autotune_operations(operations: Sequence[Operation[T]], room_bytes: int) -> list[Candidate[T]]:
-    """The fastest candidates, one for each operation, that together fit into the room; the smallest where none do."""
+    """Return the fastest candidates, one for each operation, that together fit into the room; the smallest where none
+    do.
+    """
     timings = _Timings()
     costs = [timings.of(operation, room_bytes) for operation in operations]
     if timings.fresh:  # once more, later: others may have used the machine meanwhile, for seconds
@@ -69,7 +71,7 @@ def autotune_operations(operations: Sequence[Operation[T]], room_bytes: int) -> 
 def _fastest_within(
     operations: Sequence[Operation[T]], costs: Sequence[Mapping[str, float]], room_bytes: int
 ) -> list[Candidate[T]]:
-    """The choice of a candidate for each operation that takes the least time and fits into the room."""
+    """Return the choice of a candidate for each operation that takes the least time and fits into the room."""
     # Bytes, seconds a frame and the candidates chosen: the more bytes, the less time.
     ways: list[tuple[int, float, list[Candidate[T]]]] = [(0, 0.0, [])]
     for operation, cost in zip(operations, costs, strict=True):
@@ -97,7 +99,7 @@ class _Timings:
         self.fresh: set[str] = set()
 
     def of(self, operation: Operation[T], room_bytes: int) -> dict[str, float]:
-        """Seconds of each candidate, by its name; what is not known is measured, the most promising first.
+        """Return seconds of each candidate, by its name; what is not known is measured, the most promising first.
 
         A candidate that cannot win gets what it would take at the best one's rate; one that never fits, infinity.
         """
@@ -121,7 +123,7 @@ class _Timings:
         return costs
 
     def again(self, operation: Operation[T], costs: Mapping[str, float]) -> dict[str, float]:
-        """Seconds of each candidate; of those that were measured just now the better of two measurements."""
+        """Return seconds of each candidate; of those that were measured just now the better of two measurements."""
         better, best_s = dict(costs), min(costs.values())
         for candidate in operation.candidates:
             key = f"{operation.name}: {candidate.name}"
@@ -142,7 +144,9 @@ class _Timings:
 
 
 def _measure(run: Callable[[T], object], made: T, best_s: float, repeats: int = REPEATS) -> float:
-    """Seconds of a run; the first, which is slower than those after it, counts where it is far from the best anyway."""
+    """Return seconds of a run; the first, which is slower than those after it, counts where it is far from the best
+    anyway.
+    """
     first_s = _seconds(run, made)
     return first_s if first_s > FAR * best_s else min(_seconds(run, made) for _ in range(repeats))
 

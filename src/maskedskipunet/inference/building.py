@@ -1,4 +1,4 @@
-"""From folded weights to the stages for one size of frames: the ways to compute each, and the fastest of them."""
+"""Makes the stages for one size of frames from folded weights: the ways to compute each, and the fastest one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ import torch
 
 
 def matrix_flops_per_s(size: int = 1024, repeats: int = 5) -> float:
-    """The rate this machine multiplies large matrices at, float32."""
+    """Return the rate this machine multiplies large matrices at, float32."""
     left = torch.rand(size, size, generator=torch.Generator())  # the caller's random state is left as it was
     left @ left
     best_s = min(_seconds(left) for _ in range(repeats))

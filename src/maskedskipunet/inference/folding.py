@@ -48,7 +48,7 @@ class FoldedBlock:
     relu: bool
 
     def as_one(self) -> "FoldedBlock":
-        """The block with one convolution of the largest size, zeros around the smaller kernels."""
+        """Return the block with one convolution of the largest size, zeros around the smaller kernels."""
         size = max(kernel.shape[-1] for kernel in self.kernels)
         padded = [F.pad(kernel, ((size - kernel.shape[-1]) // 2,) * 4) for kernel in self.kernels]
         return replace(self, kernels=[torch.cat(padded)])
@@ -120,7 +120,7 @@ def fold_skip(skip: SkipConvolution) -> FoldedSkip:
 
 
 def position_order(channels: int) -> Tensor:
-    """The order, (channels,), that sorts channels which come as hidden * 4 + position by position first."""
+    """Return the order, (channels,), that sorts channels which come as hidden * 4 + position by position first."""
     return torch.arange(channels).view(-1, POSITIONS).T.flatten()
 
 
@@ -145,7 +145,7 @@ def _fold(convolution: Any, norm: Any) -> tuple[Tensor, Tensor]:
 
 
 def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
-    """What a batch norm does in evaluation mode, as a product and a sum."""
+    """Return what a batch norm does in evaluation mode, as a product and a sum."""
     scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
     return scale, (norm.bias - norm.running_mean * scale).detach()
 

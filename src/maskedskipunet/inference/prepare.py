@@ -52,7 +52,7 @@ class PreparedNetwork:
         return BATCH_SIZE if self.config.latent_dim < WIDE else BATCH_SIZE // 2
 
     def describe(self) -> dict[str, Any]:
-        """Plain values that say which network it is, as `metrics.json` holds them."""
+        """Return plain values that say which network it is, as `metrics.json` holds them."""
         return {
             "variant": self.config.variant,
             "latent_dim": self.config.latent_dim,
@@ -65,7 +65,7 @@ class PreparedNetwork:
 
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> list[Tensor]:
-        """Features of single frames: (N, C, H, W) in [0, 1] -> some tensors of N rows each.
+        """Return features of single frames: (N, C, H, W) in [0, 1] -> some tensors of N rows each.
 
         A network that mixes frames in its encoder has no features of one frame: then the frames themselves.
         """
@@ -81,7 +81,7 @@ class PreparedNetwork:
 
     @torch.inference_mode()
     def reconstruct(self, features: Sequence[Tensor], height_px: int, width_px: int) -> Tensor:
-        """The target frames of all clips among R frames in a row -> (R - T + 1, C, H, W) in [0, 1].
+        """Return the target frames of all clips among R frames in a row -> (R - T + 1, C, H, W) in [0, 1].
 
         features: of the R frames, at least T, as encode gave them, row by row. height_px, width_px: of those frames.
         """
@@ -89,7 +89,7 @@ class PreparedNetwork:
 
     @torch.inference_mode()
     def reconstruct_runs(self, runs: Sequence[Sequence[Tensor]], height_px: int, width_px: int) -> Tensor:
-        """The target frames of the clips in several runs of frames, of one source or more, run by run.
+        """Return the target frames of the clips in several runs of frames, of one source or more, run by run.
 
         See `scoring.backend.Backend`. The clips of all runs share the decoder's work.
         """
@@ -110,7 +110,7 @@ class PreparedNetwork:
 
     @torch.inference_mode()
     def stages(self, height_px: int, width_px: int) -> Stages:
-        """The stages for frames of a size; the first time the fastest of each are found, which takes seconds."""
+        """Return the stages for frames of a size; the first time the fastest of each are found, which takes seconds."""
         size = height_px, width_px
         if self._size_px not in (None, size):
             raise ShapeError(f"frames of {width_px}x{height_px} for a network prepared for another size", "frames")
@@ -155,7 +155,7 @@ def prepare(
 
 
 def choose_device(device: str | torch.device) -> torch.device:
-    """The device meant by a name. Raises ConfigError for one that is not there."""
+    """Return the device meant by a name. Raises ConfigError for one that is not there."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

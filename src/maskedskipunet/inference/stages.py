@@ -176,7 +176,9 @@ Skip = DirectSkip | TiledSkip | TargetSkip | NoSkip
 
 
 def side_by_side(images: Tensor, kernels: Sequence[Tensor], bias: Tensor) -> Tensor:
-    """The convolutions of a block with a ReLU: (N, H, W, in) -> (N, all outputs, H, W), C innermost in memory."""
+    """Return the convolutions of a block with a ReLU: (N, H, W, in) -> (N, all outputs, H, W), C innermost
+    in memory.
+    """
     pixels = images.permute(0, 3, 1, 2)
     biases = torch.split(bias, [len(kernel) for kernel in kernels])
     outputs = [
@@ -189,7 +191,9 @@ def side_by_side(images: Tensor, kernels: Sequence[Tensor], bias: Tensor) -> Ten
 def tiled_side_by_side(
     images: Tensor, kernels: Product, bias: Tensor, grid: TileGrid, evens_first: bool = False
 ) -> Tensor:
-    """What side_by_side gives, by tiles that are left apart: (N, H, W, in) -> (step, step, N * tiles, all outputs)."""
+    """Return what side_by_side gives, by tiles that are left apart: (N, H, W, in) -> (step, step, N * tiles, all
+    outputs).
+    """
     product = multiply(tile_spectra(images, grid).flatten(0, 1), kernels)
     add_bias(product, bias, grid)
     return tile_pixels(product, grid, evens_first).relu_()

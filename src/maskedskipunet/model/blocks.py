@@ -54,7 +54,7 @@ def space_to_depth(features: Tensor) -> Tensor:
 
 
 def depth_to_space(features: Tensor) -> Tensor:
-    """The inverse of space_to_depth: (B, 4C, [T,] H, W) -> (B, C, [T,] 2H, 2W)."""
+    """Return the inverse of space_to_depth: (B, 4C, [T,] H, W) -> (B, C, [T,] 2H, 2W)."""
     if features.dim() == 4:
         return F.pixel_shuffle(features, 2)
     return _join_frames(F.pixel_shuffle(_split_frames(features), 2), features.shape[2])
@@ -66,12 +66,12 @@ def _split_frames(volume: Tensor) -> Tensor:
 
 
 def _join_frames(frames: Tensor, length: int) -> Tensor:
-    """The inverse of _split_frames; length: T."""
+    """Return the inverse of _split_frames; length: T."""
     return frames.reshape(-1, length, *frames.shape[1:]).transpose(1, 2)
 
 
 def side_by_side(in_channels: int, out_channels: int, kind: BlockKind) -> nn.ModuleList:
-    """One convolution for each of the kernel sizes 3, 5 and 7, each in -> out channels."""
+    """Return one convolution for each of the kernel sizes 3, 5 and 7, each in -> out channels."""
     return nn.ModuleList(
         _convolution(in_channels, out_channels, kernel, hole, kind)
         for kernel, hole in zip(BLOCK_KERNELS, BLOCK_MASKS, strict=True)

@@ -64,7 +64,9 @@ class Unread:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """The weights of the one network in a file that torch.save wrote. Raises WeightsError where there is none."""
+    """Return the weights of the one network in a file that torch.save wrote. Raises WeightsError where
+    there is none.
+    """
     content = _load(path)
     description = content.get(DESCRIPTION_KEY) if isinstance(content, Mapping) else None
     found = dict(_networks(content))
@@ -83,7 +85,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def named_weights(weights: Mapping[str, Tensor], path: Path) -> Checkpoint:
-    """The same for weights that were read already."""
+    """Return the weights of the one network among weights that were read already, by their names."""
     found = dict(_networks(weights))
     if len(found) != 1:
         raise WeightsError("the weights do not say which network they belong to", str(path), "Name our own file")
@@ -91,7 +93,7 @@ def named_weights(weights: Mapping[str, Tensor], path: Path) -> Checkpoint:
 
 
 def is_torch_file(path: Path) -> bool:
-    """Whether a file starts as those of torch.save do, whatever it is called."""
+    """Return whether a file starts as those of torch.save do, whatever it is called."""
     with path.open("rb") as file:
         start = file.read(len(_LEGACY_START))
     return start.startswith(b"PK\x03\x04") or start == _LEGACY_START
@@ -120,7 +122,7 @@ def _networks(content: Any, place: str = "", nested: int = 0) -> Iterator[tuple[
 
 
 def _layers(module: Unread, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    """The weights of a whole network that was pickled, from what its layers keep."""
+    """Yield the weights of a whole network that was pickled, from what its layers keep."""
     state = module.state
     if not isinstance(state, Mapping) or depth > MOST_LAYERS:
         return
@@ -154,7 +156,7 @@ def _load(path: Path) -> Any:
 
 
 def _named_objects(path: Path) -> set[str]:
-    """The full names of all classes and functions that a file of torch.save refers to."""
+    """Return the full names of all classes and functions that a file of torch.save refers to."""
     names = set()
     for operation, argument in _operations(path):
         if operation == "GLOBAL":
@@ -178,13 +180,15 @@ def _operations(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _is_harmless(name: str) -> bool:
-    """Whether an object may stand in a checkpoint: it would not run anyhow, but who writes such a file is no friend."""
+    """Return whether an object may stand in a checkpoint: it would not run anyhow, but who writes such a file is no
+    friend.
+    """
     module, _, rest = name.partition(".")
     return module not in _HARMFUL or (module == "builtins" and rest in _DATA_OF_BUILTINS)
 
 
 def _kind(path: Path) -> str:
-    """What a file is that is no checkpoint, as far as its first bytes tell; an empty text where they do not."""
+    """Return what a file is that is no checkpoint, as far as its first bytes tell; an empty text where they do not."""
     with path.open("rb") as file:
         start = file.read(512)
     if not start:

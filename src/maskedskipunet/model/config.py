@@ -1,4 +1,4 @@
-"""What a network is: its settings, and the table of published variants."""
+"""The settings of a network, and the table of published variants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,11 +61,12 @@ class NetworkConfig:
     """The network.
 
     Args:
-        variant: row of the table of published networks
-        latent_dim: channels at the deepest level, a multiple of 8; published: 512
-        clip_length: frames in a clip (T), odd (default: 3, or 1 for a variant that looks at one frame)
-        channels: 3 for colour, 1 for grey
-        masked_weights: learned, or frozen at their random start as the published code in effect does
+        variant: train this one of the published networks
+        latent_dim: use this many channels at the deepest level, a multiple of 8; published: 512
+        clip_length: put this many frames into a clip (T), odd (default: 3, or 1 for a variant that uses one frame)
+        channels: use 3 channels for colour, 1 for grey
+        masked_weights: learn the masked kernels, or freeze them at their random start, as the published code in effect
+            does
     """
 
     variant: str = "masked_skips"
@@ -80,7 +81,7 @@ class NetworkConfig:
                 f"there is no variant {self.variant!r}", "model.variant", f"Choose one of {', '.join(VARIANTS)}"
             )
         if not isinstance(self.latent_dim, int) or self.latent_dim < 8 or self.latent_dim % 8:
-            raise ConfigError(f"{self.latent_dim} is not a multiple of 8", "model.latent_dim", "Use 64, say")
+            raise ConfigError(f"{self.latent_dim} is not a multiple of 8", "model.latent_dim", "Use 64, for example")
         if not isinstance(self.channels, int) or self.channels not in (1, 3):
             raise ConfigError(f"{self.channels} channels", "model.channels", "Use 3 for colour or 1 for grey")
         if self.masked_weights not in ("learned", "frozen"):

@@ -71,7 +71,7 @@ class MaskedSkipUNet(nn.Module):
         return self.decode([torch.stack(level, dim=1) for level in zip(*frames, strict=True)])
 
     def encode(self, frames: Tensor) -> list[Tensor]:
-        """Features of single frames: (N, C, H, W) -> level 1 to 4, each (N, C_l, H / 2^l, W / 2^l)."""
+        """Return features of single frames: (N, C, H, W) -> level 1 to 4, each (N, C_l, H / 2^l, W / 2^l)."""
         levels = []
         for block in self.encoder:
             frames = block(frames)
@@ -79,7 +79,9 @@ class MaskedSkipUNet(nn.Module):
         return levels
 
     def decode(self, levels: Sequence[Tensor]) -> Tensor:
-        """The target frame from the features of its clip: level 1 to 4, each (B, T, C_l, H_l, W_l) -> (B, C, H, W)."""
+        """Return the target frame from the features of its clip: level 1 to 4, each (B, T, C_l, H_l, W_l) -> (B, C, H,
+        W).
+        """
         return self._decode([skip(level) for skip, level in zip(self.skips, levels, strict=True)])
 
     def _reconstruct_volume(self, clip: Tensor) -> Tensor:
@@ -97,7 +99,7 @@ class MaskedSkipUNet(nn.Module):
         return torch.sigmoid(hidden)
 
     def masked_layers(self) -> list[MaskedConv2d | SkipConvolution]:
-        """The layers whose kernels have a hole: the skips', and in masked blocks theirs."""
+        """Return the layers whose kernels have a hole: the skips', and in masked blocks theirs."""
         return [layer for layer in self.modules() if isinstance(layer, MaskedConv2d | SkipConvolution) and layer.hole]
 
     def require_clip(self, clip: Tensor) -> None:
@@ -140,7 +142,7 @@ class Nothing(nn.Module):
 
 
 def make_skip(skip: SkipKind, channels: int, *, frames: int, kernel: int, hole: int) -> nn.Module:
-    """The module of one row's entry: (B, T, C, H, W) -> (B, C, H, W), or None for "none"."""
+    """Return the module of one row's entry: (B, T, C, H, W) -> (B, C, H, W), or None for "none"."""
     if skip in ("convolution", "masked"):
         return SkipConvolution(channels, frames=frames, kernel=kernel, hole=hole if skip == "masked" else 0)
     return {"none": Nothing, "zero": Zeros, "identity": TargetFrame}[skip]()

@@ -1,4 +1,4 @@
-"""Loading a network from whatever holds one: a model folder, a run, a weights file, a checkpoint of torch.save."""
+"""Loads a network from a model folder, a run, a weights file or a checkpoint written by torch.save."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,14 +27,14 @@ WEIGHTS_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".
 
 
 def load_model(path: str | Path) -> MaskedSkipUNet:
-    """A trained network, on the CPU and in evaluation mode.
+    """Return a trained network, on the CPU and in evaluation mode.
 
     path: a folder that save_pretrained wrote, a run folder, an `epoch_NN.safetensors` or the `last.ckpt` of a run, or
     a checkpoint that torch.save wrote of the published network or of ours: its state dict, a dictionary that holds one,
-    or the whole network, with what DataParallel or torch.compile adds to the names. Files go by what they hold,
-    whatever they are called, and are read without executing what they may carry. The global random state is left as it
-    was.
-    Raises WeightsError when it is none of them.
+    or the whole network, with what DataParallel or torch.compile adds to the names. Files are
+    recognised by their content, not their name, and no code in them is executed. The global random state is not
+    changed.
+    Raises WeightsError if it is none of these.
     """
     path = Path(path)
     if not path.exists():
@@ -46,12 +46,14 @@ def load_model(path: str | Path) -> MaskedSkipUNet:
 
 
 def model_folder(path: Path) -> Path:
-    """The model folder that a path means: itself, or a run's `model/`. Raises WeightsError where there is none."""
+    """Return the model folder that a path means: itself, or a run's `model/`. Raises WeightsError where
+    there is none.
+    """
     for folder in (path, path / "model"):
         if (folder / CONFIG_NAME).is_file():
             return folder
     files = sorted(file.name for file in path.glob("*") if file.suffix.lower() in WEIGHTS_SUFFIXES)
-    cure = f"Name the file, {path / files[0]} say" if files else "Name a run that finished an epoch, or train one"
+    cure = f"Name the file, such as {path / files[0]}" if files else "Name a run that finished an epoch, or train one"
     raise WeightsError("holds no trained model", str(path), cure)
 
 
@@ -110,7 +112,9 @@ def _from_checkpoint(checkpoint: Checkpoint, path: Path) -> MaskedSkipUNet:
 
 
 def _description(checkpoint: Checkpoint, path: Path) -> tuple[NetworkConfig, InputFormat | None]:
-    """What the file says of its network; else the run that it lies in; else what the weights' shapes leave possible."""
+    """Return what the file says of its network; else the run that it lies in; else what the weights' shapes leave
+    possible.
+    """
     if checkpoint.description is not None:
         return understand_description(checkpoint.description, path)
     run = path.resolve().parent.parent
@@ -148,7 +152,7 @@ def _possible_configs(weights: Mapping[str, Tensor]) -> list[NetworkConfig]:
 
 
 def _fits(config: NetworkConfig, weights: Mapping[str, Tensor]) -> bool:
-    """Whether names and shapes are those of a network, and the masks too where they were saved with it."""
+    """Return whether names and shapes are those of a network, and the masks too where they were saved with it."""
     with torch.device("meta"):
         expected = {name: weight.shape for name, weight in MaskedSkipUNet(config).state_dict().items()}
     if expected != {name: weight.shape for name, weight in weights.items() if not name.endswith(".mask")}:

@@ -62,7 +62,7 @@ def load_published_weights(model: MaskedSkipUNet, state_dict: Mapping[str, Tenso
 
 
 def our_name(published_name: str) -> str:
-    """A published parameter's name in our network.
+    """Return a published parameter's name in our network.
 
     >>> our_name("decoder.conv_1.batch_norm_2.bias"), our_name("mconv4.conv.weight")
     ('decoder.0.norm_2.bias', 'skips.3.weight')
@@ -74,7 +74,9 @@ def our_name(published_name: str) -> str:
 
 
 def published_config(state_dict: Mapping[str, Tensor]) -> NetworkConfig:
-    """Which network a published state dict belongs to, by its names and shapes. Raises WeightsError for others."""
+    """Return which network a published state dict belongs to, by its names and shapes. Raises WeightsError
+    for others.
+    """
     try:
         if not all(isinstance(name, str) and isinstance(weight, Tensor) for name, weight in state_dict.items()):
             raise TypeError("holds something else than weights")
@@ -119,4 +121,4 @@ def _first_kernel(state_dict: Mapping[str, Tensor]) -> Tensor:
 def _require_mask(name: str, mask: Tensor, own: Tensor | None) -> None:
     # One frame has no time axis there.
     if own is None or not torch.equal(mask.to(own).squeeze(), own.squeeze()):
-        raise WeightsError(f"{name} is another mask than the publication's", cure="Train the network anew")
+        raise WeightsError(f"{name} is another mask than the publication's", cure="Train the network again")

@@ -12,10 +12,10 @@ PATCH_PX = 16
 
 
 def reconstruction_loss(target: Tensor, reconstruction: Tensor, weights: Tensor | None = None) -> Tensor:
-    """What training makes small: the L2 norm over channels, averaged over batch and pixels.
+    """Return the training loss: the L2 norm over channels, averaged over batch and pixels.
 
-    target, reconstruction: (B, C, H, W), in [0, 1]. weights: (B, H, W), how much each pixel counts; None: all alike, as
-    published. Returns a scalar. Raises ShapeError when shapes differ.
+    target, reconstruction: (B, C, H, W), in [0, 1]. weights: (B, H, W), the weight of each pixel; None weights all
+    pixels alike, as published. Returns a scalar. Raises ShapeError when shapes differ.
     """
     require_same_shape(target, reconstruction)
     distance = _distance(target, reconstruction)
@@ -23,7 +23,7 @@ def reconstruction_loss(target: Tensor, reconstruction: Tensor, weights: Tensor 
 
 
 def score_map(target: Tensor, reconstruction: Tensor) -> Tensor:
-    """How far each pixel of a frame is from its reconstruction.
+    """Return how far each pixel of a frame is from its reconstruction.
 
     target, reconstruction: (B, C, H, W), in [0, 1]. Returns (B, H, W), in [0, 1]; 0 means identical.
     Raises ShapeError when shapes differ. Source: the published scoring code, which divides by sqrt(3)
@@ -37,7 +37,7 @@ def score_map(target: Tensor, reconstruction: Tensor) -> Tensor:
 
 
 def frame_score(maps: Tensor) -> Tensor:
-    """The frame's score: the largest mean of a 16x16 patch of its score map.
+    """Return the frame's score: the largest mean of a 16x16 patch of its score map.
 
     maps: (B, H, W), H and W multiples of 16. Returns (B,). Patches lie on the grid of 16 pixels and on the
     same grid shifted by 8, as far as it lies inside the frame. Raises ShapeError for other sizes.

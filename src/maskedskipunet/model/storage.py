@@ -58,7 +58,7 @@ def read_weights(path: Path) -> tuple[tuple[NetworkConfig, InputFormat | None] |
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether a file is called so, or starts as such files do: the length of a JSON object, then the object."""
+    """Return whether a file is called so, or starts as such files do: the length of a JSON object, then the object."""
     with path.open("rb") as file:
         start = file.read(9)
     return path.suffix.lower() == ".safetensors" or start[8:] == b"{"
@@ -76,7 +76,7 @@ def read_model_folder(folder: Path) -> tuple[NetworkConfig, InputFormat | None, 
 
 
 def read_description(folder: Path) -> tuple[NetworkConfig, InputFormat | None]:
-    """What a model folder's network is and looks at. Raises WeightsError when it does not say so."""
+    """Return what a model folder's network is and looks at. Raises WeightsError when it does not say so."""
     path = folder / CONFIG_NAME
     try:
         return understand_description(read_text(path, most_bytes=LARGEST_BYTES), path)
@@ -93,7 +93,7 @@ def write_cues_only(folder: Path, input_format: InputFormat, channels: int) -> N
 
 
 def read_cues_only(folder: Path) -> tuple[InputFormat, int] | None:
-    """What write_cues_only wrote: what the cues look at, and channels; None where the model has a network.
+    """Return what write_cues_only wrote: what the cues look at, and channels; None where the model has a network.
 
     Raises WeightsError for a damaged description.
     """
@@ -140,13 +140,13 @@ def _os_errors() -> Iterator[None]:
 
 
 def describe_network(config: NetworkConfig, input_format: InputFormat | None) -> dict[str, Any]:
-    """What a network is and looks at, as plain values."""
+    """Return what a network is and looks at, as plain values."""
     network = asdict(config) | {"clip_length": config.frames}
     return {"format": FORMAT_VERSION, "network": network, "input": input_format and input_format.to_dict()}
 
 
 def understand_description(text: str, path: Path) -> tuple[NetworkConfig, InputFormat | None]:
-    """The inverse of describe_network, from JSON. Raises WeightsError for anything else."""
+    """Return the inverse of describe_network, from JSON. Raises WeightsError for anything else."""
     try:
         description = json.loads(text)
         if description["format"] != FORMAT_VERSION:

@@ -62,7 +62,8 @@ class TileGrid:
 
 
 def tilings(kernel: int, height_px: int, width_px: int, *, inputs: int, outputs: int, even: bool) -> list[TileGrid]:
-    """The tilings that promise the fewest operations, the best first; those whose transformed kernels are too large
+    """Return the tilings that promise the fewest operations, the best first; those whose transformed kernels are too
+    large
     are left out.
 
     inputs, outputs: channels. even: whether tiles must cut into squares of 2x2.
@@ -83,7 +84,7 @@ def _cost(grid: TileGrid, inputs: int, outputs: int) -> float:
 
 
 def multiplications(grid: TileGrid, inputs: int, outputs: int) -> float:
-    """Of one image, those of the products and of the transforms."""
+    """Return the multiplications of one image: those of the products and of the transforms."""
     there = 2 * grid.half * grid.tile * (grid.step if grid.down > 1 else grid.tile) + 4 * grid.half * grid.tile**2
     back = 2 * grid.half * grid.step * grid.tile * 2 + 2 * grid.half * grid.step**2
     products = grid.frequencies * inputs * outputs
@@ -91,7 +92,7 @@ def multiplications(grid: TileGrid, inputs: int, outputs: int) -> float:
 
 
 def transform_bytes(grid: TileGrid, inputs: int, outputs: int) -> int:
-    """What the transforms of kernels take in float32, real and imaginary parts."""
+    """Return what the transforms of kernels take in float32, real and imaginary parts."""
     return 8 * grid.frequencies * inputs * outputs
 
 
@@ -148,7 +149,9 @@ def _waves_of(kernel: Tensor, grid: TileGrid) -> Product:
 
 
 def multiply(spectra: Tensor, kernels: Product, into: Product | None = None) -> Product:
-    """The product at each frequency: (tiles, frequencies, 2, in) by (frequencies, in, out), added to `into`, if any."""
+    """Return the product at each frequency: (tiles, frequencies, 2, in) by (frequencies, in, out), added to `into`, if
+    any.
+    """
     real, imaginary = spectra[:, :, 0].transpose(0, 1), spectra[:, :, 1].transpose(0, 1)
     kernel_real, kernel_imaginary = kernels
     if into is None:
@@ -192,7 +195,8 @@ def assemble(pixels: Tensor, grid: TileGrid) -> Tensor:
 
 
 def convolve(spectra: Tensor, kernels: Sequence[Product], grid: TileGrid, bias: Tensor) -> Tensor:
-    """A "same" convolution over T images, from their transforms: N + T - 1 images by T kernels -> (N, H, W, out).
+    """Return a "same" convolution over T images, from their transforms: N + T - 1 images by T kernels -> (N, H, W,
+    out).
 
     spectra: tile_spectra of the images. Each kernel belongs to one frame of a window of T that slides over them.
     """
@@ -220,7 +224,7 @@ def block_spectra(images: Tensor, grid: TileGrid) -> Tensor:
 
 
 def kernel_gradient(spectra: Tensor, outputs: Tensor, grid: TileGrid) -> Tensor:
-    """How a loss changes with the kernel.
+    """Return how a loss changes with the kernel.
 
     spectra: of the tiles of what was convolved, (N * tiles, frequencies, 2, in). outputs: block_spectra of the loss's
     gradient by what came out, (N * tiles, frequencies, 2, out). Returns (out, in, k, k).
@@ -286,7 +290,7 @@ def _lags(kernel: int, tile: int, dtype: torch.dtype) -> Product:
 
 
 def _with_conjugates(tile: int) -> Tensor:
-    """How often each frequency along the height counts, (half,): those left out are conjugates of those kept."""
+    """Return how often each frequency along the height counts, (half,): those left out are conjugates of those kept."""
     times = torch.full((tile // 2 + 1,), 2.0, dtype=torch.float64)
     times[0] = 1  # the constant is its own conjugate,
     if tile % 2 == 0:

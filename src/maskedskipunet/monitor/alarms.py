@@ -9,7 +9,7 @@ from maskedskipunet.monitor.news import Alarm, Drift, Scored
 
 
 class CameraAlarms:
-    """Finds the events of one camera as its scores come, and reports when normal itself has changed.
+    """Finds the events of one camera as its scores come, and reports drift.
 
     camera: its name. source: its address, without credentials. criteria: when there is an event. speed: of a file that
     is played faster than real time.
@@ -27,7 +27,7 @@ class CameraAlarms:
         return self._finder.threshold
 
     def take_over(self, criteria: AlarmCriteria) -> None:
-        """Go by another calibration from the next frame on; an event that runs is held against it too."""
+        """Apply another calibration from the next frame on, also to an event in progress."""
         self._finder.take_over(criteria)
 
     def see(self, scored: Scored) -> Iterator[Alarm | Drift]:
@@ -44,7 +44,7 @@ class CameraAlarms:
         yield from map(self._alarm, found.updates)
 
     def end(self) -> Iterator[Alarm]:
-        """Nothing is seen of the camera for now, or any more: a running event is over."""
+        """End the event in progress, because nothing is seen of the camera."""
         yield from map(self._alarm, self._finder.finish())
 
     def _alarm(self, update: EventUpdate) -> Alarm:

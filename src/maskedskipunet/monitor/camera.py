@@ -104,7 +104,7 @@ class ReaderProcess:
             return ""
         self._process.join(END_S)
         code = self._process.exitcode
-        return f"its process ended by signal {-code}" if code is not None and code < 0 else "its process ended"
+        return f"its process was ended by signal {-code}" if code is not None and code < 0 else "its process ended"
 
     def ask_to_end(self) -> None:
         """Let it take leave of its camera, which may otherwise hold a place for it for a minute."""
@@ -177,7 +177,7 @@ class Camera:
         return self._here is not None
 
     def step(self) -> list[CameraNews]:
-        """What has happened since the last step."""
+        """Return what has happened since the last step."""
         return [] if self.ended else list(self._step(self._clock()))
 
     def ask_to_end(self) -> None:
@@ -236,7 +236,7 @@ class Camera:
         yield CameraFrame(self._last, fresh)
 
     def _back(self, message: Arrived) -> Iterator[CameraNews]:
-        """A connection's first frame: finds what is added to its index and time, so that they go on."""
+        """Yield a connection's first frame: finds what is added to its index and time, so that they go on."""
         began_s = message.arrived_s - message.time_s
         if self._began_s is None or self._last is None:
             self._began_s, self._here = began_s, (0, 0.0)
@@ -267,5 +267,5 @@ def _is_resized(before: Arrived, message: Arrived) -> bool:
 
 
 def unix_s(monotonic_s: float) -> float:
-    """The time of day at a reading of time.monotonic."""
+    """Return the time of day at a reading of time.monotonic."""
     return time.time() - (time.monotonic() - monotonic_s)

@@ -27,7 +27,7 @@ class Receiver:
         self._came = bytearray()
 
     def messages(self) -> list[object]:
-        """What has come whole, in order; never waits. The part of a message that was cut off is dropped."""
+        """Return what has come whole, in order; never waits. The part of a message that was cut off is dropped."""
         taken = 0
         while not self.closed and taken < MOST_BYTES:
             try:

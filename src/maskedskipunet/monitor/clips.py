@@ -86,7 +86,7 @@ class ClipCutter:
         return picture
 
     def is_cutting(self, event_id: str) -> bool:
-        """Whether the event's clip is still to come."""
+        """Return whether the event's clip is still to come."""
         return event_id in self._clips
 
     def close(self) -> list[FinishedClip]:
@@ -118,7 +118,7 @@ class ClipCutter:
         except DiskSpaceError:
             self.room.ran_out()
         except (MaskedSkipUNetError, OSError) as error:
-            log.warning("event %s goes without a clip (%s)", event_id, error)
+            log.warning("event %s has no clip (%s)", event_id, error)
 
     def _finished(self, time_s: float) -> list[FinishedClip]:
         finished = []
@@ -130,7 +130,7 @@ class ClipCutter:
             except DiskSpaceError:
                 self.room.ran_out()
             except (MaskedSkipUNetError, OSError) as error:
-                log.warning("event %s goes without a clip (%s)", event_id, error)
+                log.warning("event %s has no clip (%s)", event_id, error)
             finished.append(FinishedClip(event_id, clip.path if clip.is_written else None))
             del self._clips[event_id]
         return finished

@@ -48,7 +48,7 @@ class Lasting:
         self._since_s: float | None = None  # when it began to be otherwise
 
     def changes(self, now: bool, time_s: float) -> bool:
-        """Whether `present` has turned over with this look."""
+        """Return whether `present` has turned over with this look."""
         if now == self.present:
             self._since_s = None
             return False
@@ -118,7 +118,7 @@ class HealthMonitor:
         same = self._before is not None and np.array_equal(self._before, pixels)
         self._before = pixels
         if self._frozen.changes(same, time_s):
-            told = f"not a pixel has changed for {FROZEN_S:.0f} s" if same else "it moves again"
+            told = f"no pixel has changed for {FROZEN_S:.0f} s" if same else "the picture moves again"
             yield HealthChange("frozen", same, told)
         grey = pixels.astype(np.float32).mean(axis=0)
         contrast = float(grey.std())
@@ -137,16 +137,16 @@ class HealthMonitor:
         share = sharpness / max(usual.sharpness, 1e-9)
         soft = share < SOFT
         if self._soft.changes(soft, time_s):
-            yield HealthChange("defocused", soft, f"{share:.0%} of its usual sharpness")
+            yield HealthChange("defocused", soft, f"sharpness is {share:.0%} of its usual value")
         likeness = edges_alike(usual.edges, edges)
         elsewhere = likeness < ELSEWHERE
         if not soft and not self._soft.present:
             if self._moved.changes(elsewhere, time_s):
                 self._moved_s = time_s
-                yield HealthChange("moved", elsewhere, f"its edges agree by {likeness:.2f} with where they were")
+                yield HealthChange("moved", elsewhere, f"the picture's edges no longer match ({likeness:.2f} of 1)")
             if self._moved.present and time_s - self._moved_s > ADOPT_S:
                 self._usual[night], self._moved = Usual(), Lasting(ELSEWHERE_S)
-                yield HealthChange("moved", False, "the new view is taken for its own from now on")
+                yield HealthChange("moved", False, "the new view is the reference from now on")
                 return
         if not soft and not elsewhere:
             usual.learn(sharpness, edges, step_s)
@@ -156,23 +156,25 @@ class HealthMonitor:
             self._night = Lasting(NIGHT_S, present=colour < GREY)  # how it was from the start is no change
         grey = colour < (COLOURED if self._night.present else GREY)
         if self._night.changes(grey, time_s):
-            yield HealthChange("night", grey, f"its colours differ by {colour:.1f} of 255")
+            yield HealthChange("night", grey, f"colours differ by {colour:.1f} of 255")
 
 
 def sharpness_of(grey: Map) -> float:
-    """How much of a picture's contrast is between neighbouring pixels. grey: (H, W). 0 for a flat one."""
+    """Return how much of a picture's contrast is between neighbouring pixels. grey: (H, W). 0 for a flat one."""
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     return float(np.abs(grey[1:-1, 1:-1] - around / 4).mean() / (grey.std() + 1))
 
 
 def edges_of(grey: Map) -> Map:
-    """The strength of a picture's edges, (H, W) -> (H-1, W-1), cut where they are very strong, so that none rules."""
+    """Return the strength of a picture's edges, (H, W) -> (H-1, W-1), cut where they are very strong, so that none
+    rules.
+    """
     down, across = np.diff(grey, axis=0)[:, :-1], np.diff(grey, axis=1)[:-1]
     return np.sqrt(np.hypot(down, across)).astype(np.float32)
 
 
 def edges_alike(usual: Map, edges: Map) -> float:
-    """How far edges are where they usually are, -1 to 1: the median over blocks that have edges at all."""
+    """Return how far edges are where they usually are, -1 to 1: the median over blocks that have edges at all."""
     found, strengths = [], []
     for rows in np.array_split(np.arange(len(usual)), BLOCKS):
         for columns in np.array_split(np.arange(usual.shape[1]), BLOCKS):

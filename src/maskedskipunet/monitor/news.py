@@ -49,7 +49,7 @@ class CameraState:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Nothing was seen from one time to the other. frames: how many are known to be missing, 0 if unknown."""
+    """A time in which nothing was seen of a camera. frames: how many are known to be missing, 0 if unknown."""
 
     camera: str
     start_unix_s: float
@@ -110,10 +110,10 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
-    """The model was calibrated or trained again meanwhile: all cameras go by it from now on, or why they do not.
+    """The model was calibrated or trained again: all cameras use it from now on, or why they do not.
 
     threshold: that holds now; None where there is none. heeded: whether it is the new one. told: in a sentence.
-    normal_frames: how many frames it was calibrated on, where it is gone by.
+    normal_frames: how many frames it was calibrated on, if it is applied.
     """
 
     threshold: float | None
@@ -128,7 +128,7 @@ Listener = Callable[[News], None]
 
 
 def plain(news: News) -> dict[str, Any]:
-    """A record as plain values for a JSON line; a score's map and a picture's bytes are left out."""
+    """Return a record as plain values for a JSON line; a score's map and a picture's bytes are left out."""
     values: dict[str, Any] = {"kind": type(news).__name__.lower()}
     for field in fields(news):
         value = getattr(news, field.name)

@@ -47,12 +47,12 @@ class RateMonitor:
             self._enough = Lasting(ENOUGH_S)
             yield HealthChange("slow", True, _told(rate, expected_fps))
         elif self._enough.changes(is_enough, time_s):
-            yield HealthChange("slow", False, f"it gives {rate:.3g} frames a second")
+            yield HealthChange("slow", False, f"the camera gives {rate:.3g} frames a second")
 
 
 def _told(rate: float, expected_fps: float) -> str:
     return (
-        f"it gives {rate:.3g} frames a second and the model takes {expected_fps:.3g}: a clip spans "
+        f"the camera gives {rate:.3g} frames a second, but the model expects {expected_fps:.3g}: a clip spans "
         f"{expected_fps / rate:.2g} times as long as in training, so expect false alarms; set the camera to "
         f"{expected_fps:.3g} frames a second, or train with --data.fps {rate:.3g}"
     )

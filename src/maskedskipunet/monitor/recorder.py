@@ -106,7 +106,7 @@ class Recorder:
         self._queue.put(None)
         self._thread.join(timeout_s)
         if self._thread.is_alive() or self._unwritten:
-            log.warning("%s: what happened last could not be written", self.records.folder.path)
+            log.warning("%s: the last changes could not be written", self.records.folder.path)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -152,7 +152,7 @@ class Recorder:
         self._note_heard()
 
     def _take_safely(self, news: News) -> None:
-        """Nothing that goes wrong with one thing may end the thread, and all recording with it."""
+        """Take one change, and log what goes wrong, so that a fault never ends the thread and all recording."""
         try:
             self._take(news)
         except MaskedSkipUNetError as error:
@@ -213,7 +213,7 @@ class Recorder:
         if len(self._unwritten) >= MOST_UPDATES:
             lost, _ = self._unwritten.popleft()
             what = f"{lost.update.phase} of event {lost.update.event.id}"
-            log.warning("%s is lost: nothing could be written for long", what)
+            log.warning("%s is lost: nothing could be written for too long", what)
         self._unwritten.append((alarm, picture))
         self._write_waiting()
 
@@ -232,7 +232,7 @@ class Recorder:
             except (DiskSpaceError, UnavailableError, DamagedError) as error:
                 self._not_before_s = time.monotonic() + self._retry_s
                 if not self._is_away:
-                    log.warning("%s Events wait in memory; scoring goes on", error)
+                    log.warning("%s Events wait in memory; scoring continues", error)
                 self._is_away = True
                 return
             except Exception as error:  # noqa: BLE001  # an event that can never be written holds up no other
@@ -240,7 +240,7 @@ class Recorder:
                 log.warning("event %s is not recorded: %s", alarm.update.event.id, told)
             self._unwritten.popleft()
             if self._is_away:
-                log.warning("%s: events are written again", self.records.folder.path)
+                log.warning("%s: events can be written again", self.records.folder.path)
             self._is_away = False
 
     def _clips_came(self, clips: Sequence[FinishedClip]) -> None:

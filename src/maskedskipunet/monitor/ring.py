@@ -37,9 +37,9 @@ class FrameRing:
             self.size_bytes -= len(self._kept.popleft().jpeg)
 
     def since(self, time_s: float) -> Iterator[KeptFrame]:
-        """The frames from a time on that are still kept, in order."""
+        """Yield the frames from a time on that are still kept, in order."""
         return (kept for kept in tuple(self._kept) if kept.time_s >= time_s)
 
     def nearest(self, time_s: float) -> KeptFrame | None:
-        """The frame nearest to a time; None where none is kept."""
+        """Return the frame nearest to a time; None where none is kept."""
         return min(self._kept, key=lambda kept: abs(kept.time_s - time_s), default=None)

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def free_bytes(folder: Path) -> int:
-    """What is free where the folder lies, or will lie."""
+    """Return what is free where the folder lies, or will lie."""
     return shutil.disk_usage(existing_folder(folder)).free
 
 
@@ -37,28 +37,28 @@ class Room:
         self._free, self._clock, self._not_before_s = free, clock, float("-inf")
 
     def is_there(self) -> bool:
-        """Whether a clip may be begun now."""
+        """Return whether a clip may be begun now."""
         if self._clock() < self._not_before_s:
             return False
         try:
             left = self._free(self.folder)
         except OSError as error:
-            self._pause(f"the disk cannot be asked ({error.strerror})")
+            self._pause(f"the free space cannot be read ({error.strerror})")
             return False
         if left < self.keep_free_bytes:
-            self._pause(f"{readable_bytes(left)} are free, {readable_bytes(self.keep_free_bytes)} are to stay")
+            self._pause(f"{readable_bytes(left)} are free, but {readable_bytes(self.keep_free_bytes)} must stay free")
             return False
         if self.is_paused:
-            log.warning("%s: there is room again, clips are written", self.folder)
+            log.warning("%s: there is space again, clips are written", self.folder)
         self.is_paused = False
         return True
 
     def ran_out(self) -> None:
         """A write found no room."""
         self._not_before_s = self._clock() + self.retry_s
-        self._pause("no room left on the disk")
+        self._pause("no space left on the disk")
 
     def _pause(self, reason: str) -> None:
         if not self.is_paused:
-            log.warning("%s: clips pause, %s; scoring goes on", self.folder, reason)
+            log.warning("%s: clips pause, %s; scoring continues", self.folder, reason)
         self.is_paused = True

@@ -53,7 +53,7 @@ class ServiceManager:
 
 
 def _watchdog_s(environment: MutableMapping[str, str]) -> float:
-    """How long the watchdog waits; endless where there is none, or where it waits for another process."""
+    """Return how long the watchdog waits; endless where there is none, or where it waits for another process."""
     pid = environment.get("WATCHDOG_PID", str(os.getpid()))
     text = environment.get("WATCHDOG_USEC", "")
     if not text.isdecimal() or not int(text) or pid != str(os.getpid()):

@@ -1,4 +1,4 @@
-"""What happens besides scoring while cameras are watched: alarms are found, everybody is told, model changes apply."""
+"""Does what a watch does besides scoring: finds alarms, passes events to listeners and applies changes of the model."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from maskedskipunet.scoring.scorer import Scorer
 
 
 class WatchSession:
-    """Watches over one watch of several cameras, from its first frame to its last event.
+    """Accompanies one watch of several cameras, from its first frame to its last event.
 
     scorer: that frames are scored with. finders: of each camera's alarms; none where the model has no threshold.
     listeners: are told everything, in this order. look: says what has changed in the model's folder since it was asked
@@ -79,23 +79,25 @@ class WatchSession:
         return next((finder.threshold for finder in self._finders.values()), None)
 
     def _cue_change(self, applied: bool) -> ModelChange:
-        """Say that all cameras go by a model's new cues, or why they do not."""
-        told = "the model learned more of what is normal: its cues are gone by from now on"
+        """Return an event which says that all cameras use a model's new cues, or why they do not."""
+        told = "the model has learned more of what is normal: its cues now apply"
         if not applied:
-            told = "the model's cues were learned again, and look at something else: start watching again to go by them"
+            told = "the model's cues were trained again and do not fit: restart watch to use them"
         return ModelChange(self._threshold, applied, time.time(), told)
 
     def _apply_calibration(self, changed: Changed) -> ModelChange:
-        """Have all cameras go by a model's new calibration, and say so; or say why they do not."""
+        """Apply a model's new calibration to all cameras; return an event that says so, or why it was not applied."""
         before = self._threshold
         calibration, criteria = changed.calibration, AlarmCriteria.of(changed.calibration)
         if calibration is None or calibration.alarm is None or criteria is None:
             return ModelChange(before, False, time.time(), changed.reason)
         threshold, budget = calibration.alarm.rule.threshold, calibration.alarm.budget
         if before is None:
-            told = f"the model has a threshold now, {threshold:.5f} for {budget}: start watching again for alarms"
+            told = f"the model now has a threshold, {threshold:.5f} for {budget}: restart watch to get alarms"
             return ModelChange(None, False, time.time(), told)
         for finder in self._finders.values():
             finder.take_over(criteria)
-        told = f"the model was calibrated again: alarms from {threshold:.5f} on, for {budget} (before, {before:.5f})"
+        told = (
+            f"the model was calibrated again: alarms at the threshold {threshold:.5f} (was {before:.5f}), for {budget}"
+        )
         return ModelChange(threshold, True, time.time(), told, calibration.frames)

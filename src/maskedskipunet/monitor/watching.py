@@ -169,7 +169,7 @@ class WatchedCamera:
             listener(Health(self.camera.name, change.fault, change.present, when_s, change.told))
 
     def oldest_s(self, now_s: float) -> float:
-        """How long the oldest frame has waited."""
+        """Return how long the oldest frame has waited."""
         arrived_s = (one.arrived.arrived_s for one in self.waiting if isinstance(one, CameraFrame))
         return next((now_s - at_s for at_s in arrived_s), 0.0)
 
@@ -178,7 +178,7 @@ class WatchedCamera:
         self.window.take_over(scorer.cues)
 
     def break_off(self) -> None:
-        """Nothing more is to be scored."""
+        """Stop scoring."""
         self.waiting = deque([*(one for one in self.waiting if not isinstance(one, CameraFrame)), None])
 
     def take(self, most: int, every: int, latest_s: float) -> "Taken":
@@ -237,7 +237,7 @@ class WatchedCamera:
             )
 
     def load(self, every: int) -> Load:
-        """What was counted since the last call."""
+        """Return what was counted since the last call."""
         delays_s = self._delays_s
         load = Load(
             self.camera.name,
@@ -271,7 +271,7 @@ class TurnScorer:
         self._scorer = scorer
 
     def gathers_s(self, watched: Sequence[WatchedCamera]) -> float:
-        """How long to wait for more frames before the next turn: no longer than the last one took."""
+        """Return how long to wait for more frames before the next turn: no longer than the last one took."""
         waiting = [each for one in watched for each in one.waiting]
         are_frames = all(isinstance(each, CameraFrame) for each in waiting)  # news does not wait
         if not waiting or not are_frames or len(waiting) >= self._scorer.batch_size:

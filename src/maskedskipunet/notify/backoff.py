@@ -22,7 +22,7 @@ class Backoff:
             raise ConfigError("waits that cannot be", "backoff", "Use 0 < first_s <= longest_s and 0 <= jitter <= 1")
 
     def wait_s(self, failures: int, chance: Random) -> float:
-        """Seconds after so many failures in a row, 1 or more.
+        """Return seconds after so many failures in a row, 1 or more.
 
         >>> Backoff(jitter=0).wait_s(3, Random(0))
         4.0

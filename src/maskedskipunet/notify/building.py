@@ -11,7 +11,7 @@ from maskedskipunet.records.store import Records
 
 
 def build_posts(configs: Sequence[SinkConfig], records: Records, cameras: Sequence[str]) -> dict[str, Post]:
-    """Each sink under its name, ready for a Courier.
+    """Return each sink under its name, ready for a Courier.
 
     cameras: those that are announced before their first event. Raises ConfigError where one cannot be had; those
     built before it are closed then.
@@ -27,5 +27,5 @@ def build_posts(configs: Sequence[SinkConfig], records: Records, cameras: Sequen
 
 
 def build_sink(config: SinkConfig, records: Records | None, cameras: Sequence[str] = ()) -> Sink:
-    """One sink. records: what it tells of; None: it only hands over messages, for a trial."""
+    """Return one sink. records: what it tells of; None: it only hands over messages, for a trial."""
     return config.settings.build(SinkContext(config.route, records, cameras))

@@ -38,7 +38,7 @@ class ClipFolderSink:
         except MaskedSkipUNetError as error:
             raise AwayError(error.what) from error
         except OSError as error:
-            raise AwayError(f"the folder cannot be written to ({error.strerror})") from error
+            raise AwayError(f"cannot write to the folder ({error.strerror})") from error
 
     def close(self) -> None:
         return None

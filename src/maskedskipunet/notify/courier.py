@@ -102,7 +102,7 @@ class _Round:
         self._thread.join(timeout_s)
         self._give_up.set()
         if self._thread.is_alive():
-            log.warning("sink %s: still in a try that hangs; its messages wait", self.route.sink)
+            log.warning("sink %s: a delivery still hangs; its messages wait", self.route.sink)
 
     def _run(self) -> None:
         while not self._give_up.is_set():
@@ -142,7 +142,7 @@ class _Round:
         except AwayError as away:
             return away
         except Exception as error:  # noqa: BLE001  # of a library; its words may hold an address or a secret
-            return AwayError(f"it failed in a way that nobody thought of ({type(error).__name__})")
+            return AwayError(f"unexpected error ({type(error).__name__})")
         return None
 
     def _away(self, away: AwayError, delivery: Delivery | None) -> float:
@@ -161,7 +161,7 @@ class _Round:
             self._failed(delivery, str(refused), self._backoff.wait_s(delivery.attempts + 1, self._chance))
         except Exception as error:  # noqa: BLE001  # of a library; its words may hold an address or a secret
             wait_s = self._after_failure()
-            fault = f"it failed in a way that nobody thought of ({type(error).__name__})"
+            fault = f"unexpected error ({type(error).__name__})"
             self._failed(delivery, fault, self._backoff.wait_s(delivery.attempts + 1, self._chance))
         else:
             wait_s = self._failures = 0

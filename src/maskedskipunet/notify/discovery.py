@@ -15,7 +15,9 @@ ONLINE, OFFLINE, ON, OFF = "online", "offline", "ON", "OFF"
 
 @dataclass(frozen=True)
 class Topics:
-    """Where things are published. root: what all topics begin with. watch_id: of this watch among those of one root."""
+    """The MQTT topics of a watch. root: the beginning of all topics. watch_id: names this watch among those
+    of a root.
+    """
 
     root: str
     watch_id: str = ""
@@ -41,11 +43,11 @@ class Topics:
         return f"{self.root}/{plain_name(camera)}/state"
 
     def health(self, camera: str) -> str:
-        """What is wrong with the camera now."""
+        """Return what is wrong with the camera now."""
         return f"{self.root}/{plain_name(camera)}/health"
 
     def health_event(self, camera: str) -> str:
-        """What begins or ends to be wrong with it."""
+        """Return what begins or ends to be wrong with it."""
         return f"{self.root}/{plain_name(camera)}/health/event"
 
 
@@ -72,7 +74,7 @@ class Discovery:
         return found
 
     def owner_of(self, description: bytes) -> str:
-        """The availability that a description names, which is its watch's; empty where it names none."""
+        """Return the availability that a description names, which is its watch's; empty where it names none."""
         try:
             told = json.loads(description)
         except ValueError:

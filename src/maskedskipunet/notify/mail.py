@@ -31,7 +31,7 @@ from maskedskipunet.view.reasons import describe_reason
 Security = Literal["starttls", "ssl", "none"]
 STATE_SUBJECTS = {
     "lost": "the camera cannot be reached",
-    "frozen": "the picture stands still",
+    "frozen": "the picture is frozen",
     "dark": "the picture is black or covered",
     "defocused": "the picture is out of focus",
     "moved": "the camera was moved",
@@ -44,7 +44,7 @@ _TITLES = {"new": "something unusual", "update": "still unusual", "end": "over"}
 
 @dataclass(frozen=True, kw_only=True)
 class MailServer:
-    """Where mail is handed in.
+    """The server that mail is sent through.
 
     security: how the connection is kept private. ca_file: whose certificates are trusted instead of the system's.
     """
@@ -68,17 +68,17 @@ class MailSink:
 
     def send(self, delivery: Delivery, files: Attachments) -> None:
         if delivery.message.get("has_picture") and files.picture is None and not delivery.attempts:
-            raise AwayError("the picture is still on its way")
+            raise AwayError("the picture is not written yet")
         mail = mail_of(delivery, files, self.sender, self.to)
         try:
             self._hand_in(mail)
         except ConfigError as error:
             raise AwayError(error.what) from error
         except smtplib.SMTPAuthenticationError as error:
-            raise AwayError(f"the server does not let us in ({error.smtp_code})") from None
+            raise AwayError(f"the server refuses the login ({error.smtp_code})") from None
         except smtplib.SMTPRecipientsRefused as error:
             codes = sorted({code for code, _ in error.recipients.values()})
-            raise RefusedError(f"no recipient is taken ({', '.join(map(str, codes))})") from None
+            raise RefusedError(f"no recipient is accepted ({', '.join(map(str, codes))})") from None
         except smtplib.SMTPResponseException as error:
             fault = f"the server answers {error.smtp_code}"
             raise (AwayError if error.smtp_code < 500 else RefusedError)(fault) from None
@@ -106,7 +106,7 @@ class MailSink:
 
 
 def mail_of(delivery: Delivery, files: Attachments, sender: str, to: Sequence[str]) -> EmailMessage:
-    """The mail that a message becomes."""
+    """Return the mail that a message becomes."""
     message = delivery.message
     mail = EmailMessage()
     mail["From"], mail["To"] = sender, ", ".join(to)
@@ -140,12 +140,12 @@ def _of_state(delivery: Delivery) -> tuple[str, str]:
     message = delivery.message
     subject = STATE_SUBJECTS.get(str(message["state"]), str(message["state"]))
     over = "" if delivery.phase != "end" else f"Over: {message['updated_at']}\n"
-    text = f"Camera: {message['camera']}\nBegan: {message['began_at']}\n{over}What was seen: {message['detail']}\n"
+    text = f"Camera: {message['camera']}\nBegan: {message['began_at']}\n{over}Details: {message['detail']}\n"
     return f"{message['camera']}: {'no longer: ' if over else ''}{subject}", text
 
 
 def _of_test(delivery: Delivery) -> tuple[str, str]:
-    return "maskedskipunet: a test", f"{delivery.message['text']}\n"
+    return "maskedskipunet: test message", f"{delivery.message['text']}\n"
 
 
 _OF_KIND = {"event": _of_event, "state": _of_state, "test": _of_test}
@@ -185,8 +185,8 @@ class MailSettings(Settings):
         if self.ca_file is not None and self.security == "none":
             yield "ca_file needs starttls or ssl"
         if not self.to:
-            yield "to names nobody"
-        yield from (f"{name} is no mail address" for name in (self.sender, *self.to) if not _is_mail_address(name))
+            yield "to names no recipient"
+        yield from (f"{name} is not a mail address" for name in (self.sender, *self.to) if not _is_mail_address(name))
 
     def build(self, context: SinkContext) -> Sink:
         server = MailServer(

@@ -28,18 +28,24 @@ class MetricsSink:
             raise ConfigError("metrics need prometheus-client", "sinks", cure) from error
         registry = CollectorRegistry()
         registry.register(_Queues(queues))
-        self._events = Counter("maskedskipunet_events", "Events told of", ["camera", "phase"], registry=registry)
+        self._events = Counter("maskedskipunet_events", "Events reported", ["camera", "phase"], registry=registry)
         self._frames = Counter("maskedskipunet_frames", "Frames scored", ["camera"], registry=registry)
-        self._skipped = Counter("maskedskipunet_frames_skipped", "Frames left out", ["camera"], registry=registry)
+        self._skipped = Counter("maskedskipunet_frames_skipped", "Frames skipped", ["camera"], registry=registry)
         self._score = Gauge("maskedskipunet_score", "Score of the last frame", ["camera"], registry=registry)
-        self._delay = Gauge("maskedskipunet_delay_seconds", "From a frame to its score", ["camera"], registry=registry)
-        self._states = Gauge("maskedskipunet_camera_state", "1 while it is so", ["camera", "state"], registry=registry)
-        self._running = Gauge("maskedskipunet_camera_running", "1 while it gives frames", ["camera"], registry=registry)
+        self._delay = Gauge(
+            "maskedskipunet_delay_seconds", "Delay from a frame to its score", ["camera"], registry=registry
+        )
+        self._states = Gauge(
+            "maskedskipunet_camera_state", "1 while the camera is in this state", ["camera", "state"], registry=registry
+        )
+        self._running = Gauge(
+            "maskedskipunet_camera_running", "1 while the camera gives frames", ["camera"], registry=registry
+        )
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except (OSError, OverflowError) as error:
-            told = getattr(error, "strerror", None) or "no such port"
-            raise ConfigError(f"the address cannot be had ({told})", f"{host}:{port}", "Name another") from error
+            told = getattr(error, "strerror", None) or "the port is not valid"
+            raise ConfigError(f"the address cannot be used ({told})", f"{host}:{port}", "Name another") from error
 
     @property
     def port(self) -> int:
@@ -55,7 +61,7 @@ class MetricsSink:
         self._events.labels(str(delivery.message["camera"]), delivery.phase).inc()
 
     def frame_scored(self, camera: str, score: float, delay_s: float) -> None:
-        """For whoever scores."""
+        """Count a scored frame."""
         self._frames.labels(camera).inc()
         self._score.labels(camera).set(score)
         self._delay.labels(camera).set(delay_s)
@@ -96,7 +102,7 @@ _PORT = 9464
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsSettings(Settings):
-    """Where the figures are served; loopback unless said otherwise."""
+    """The address at which metrics are served; loopback by default."""
 
     states: ClassVar[tuple[StateChoice, ...]] = ("all",)
 
@@ -108,7 +114,7 @@ class MetricsSettings(Settings):
         try:
             ip_address(self.host)
         except ValueError:
-            yield "host is no IP address"
+            yield "host is not an IP address"
 
     def build(self, context: SinkContext) -> Sink:
         records = context.records

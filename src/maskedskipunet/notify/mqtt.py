@@ -160,10 +160,10 @@ class MqttSink:
         try:
             return self._told if self._look is None else self._look()
         except MaskedSkipUNetError as error:
-            raise AwayError(f"the records cannot be read now ({error.what})") from error
+            raise AwayError(f"the records cannot be read at the moment ({error.what})") from error
 
     def _retained(self, cameras: Sequence[str], now: Mapping[str, CameraNow]) -> dict[str, str]:
-        """What the broker is to keep, by topic."""
+        """Return what the broker is to keep, by topic."""
         wanted = {}
         for camera in cameras:
             here = now.get(camera, CameraNow(False))
@@ -189,10 +189,10 @@ class MqttSink:
                 raise AwayError("the broker does not confirm in time")
         except (ValueError, RuntimeError, AwayError) as error:
             self._connection.hang_up()
-            raise AwayError("the connection to the broker broke off") from error
+            raise AwayError("the connection to the broker was lost") from error
 
     def _opened(self, client: "Client") -> None:
-        """In the library's thread, at each connection."""
+        """Publish states at each connection; the library calls this in its own thread."""
         if self._is_trial:
             return
         if self.config.discovery:
@@ -210,7 +210,7 @@ class MqttSink:
         self._wake()
 
     def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
-        """In the library's thread: Home Assistant has started, or there is a description of a camera."""
+        """Handle a message in the library's thread: Home Assistant has started, or a camera is described."""
         client = self._connection.client
         if client is None:
             return
@@ -264,7 +264,7 @@ class MqttSettings(Settings):
         topics = (("topic", self.topic), ("discovery", self.discovery or "none"), ("birth", self.birth or "none"))
         for name, value in topics:
             if not value or set(value) & set("+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
-                yield f"{name} is no MQTT topic"
+                yield f"{name} is not an MQTT topic"
 
     def build(self, context: SinkContext) -> Sink:
         records, route = context.records, context.route
@@ -289,7 +289,7 @@ class MqttSettings(Settings):
 
 
 def _look(records: Records, route: Route) -> Callable[[], Mapping[str, CameraNow]]:
-    """What holds at each camera now, as the records have it."""
+    """Return what holds at each camera now, as the records have it."""
 
     def look() -> Mapping[str, CameraNow]:
         alarms = {recorded.camera for recorded in records.events(open_only=True)}

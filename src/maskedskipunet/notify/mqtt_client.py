@@ -24,7 +24,7 @@ AT_LEAST_ONCE = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Broker:
-    """Where a broker is and who we are there. ca_file: whom to trust instead of the system's authorities."""
+    """The address of a broker and the login there. ca_file: whom to trust instead of the system's authorities."""
 
     host: str
     port: int
@@ -61,7 +61,7 @@ class BrokerConnection:
         self._refusal = ""
 
     def open(self) -> "Client":
-        """The client, connected. Raises AwayError when the broker cannot be reached or does not take us."""
+        """Return the client, connected. Raises AwayError when the broker cannot be reached or does not take us."""
         if self.client is None:
             try:
                 self.client = self._new_client()
@@ -124,7 +124,7 @@ class BrokerConnection:
     def _connected(self, client: "Client", _: object, flags: object, reason: Any, properties: object) -> None:
         """At each connection, also after the broker was away."""
         if reason.is_failure:
-            self._refusal = f"the broker refuses us ({reason})"
+            self._refusal = f"the broker refuses the connection ({reason})"
         else:
             self._on_open(client)
             if self.presence:

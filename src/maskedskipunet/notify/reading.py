@@ -18,13 +18,15 @@ _ROUTE = {field.name: field for field in fields(Route) if field.name != "sink"}
 
 
 def read_sinks(mapping: Mapping[str, Any], where: str = "sinks") -> tuple[SinkConfig, ...]:
-    """The sinks of a configuration, by their names.
+    """Return the sinks of a configuration, by their names.
 
     mapping: for each name its `type` and settings, as a YAML reader gives them; numbers may be text.
     where: what the mapping is called in errors. Raises one ConfigError that lists every fault of all sinks.
     """
     if not isinstance(mapping, Mapping):
-        raise ConfigError("sinks are named, each with its settings", where, "Write `NAME: {type: webhook, url: …}`")
+        raise ConfigError(
+            "sinks must be a mapping of names to settings", where, "Write `NAME: {type: webhook, url: …}`"
+        )
     faults: list[str] = []
     sinks = []
     for name, told in mapping.items():
@@ -40,13 +42,13 @@ def read_sinks(mapping: Mapping[str, Any], where: str = "sinks") -> tuple[SinkCo
 
 def _read_sink(name: str, told: Any, faults: list[str]) -> SinkConfig | None:
     if not name.isprintable() or not 0 < len(name) <= 100:
-        faults.append("no name of a sink")
+        faults.append("not a valid name of a sink")
     if not isinstance(told, Mapping):
         faults.append("settings are missing")
         return None
     kind: Any = told.get(_OWN)
     if not isinstance(kind, str) or kind not in SETTINGS:
-        faults.append(f"type is one of {', '.join(SETTINGS)}")
+        faults.append(f"type must be one of {', '.join(SETTINGS)}")
         return None
     settings_type: type[Settings] = SETTINGS[kind]
     of_settings = {field.name: field for field in fields(settings_type)}
@@ -54,7 +56,7 @@ def _read_sink(name: str, told: Any, faults: list[str]) -> SinkConfig | None:
     for key in told:
         if key not in known and key != _OWN:
             near = get_close_matches(str(key), known, 1)
-            faults.append(f"there is no setting {str(key)[:40]!r}" + (f", perhaps {near[0]} is meant" if near else ""))
+            faults.append(f"there is no setting {str(key)[:40]!r}" + (f", perhaps you mean {near[0]}" if near else ""))
     defaults = {name: getattr(settings_type, name) for name in ("phases", "states", "events_per_hour")}
     route = defaults | dict(_values(Route, {key: told[key] for key in _ROUTE if key in told}, faults))
     values = dict(_values(settings_type, {key: told[key] for key in of_settings if key in told}, faults))
@@ -101,14 +103,14 @@ def _value(hint: Any, value: Any) -> Any:
         return _headers(value)
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
-            raise ValueError(f"is one of {', '.join(get_args(hint))}")
+            raise ValueError(f"must be one of {', '.join(get_args(hint))}")
         return value
     return _READERS[hint](value)
 
 
 def _headers(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(isinstance(text, str | int | float) for text in value.values()):
-        raise ValueError("is a mapping of names to texts")
+        raise ValueError("must be a mapping of names to texts")
     return {str(name): str(text) for name, text in value.items()}
 
 
@@ -118,13 +120,13 @@ def _number(value: Any) -> float:
             raise ValueError
         return float(value)
     except (ValueError, TypeError, OverflowError):
-        raise ValueError("is a number") from None
+        raise ValueError("must be a number") from None
 
 
 def _whole(value: Any) -> int:
     number = _number(value)
     if number != number or number in (float("inf"), float("-inf")) or int(number) != number:
-        raise ValueError("is a whole number")
+        raise ValueError("must be a whole number")
     return int(number)
 
 
@@ -132,19 +134,19 @@ def _truth(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if str(value).lower() not in ("true", "false"):
-        raise ValueError("is true or false")
+        raise ValueError("must be true or false")
     return str(value).lower() == "true"
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("is a text")
+        raise ValueError("must be a text")
     return value
 
 
 def _path(value: Any) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError("is a path")
+        raise ValueError("must be a path")
     return Path(value)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from maskedskipunet.errors import ConfigError
 
 LONGEST = 10_000  # characters
-HOW = "a secret is named, as env:NAME or file:/path, and never written out"
+HOW = "name a secret as env:NAME or file:/path instead of writing it out"
 
 
 @dataclass(frozen=True)
 class Secret:
-    """Where a secret is: `env:NAME`, a variable of the environment, or `file:/path`, a file's first line."""
+    """The place of a secret: `env:NAME`, a variable of the environment, or `file:/path`, a file's first line."""
 
     reference: str
 
@@ -20,7 +20,7 @@ class Secret:
         return f"Secret({self.reference!r})" if is_reference(self.reference) else "Secret(not shown)"
 
     def faults(self) -> list[str]:
-        """What is wrong with it, without any of what might be the secret itself."""
+        """Return what is wrong with it, without any of what might be the secret itself."""
         try:
             self.reveal()
         except ConfigError as error:
@@ -28,7 +28,7 @@ class Secret:
         return []
 
     def reveal(self) -> str:
-        """The secret. Raises ConfigError when it is not there."""
+        """Return the secret. Raises ConfigError when it is not there."""
         kind, _, name = self.reference.partition(":")
         if not is_reference(self.reference):
             raise ConfigError(HOW, "secret")
@@ -48,7 +48,7 @@ class Secret:
 
 
 def is_reference(text: str) -> bool:
-    """Whether a text names a secret.
+    """Return whether a text names a secret.
 
     >>> is_reference("env:PASSWORD"), is_reference("hunter2")
     (True, False)

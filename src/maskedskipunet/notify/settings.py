@@ -42,7 +42,7 @@ class Settings:
             raise ConfigError(BETWEEN.join(faults), "sink", "Correct the setting")
 
     def faults(self) -> Iterator[str]:
-        """All that cannot be, each in a few words."""
+        """Yield all that cannot be, each in a few words."""
         yield from ()
 
     @abstractmethod
@@ -59,16 +59,16 @@ def secret_faults(secret: Secret | None) -> list[str]:
 def timeout_faults(timeout_s: float) -> Iterator[str]:
     """What is wrong with a timeout."""
     if not (isfinite(timeout_s) and 0 < timeout_s <= LONGEST_TIMEOUT_S):
-        yield f"timeout_s is above 0, at most {LONGEST_TIMEOUT_S:.0f}"
+        yield f"timeout_s must be above 0, at most {LONGEST_TIMEOUT_S:.0f}"
 
 
 def port_faults(port: int | None) -> Iterator[str]:
     """What is wrong with a port."""
     if port is not None and not 0 < port < 65536:
-        yield "port is 1 to 65535"
+        yield "port must be 1 to 65535"
 
 
 def host_faults(host: str) -> Iterator[str]:
     """What is wrong with the name of a machine."""
     if not host or not host.isprintable() or set(host) & set(" /@"):
-        yield "host is no name of a machine"
+        yield "host is not the name of a machine"

@@ -34,7 +34,7 @@ class WebhookSink:
     for a whole try. clock: the time now in seconds since 1970, for the signature. headers: sent with each message, by
     their names; a value may be named as a secret is. login: user and password of HTTP's basic login. ca_file: whose
     certificates are trusted instead of the system's.
-    408, 425, 429 and 500 and above, no connection and no answer: the receiver is away; Retry-After is heeded. Redirects
+    408, 425, 429 and 500 and above, no connection and no answer: the receiver is away; Retry-After applies. Redirects
     are not followed: like all else, they are a refusal of the one message.
     """
 
@@ -100,10 +100,14 @@ class WebhookSink:
 
 
 def header_value(name: str, value: str) -> str:
-    """A header's value, its secret read where it names one. Raises ConfigError for one that no header can have."""
+    """Return a header's value, its secret read where it names one. Raises ConfigError for one that no
+    header can have.
+    """
     revealed = Secret(value).reveal() if is_reference(value) else value
     if not (revealed.isascii() and revealed.isprintable()):
-        raise ConfigError(f"the value of header {name} holds signs that no header has", "headers", "Use plain text")
+        raise ConfigError(
+            f"the value of header {name} holds characters that no header has", "headers", "Use plain text"
+        )
     return revealed
 
 
@@ -118,7 +122,7 @@ def signature(secret: str, unix_s: int, body: bytes) -> str:
 
 
 def retry_after_s(asked: str | None, now_unix_s: float) -> float:
-    """The seconds that a Retry-After asks for, as a number or a date; 0 for none or nonsense.
+    """Return the seconds that a Retry-After asks for, as a number or a date; 0 for none or nonsense.
 
     >>> retry_after_s("120", 0), retry_after_s("Thu, 01 Jan 1970 00:01:00 GMT", 0), retry_after_s("soon", 0)
     (120.0, 60.0, 0.0)
@@ -177,7 +181,7 @@ class WebhookSettings(Settings):
         if (self.username is None) != (self.password is None):
             yield "username and password belong together"
         if self.username is not None and "authorization" in map(str.lower, self.headers):
-            yield "a login and a header Authorization are one too many"
+            yield "give a login or a header Authorization, not both"
         if fault := ca_file_fault(self.ca_file):
             yield fault
 
@@ -193,27 +197,27 @@ class WebhookSettings(Settings):
 
 
 def _address_fault(address: str) -> str | None:
-    """What is wrong with an address, without any of it: it may be a secret."""
+    """Return what is wrong with an address, without any of it: it may be a secret."""
     try:
         parts = urlsplit(address)
         port = parts.port
     except ValueError:
-        return "url is no address"
+        return "url is not an address"
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return "url is no http or https address"
+        return "url is not an http or https address"
     if not address.isascii() or not address.isprintable() or " " in address:
-        return "url holds signs that no address has"
+        return "url holds characters that no address has"
     if "@" in parts.netloc:
-        return "url holds a user or password, which belong into no address"
+        return "url holds a user or password, which do not belong in an address"
     return None
 
 
 def _header_faults(headers: Mapping[str, str]) -> Iterator[str]:
     for name, value in headers.items():
         if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
-            yield f"{name[:40]!r} is no name of a header"
+            yield f"{name[:40]!r} is not the name of a header"
         elif name.lower() in _OURS:
-            yield f"header {name} is set by each message itself"
+            yield f"header {name} is set by the sink itself"
         elif _SECRET_HEADERS.search(name) and not is_reference(value):
             yield f"header {name}: {HOW}"
         else:

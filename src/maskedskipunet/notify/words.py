@@ -11,9 +11,9 @@ from pathlib import Path
 _CERTIFICATES = {  # by OpenSSL's number; source: openssl-verification-options(1), X509_verify_cert_error_string(3)
     9: "its certificate is not valid yet, by this machine's clock",
     10: "its certificate has expired, by this machine's clock",
-    18: "its certificate is signed by itself; ca_file may name it",
-    19: "its certificate is signed by an authority that is not known here; ca_file may name it",
-    20: "its certificate is signed by an authority that is not known here; ca_file may name it",
+    18: "its certificate is self-signed; name it with ca_file to trust it",
+    19: "its certificate is signed by an unknown authority; name it with ca_file to trust it",
+    20: "its certificate is signed by an unknown authority; name it with ca_file to trust it",
     62: "its certificate is for another name",
     64: "its certificate is for another address",
 }
@@ -22,34 +22,38 @@ _NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOW
 
 
 def reason_of(error: Exception) -> str:
-    """A few words of ours for an error of a connection.
+    """Return a few words of ours for an error of a connection.
 
     >>> reason_of(ConnectionRefusedError()), reason_of(socket.gaierror())
-    ('nobody answers there', 'its name is not known')
+    ('the connection was refused', 'its name cannot be resolved')
     """
     match error:
         case ssl.SSLCertVerificationError():
             return _CERTIFICATES.get(error.verify_code, "its certificate cannot be verified")
         case ssl.SSLError():
-            return "it speaks no TLS there" if getattr(error, "reason", "") in _NO_TLS else "no TLS can be agreed on"
+            return (
+                "it does not speak TLS on this port"
+                if getattr(error, "reason", "") in _NO_TLS
+                else "no TLS can be agreed on"
+            )
         case RemoteDisconnected() | smtplib.SMTPServerDisconnected():
-            return "it hung up without an answer"
+            return "it closed the connection without an answer"
         case BadStatusLine():
-            return "what it answers is no HTTP"
+            return "its answer is not HTTP"
         case HTTPException():
             return "its answer cannot be understood"
         case smtplib.SMTPNotSupportedError():
             return f"it offers no {'encryption (STARTTLS)' if 'STARTTLS' in str(error) else 'login'}"
         case TimeoutError():
-            return "it does not answer in time"
+            return "it did not answer in time"
         case ConnectionRefusedError():
-            return "nobody answers there"
+            return "the connection was refused"
         case ConnectionError():
-            return "it broke off the connection"
+            return "it closed the connection"
         case socket.gaierror():
-            return "its name is not known"
+            return "its name cannot be resolved"
         case OSError() if error.errno in _NO_WAY:
-            return "no way leads there from this machine's network"
+            return "it cannot be reached from this machine's network"
         case OSError() if isinstance(error.errno, int) and type(error) is OSError:
             return f"the connection failed ({os.strerror(error.errno)})"
     return "the connection failed"
@@ -61,7 +65,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def ca_file_fault(ca_file: Path | None) -> str | None:
-    """What is wrong with a file of certificates, in a few words."""
+    """Return what is wrong with a file of certificates, in a few words."""
     if ca_file is None:
         return None
     if not ca_file.is_file():

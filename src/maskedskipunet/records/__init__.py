@@ -1,1 +1,1 @@
-"""What was seen, kept: one database of cameras, events, states, answers and deliveries, with files beside it."""
+"""Keeps what was seen: one database of cameras, events, states, answers and deliveries, with files beside it."""

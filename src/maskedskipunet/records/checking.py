@@ -126,12 +126,12 @@ def _open(folder: RecordsFolder, report: CheckReport, repair: bool) -> Records |
 
 
 def _made_anew(folder: RecordsFolder, report: CheckReport, fault: str) -> Records:
-    """An empty database in the place of a damaged one; the events' files fill it as those without a row."""
+    """Return an empty database in the place of a damaged one; the events' files fill it as those without a row."""
     lock = WatchLock(folder.watch_lock)
     if not lock.take(wait=True):
-        cure = "End it, then repair"
+        cure = "Stop it, then repair"
         raise RecordsError("another process is watching into these records", str(folder.path), cure)
-    mended = "made anew from the events' files; states and deliveries are not in them"
+    mended = "rebuilt from the events' files; states and deliveries are not in them"
     aside = _free_name(folder.path / "records.db.damaged")
     if folder.database.exists():
         mended += f"; the damaged one is {aside.name}"
@@ -144,7 +144,7 @@ def _made_anew(folder: RecordsFolder, report: CheckReport, fault: str) -> Record
 
 
 def _integrity(records: Records) -> str | None:
-    """What SQLite finds wrong, None where nothing is."""
+    """Return what SQLite finds wrong, None where nothing is."""
     try:
         with records.read() as session:
             found = [str(row[0]) for row in session.execute(text("PRAGMA integrity_check(5)")) if row[0] != "ok"]
@@ -157,7 +157,7 @@ def _integrity(records: Records) -> str | None:
 
 
 def _differences(records: Records) -> Iterator[_Difference]:
-    """All that disagrees, with what would mend it."""
+    """Yield all that disagrees, with what would mend it."""
     folder = records.folder
     rows = {recorded.event.id: recorded for recorded in records.events()}
     own: set[Path] = set()
@@ -203,7 +203,7 @@ def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
 
         def take() -> str:
             records.insert(told)
-            return "the row was made what the file says"
+            return "the row was changed to what the file says"
 
         yield _Difference(folder.relative(description), "row and file differ", take if is_newer else write)
         recorded = told if is_newer else recorded
@@ -214,12 +214,12 @@ def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
 def _of_footage(
     records: Records, event_id: str, path: Path, is_told: bool, is_whole: Callable[[Path], bool]
 ) -> Iterator[_Difference]:
-    """A clip or picture that is told of and gone, or there and not whole, or whole and not told of."""
+    """Yield a clip or picture that is told of and gone, or there and not whole, or whole and not told of."""
     folder = records.folder
 
     def tell() -> str:
         records.look_again(event_id)
-        return "the event no longer tells of it"
+        return "the event no longer mentions it"
 
     def put_aside() -> str:
         moved = _put_aside(folder, path)()
@@ -230,19 +230,19 @@ def _of_footage(
         if is_told:
             yield _Difference(where, "the file is gone", tell)
     elif not is_whole(path):
-        yield _Difference(where, "the file is not whole", put_aside)
+        yield _Difference(where, "the file is incomplete", put_aside)
     elif not is_told:  # its writer was killed before it could tell
         yield _Difference(where, None, tell)
 
 
 def _without_row(path: Path, rows: dict[str, RecordedEvent]) -> RecordedEvent | str:
-    """The event that a file tells of which is no row's, or what is wrong with the file."""
+    """Return the event that a file tells of which is no row's, or what is wrong with the file."""
     try:
         told = RecordedEvent.read(path)
     except RecordsError as error:
         return error.what
     if told.event.id in rows or path.parent.name != day_of(told.began_unix_s):
-        return "lies in the wrong folder"
+        return "is in the wrong folder"
     return told
 
 
@@ -256,7 +256,7 @@ def _to_insert(records: Records, path: Path, told: RecordedEvent) -> Iterator[_D
 
 
 def _has_come(records: Records, path: Path) -> bool:
-    """Whether a clip or picture is that of an event that was recorded while we looked."""
+    """Return whether a clip or picture is that of an event that was recorded while we looked."""
     try:
         return path in records.folder.files(path.stem, records.event(path.stem).began_unix_s)
     except RecordsError:
@@ -266,7 +266,7 @@ def _has_come(records: Records, path: Path) -> bool:
 def _settle(report: CheckReport, difference: _Difference, repair: bool) -> None:
     if difference.fault is None:
         difference.mend()
-        report.finished.append(f"told its event of {difference.where}")
+        report.finished.append(f"noted in its event: {difference.where}")
     else:
         mended = difference.mend() if repair else None
         report.faults.append(Fault(difference.where, difference.fault, mended))

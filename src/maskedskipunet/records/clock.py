@@ -1,4 +1,4 @@
-"""A wall clock that may be wrong: it is held against one that only grows, and what it stamped is put right."""
+"""A wall clock that may be wrong: it is compared with a monotonic clock, and wrong times are corrected."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ PUT_OFF_S = 3600.0  # how far ahead a time may lie that was written by the same 
 
 
 def steady_s() -> float:
-    """Seconds that only grow, also while the machine sleeps where the system can tell."""
+    """Return seconds that only grow, also while the machine sleeps where the system can tell."""
     boot_clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot_clock is None else time.clock_gettime(boot_clock)
 
@@ -60,19 +60,19 @@ class ClockGuard:
             self._trusted_at_s += SETTLE_S
             direction = "after" if gap_s > 0 else "before"
             log.warning(
-                "the clock stands %.0f days %s the last watch: nothing is removed because of its age within half a "
+                "the clock is %.0f days %s the last watch: nothing is removed for its age within half a "
                 "day, in case the clock is wrong",
                 abs(gap_s) / 86400,
                 direction,
             )
 
     def is_trusted(self) -> bool:
-        """Whether an age that the clock tells may remove something."""
+        """Return whether an age that the clock tells may remove something."""
         is_set = self._clock() >= EARLIEST_UNIX_S
         return is_set and self.jump() is None and self._steady() >= self._trusted_at_s
 
     def jump(self) -> ClockJump | None:
-        """How the clock was set since the last `took`; None where it was not."""
+        """Return how the clock was set since the last `took`; None where it was not."""
         steady = self._steady()
         by_s = self._clock() - steady - self._offset_s
         if abs(by_s) <= JUMP_S:

@@ -20,7 +20,7 @@ BUSY_TIMEOUT_S = 30.0
 APPLICATION_ID = 0x4D534B55  # "MSKU", so that another program's database is not taken for ours
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-REPAIR = "`maskedskipunet records check FOLDER --repair` makes it anew from the events' files"
+REPAIR = "`maskedskipunet records check FOLDER --repair` rebuilds it from the events' files"
 
 
 class DamagedError(RecordsError):
@@ -28,7 +28,7 @@ class DamagedError(RecordsError):
 
 
 def open_database(folder: RecordsFolder, *, create: bool) -> Engine:
-    """The database of a records folder, of the newest form.
+    """Return the database of a records folder, of the newest form.
 
     create: make folder and database where there is none. An older database is upgraded.
     Raises RecordsError for a database of a newer version, of another program, or that is not there;
@@ -52,7 +52,7 @@ def open_database(folder: RecordsFolder, *, create: bool) -> Engine:
 
 
 def writing(engine: Engine) -> Engine:
-    """The same database, for transactions that write: each takes the one writer's place at its start.
+    """Return the database for transactions that write: each takes the single writer's lock at its start.
 
     One that began by reading and then found another writer before it could not go on, however long it waits.
     """
@@ -78,7 +78,7 @@ class UnavailableError(RecordsError):
 
 def _told(fault: str, path: Path) -> RecordsError | DiskSpaceError:
     if "full" in fault:
-        return DiskSpaceError("no room left for the records", str(path), "Make room")
+        return DiskSpaceError("no room left for the records", str(path), "Free some space")
     if "locked" in fault:
         waited = f"another process has been writing for {BUSY_TIMEOUT_S:.0f} s"
         return UnavailableError(waited, str(path), "Wait for it, or end it, and try again")
@@ -149,5 +149,5 @@ def _log_ahead(engine: Engine) -> None:
 
 @cache
 def _revisions(migrations: Path) -> tuple[str, ...]:
-    """The steps that there are, the newest first."""
+    """Return the steps that there are, the newest first."""
     return tuple(step.revision for step in ScriptDirectory(str(migrations)).walk_revisions())

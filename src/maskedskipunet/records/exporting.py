@@ -56,7 +56,7 @@ def export(events: Sequence[RecordedEvent], path: Path) -> None:
 
 
 def table_row(recorded: RecordedEvent) -> dict[str, Any]:
-    """One event under the names of COLUMNS."""
+    """Return one event under the names of COLUMNS."""
     event = recorded.event
     beside = f"events/{at(recorded.began_unix_s)[:10]}/{event.id}"
     values = event.to_dict() | {

@@ -1,4 +1,4 @@
-"""The records folder: which file lies where."""
+"""The records folder: the path of each file."""
 
 import re
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class RecordsFolder:
-    """Where everything that was recorded lies; each path has one name here.
+    """The paths of everything that was recorded; each path has one name here.
 
     An event's files lie side by side in a folder of the day, in UTC, on which it began: `events/2026-03-01/ID.json`,
     `ID.mp4` and `ID.jpg`.
@@ -27,7 +27,7 @@ class RecordsFolder:
         self.watch_lock = path / ".watch.lock"  # held by the one process that writes clips and delivers
 
     def description(self, event_id: str, began_unix_s: float) -> Path:
-        """The event as JSON."""
+        """Return the event as JSON."""
         return self._beside(event_id, began_unix_s, "json")
 
     def clip(self, event_id: str, began_unix_s: float) -> Path:
@@ -37,7 +37,7 @@ class RecordsFolder:
         return self._beside(event_id, began_unix_s, "jpg")
 
     def files(self, event_id: str, began_unix_s: float) -> tuple[Path, Path, Path]:
-        """All that an event can have: clip and picture first, its description last."""
+        """Return all that an event can have: clip and picture first, its description last."""
         suffixes = ("mp4", "jpg", "json")
         clip, picture, description = (self._beside(event_id, began_unix_s, suffix) for suffix in suffixes)
         return clip, picture, description
@@ -55,14 +55,14 @@ class RecordsFolder:
 
 
 def require_id(event_id: str) -> str:
-    """The id of an event, which is also the name of its files. Raises RecordsError for what cannot be both."""
+    """Return the id of an event, which is also the name of its files. Raises RecordsError for what cannot be both."""
     if not _ID.fullmatch(event_id):
         raise RecordsError(f"{event_id[:80]!r} is no id of an event", "event", "Use up to 64 letters, digits, - and _")
     return event_id
 
 
 def day_of(unix_s: float) -> str:
-    """The day in UTC.
+    """Return the day in UTC.
 
     >>> day_of(0)
     '1970-01-01'

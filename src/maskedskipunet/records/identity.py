@@ -1,4 +1,4 @@
-"""By what a watch is told apart from others: the same at each of its starts."""
+"""The name that identifies a watch among others; it stays the same at each start."""
 
 import re
 from contextlib import suppress
@@ -8,7 +8,9 @@ from maskedskipunet.records.folder import RecordsFolder
 
 
 def watch_id(folder: RecordsFolder) -> str:
-    """The name of the watch into a records folder, kept there; where it cannot be kept, another at each start."""
+    """Return the name of the watch into a records folder, kept there; where it cannot be kept, another at
+    each start.
+    """
     with suppress(OSError, ValueError):
         known = folder.watch_id.read_text(encoding="ascii").strip()
         if re.fullmatch(r"watch-[0-9a-f]{8}", known):

@@ -42,7 +42,7 @@ class Delivery:
 
     @property
     def key(self) -> str:
-        """The same in every try, so that a receiver knows a message that it had before."""
+        """A key that stays the same in every attempt, so that a receiver recognises a message that it had before."""
         return message_key(self.event_id, self.phase, self.sequence)
 
     @property
@@ -128,7 +128,7 @@ def _enqueue(session: Session, recorded: RecordedEvent, route: Route, now_unix_s
 
 
 def _told_of(session: Session, route: Route, event_id: str) -> Sequence[DeliveryRow]:
-    """What the sink was told, or will be, of an event or a state; the newest first."""
+    """Return what the sink was told, or will be, of an event or a state; the newest first."""
     of_event = select(DeliveryRow).where(DeliveryRow.sink == route.sink, DeliveryRow.event_id == event_id)
     return session.scalars(of_event.order_by(DeliveryRow.id.desc())).all()
 
@@ -207,7 +207,7 @@ def forget_done(session: Session, before_unix_s: float) -> None:
 
 
 def next_delivery(session: Session, sink: str, now_unix_s: float) -> Delivery | float | None:
-    """The message to try now; else when one will be due, in seconds since 1970; None where none waits.
+    """Return the message to try now; else when one will be due, in seconds since 1970; None where none waits.
 
     A message waits until the earlier ones of its event are through. One that would be due in the far future was put
     off while the clock was wrong: it is due now.
@@ -248,7 +248,7 @@ def drop_other_sinks(session: Session, sinks: Sequence[str], now_unix_s: float) 
 
 
 def counts(session: Session) -> dict[str, QueueCount]:
-    """How many messages there are for each sink."""
+    """Return how many messages there are for each sink."""
     found: dict[str, dict[str, int]] = {}
     rows = select(DeliveryRow.sink, DeliveryRow.status, func.count()).group_by(DeliveryRow.sink, DeliveryRow.status)
     for sink, status, count in session.execute(rows):
@@ -257,7 +257,7 @@ def counts(session: Session) -> dict[str, QueueCount]:
 
 
 def waiting(session: Session) -> dict[str, Waiting]:
-    """What waits for each sink for which something does."""
+    """Return what waits for each sink for which something does."""
     found: dict[str, Waiting] = {}
     rows = select(DeliveryRow.sink, DeliveryRow.made_unix_s, DeliveryRow.fault)
     for sink, made_unix_s, fault in session.execute(rows.where(DeliveryRow.status == "waiting")):

@@ -96,7 +96,7 @@ def choose(
     now_unix_s: float,
     ages_from: Mapping[str, float] | None = None,
 ) -> list[Removed]:
-    """Which of these events, each with the bytes of its files, go; the oldest first.
+    """Return which of these events, each with the bytes of its files, go; the oldest first.
 
     ages_from: when the age of some is counted from, by their ids, instead of from their begin. One that began when no
     clock was set, and is none of these, is of unknown age: it does not go by age, and last by size.

@@ -55,7 +55,7 @@ class RecordedEvent:
 
     @classmethod
     def read(cls, path: Path) -> "RecordedEvent":
-        """What write wrote. Raises RecordsError for whatever is no event, or another's than its name says."""
+        """Return what write wrote. Raises RecordsError for whatever is no event, or another's than its name says."""
         try:
             with path.open("rb") as file:
                 text = file.read(LARGEST_BYTES + 1)
@@ -92,7 +92,7 @@ class RecordedEvent:
         )
 
     def message(self) -> dict[str, Any]:
-        """What a receiver is told of the event; docs/records.md explains each key."""
+        """Return what a receiver is told of the event; docs/records.md explains each key."""
         event = self.event.to_dict()
         return {
             "key": message_key(self.event.id, self.phase, self.sequence),
@@ -109,12 +109,12 @@ class RecordedEvent:
 
 
 def message_key(event_id: str, phase: str, sequence: int) -> str:
-    """What a repeated delivery is recognised by: the same in every try."""
+    """Return what a repeated delivery is recognised by: the same in every try."""
     return f"{event_id}:{phase}:{sequence}"
 
 
 def plain_event(event: Event) -> Event:
-    """The event in plain numbers, its source without credentials.
+    """Return the event in plain numbers, its source without credentials.
 
     Raises RecordsError for an id that is none, numbers that are none or not finite, and boxes of other than four.
     """
@@ -140,12 +140,12 @@ def plain_event(event: Event) -> Event:
 
 
 def _plain_reason(reason: EventReason) -> EventReason:
-    """The reason in plain numbers. Raises KeyError, TypeError or ValueError for what JSON cannot hold."""
+    """Return the reason in plain numbers. Raises KeyError, TypeError or ValueError for what JSON cannot hold."""
     return EventReason.from_dict(json.loads(json.dumps(reason.to_dict(), default=_real, allow_nan=False)))
 
 
 def without_credentials(source: str) -> str:
-    """A source's address without user, password and query, which may hold either; a path as it is.
+    """Return a source's address without user, password and query, which may hold either; a path as it is.
 
     Nothing but its scheme is left where a query and a password cannot be told apart: both may hold any sign.
 
@@ -162,7 +162,7 @@ def without_credentials(source: str) -> str:
 
 
 def require_camera(name: object) -> str:
-    """The name of a camera. Raises RecordsError for an empty, long or unprintable one."""
+    """Return the name of a camera. Raises RecordsError for an empty, long or unprintable one."""
     if not isinstance(name, str) or not 0 < len(name) <= 100 or not name.isprintable():
         cure = "Use up to 100 printable characters"
         raise RecordsError(f"{str(name)[:80]!r} is no name of a camera", "camera", cure)
@@ -170,7 +170,7 @@ def require_camera(name: object) -> str:
 
 
 def require_time(unix_s: Any) -> float:
-    """A time since 1970 that a calendar has. Raises RecordsError for others."""
+    """Return a time since 1970 that a calendar has. Raises RecordsError for others."""
     try:
         datetime.fromtimestamp(value := _real(unix_s), UTC)
     except (TypeError, ValueError, OverflowError, OSError) as error:
@@ -179,7 +179,7 @@ def require_time(unix_s: Any) -> float:
 
 
 def at(unix_s: float) -> str:
-    """A time as people and programs read it.
+    """Return a time as people and programs read it.
 
     >>> at(1.25)
     '1970-01-01T00:00:01.250+00:00'

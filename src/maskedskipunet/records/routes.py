@@ -39,11 +39,11 @@ class Route:
             raise ConfigError(BETWEEN.join(faults), f"sink {self.sink}", "Correct the setting")
 
     def takes_state(self, kind: str) -> bool:
-        """Whether the sink is told of a camera's states of this kind."""
+        """Return whether the sink is told of a camera's states of this kind."""
         return "all" in self.states or kind in self.states
 
     def faults(self) -> list[str]:
-        """All that cannot be, each in a few words."""
+        """Return all that cannot be, each in a few words."""
         found = []
         if not self.sink:
             found.append("a sink needs a name")

@@ -13,7 +13,7 @@ from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
 
 
 def recorded_event(row: EventRow) -> RecordedEvent:
-    """The row as a value."""
+    """Return the row as a value."""
     told: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__}
     event = Event.from_dict(told)
     answer: Any = row.answer

@@ -78,7 +78,7 @@ def all_states(session: Session, camera: str | None = None, *, lasting_only: boo
 
 
 def conditions(session: Session) -> dict[str, CameraCondition]:
-    """How each camera is, by its name."""
+    """Return how each camera is, by its name."""
     return {
         row.name: CameraCondition(row.condition, row.condition_unix_s, row.heard_unix_s)
         for row in session.scalars(select(CameraRow).order_by(CameraRow.name))
@@ -86,7 +86,7 @@ def conditions(session: Session) -> dict[str, CameraCondition]:
 
 
 def _message(row: StateRow, camera: str) -> Mapping[str, Any]:
-    """What a receiver is told of a state; docs/records.md explains each key."""
+    """Return what a receiver is told of a state; docs/records.md explains each key."""
     phase, sequence = ("new", 0) if row.ended_unix_s is None else ("end", 1)
     assert row.reference is not None
     return {

@@ -183,7 +183,7 @@ class Records:
         self._file_later(event_id)
 
     def answer(self, event_id: str, answer: Answer | None, answered_unix_s: float | None = None) -> None:
-        """Keep what a person said of an event, in place of what was said before; None forgets it.
+        """Keep what a person said of an event, instead of what was said before; None forgets it.
 
         answered_unix_s: when it was said; None: now.
         """
@@ -212,7 +212,7 @@ class Records:
         self._notify()
 
     def states(self, camera: str | None = None, *, lasting_only: bool = False) -> list[State]:
-        """All states, in order of their begin."""
+        """Return all states, in order of their begin."""
         with self.read() as session:
             return states.all_states(session, camera, lasting_only=lasting_only)
 
@@ -233,7 +233,7 @@ class Records:
                 row.trusted_unix_s = self.clock() if is_trusted else row.trusted_unix_s
 
     def camera_conditions(self) -> dict[str, CameraCondition]:
-        """How each camera is, as the watch knew it last."""
+        """Return how each camera is, as the watch knew it last."""
         with self.read() as session:
             return states.conditions(session)
 
@@ -247,17 +247,17 @@ class Records:
             listener()
 
     def event(self, event_id: str) -> RecordedEvent:
-        """One event. Raises RecordsError where there is none."""
+        """Return one event. Raises RecordsError where there is none."""
         with self.read() as session:
             return recorded_event(event_row(session, event_id))
 
     def has_row(self, event_id: str) -> bool:
-        """Whether the database knows the event, be it that it is being removed."""
+        """Return whether the database knows the event, be it that it is being removed."""
         with self.read() as session:
             return session.get(EventRow, event_id) is not None
 
     def settled_event(self, event_id: str) -> RecordedEvent | None:
-        """An event whose file is as new as its row; None where it is not, or there is no such event."""
+        """Return an event whose file is as new as its row; None where it is not, or there is no such event."""
         with self.read() as session:
             row = session.get(EventRow, event_id)
             return None if row is None or row.is_removing or row.filed_revision != row.revision else recorded_event(row)
@@ -286,7 +286,7 @@ class Records:
             return query.count_events(session, asked)
 
     def cameras(self) -> dict[str, str]:
-        """The source of each camera."""
+        """Return the source of each camera."""
         with self.read() as session:
             return {row.name: row.source for row in session.scalars(select(CameraRow).order_by(CameraRow.name))}
 

@@ -42,7 +42,7 @@ class WatchLock:
 
 
 def is_watched(folder: RecordsFolder) -> bool:
-    """Whether a process is watching into a records folder now. Raises no error where there is none."""
+    """Return whether a process is watching into a records folder now. Raises no error where there is none."""
     for _ in range(_GLANCES):
         lock = WatchLock(folder.watch_lock)
         try:

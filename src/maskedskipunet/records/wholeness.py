@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def is_whole_clip(path: Path) -> bool:
-    """Whether the boxes of an mp4 fill its file exactly, with an index among them.
+    """Return whether the boxes of an mp4 fill its file exactly, with an index among them.
 
     Source: ISO/IEC 14496-12, section 4.2: each box opens with its size (4 bytes; 1: 8 more follow; 0: to the end) and
     its kind (4 bytes).
@@ -30,7 +30,7 @@ def is_whole_clip(path: Path) -> bool:
 
 
 def is_whole_picture(path: Path) -> bool:
-    """Whether a JPEG file has its begin and its end."""
+    """Return whether a JPEG file has its begin and its end."""
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size < 4:
             return False

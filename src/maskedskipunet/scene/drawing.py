@@ -31,7 +31,7 @@ LEAVES: tuple[Colour, ...] = ((98, 118, 72), (110, 132, 78), (122, 144, 84), (88
 
 
 def units_per_metre(foot_y: float) -> float:
-    """How large things look that stand at foot_y: the nearer the camera, the larger."""
+    """Return how large things look that stand at foot_y: the nearer the camera, the larger."""
     return 0.29 * (foot_y - HORIZON)
 
 
@@ -69,7 +69,7 @@ class Sprite(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Furniture:
-    """Where the things stand that belong to the place, in units; leaves: x, y, size, turn in the wind, tone."""
+    """The positions of things that belong to the place, in units; leaves: x, y, size, turn in the wind, tone."""
 
     tree_x: float
     bench_x: float
@@ -96,7 +96,7 @@ def furnish(rng: np.random.Generator, view: View) -> Furniture:
 
 
 def background(rng: np.random.Generator, view: View, furniture: Furniture) -> Pictures.Image:
-    """The still part of the scene, of the canvas's size: wall, lawns, path, trunk, bench, lamp, board."""
+    """Return the still part of the scene, of the canvas's size: wall, lawns, path, trunk, bench, lamp, board."""
     high = view.canvas_size[1]
     rows = (np.arange(high) / view.scale)[:, None, None]
     grass = np.array([140, 156, 104]) + _texture(rng, view, ((30, 12, 8), (5, 2, 5), (0.9, 1.8, 9)))[..., None] * [
@@ -115,7 +115,7 @@ def background(rng: np.random.Generator, view: View, furniture: Furniture) -> Pi
 def paint(
     background: Pictures.Image, view: View, furniture: Furniture, sprites: Sequence[Sprite], time_s: float
 ) -> Image:
-    """One moment of the scene: uint8 (H, W, 3). Sprites nearer the camera cover those behind them."""
+    """Return one moment of the scene: uint8 (H, W, 3). Sprites nearer the camera cover those behind them."""
     canvas = background.copy()
     draw = _Brush(canvas, view)
     _paint_board(draw, furniture, time_s)
@@ -131,7 +131,7 @@ def paint(
 
 
 def seen_by_sensor(rng: np.random.Generator, image: Image, gain: float, noise: float) -> Image:
-    """The picture as a camera delivers it: gain is its exposure, noise the deviation in levels of 255."""
+    """Return the picture as a camera delivers it: gain is its exposure, noise the deviation in levels of 255."""
     grain = rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(image * np.float32(gain) + np.float32(noise) * grain + 0.5, 0, 255).astype(np.uint8)
 

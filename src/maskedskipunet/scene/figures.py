@@ -58,7 +58,7 @@ class Look:
 
 
 def random_look(rng: np.random.Generator) -> Look:
-    """A person as one meets them: drawn independently of what the person will do."""
+    """Return a person as one meets them: drawn independently of what the person will do."""
     return Look(
         height_m=rng.uniform(1.55, 1.9),
         build=rng.uniform(0.85, 1.25),
@@ -73,7 +73,7 @@ def random_look(rng: np.random.Generator) -> Look:
 
 
 def walking(look: Look, distance_m: float, swing: float) -> list[Shape]:
-    """A person walking.
+    """Return a person walking.
 
     distance_m: how far they have come, which moves the legs. swing: 1 in full stride, 0 standing.
     """
@@ -84,7 +84,7 @@ def walking(look: Look, distance_m: float, swing: float) -> list[Shape]:
 
 
 def running(look: Look, distance_m: float) -> list[Shape]:
-    """A person running: leaning forward, elbows bent, wide strides with both feet off the ground between."""
+    """Return a person running: leaning forward, elbows bent, wide strides with both feet off the ground between."""
     phase = 2 * pi * distance_m / (1.35 * look.height_m)
     legs = [_Limb(0.2 + 0.85 * sin(p), 0.3 + 1.35 * max(0.0, cos(p + 0.35))) for p in (phase + pi, phase)]
     arms = [_Limb(-0.2 - 0.85 * sin(p), -1.7) for p in (phase + pi, phase)]
@@ -92,7 +92,7 @@ def running(look: Look, distance_m: float) -> list[Shape]:
 
 
 def cycling(look: Look, distance_m: float) -> list[Shape]:
-    """A person on a bicycle, pedalling."""
+    """Return a person on a bicycle, pedalling."""
     rear, front, crank = (-0.54, 0.34), (0.54, 0.34), (-0.08, 0.3)
     saddle, head, grip = (-0.26, 0.9), (0.36, 0.86), (0.4, 1.04)
     hip, shoulder = (-0.25, 1.0), (0.08, 1.46)
@@ -116,7 +116,7 @@ def cycling(look: Look, distance_m: float) -> list[Shape]:
 
 
 def driving(look: Look, distance_m: float) -> list[Shape]:
-    """A small open vehicle with a roof, such as gardeners drive in parks, and its driver."""
+    """Return a small open vehicle with a roof, such as gardeners drive in parks, and its driver."""
     body = look.paint
     shapes = [
         Shape(((-0.62, 0.9), (-0.62, 1.86)), STEEL, 0.05),
@@ -200,7 +200,7 @@ def _joints(start: Point, limb: _Limb, length_m: float) -> tuple[Point, Point, P
 
 
 def _knee(hip: Point, foot: Point, length_m: float) -> Point:
-    """Where a leg of two equal parts bends, forward, between its ends."""
+    """Return the position of the knee of a leg of two equal parts, which bends forward between its ends."""
     dx, dy = foot[0] - hip[0], foot[1] - hip[1]
     half = min(hypot(dx, dy) / 2, length_m)
     bend = (length_m**2 - half**2) ** 0.5

@@ -95,7 +95,7 @@ class SceneTruth:
 
     @property
     def labels(self) -> dict[str, tuple[int, ...]]:
-        """For each test video's name, a label a frame: 0 normal, 1 anomalous."""
+        """The labels of each test video by name, one for each frame: 0 normal, 1 anomalous."""
         return {name: tuple(int(bool(kind)) for kind in kinds) for name, kinds in self.kinds.items()}
 
 
@@ -134,7 +134,7 @@ def write_scene(folder: Path, config: SceneConfig, advance: Advance = lambda don
 
 
 def render_video(config: SceneConfig, split: Split, number: int) -> Iterator[tuple[Image, str]]:
-    """The frames of one video and the kind of each, without a file.
+    """Yield the frames of one video and the kind of each, without a file.
 
     number: from 1. Yields images uint8 (H, W, 3), and one of KINDS or an empty string.
     The same config gives the same bytes; no two videos share a stream of random numbers.
@@ -189,7 +189,7 @@ class Agent:
         return gone - min(max(gone - self.pause_after, 0.0), self.speed * self.pause_s)
 
     def is_here(self, time_s: float, view: View) -> bool:
-        """Whether something of the figure or its shadow may be in the picture."""
+        """Return whether something of the figure or its shadow may be in the picture."""
         return -40 < self.start + self.direction * self.way(time_s) < view.width + 30
 
     def sprite(self, time_s: float) -> Sprite:
@@ -205,7 +205,7 @@ class Agent:
         return Sprite(shapes, self.start + self.direction * way, foot_y, self.direction)
 
     def is_anomalous(self, sprite: Sprite, view: View) -> bool:
-        """Whether enough of something anomalous is in the picture to call the frame so."""
+        """Return whether enough of something anomalous is in the picture to call the frame so."""
         if not self.kind:
             return False
         half = LENGTHS_M[self.kind] * units_per_metre(sprite.foot_y) / 2
@@ -237,7 +237,7 @@ def _pedestrians(rng: np.random.Generator, view: View, duration_s: float) -> lis
 
 
 def _anomaly(rng: np.random.Generator, view: View, duration_s: float, number: int) -> list[Agent]:
-    """The test video's one anomaly: the kinds in turn, first all to the right, then all to the left.
+    """Return the test video's one anomaly: the kinds in turn, first all to the right, then all to the left.
 
     Who rides or runs does so with a friend.
     """

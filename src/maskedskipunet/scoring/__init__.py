@@ -1,1 +1,1 @@
-"""From frames to frame scores: the model with all that it holds, for files, cameras and programs alike."""
+"""Scores frames: the model with all that it holds, for files, cameras and programs alike."""

@@ -15,7 +15,7 @@ class Backend(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where frames have to lie."""
+        """The device that frames must be on."""
         ...
 
     @property
@@ -39,15 +39,15 @@ class Backend(Protocol):
         ...
 
     def describe(self) -> Mapping[str, Any]:
-        """Plain values that say which network it is, as `metrics.json` holds them."""
+        """Return plain values that say which network it is, as `metrics.json` holds them."""
         ...
 
     def encode(self, frames: Tensor) -> Sequence[Tensor]:
-        """Features of single frames: (N, C, H, W) in [0, 1] -> some tensors of N rows each."""
+        """Return features of single frames: (N, C, H, W) in [0, 1] -> some tensors of N rows each."""
         ...
 
     def reconstruct_runs(self, runs: Sequence[Sequence[Tensor]], height_px: int, width_px: int) -> Tensor:
-        """The target frames of the clips in several runs of frames -> (clips of all runs, C, H, W) in [0, 1].
+        """Return the target frames of the clips in several runs of frames -> (clips of all runs, C, H, W) in [0, 1].
 
         runs: of each run the features of its R frames, R at least T, as `encode` gave them, row by row; a run has
         R - T + 1 clips, each of T frames that follow one another in it. height_px, width_px: of those frames.

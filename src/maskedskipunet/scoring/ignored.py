@@ -31,12 +31,14 @@ class IgnoredRegions:
 
     @classmethod
     def of(cls, input_format: InputFormat, where: str = "ignore") -> "IgnoredRegions":
-        """What an input format ignores. where: who says so, for the error. Raises ConfigError for what is no shape."""
+        """Return what an input format ignores. where: who says so, for the error. Raises ConfigError for what is no
+        shape.
+        """
         regions = [parsed(shape, where) for shape in input_format.ignore]
         return cls(regions, input_format.height_px, input_format.width_px)
 
     def mask(self, height_px: int, width_px: int) -> NDArray[np.bool_] | None:
-        """The network's pixels that are ignored of a source of this size; None where nothing ever is.
+        """Return the network's pixels that are ignored of a source of this size; None where nothing ever is.
 
         Raises DataError when nothing is left to look at, or a shape lies outside the source's frames.
         """
@@ -51,7 +53,7 @@ class IgnoredRegions:
         return mask
 
     def source_mask(self, height_px: int, width_px: int) -> NDArray[np.bool_] | None:
-        """The source's own pixels that the shapes touch; None where nothing is ignored."""
+        """Return the source's own pixels that the shapes touch; None where nothing is ignored."""
         return region_mask(self.regions, height_px, width_px) if self.regions else None
 
     def _mask(self, height_px: int, width_px: int) -> NDArray[np.bool_]:
@@ -64,7 +66,7 @@ class IgnoredRegions:
 
 
 def also_ignoring(input_format: InputFormat, shapes: Sequence[str], where: str) -> InputFormat:
-    """An input format that ignores these shapes too.
+    """Return an input format that ignores these shapes too.
 
     shapes: boxes, polygons or paths of mask images. where: the option or setting that names them, for errors.
     Raises ConfigError for what is no shape, and where nothing is left to look at.
@@ -80,7 +82,7 @@ def also_ignoring(input_format: InputFormat, shapes: Sequence[str], where: str) 
 
 
 def in_percent(input_format: InputFormat, sources: Iterable[Source], where: str) -> InputFormat:
-    """An input format with its shapes in percent, as a model keeps them.
+    """Return an input format with its shapes in percent, as a model keeps them.
 
     sources: footage whose pixels shapes are in. Raises ConfigError where pixels mean several things, a shape lies
     outside, or nothing is left to look at; DataError for footage that cannot be read.
@@ -100,7 +102,7 @@ def in_percent(input_format: InputFormat, sources: Iterable[Source], where: str)
 
 
 def parsed(shape: str, where: str) -> Region:
-    """The region that a text describes, as `Region.read` takes it. Raises ConfigError for what is no shape."""
+    """Return the region that a text describes, as `Region.read` takes it. Raises ConfigError for what is no shape."""
     try:
         return _parse(shape)
     except ConfigError as error:
@@ -113,7 +115,7 @@ def _parse(shape: str) -> Region:
 
 
 def _named_regions(shape: str, where: str) -> list[Region]:
-    """What a person names: a shape, or the path of a mask image."""
+    """Return what a person names: a shape, or the path of a mask image."""
     if is_shape(shape):
         return [parsed(shape, where)]
     path = Path(shape)

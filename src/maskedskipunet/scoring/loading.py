@@ -1,4 +1,4 @@
-"""From a trained model's files to a scorer."""
+"""Loads a scorer from a trained model's files."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,7 +36,7 @@ def load_scorer(
     calibrated: bool = True,
     backend: str = "torch",
 ) -> Scorer:
-    """A trained model ready to score, at the published size where it does not say which it looks at.
+    """Return a trained model ready to score, at the published size where it does not say which it looks at.
 
     path: a run or whatever load_model takes. calibrated: whether to read its calibration; without it a damaged one
     is no fault. backend: what computes its network, one of BACKENDS.
@@ -55,7 +55,7 @@ def load_scorer(
 
 
 def input_format_of(path: Path) -> InputFormat:
-    """What a trained model looks at, without preparing it. Raises WeightsError when there is no such model."""
+    """Return what a trained model looks at, without preparing it. Raises WeightsError when there is no such model."""
     folder = _model_folder(path)
     found = None if folder is None else read_cues_only(folder)
     return found[0] if found is not None else load_model(path).input_format or InputFormat()
@@ -64,7 +64,7 @@ def input_format_of(path: Path) -> InputFormat:
 def load_network_scorer(
     path: Path, device: str = "auto", precision: Precision = "float32", backend: str = "torch"
 ) -> Scorer:
-    """A trained model's network ready to score alone, without its other cues and its calibration.
+    """Return a trained model's network ready to score alone, without its other cues and its calibration.
 
     Raises WeightsError when there is no such model, or it has no network, ConfigError when there is no such backend.
     """
@@ -74,7 +74,7 @@ def load_network_scorer(
 
 
 def _cue_scorer(folder: Path, input_format: InputFormat, channels: int, precision: Precision) -> Scorer:
-    """The scorer of a model without a network."""
+    """Return the scorer of a model without a network."""
     if precision != "float32":
         fault = f"the model has no network that could compute in {precision}"
         raise ConfigError(fault, "precision", "Leave --precision out")
@@ -86,7 +86,7 @@ def _cue_scorer(folder: Path, input_format: InputFormat, channels: int, precisio
 
 
 def _with_cues(scorer: Scorer, folder: Path) -> Scorer:
-    """A model's scorer with the cues that lie in its folder. Raises WeightsError for those of another model."""
+    """Return a model's scorer with the cues that lie in its folder. Raises WeightsError for those of another model."""
     model = CueModel.read(folder)
     if model is None:
         return scorer
@@ -98,8 +98,9 @@ def _with_cues(scorer: Scorer, folder: Path) -> Scorer:
 
 
 def with_other_cues(scorer: Scorer, model: CueModel) -> Scorer | None:
-    """The same scorer with cues that know more; None where these are other cues, look at another picture, or smooth
-    their score over another time.
+    """Return a copy of the scorer with cues that have learned more.
+
+    Returns None if these are other cues, are for another picture size, or smooth the score over another time.
     """
     names = [cue.name for cue in scorer.cues]
     has_network = model.reconstruction is not None
@@ -111,7 +112,7 @@ def with_other_cues(scorer: Scorer, model: CueModel) -> Scorer | None:
 
 
 def _model_folder(path: Path) -> Path | None:
-    """The model folder that a path means; None where it names weights alone, or nothing."""
+    """Return the model folder that a path means; None where it names weights alone, or nothing."""
     try:
         return model_folder(path)
     except WeightsError:
@@ -119,7 +120,7 @@ def _model_folder(path: Path) -> Path | None:
 
 
 def calibration_of(model: Path) -> Calibration | None:
-    """What a model's scores mean; None where it was not calibrated, as weights alone never are.
+    """Return what a model's scores mean; None where it was not calibrated, as weights alone never are.
 
     Raises CalibrationError for a damaged calibration.
     """

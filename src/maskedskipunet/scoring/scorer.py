@@ -110,7 +110,9 @@ class Scorer:
         return HIGHEST if self.cues else 1.0
 
     def is_needed(self, position: int, every: int) -> bool:
-        """Whether a frame is looked at where every n-th frame is scored: in a clip, or by a cue as a neighbour."""
+        """Return whether a frame is looked at where every n-th frame is scored: in a clip, or by a cue as a
+        neighbour.
+        """
         around = ClipGeometry(2 * max((cue.late_frames for cue in self.cues), default=0) + 1)
         return self.geometry.is_needed(position, every) or around.is_needed(position, every)
 
@@ -136,7 +138,7 @@ class Scorer:
 
         frames: already sampled as the input format says. batch_size: frames encoded together; None: as many as pay on
         this network; 1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
-        with_maps: also give score maps and reconstructions. ignored: (H, W), in place of what the input format says is
+        with_maps: also give score maps and reconstructions. ignored: (H, W), instead of what the input format says is
         ignored, for frames that have the network's size already. Yields one FrameScore a frame, in order.
         Raises DataError where all of a frame is ignored.
         """
@@ -319,7 +321,7 @@ class _Running(Generic[K]):
         self._window = window
 
     def take(self, most: int) -> Arrivals:
-        """Its next frames; where it has none, the end of those before."""
+        """Return its next frames; where it has none, the end of those before."""
         try:
             frames = list(islice(self.stream, most))
         except DataError as error:

@@ -33,7 +33,8 @@ class Region:
 
     @classmethod
     def read(cls, text: str, where: str) -> "Region":
-        """A box `x,y,width,height` or a polygon `x,y x,y x,y …`, in pixels, or in percent where every number has a %.
+        """Return a box `x,y,width,height` or a polygon `x,y x,y x,y …`, in pixels, or in percent where every number has
+        a %.
 
         where: who says so, for the error. Raises ConfigError for what is neither.
 
@@ -61,7 +62,7 @@ class Region:
         return cls(corners, in_percent == {True})
 
     def __str__(self) -> str:
-        """As `read` takes it."""
+        """Return the region as text, as `read` takes it."""
         (left, top), *_, (right, bottom) = sorted(self.corners)
         if self._is_box:
             rows: Sequence[Sequence[float]] = [(left, top, right - left, bottom - top)]
@@ -71,7 +72,7 @@ class Region:
         return " ".join(",".join(f"{_plain(value)}{sign}" for value in row) for row in rows)
 
     def of_frames(self, height_px: int, width_px: int) -> "Region":
-        """The same in percent, seen on frames of a size."""
+        """Return this region in percent, for frames of this size."""
         if self.in_percent:
             return self
         shares = ((100 * x / width_px, 100 * y / height_px) for x, y in self.corners)
@@ -108,12 +109,12 @@ class Region:
 
 
 def is_shape(text: str) -> bool:
-    """Whether a text can only be meant as numbers; else it is the name of a mask image."""
+    """Return whether a text can only be meant as numbers; else it is the name of a mask image."""
     return re.fullmatch(r"[-+.,;%\d\s]*", text) is not None
 
 
 def region_mask(regions: Sequence[Region], height_px: int, width_px: int) -> Mask:
-    """The pixels of frames of a size that regions touch. Raises DataError for one that lies outside."""
+    """Return the pixels of frames of a size that regions touch. Raises DataError for one that lies outside."""
     mask = np.zeros((height_px, width_px), np.bool_)
     for region in regions:
         if not region.mark(mask):
@@ -143,7 +144,7 @@ def covering_boxes(mask: Mask) -> list[Region]:
 
 
 def _coarser(mask: Mask) -> Mask:
-    """Of half as many rows, each of which is True where a row that it has a part of is."""
+    """Return a mask of half as many rows, each of which is True if a row that it has a part of is."""
     rows = len(mask)
     fewer = -(-rows // 2)
     first = np.arange(fewer) * rows // fewer
@@ -152,7 +153,7 @@ def _coarser(mask: Mask) -> Mask:
 
 
 def _touched(corners: NDArray[np.float64], height_px: int, width_px: int) -> Mask:
-    """The pixels that share more than an edge or a corner with a polygon's inside. corners: (N, 2), x and y."""
+    """Return the pixels that share more than an edge or a corner with a polygon's inside. corners: (N, 2), x and y."""
     centre_x, centre_y = np.arange(width_px) + 0.5, np.arange(height_px) + 0.5
     inside = np.zeros((height_px, width_px), np.bool_)
     crossed = np.zeros_like(inside)

@@ -47,7 +47,7 @@ class EncodedFrame:
     is_copy: bool = False
 
     def copied(self) -> "EncodedFrame":
-        """The frame with rows of its own."""
+        """Return the frame with rows of its own."""
         if self.is_copy or self.pixels is None or self.features is None:
             return self
         rows = [level.clone() for level in self.features]
@@ -137,7 +137,9 @@ def score_clips(
     with_maps: bool,
     function: ScoreFunction = PUBLISHED_SCORE,
 ) -> list[list[FrameScore]]:
-    """The scores of all clips that are due, reconstructed together; for each DueClips its frames' scores in order."""
+    """Return the scores of all clips that are due, reconstructed together; for each DueClips its frames' scores in
+    order.
+    """
     runs = [(number, run) for number, clips in enumerate(due) for run in _runs(clips, geometry)]
     found: dict[tuple[int, int], _Scored] = {}
     if runs:
@@ -173,14 +175,14 @@ def _without_ignored(maps: Tensor, ignored: Sequence[Mask | None]) -> Tensor:
 
 
 def _stacked(held: Sequence[EncodedFrame], run: range, geometry: ClipGeometry) -> list[Tensor]:
-    """The features of the frames that a run's clips are made of, one row a frame."""
+    """Return the features of the frames that a run's clips are made of, one row a frame."""
     first, last = geometry.frames_of(run[0]), geometry.frames_of(run[-1])
     rows = [held[position].features for position in range(first.start, last.stop, geometry.spacing)]
     return [torch.stack(level) for level in zip(*(row for row in rows if row is not None), strict=True)]
 
 
 def _runs(due: DueClips, geometry: ClipGeometry) -> Iterator[range]:
-    """The targets around which a whole clip of good frames stands.
+    """Yield the targets around which a whole clip of good frames stands.
 
     The clips of a run are neighbours: each begins one clip frame, `spacing` sampled frames, after the one before.
     """

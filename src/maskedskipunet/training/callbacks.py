@@ -172,7 +172,7 @@ class StopBetweenSteps(L.Callback):
 
 
 def readable_wait(seconds: float) -> str:
-    """A time to wait, for people.
+    """Return a time to wait, for people.
 
     >>> readable_wait(7.2), readable_wait(200)
     ('7 s', '3 minutes')

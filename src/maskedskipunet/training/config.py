@@ -1,4 +1,4 @@
-"""What a training run is asked to do."""
+"""The settings of a training run."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,16 +21,16 @@ class TrainingConfig:
     """The training; defaults are the publication's.
 
     Args:
-        epochs: times that every clip is seen
-        share: of the clips that an epoch sees, drawn anew each time; published: 1
-        batch_size: clips in a step
-        learning_rate: of Adam
-        schedule: constant, as published, or cosine: the rate falls to nothing by the last step
-        precision: 32-true, or a reduced one where the machine is faster with it
-        accelerator: auto takes a GPU where there is one
-        max_minutes: stop after so many minutes, whole epochs or not (default: no limit)
-        restore: share of clips that anomalies are made into, which the network has to undo; published: 0
-        motion_weight: how much more what moves counts in the loss; published: 0
+        epochs: train on every clip this many times
+        share: let an epoch see only this share of the clips, drawn anew each time; published: 1
+        batch_size: use this many clips in a step
+        learning_rate: set the learning rate of Adam
+        schedule: keep the learning rate constant, as published, or let it fall to zero along a cosine
+        precision: train in 32-true, or in a lower precision if the machine is faster with it
+        accelerator: train on this hardware; auto uses a GPU if there is one
+        max_minutes: stop after so many minutes, even within an epoch (default: no limit)
+        restore: draw artificial anomalies into this share of clips, which the network learns to undo; published: 0
+        motion_weight: give moving pixels this much extra weight in the loss; published: 0
     """
 
     epochs: int = 10
@@ -55,7 +55,7 @@ class TrainingConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{getattr(self, name)}", f"training.{name}", "Use 1 or more")
         if not 0 < self.learning_rate <= LARGEST_RATE:
-            raise ConfigError(f"{self.learning_rate}", "training.learning_rate", "Use 0.01, say")
+            raise ConfigError(f"{self.learning_rate}", "training.learning_rate", "Use 0.01, for example")
         if self.max_minutes is not None and not self.max_minutes > 0:
             raise ConfigError(f"{self.max_minutes} minutes", "training.max_minutes", "Use more than 0")
         for name, choices in (("schedule", Schedule), ("precision", Precision), ("accelerator", Accelerator)):
@@ -104,12 +104,12 @@ class TrainConfig:
         return self.data.input_format
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `config.yaml` holds them."""
+        """Return plain values, as `config.yaml` holds them."""
         return _plain(asdict(self))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str = "config.yaml") -> "TrainConfig":
-        """The inverse of to_dict. Raises RunError when something is missing or unknown."""
+        """Return the inverse of to_dict. Raises RunError when something is missing or unknown."""
         try:
             rest = dict(values)
             data = dict(rest.pop("data"))

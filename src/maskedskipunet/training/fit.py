@@ -134,7 +134,9 @@ def _as_first_rank() -> Iterator[None]:
 
 
 def _state(run: RunFolder, module: TrainingModule) -> str:
-    """The path of the run's full state, once it was seen to be whole: resuming must not execute what is no state."""
+    """Return the path of the run's full state, once it was seen to be whole: resuming must not execute what is no
+    state.
+    """
     try:
         state = torch.load(run.last_state, map_location="meta", weights_only=True, mmap=True)
         shapes = {name: weight.shape for name, weight in state["state_dict"].items()}

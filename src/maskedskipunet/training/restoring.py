@@ -34,14 +34,16 @@ class Disturbance:
 
 
 def _foreign(clips: Tensor, number: int, drawn: torch.Generator) -> Tensor:
-    """A thing from another clip of the batch, that glides through this one."""
+    """Return a thing from another clip of the batch, that glides through this one."""
     other = clips[_whole(drawn, 0, len(clips))]
     shift = [_whole(drawn, 0, size) for size in clips.shape[-2:]]
     return _pasted(clips[number], torch.roll(other, shift, (-2, -1)), drawn)
 
 
 def _displaced(clips: Tensor, number: int, drawn: torch.Generator) -> Tensor:
-    """A place of this clip that shows another moment's or another place's picture: it jumps, or moves too fast."""
+    """Return a place of this clip that shows another moment's or another place's picture: it jumps, or
+    moves too fast.
+    """
     clip = clips[number]
     side = min(clip.shape[-2:])
     jump = [round(_uniform(drawn, -0.15, 0.15) * side) for _ in range(2)]
@@ -51,7 +53,7 @@ def _displaced(clips: Tensor, number: int, drawn: torch.Generator) -> Tensor:
 
 
 def _noise(clips: Tensor, number: int, drawn: torch.Generator) -> Tensor:
-    """A thing of smooth noise."""
+    """Return a thing of smooth noise."""
     channels, _, height, width = clips[number].shape
     coarse = torch.rand(1, channels, max(2, height // 8), max(2, width // 8), generator=drawn)
     texture = F.interpolate(coarse, (height, width), mode="bilinear")[0].to(clips)
@@ -72,7 +74,7 @@ _MAKINGS: tuple[Callable[[Tensor, int, torch.Generator], Tensor], ...] = (_forei
 
 
 def _pasted(clip: Tensor, filling: Tensor, drawn: torch.Generator) -> Tensor:
-    """A clip with a soft-edged ellipse of another one, that moves: (C, T, H, W)."""
+    """Return a clip with a soft-edged ellipse of another one, that moves: (C, T, H, W)."""
     _, length, height, width = clip.shape
     side = min(height, width)
     down, across = (_uniform(drawn, SMALLEST, LARGEST) * side for _ in range(2))
@@ -91,7 +93,7 @@ def _pasted(clip: Tensor, filling: Tensor, drawn: torch.Generator) -> Tensor:
 
 
 def motion_weights(clips: Tensor, strength: float) -> Tensor:
-    """How much each pixel of the target frame counts in the loss: (B, C, T, H, W) -> (B, H, W), 1 on average.
+    """Return how much each pixel of the target frame counts in the loss: (B, C, T, H, W) -> (B, H, W), 1 on average.
 
     What moves counts more, by its change between the clip's frames. strength: 0 counts all pixels alike.
     """

@@ -62,7 +62,7 @@ class AnnotatedRenderer:
         self._past, self._ahead = self._curve(time_s, scores, CURVE), self._curve(time_s, scores, AHEAD)
 
     def render(self, time_s: float, frame: Image, score_map: NDArray[np.floating] | None) -> Image:
-        """One frame, uint8 (H, W, 3) of the source's size; score_map: the newest one, any size, or None."""
+        """Return one frame, uint8 (H, W, 3) of the source's size; score_map: the newest one, any size, or None."""
         if frame.shape != self._source_shape:
             raise ShapeError(f"a frame of shape {frame.shape} in a video of {self._source_shape}")
         frame = enlarged(frame, self._scale)
@@ -83,7 +83,7 @@ class AnnotatedRenderer:
         strip[:, now] = ALARM if running else (255, 255, 255)
 
     def _curve(self, time_s: NDArray[np.float64], scores: NDArray[np.float64], colour: tuple[int, int, int]) -> Image:
-        """The curve over the whole video, highest score a column, with the threshold and the events above it."""
+        """Return the curve over the whole video, highest score a column, with the threshold and the events above it."""
         height, width = self._strip_px, self._shape[1]
         strip = np.zeros((height, width, 3), np.uint8)
         known = ~np.isnan(scores)
@@ -121,7 +121,7 @@ class AnnotatedRenderer:
 
 
 def _unbroken(known: NDArray[np.bool_]) -> list[slice]:
-    """The stretches in which every frame has a score."""
+    """Return the stretches in which every frame has a score."""
     edges = np.flatnonzero(np.diff(known.astype(np.int8), prepend=0, append=0))
     return [slice(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]
 
@@ -134,10 +134,10 @@ def annotate(
     box_level: float | None = None,
     caption: str | None = None,
 ) -> Image:
-    """A frame with its errors glowing in it; a new array, uint8 (H, W, 3).
+    """Return a frame with its errors glowing in it; a new array, uint8 (H, W, 3).
 
     score_map: any size, or None. glow_level: the error from half of which on pixels glow; those of twice as much
-    glow strongest. box_level: boxes are drawn around what hangs together from this error on; None: no boxes.
+    glow strongest. box_level: boxes are drawn around connected regions at or above this error; None: no boxes.
     caption: a few words in a corner, where the frame is large enough to read them.
     """
     height_px, width_px = frame.shape[:2]

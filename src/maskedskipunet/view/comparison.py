@@ -75,7 +75,7 @@ class ComparisonRenderer:
     def render(
         self, position: int, frame: Image | None, reconstruction: Image | None, errors: ErrorMap | None
     ) -> Image:
-        """The picture of one frame.
+        """Return the picture of one frame.
 
         position: 0 to N - 1. frame: uint8 of the source's size, None where it could not be decoded.
         reconstruction: uint8 (h, w, 3) and errors: (h, w), of any size, None where no clip is centred.

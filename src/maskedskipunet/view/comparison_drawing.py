@@ -79,7 +79,7 @@ class Caption:
 
 @cache
 def font_of(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """The font that comes with matplotlib, so that pictures look the same on every machine."""
+    """Return the font that comes with matplotlib, so that pictures look the same on every machine."""
     load_matplotlib()
     from matplotlib import get_data_path
 
@@ -89,7 +89,7 @@ def font_of(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 @cache
 def message(height: int, width: int, text: str, reason: str, font_px: int) -> Image:
-    """A dark panel that says what is missing and why."""
+    """Return a dark panel that says what is missing and why."""
     picture = Picture.new("RGB", (width, height), DARK.panel)
     pen = ImageDraw.Draw(picture)
     pen.text((width / 2, height / 2 - font_px * 0.8), text, DARK.text, font_of(font_px), anchor="mm")

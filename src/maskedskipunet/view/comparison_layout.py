@@ -46,17 +46,17 @@ class Box:
     width: int
 
     def of(self, picture: Image) -> Image:
-        """The part of a picture (H, W, 3) that lies in it, as a view."""
+        """Return the part of a picture (H, W, 3) that lies in it, as a view."""
         return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
     def centred(self, height: int, width: int) -> "Box":
-        """A rectangle of that size in the middle of it."""
+        """Return a rectangle of that size in the middle of it."""
         return Box(self.top + (self.height - height) // 2, self.left + (self.width - width) // 2, height, width)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything stands in a comparison picture.
+    """The positions of everything in a comparison picture.
 
     height_px, width_px: of the whole, even. Panels are without their captions; `picture` says where in a panel the
     source's pictures stand, at the panel's own corner.
@@ -71,7 +71,7 @@ class Layout:
     picture: Box
 
     def picture_in(self, panel: Box) -> Box:
-        """Where the source's picture stands in the whole."""
+        """Return where the source's picture stands in the whole."""
         return Box(
             panel.top + self.picture.top, panel.left + self.picture.left, self.picture.height, self.picture.width
         )

@@ -11,7 +11,7 @@ LARGEST_SCALE = 16
 
 
 def readable_scale(height_px: int) -> int:
-    """By which whole number pictures of a height are enlarged to be shown.
+    """Return the whole number by which pictures of a height are enlarged to be shown.
 
     >>> readable_scale(64), readable_scale(240), readable_scale(1080)
     (5, 1, 1)
@@ -20,7 +20,7 @@ def readable_scale(height_px: int) -> int:
 
 
 def enlarged(image: Image, scale: int) -> Image:
-    """A picture, uint8 (H, W, 3), at a whole multiple of its size; the same one at scale 1."""
+    """Return a picture, uint8 (H, W, 3), at a whole multiple of its size; the same one at scale 1."""
     if scale == 1:
         return image
     height_px, width_px = image.shape[:2]
@@ -29,6 +29,6 @@ def enlarged(image: Image, scale: int) -> Image:
 
 
 def enlarged_box(box: Box, scale: int) -> Box:
-    """Where a box lies in the enlarged picture."""
+    """Return where a box lies in the enlarged picture."""
     x, y, width, height = box
     return scale * x, scale * y, scale * width, scale * height

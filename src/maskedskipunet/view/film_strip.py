@@ -12,7 +12,7 @@ from maskedskipunet.view.comparison_layout import Box
 
 
 def film_strip(pictures: Sequence[Image], *, columns: int = 2, width_px: int = 1920, gap_px: int = 16) -> Image:
-    """Some pictures of one size as one still picture, row by row.
+    """Return some pictures of one size as one still picture, row by row.
 
     pictures: uint8 (H, W, 3), at least one. columns: how many side by side. width_px: of the whole.
     Returns uint8 (h, width_px, 3). Raises ShapeError when there is none or their sizes differ.

@@ -39,7 +39,7 @@ def colour_map(values: NDArray[np.floating[Any]]) -> Image:
 
 
 def overlay(image: Image, errors: NDArray[np.floating[Any]], scale: float) -> Image:
-    """An error map, resized bilinearly, glowing over a dimmed grey version of its frame.
+    """Return an error map, resized bilinearly, glowing over a dimmed grey version of its frame.
 
     image: uint8 (H, W, 3). errors: (h, w), any size; NaN counts as 0. scale: the error that is shown in full.
     Returns uint8 (H, W, 3). The map's opacity grows with the error: at 0 the grey picture is left as it is, at
@@ -61,7 +61,7 @@ def overlay(image: Image, errors: NDArray[np.floating[Any]], scale: float) -> Im
 
 
 def resized_map(score_map: NDArray[np.floating[Any]], *, height_px: int, width_px: int) -> NDArray[np.float32]:
-    """A score map, (h, w), at another size, (height_px, width_px), bilinearly.
+    """Return a score map, (h, w), at another size, (height_px, width_px), bilinearly.
 
     Raises ShapeError for what is no map.
     """
@@ -72,7 +72,7 @@ def resized_map(score_map: NDArray[np.floating[Any]], *, height_px: int, width_p
 
 
 def dimmed(image: Image, ignored: NDArray[np.bool_] | None) -> Image:
-    """A picture whose ignored part, of its own size, is hatched, so that no one looks for errors there.
+    """Return a picture whose ignored part, of its own size, is hatched, so that no one looks for errors there.
 
     >>> dimmed(np.full((1, 9, 3), 200, np.uint8), np.ones((1, 9), np.bool_))[0, :, 0].tolist()
     [100, 100, 200, 200, 200, 200, 200, 100, 100]
@@ -101,7 +101,7 @@ def _table() -> NDArray[np.uint8]:
 
 @cache
 def _glow() -> NDArray[np.uint8]:
-    """The map's colours as light that is added to the picture; nothing at all at 0."""
+    """Return the map's colours as light that is added to the picture; nothing at all at 0."""
     glow: NDArray[np.uint8] = _table() - np.minimum(_table(), _table()[0])
     glow.setflags(write=False)
     return glow

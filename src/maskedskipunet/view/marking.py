@@ -13,7 +13,7 @@ ALARM = (255, 107, 94)
 
 
 def with_boxes(image: Image, boxes: Sequence[Box]) -> Image:
-    """A copy of a picture, uint8 (H, W, 3), with its boxes outlined, about a 240th of the height thick."""
+    """Return a copy of a picture, uint8 (H, W, 3), with its boxes outlined, about a 240th of the height thick."""
     picture = Picture.fromarray(image)
     pen = ImageDraw.Draw(picture)
     for x, y, width, height in boxes:

@@ -61,7 +61,7 @@ class ScoreCurve:
 
     @property
     def limits_s(self) -> tuple[float, float]:
-        """Where the time axis starts and ends: half a frame before the first and after the last."""
+        """The start and the end of the time axis: half a frame before the first and after the last."""
         half_s = self._step_s() / 2
         return float(self.time_s[0]) - half_s, float(self.time_s[-1]) + half_s
 
@@ -175,7 +175,7 @@ def plot_ablation(rows: Sequence[tuple[str, float | None]], path: Path, title: s
 
 
 def new_figure(width_px: float, height_px: float, palette: Palette) -> "Figure":
-    """An empty figure whose points are pixels, on a canvas of its own: nothing of it is global."""
+    """Return an empty figure whose points are pixels, on a canvas of its own: nothing of it is global."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -286,13 +286,13 @@ def score_limits(scores: Sequence[NDArray[np.float64]], *also: float) -> tuple[f
 
 
 def time_step_s(length_s: float, spaces: int) -> float:
-    """A round step that cuts a time axis into at most so many spaces."""
+    """Return a round step that cuts a time axis into at most so many spaces."""
     fitting = (step_s for step_s in TIME_STEPS_S if length_s / step_s <= spaces)
     return next(fitting, 86400.0 * ceil(length_s / spaces / 86400.0))
 
 
 def tick_text(time_s: float, longest_s: float) -> str:
-    """A time in the words of an axis that ends at `longest_s`.
+    """Return a time in the words of an axis that ends at `longest_s`.
 
     >>> tick_text(2.5, 20), tick_text(90, 300), tick_text(3660, 9000)
     ('2.5 s', '1:30', '1:01:00')

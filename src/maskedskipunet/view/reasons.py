@@ -1,4 +1,4 @@
-"""Why an event was raised, in words."""
+"""Describes why an event was raised, in words."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ FASTER = 1.2  # times as fast as what passes there: from here on it is the speed
 
 
 def describe_reason(reason: EventReason) -> str:
-    """One sentence, without a full stop.
+    """Returns the reason as one sentence, without a full stop.
 
     >>> movement = CueReading(4.0, speed_ratio=3.14)
     >>> describe_reason(EventReason("movement", {"movement": 1.0}, {"movement": movement}))
@@ -22,25 +22,25 @@ def describe_reason(reason: EventReason) -> str:
         return _movement(reading)
     if reason.cue == APPEARANCE:
         return _appearance(reading)
-    return "the picture between its neighbours cannot be rebuilt here"
+    return "the network cannot reconstruct this place from the frames around it"
 
 
 def _movement(reading: CueReading) -> str:
     if reading.speed_ratio is not None and reading.speed_ratio >= FASTER:
         return f"moves {reading.speed_ratio:.1f} times as fast as 99 % of what passes here"
-    return "moves where, or in a direction in which, hardly anything moves"
+    return "moves at a place or in a direction where hardly anything moves"
 
 
 def _appearance(reading: CueReading) -> str:
     if reading.lasting_s is not None:
         seen = f"has looked unlike anything normal here for {reading.lasting_s:.0f} s"
     else:
-        seen = "never looked like this here"
+        seen = "nothing normal ever looked like this here"
     return seen if reading.nearest is None else f"{seen}; nearest normal moment: {describe_moment(reading.nearest)}"
 
 
 def describe_moment(moment: Moment) -> str:
-    """A moment of a video in words.
+    """Returns a moment of a video in words.
 
     >>> describe_moment(Moment("monday", 3801.5))
     'monday at 1:03:21'
@@ -49,7 +49,7 @@ def describe_moment(moment: Moment) -> str:
 
 
 def plain_event(event: Event) -> dict[str, Any]:
-    """An event as plain values; its reason with the sentence that tells it, where it has one."""
+    """Returns an event as plain values; its reason, if it has one, with a sentence that describes it."""
     values = event.to_dict()
     if event.reason is not None:
         values["reason"] = {"sentence": describe_reason(event.reason), **values["reason"]}

@@ -172,7 +172,7 @@ def _write_tables(folder: Path, rows: Sequence[AblationRow]) -> None:
 
 
 def markdown_table(rows: Sequence[AblationRow]) -> str:
-    """The table for a document, figures to four decimals."""
+    """Return the table for a document, figures to four decimals."""
     lines = [" | ".join(COLUMNS), " | ".join("---" for _ in COLUMNS)]
     lines += [" | ".join(_cell(value) for value in row.cells()) for row in rows]
     return "".join(f"| {line} |\n" for line in lines)

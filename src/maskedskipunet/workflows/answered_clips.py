@@ -92,7 +92,7 @@ class KeptClips:
         self.folder, self._list = folder, folder / "events.json"
 
     def paths(self) -> list[Path]:
-        """The clips that are kept."""
+        """Return the clips that are kept."""
         return [path for path in sorted(self.folder.glob("*.mp4")) if path.is_file()]
 
     def ids(self) -> set[str]:
@@ -100,7 +100,7 @@ class KeptClips:
         return {str(one["id"]) for one in self._told()}
 
     def copied_to(self, folder: Path) -> "KeptClips":
-        """The same in another run."""
+        """Return these clips, copied into another run."""
         for path in [*self.paths(), *([self._list] if self._list.is_file() else [])]:
             _copy(path, folder / path.name)
         return KeptClips(folder)
@@ -151,7 +151,7 @@ def _normal_scores(name: str, frames: Iterable[FrameScore]) -> NormalScores | No
 
 
 def _frames_of(path: Path, note: Callable[[str], None] = lambda message: None) -> Iterator[Frame]:
-    """The frames of a clip, as far as it can be read. note: is told where that is not to its end."""
+    """Yield the frames of a clip, as far as it can be read. note: is told where that is not to its end."""
     try:
         yield from Source(path=path, on_bad_frame="skip").frames()
     except DataError as error:

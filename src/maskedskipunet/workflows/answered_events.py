@@ -42,7 +42,7 @@ class Effect:
 
 
 def choose_events(events: Sequence[RecordedEvent], beginnings: Sequence[str]) -> list[RecordedEvent]:
-    """The events that are meant, each once, in the order of their naming.
+    """Return the events that are meant, each once, in the order of their naming.
 
     Raises RecordsError for a beginning that no id has, or several.
     """
@@ -102,7 +102,7 @@ class AnsweredEvents:
         return {recorded.event.id: self.clips[recorded.event.id] for recorded in self.marked}
 
     def only(self, scores: ClipScores) -> "AnsweredEvents":
-        """Those whose clips can be scored. Raises RecordsError where one that is answered now cannot."""
+        """Return those whose clips can be scored. Raises RecordsError where one that is answered now cannot."""
         for recorded in self.marked:
             if scores[recorded.event.id] is None:
                 fault = "no frame of its clip has a score"
@@ -112,7 +112,7 @@ class AnsweredEvents:
         return AnsweredEvents(self.marked, told, clips, (*self.without_clip, *(self.clips.keys() - clips.keys())))
 
     def scored(self, scores: ClipScores) -> Iterator[tuple[RecordedEvent, NormalScores]]:
-        """Events with their clips' scores, at the time of day that they began at."""
+        """Yield events with their clips' scores, at the time of day that they began at."""
         for recorded in self.told:
             if (found := scores.get(recorded.event.id)) is not None:
                 yield recorded, replace(found, starts_s=time_of_day_s(recorded.began_unix_s))
@@ -157,13 +157,13 @@ class AnsweredEvents:
 
 
 def rule_of(calibration: Calibration, starts_s: float | None = None) -> EventRule:
-    """The rule of a calibration at a time of day, or the common one."""
+    """Return the rule of a calibration at a time of day, or the common one."""
     assert calibration.alarm is not None
     return calibration.alarm.rule_at(starts_s)
 
 
 def _judged(scores: NormalScores, calibration: Calibration) -> tuple[float, bool]:
-    """How high it lasts, and whether it is an alarm at its time of day."""
+    """Return how high it lasts, and whether it is an alarm at its time of day."""
     assert calibration.alarm is not None
     rule = rule_of(calibration, scores.starts_s)
     return lasting_score(scores, rule, calibration.alarm.usual), alarms(scores, rule)

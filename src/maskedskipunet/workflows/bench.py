@@ -46,7 +46,7 @@ class Speed:
     camera_ms: float
 
     def keeps_up(self, rate: float) -> bool:
-        """Whether a camera of so many frames a second can be watched without leaving any out."""
+        """Return whether a camera of so many frames a second can be watched without leaving any out."""
         return min(self.camera_fps, 1000 / self.camera_ms) >= rate
 
 
@@ -109,7 +109,7 @@ def _measure(name: str, scorer: Scorer) -> Speed:
 
 
 def _seconds_a_frame(scorer: Scorer, batch_size: int, *, frames: int) -> list[float]:
-    """Seconds between scores, of `frames` or more, once scores come; for some seconds."""
+    """Return seconds between scores, of `frames` or more, once scores come; for some seconds."""
     seconds: list[float] = []
     with closing(scorer.score(_noise(*scorer.size_px), batch_size=batch_size)) as scores:
         while next(scores).score is None:

@@ -42,7 +42,7 @@ class CalibrateOptions:
     """How a model is calibrated, and on what of the footage.
 
     exclude: names of videos, or NAME@START-END in seconds, that are left out: what is called normal often holds an
-    anomaly. interval_h: hours of new footage whose rate of alarms is predicted. parts: of the day that get thresholds
+    anomaly. interval_h: hours of new footage whose alarm rate is predicted. parts: of the day that get thresholds
     of their own where there is footage enough. starts: a strptime pattern of the videos' names, which tells the time
     of day that they start at; without one, the files themselves must. pictures: folder for the highest-scoring moments
     (default: `calibration/` in the run or model folder). on_bad_frame: what happens at a frame that cannot be read.
@@ -113,7 +113,7 @@ def calibrate(
         drift=DriftReference.of([video.blocks for video in scored], scorer.drift_measure),
     )
     if calibration.drift is None:
-        progress.note("too little footage to tell later whether normal itself has changed: that takes two hours")
+        progress.note("too little footage to detect drift later: this takes at least two hours")
     moments = draw_moments(scored, scorer, pictures, kept_scores.drawn)
     if (drawn := frozenset(str(moment.picture.resolve()) for moment in moments)) != kept_scores.drawn:
         keep_scores(replace(kept_scores, drawn=drawn))
@@ -160,7 +160,9 @@ def _write_footage(run: RunFolder, videos: Sequence[NamedVideo], exclude: Sequen
 
 
 def paced_rule(videos: Sequence[NormalScores]) -> EventRule:
-    """The rule's times for footage of this pace: gaps are merged over two frames at least, however rare frames are."""
+    """Return the rule's times for footage of this pace: gaps are merged over two frames at least, however rare frames
+    are.
+    """
     steps = np.concatenate([np.empty(0), *(np.diff(video.time_s) for video in videos)])
     steps = steps[steps > 0]
     rule = EventRule(threshold=0.0, release=0.0)

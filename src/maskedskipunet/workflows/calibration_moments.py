@@ -34,7 +34,7 @@ class Moment:
 
 
 def highest_moments(scored: Sequence[ScoredFootage], count: int) -> list[tuple[int, int]]:
-    """The highest scores of all videos, no two of one video within half a minute: (video, place in it) each."""
+    """Return the highest scores of all videos, no two of one video within half a minute: (video, place in it) each."""
     candidates = []
     for number, video in enumerate(scored):
         left = np.where(np.isnan(video.scores), -np.inf, video.scores)
@@ -81,7 +81,7 @@ def _moment(video: ScoredFootage, at: int, folder: Path) -> Moment:
 
 
 def _pictures(source: Source, places: Sequence[int], scorer: Scorer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Each place's frame beside its errors: read once more, up to the last of them."""
+    """Yield each place's frame beside its errors: read once more, up to the last of them."""
     half_span = scorer.geometry.half_span
     wanted = {at: list[Frame]() for at in places}
     for position, frame in enumerate(source.frames()):

@@ -47,7 +47,7 @@ class CameraFile:
 def read_camera_file(path: Path, model: Path | None = None) -> CameraFile:
     """Read and check it as a whole, with what it names on this machine: its model, and cameras that are files.
 
-    model: to be taken in place of the one that it names.
+    model: to be taken instead of the one that it names.
     Raises ConfigError that names every fault of the file at once, and shows no address.
     """
     faults: list[str] = []
@@ -172,7 +172,7 @@ def _path(name: str, value: Any, faults: list[str]) -> Path | None:
 
 
 def _is_model(path: Path) -> bool:
-    """Whether there is anything that could be one; what it holds is seen when it is loaded."""
+    """Return whether there is anything that could be one; what it holds is seen when it is loaded."""
     try:
         return run_meant(path) is not None or path.exists()
     except OSError:  # a name longer than any may be
@@ -204,7 +204,7 @@ def _retention(value: Any, faults: list[str]) -> Retention | None:
 
 
 def _section(name: str, value: Any, known: Sequence[str], faults: list[str]) -> dict[str, Any]:
-    """The numbers of a section, those that are some."""
+    """Return the numbers of a section, those that are some."""
     if value is None:
         return {}
     if not isinstance(value, dict):

@@ -46,7 +46,7 @@ def learn_model_cues(
 
 
 def learned_cues(config: TrainConfig) -> list[str]:
-    """The cues of a run that are learned beside its network."""
+    """Return the cues of a run that are learned beside its network."""
     return [cue for cue in config.cues if cue != RECONSTRUCTION]
 
 
@@ -65,7 +65,7 @@ def _normal(video: StoredVideo, input_format: InputFormat) -> NormalVideo:
 def _network_scores(
     model: Path, videos: Sequence[NormalVideo], config: TrainConfig, progress: Progress
 ) -> NDArray[np.float32]:
-    """The network's own scores of normal frames, (N,)."""
+    """Return the network's own scores of normal frames, (N,)."""
     device = "cpu" if config.training.accelerator == "cpu" else "auto"
     scorer = load_network_scorer(model, device)
     found = []

@@ -11,7 +11,7 @@ from maskedskipunet.workflows.gathering import NamedVideo
 
 
 def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> list[float]:
-    """The time of day at which each video starts, in seconds since midnight.
+    """Return the time of day at which each video starts, in seconds since midnight.
 
     Raises ConfigError where one is not known, or `starts` is no pattern.
     """
@@ -23,14 +23,14 @@ def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> lis
             if starts is None:
                 fault, cure = "the file does not say when it was recorded", "Give the pattern of names with --starts"
             else:
-                fault, cure = f"its name is no {starts!r}", "Give a pattern that fits, %H for 13.mp4 say"
+                fault, cure = f"its name is no {starts!r}", "Give a pattern that fits, such as %H for 13.mp4"
             raise ConfigError(fault, str(video.path), cure)
         known.append(start_s)
     return known
 
 
 def note_unknown_times(calibration: Calibration | None, paths: Sequence[Path], progress: Progress) -> None:
-    """Say once which videos are held against the common threshold because their time of day is not known."""
+    """Say once which videos use the common threshold because their time of day is not known."""
     day = None if calibration is None or calibration.alarm is None else calibration.alarm.day
     if day is None or all(each.rule is None for each in day.parts):  # there is one threshold alone
         return

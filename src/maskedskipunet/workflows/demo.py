@@ -130,7 +130,7 @@ def _calibrated(run: RunFolder, normal: Sequence[Path], progress: Progress) -> C
     try:
         return calibrate(run.path, videos, BUDGET, progress=_StagesAlone(progress)).calibration
     except CalibrationError as error:
-        progress.note(f"no threshold, and so no alarm: {error}")
+        progress.note(f"no threshold, so no alarm: {error}")
         return None
 
 
@@ -156,7 +156,9 @@ class _StagesAlone:
 
 
 def best_moments(videos: Sequence[LabelledScores], kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, int]]:
-    """For each kind of anomaly the video and position of its highest score, in the order of the kinds' names."""
+    """Return, for each kind of anomaly, the video and position of its highest score, in the order of the
+    kinds' names.
+    """
     best: dict[str, tuple[float, str, int]] = {}
     for video in videos:
         for position, (score, kind) in enumerate(zip(video.scores, kinds[video.name], strict=True)):
@@ -176,7 +178,7 @@ def _write_picture(path: Path, run: RunFolder, moments: Mapping[str, tuple[str, 
 
 
 def _frame_differences(video: LabelledScores, folder: Path, data: DataConfig) -> LabelledScores:
-    """The same frames scored by their distance to the frame before; those without a network score are left out too."""
+    """Return the frames scored by their distance to the frame before; those without a network score are left out."""
     images = (
         network_frame(frame.image, height_px=data.height_px, width_px=data.width_px, channels=3)
         for frame in Source(path=folder / f"{video.name}.mp4").frames()
@@ -187,7 +189,7 @@ def _frame_differences(video: LabelledScores, folder: Path, data: DataConfig) ->
 
 
 def _free(folder: Path) -> Path:
-    """The folder, or where it exists the next free name; made."""
+    """Return the folder, or where it exists the next free name; made."""
     number = 1
     while True:
         free = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")

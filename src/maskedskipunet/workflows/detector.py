@@ -1,4 +1,4 @@
-"""A trained network for programs: footage of any kind goes in, a result a frame comes out."""
+"""Runs a trained model on footage of any kind, and gives a result for each frame."""
 
 import time
 import warnings
@@ -26,22 +26,23 @@ from maskedskipunet.workflows.result import EventReference, Result
 def load_detector(
     model: str | Path, *, threshold: float | None = None, device: str = "auto", precision: Precision = "float32"
 ) -> "Detector":
-    """A trained network that looks at footage.
+    """Load a trained model and return a detector that looks at footage.
 
-    model: a run or whatever load_model takes. threshold: of events, in place of the one that `calibrate` set.
-    device: "auto" takes a GPU where there is one. precision: bfloat16 is faster where the processor has it.
-    Raises WeightsError when there is no such model, CalibrationError for a damaged calibration, ConfigError for
-    settings that cannot be.
+    model: a run, or anything that load_model takes. threshold: the threshold of events, instead of the one that
+    `calibrate` set. device: "auto" uses a GPU if there is one. precision: bfloat16 is faster if the processor supports
+    it.
+    Raises WeightsError if there is no such model, CalibrationError if its calibration is damaged, ConfigError for
+    settings that are not possible.
     """
     model = Path(model)
     return Detector(load_scorer(model, device, precision), threshold)
 
 
 class Detector:
-    """Looks at footage; use load_detector to make one.
+    """Scores footage with a trained model; load_detector makes one.
 
-    clip_length: frames that a score looks at. late_frames: how many frames after its frame a score comes. threshold:
-    of events, None where the model has none.
+    clip_length: the number of frames that a score depends on. late_frames: how many frames a score comes after its
+    frame. threshold: the threshold of events, None if the model has none.
     """
 
     def __init__(self, scorer: Scorer, threshold: float | None = None) -> None:
@@ -95,19 +96,19 @@ class Detector:
         on_bad_frame: OnBadFrame = "stop",
         batch_size: int | None = None,
     ) -> Generator[Result, None, None] | list[Result]:
-        """Look at footage, a result a frame.
+        """Score footage and return a result for each frame.
 
         source: a video file, a folder of images or of videos, a pattern, a `.txt` list; an address (`https://…/a.mp4`,
         `rtsp://…`, whose password may be `${NAME}`); a camera, `usb:0` or 0; frames, uint8 (H, W, 3), RGB, one after
         another; or a list of several of these.
-        stream: give results as they come, in a generator that holds some frames at most, and when it is closed or
-        dropped closes its source; else a list, which holds all frames. threshold: of events, for this call.
-        fps: frames a second to look at in place of what the model was trained at; of frames that are handed over,
-        which are all looked at, how many of them a second there are. on_bad_frame: "stop" raises at a frame that
-        cannot be read, "skip" gives a result without image and score. batch_size: frames that are waited for and
-        scored together; None: one of a camera, else as many as pay.
-        Raises DataError for what cannot be read, ConfigError for settings that cannot be, ShapeError for frames of
-        another kind.
+        stream: True returns a generator that gives results as they come, holds a few frames, and closes its source
+        when it is closed or dropped. False returns a list, which holds all frames. threshold: the threshold of events
+        in this call. fps: frames a second to score, instead of the rate of training; for frames that you pass in, how
+        many there are a second (all of them are scored). on_bad_frame: "stop" raises at a frame that cannot be read,
+        "skip" gives a result without image and score. batch_size: how many frames are scored together; None means one
+        for a camera, and the fastest number for everything else.
+        Raises DataError for footage that cannot be read, ConfigError for settings that are not possible, ShapeError
+        for frames of the wrong type or shape.
         """
         if fps is not None and not 0 < fps < float("inf"):
             raise ConfigError(f"{fps!r} frames a second", "fps", "Use a rate above 0")
@@ -186,7 +187,7 @@ class Detector:
 
 
 class _EventTeller:
-    """Tells of each frame of a source which event it may belong to, as its scores come."""
+    """Assigns each frame of a source to the event that it may belong to, as scores come."""
 
     def __init__(self, feed: Feed, criteria: AlarmCriteria | None) -> None:
         self._feed = feed

@@ -62,7 +62,7 @@ class EvaluateOptions:
 
     def __post_init__(self) -> None:
         if self.map_patch_px is not None and not 1 <= self.map_patch_px <= LARGEST_PATCH_PX:
-            cure = f"Use 1 to {LARGEST_PATCH_PX}, 16 say"
+            cure = f"Use 1 to {LARGEST_PATCH_PX}, such as 16"
             raise ConfigError(f"squares of {self.map_patch_px} pixels", "--map-patch", cure)
 
 
@@ -76,7 +76,7 @@ def evaluate(
     options: EvaluateOptions | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Every protocol's figure for per-frame scores.
+    """Return every protocol's figure for per-frame scores.
 
     scores: as read_series takes them. data: the data set whose test clips they are of, or of one scene of it, or
     ground_truth: a file of labels, with clips the lengths of its clips where it does not say.
@@ -193,7 +193,7 @@ def _own_regions(item: VideoItem, frames: int) -> list[FrameRegions] | None:
 
 
 def _covered(item: VideoItem, regions: Sequence[FrameRegions]) -> Iterator[NDArray[np.bool_]]:
-    """A mask a frame, True within the boxes that the data set states."""
+    """Yield a mask a frame, True within the boxes that the data set states."""
     info = Source(path=item.path, on_bad_frame="skip").probe()
     for frame in regions:
         mask = np.zeros((info.height_px, info.width_px), np.bool_)
@@ -203,7 +203,7 @@ def _covered(item: VideoItem, regions: Sequence[FrameRegions]) -> Iterator[NDArr
 
 
 class _Walk:
-    """One clip's masks as they come by, each held against the frame's map on its way."""
+    """One clip's masks as they come by, each compared with the score map of its frame."""
 
     def __init__(
         self,
@@ -232,7 +232,9 @@ class _Walk:
 
 
 def _of_data(path: Path, scene: str | None, options: EvaluateOptions) -> _Judge:
-    """The labels of a data set's test clips, their frames counted but not read, and which frames have an image."""
+    """Return the labels of a data set's test clips, their frames counted but not read, and which frames
+    have an image.
+    """
     dataset = recognise(path)
     if not dataset.test:
         raise DataError("there are no test videos", str(path), "Name a data set with test videos")

@@ -53,7 +53,7 @@ def remove_event_pictures(folder: Path) -> None:
 
 
 def picture_names(paths: Sequence[Path | None], events: Sequence[Event]) -> dict[str, str]:
-    """The pictures of events by the events' ids, relative to the folder of the results."""
+    """Return the pictures of events by the events' ids, relative to the folder of the results."""
     return {
         event.id: f"{PICTURES_NAME}/{path.name}" for event, path in zip(events, paths, strict=True) if path is not None
     }

@@ -45,7 +45,7 @@ def write_events(
 
 
 def scored_hours(scored: ScoredVideo) -> float:
-    """How long the frames of a video last that have a score, in hours."""
+    """Return how long the frames of a video last that have a score, in hours."""
     return int(scored.labelled.scored.sum()) / scored.frame_rate / 3600
 
 

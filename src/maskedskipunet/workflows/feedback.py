@@ -1,4 +1,4 @@
-"""From alarm back to normal: what a person said of events, and a model that heeds it.
+"""Adapts a model to what a person answered about events.
 
 Events are told again from their clips, whose every frame the model has seen.
 """
@@ -158,7 +158,7 @@ class _Target:
         return cls(model, weights, RunFolder(weights.parent if weights.name == "model" else weights))
 
     def way(self, asked: By | None) -> By:
-        """How answers are heeded. Raises RunError or ConfigError for what this model cannot."""
+        """Return how answers are applied. Raises RunError or ConfigError for what this model cannot."""
         has_cues = (self.weights / CUES_NAME).exists()
         by: By = asked or ("cues" if has_cues else "calibrate")
         if by == "train" and not self.run.config.is_file():
@@ -178,11 +178,11 @@ class _Target:
         return FeedbackSteps(self.weights, self.kept)
 
     def calibration(self) -> Calibration:
-        """Its calibration, with a threshold. Raises CalibrationError where it has none."""
+        """Return its calibration, with a threshold. Raises CalibrationError where it has none."""
         return _calibration(self.weights, self.named)
 
     def cues(self) -> CueModel:
-        """Its cues."""
+        """Return its cues."""
         cues = CueModel.read(self.weights)
         assert cues is not None  # `way` saw to it
         return cues
@@ -190,7 +190,7 @@ class _Target:
     def finish_interrupted(self, folder: Path, progress: Progress) -> None:
         """Undo what a killed process left half done."""
         if self.steps.finish_interrupted(folder) is not None:
-            progress.note("answers that were broken off while they were written are undone first")
+            progress.note("undoing an unfinished answer first")
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ class _Said:
         return scorer.learn(self.answered.marked_clips, cues)
 
     def again(self, cues: CueModel, scorer: ClipScorer) -> ClipScores:
-        """The clips' scores by other cues."""
+        """Return the clips' scores by other cues."""
         return _scaled(scorer.score_again(self.answered.paths, cues), self.factors)
 
     def raised(self, by: By, after: ClipScores) -> FeedbackResult:
@@ -228,13 +228,13 @@ class _Said:
         return self.result(by, after, raised)
 
     def result(self, by: By, after: ClipScores | None = None, renewed: Calibration | None = None) -> FeedbackResult:
-        """What becomes of all answered events."""
+        """Return what becomes of all answered events."""
         effects = self.answered.effects(self.before, self.calibration, after, renewed)
         return FeedbackResult(None, by, self.calibration, renewed, effects, self.answered.without_clip)
 
 
 def _others(records: Records, said: _Said, result: FeedbackResult) -> OtherAlarms:
-    """What a raised threshold does to alarms that nobody has answered."""
+    """Return what a raised threshold does to alarms that nobody has answered."""
     ids = {recorded.event.id for recorded in said.answered.marked}
     return other_alarms(records.events(), ids, said.calibration, result.after or said.calibration)
 
@@ -276,7 +276,7 @@ def _trained(target: _Target, said: _Said, training: FeedbackTraining) -> Feedba
 
 def _refusal(result: FeedbackResult) -> CalibrationError:
     assert result.after is not None
-    lost, ways = ", ".join(effect.id for effect in result.lost), "Use --by train, or --force if you can do without"
+    lost, ways = ", ".join(effect.id for effect in result.lost), "Use --by train, or --force to accept it"
     if result.after == result.before:
         fault = "learned as normal, this would hide what was answered as an anomaly"
         return CalibrationError(fault, lost, f"Use --by calibrate to try the threshold alone. {ways}")
@@ -293,7 +293,7 @@ def _calibration(folder: Path, model: Path) -> Calibration:
 
 
 def figures(result: FeedbackResult) -> dict[str, Any]:
-    """The result in plain values, for programs."""
+    """Return the result in plain values, for programs."""
     return {
         "model": None if result.model is None else str(result.model),
         "by": result.by,

@@ -87,7 +87,7 @@ class FeedbackSteps:
         object.__setattr__(self, "path", self.kept.folder / STEPS_NAME)
 
     def read(self) -> list[FeedbackStep]:
-        """All steps that can be undone. Raises RunError for a damaged list."""
+        """Return all steps that can be undone. Raises RunError for a damaged list."""
         try:
             return [_step(each) for each in json.loads(self.path.read_text(encoding="utf-8"))["steps"]]
         except FileNotFoundError:
@@ -163,17 +163,19 @@ class FeedbackSteps:
             return self._restore(steps[:-1], steps[-1], opened)
 
     def last(self) -> FeedbackStep:
-        """The step that `undo` undoes. Raises RunError where there is none, or what it wrote was written anew since."""
+        """Return the step that `undo` undoes. Raises RunError where there is none, or what it wrote was written anew
+        since.
+        """
         if not (steps := self.read()):
-            raise RunError("no answers changed this model", str(self.folder), "Nothing is to be undone")
+            raise RunError("no answers changed this model", str(self.folder), "There is nothing to undo")
         for file in steps[-1].files:
             now, earlier = _digest(self.folder / file.name), _digest(self.folder / file.earlier)
             if steps[-1].done and now not in (file.after, file.before):
                 cure = f"Copy {file.earlier} back by hand if that is what you want"
-                fault = f"{file.name} was written anew since the answers, by a calibration or a training"
+                fault = f"{file.name} was changed after the answers, by a calibration or a training"
                 raise RunError(fault, str(self.folder), cure)
             if file.before not in (now, earlier):
-                fault = f"{file.earlier}, the earlier file, is not there any more as it was"
+                fault = f"{file.earlier}, the earlier file, has changed or is gone"
                 raise RunError(fault, str(self.folder), "Train or calibrate the model again")
         return steps[-1]
 

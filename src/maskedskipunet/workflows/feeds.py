@@ -1,4 +1,4 @@
-"""From whatever a program hands over (paths, addresses, cameras, frames) to frames, one source after another."""
+"""Yields frames from whatever a program passes in (paths, addresses, cameras, frames), source after source."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class Feed:
 
 
 def feeds(footage: Footage, input_format: InputFormat, on_bad_frame: OnBadFrame, *, rate: float | None) -> list[Feed]:
-    """The sources that are meant, in order; nothing is opened yet but what must be looked at to tell them.
+    """Return the sources that are meant, in order; nothing is opened yet but what must be looked at to tell them.
 
     footage: a path, pattern or address as find_sources takes it; `usb:0`, or 0 alone; frames, uint8 (H, W, 3), one
     after another, None for one that is bad; or a list of several of these. input_format: which frames are kept of a
@@ -55,7 +55,7 @@ def feeds(footage: Footage, input_format: InputFormat, on_bad_frame: OnBadFrame,
 
 
 def _told_apart(found: Sequence[Feed]) -> list[Feed]:
-    """Each under a name of its own."""
+    """Return each under a name of its own."""
     taken: set[str] = set()
     named = []
     for feed in found:
@@ -107,7 +107,7 @@ def _live(name: str, address: CameraAddress, input_format: InputFormat) -> Feed:
 
 
 def _of(source: Source | LiveSource) -> Iterator[Frame]:
-    """Its frames; nothing is opened before the first is asked for."""
+    """Yield its frames; nothing is opened before the first is asked for."""
     yield from source.frames()
 
 

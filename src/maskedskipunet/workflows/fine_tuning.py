@@ -106,7 +106,7 @@ def _learn_cues(
     if len(own):
         learn_model_cues(new.path, [*own.videos, *marked.videos], holdback.videos, config, progress)
         return
-    progress.note("what movement and appearance know of the run's own footage is taken over")
+    progress.note("keeping what movement and appearance learned from the run's own footage")
     cues.write(new.model)
 
 
@@ -123,10 +123,10 @@ def mixed(own: Clips, marked: Clips) -> Clips:
 
 
 def _own_clips(config: TrainConfig, geometry: ClipGeometry, progress: Progress) -> tuple[Clips, Clips]:
-    """What the run was trained on, and what it held back; nothing where that is gone."""
+    """Return what the run was trained on, and what it held back; nothing where that is gone."""
     try:
         input_format, channels = config.input_format, config.model.channels
         return training_clips(config.data, input_format, geometry=geometry, channels=channels, progress=progress)
     except (DataError, ConfigError) as error:
-        progress.note(f"the run's own footage is not there any more, it may forget some of it: {error}")
+        progress.note(f"the run's own footage is gone, so the model may forget some of it: {error}")
         return Clips.of([], geometry), Clips.of([], geometry)

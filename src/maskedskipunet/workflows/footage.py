@@ -1,4 +1,4 @@
-"""From a path to clips and labelled test videos."""
+"""Finds the clips and the labelled test videos below a path."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -54,7 +54,7 @@ def source_of(path: Path, input_format: InputFormat, on_bad_frame: OnBadFrame) -
 def training_clips(
     config: DataConfig, input_format: InputFormat, *, geometry: ClipGeometry, channels: int, progress: Progress
 ) -> tuple[Clips, Clips]:
-    """The clips to train on and those held back, all frames decoded into the store.
+    """Return the clips to train on and those held back, all frames decoded into the store.
 
     Raises DataError when there is no footage to train on or too little of it, or none of the scene asked for.
     """
@@ -94,7 +94,7 @@ def training_clips(
 def training_sources(
     config: DataConfig, input_format: InputFormat, progress: Progress | None = None
 ) -> tuple[Sequence[VideoItem], list[Source]]:
-    """The videos to train on. progress: is told what lies there and is left out.
+    """Return the videos to train on. progress: is told what lies there and is left out.
 
     Raises DataError where there are none, or none of the scene asked for.
     """
@@ -133,7 +133,7 @@ def note_enlarged(config: DataConfig, input_format: InputFormat, progress: Progr
 
 
 def common_rate(sources: Sequence[Source]) -> float | None:
-    """The frames a second that videos have, if it is one for all of them; None where it is not, or not known."""
+    """Return the frames a second that videos have, if it is one for all of them; None where it is not, or not known."""
     rates = [source.probe().frame_rate for source in sources]
     known = [float(rate) for rate in rates if rate is not None]
     return float(median(known)) if len(known) == len(sources) > 0 and are_alike(known) else None
@@ -156,7 +156,7 @@ def note_other_rates(sources: Sequence[Source], input_format: InputFormat, progr
 
 
 def training_places(dataset: Dataset) -> str:
-    """The cure for a data set without training videos."""
+    """Return the cure for a data set without training videos."""
     places = {
         "ucsd": "Train/",
         "street_scene": "Train/",
@@ -173,7 +173,7 @@ def training_places(dataset: Dataset) -> str:
 
 
 def split_holdback(videos: Sequence[StoredVideo], share: float) -> tuple[list[StoredVideo], list[StoredVideo]]:
-    """Videos to train on and videos to hold back: whole videos spread evenly, or the end of a single one."""
+    """Return videos to train on and videos to hold back: whole videos spread evenly, or the end of a single one."""
     if not share:
         return list(videos), []
     if len(videos) == 1:
@@ -186,7 +186,7 @@ def split_holdback(videos: Sequence[StoredVideo], share: float) -> tuple[list[St
 
 
 def test_videos(config: DataConfig, input_format: InputFormat) -> list[LabelledVideo]:
-    """The test videos of a data set, each probed and its labels held against its length before any is scored.
+    """Return the test videos of a data set, each probed and its labels compared with its length before any is scored.
 
     Raises DataError when there are none, none of the scene asked for, or one cannot be read, LabelError when labels
     do not fit.
@@ -208,7 +208,7 @@ def _test_video(item: VideoItem, source: Source) -> LabelledVideo:
 
 
 def _shares(sources: Sequence[Source], most: int | None) -> list[int | None]:
-    """How many frames each video gives when only so many may be taken in all: in proportion to its length."""
+    """Return how many frames each video gives when only so many may be taken in all: in proportion to its length."""
     if most is None:
         return [None] * len(sources)
     counts = [source.expected_frames() for source in sources]

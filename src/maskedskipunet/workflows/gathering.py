@@ -1,4 +1,4 @@
-"""From what a person names (files, folders, patterns, lists, addresses) to videos, each under a name of its own."""
+"""Finds the videos that a person names (files, folders, patterns, lists, addresses), each with its own name."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +42,7 @@ class RemoteVideo:
 
 
 def find_videos(sources: Sequence[str], note: Note | None = None) -> list[NamedVideo]:
-    """The videos that are named, in order, each once.
+    """Return the videos that are named, in order, each once.
 
     sources: video files, folders (searched through all below them, as `find_footage` does), patterns such as
     `day*/*.mp4` where the shell has not resolved them, and `.txt` lists with one of these a line, relative to the list,
@@ -59,7 +59,7 @@ def find_videos(sources: Sequence[str], note: Note | None = None) -> list[NamedV
 
 
 def find_sources(sources: Sequence[str], note: Note | None = None) -> list[NamedVideo | RemoteVideo]:
-    """The same, where sources may be addresses too, such as `https://host/day.mp4`.
+    """Return the videos that are named, in order, each once; sources may also be addresses, `https://host/day.mp4`.
 
     Raises ConfigError for an address that cannot be.
     """
@@ -79,12 +79,12 @@ def find_sources(sources: Sequence[str], note: Note | None = None) -> list[Named
 
 
 def is_address(source: str) -> bool:
-    """Whether a source is the address of something on a server, and no path."""
+    """Return whether a source is the address of something on a server, and no path."""
     return "://" in source
 
 
 def address_name(address: CameraAddress) -> str:
-    """What to call what an address shows; nothing in it is secret.
+    """Return what to call what an address shows; nothing in it is secret.
 
     >>> address_name(CameraAddress.parse("https://me:word@host/days/mon day.mp4?key=abc".replace(" ", "%20")))
     'mon_day'
@@ -98,7 +98,7 @@ def address_name(address: CameraAddress) -> str:
 
 
 def is_one_video(source: str) -> bool:
-    """Whether a single source means one video, so that its results need no folders by name."""
+    """Return whether a single source means one video, so that its results need no folders by name."""
     if is_address(source):
         return True
     path = Path(source)
@@ -148,7 +148,7 @@ def _listed(path: Path, note: Note | None) -> Iterator[tuple[str, Path | CameraA
 
 
 def _below(folder: Path, note: Note | None) -> list[Path]:
-    """The videos and folders of images at or below a folder."""
+    """Return the videos and folders of images at or below a folder."""
     found = find_footage(folder)
     left_out = notes_of(found.left_out, folder)
     if not found.videos:
@@ -166,7 +166,7 @@ def _is_footage(path: Path) -> bool:
 
 
 def _place_in(folder: Path, video: Path, several: bool) -> str:
-    """A video's place in a folder that was named; the folder itself, where its images are the video."""
+    """Return a video's place in a folder that was named; the folder itself, where its images are the video."""
     relative = video.relative_to(folder)
     if relative == Path():
         return video.resolve().name
@@ -175,7 +175,9 @@ def _place_in(folder: Path, video: Path, several: bool) -> str:
 
 
 def _free(name: str, path: Path | None, taken: set[str]) -> str:
-    """The name, or where another video has it one that says more; whatever the case, as some file systems see it."""
+    """Return the name, or where another video has it one that says more; whatever the case, as some file systems see
+    it.
+    """
     tries = [name] if path is None else [name, f"{name}{path.suffix}", f"{path.resolve().parent.name}/{name}"]
     numbered = (f"{name}-{number}" for number in count(2))
     return next(text for text in chain(tries, numbered) if text.casefold() not in taken)

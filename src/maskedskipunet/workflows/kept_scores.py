@@ -49,7 +49,7 @@ class KeptScores:
 
     @classmethod
     def read(cls, path: Path, model: str) -> "KeptScores":
-        """What was kept of this model; nothing where that is another's, damaged or not there."""
+        """Return what was kept of this model; nothing where that is another's, damaged or not there."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 told = json.loads(str(file["told"]))
@@ -76,7 +76,7 @@ class KeptScores:
 
 
 def model_key(folder: Path, settings: Mapping[str, Any]) -> str:
-    """What the scores of a model depend on: all its weights, the settings and the version of this program."""
+    """Return what the scores of a model depend on: all its weights, the settings and the version of this program."""
     total = sha256(json.dumps([__version__, settings], sort_keys=True).encode())
     for weights in sorted(folder.glob("*.safetensors")):
         total.update(weights.name.encode() + b"\0")
@@ -87,12 +87,14 @@ def model_key(folder: Path, settings: Mapping[str, Any]) -> str:
 
 
 def video_key(video: Path, left_out: Sequence[tuple[float, float]]) -> str:
-    """What a video's scores depend on besides: the file as it is now, and the seconds of it that are left out."""
+    """Return what a video's scores depend on besides: the file as it is now, and the seconds of it that are
+    left out.
+    """
     return json.dumps([str(video.resolve()), footage_identity(video), [*left_out]], sort_keys=True)
 
 
 def footage_identity(path: Path) -> dict[str, int]:
-    """What changes when a video does, without reading it. Raises DataError where it cannot be looked at."""
+    """Return what changes when a video does, without reading it. Raises DataError where it cannot be looked at."""
     files = image_files(path) if path.is_dir() else [path]
     try:
         stats = [file.stat() for file in files]

@@ -63,7 +63,7 @@ class MapBuffer:
             self._file.flush()
 
     def at(self, position: int) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
-        """A frame's reconstruction, uint8 (H, W, 3), and score map, (H, W); None where it has none."""
+        """Return a frame's reconstruction, uint8 (H, W, 3), and score map, (H, W); None where it has none."""
         if position not in self._places:
             return None, None
         self._file.seek(self._places[position] * self._row_bytes)
@@ -75,7 +75,7 @@ class MapBuffer:
         return np.broadcast_to(image.transpose(1, 2, 0), (*self._map_shape, 3)), errors.astype(np.float32)
 
     def error_scale(self) -> float:
-        """The error that all but the largest thousandth of the video's pixels stay below; above 0."""
+        """Return the error that all but the largest thousandth of the video's pixels stay below; above 0."""
         if not self._places:
             return 1.0
         below = np.searchsorted(np.cumsum(self._histogram), SHOWN_IN_FULL * self._histogram.sum())

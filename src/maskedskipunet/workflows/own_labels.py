@@ -15,7 +15,9 @@ from maskedskipunet.progress import Progress
 
 
 def own_labels(source: Source, progress: Progress) -> Labels | None:
-    """The labels beside a video, one a frame of it; None where there are none, or none that fit, which is noted."""
+    """Return the labels beside a video, one a frame of it; None where there are none, or none that fit,
+    which is noted.
+    """
     try:
         path = _labels_beside(source.path)
         if path is None:
@@ -27,7 +29,7 @@ def own_labels(source: Source, progress: Progress) -> Labels | None:
 
 
 def labels_path(video: Path) -> Path | None:
-    """The file that holds a video's labels; None where there is none, or more than one."""
+    """Return the file that holds a video's labels; None where there is none, or more than one."""
     try:
         return _labels_beside(video)
     except LabelError:
@@ -53,7 +55,9 @@ def _labels_beside(video: Path) -> Path | None:
 
 @lru_cache(maxsize=16)  # of a folder of thousands of videos the names are read once, not once a video
 def _listed(folder: Path, changed_ns: int) -> tuple[Mapping[str, str], Counter[str]]:
-    """The label files of a folder by their names in small letters, and how many videos or folders have each stem."""
+    """Return the label files of a folder by their names in small letters, and how many videos or folders have each
+    stem.
+    """
     with os.scandir(folder) as entries:
         seen = [entry for entry in entries if not entry.name.startswith(".")]
     labels = {

@@ -43,7 +43,7 @@ def fetched(
     seconds: how much to record of a stream; None: the address is a file's, and all of it is fetched. download: the
     answer that is there already. snapshot_fps: how often a second a camera that gives single pictures is asked for one.
     Raises VideoError for what cannot be fetched; a DataError in the block names the
-    address in place of the file.
+    address instead of the file.
     """
     with TemporaryDirectory(prefix=".fetched-", dir=existing_folder(folder)) as place, _about(address, Path(place)):
         if seconds is not None:
@@ -73,7 +73,7 @@ def _about(address: CameraAddress, place: Path) -> Iterator[None]:
 
 
 def of_address(error: MaskedSkipUNetError, address: CameraAddress) -> MaskedSkipUNetError:
-    """The same fault, of what an address shows."""
+    """Return this fault as one of what an address shows."""
     return type(error)(error.what, str(address), error.cure)
 
 
@@ -91,7 +91,7 @@ def _record(name: str, source: LiveSource, path: Path, seconds: float, progress:
         recorded = record(source, path, seconds, came)
     if recorded.damaged:
         frames = f"{recorded.damaged} frame{'' if recorded.damaged == 1 else 's'}"
-        progress.note(f"{source.address}: {frames} came damaged, or rest on such: they are bad frames")
+        progress.note(f"{source.address}: {frames} are damaged or depend on damaged ones: they are bad frames")
     if recorded.fault is not None:
         progress.note(f"{source.address} ended after {recorded.seconds:.1f} of {seconds:g} seconds ({recorded.fault})")
 
@@ -101,7 +101,7 @@ def _save(name: str, download: Download, path: Path, progress: Progress) -> None
         what = "it is a camera, whose pictures never end"
         raise VideoError(what, str(download.address), "Say with --seconds how much of it to score, or `watch`")
     if download.size_bytes is None:
-        progress.note(f"fetching {name}, the server does not say how much")
+        progress.note(f"fetching {name}, size unknown")
         download.save(path)
         return
     with progress.stage(f"fetching {name}", download.size_bytes // KB, "kB") as advance:

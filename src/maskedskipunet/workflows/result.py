@@ -1,4 +1,4 @@
-"""What a detector found in one frame."""
+"""The result of a detector for one frame."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,12 +25,12 @@ class EventReference:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """One frame of a source, and what was found in it. It holds the frame until it is dropped.
+    """One frame of a source, and what was found in it. A result holds its frame until it is dropped.
 
-    source: its name. index: the frame's place in it, from 0. time_s: seconds since its first frame. image: uint8
-    (H, W, 3), RGB; None for a bad frame that was skipped. score: higher is more anomalous; None at the first and last
-    (T-1)/2 frames and beside bad ones. normal_share: the share of normal frames that score as high, None where the
-    model was not calibrated. threshold: of events, None where there is none.
+    source: the name of the source. index: the index of the frame in it, from 0. time_s: seconds since the first frame.
+    image: uint8 (H, W, 3), RGB; None for a bad frame that was skipped. score: higher is more anomalous; None at the
+    first and last (T-1)/2 frames and beside bad ones. normal_share: the share of normal frames that score at least as
+    high, None if the model was not calibrated. threshold: the threshold of events, None if there is none.
     """
 
     source: str
@@ -48,9 +48,9 @@ class Result:
 
     @property
     def event(self) -> Event | None:
-        """The event that the frame belongs to, as it is known now; None where it is in none.
+        """The event that the frame belongs to, as it is known now; None if it belongs to none.
 
-        While frames come, an event is known once it has lasted, and grows: then its earlier frames belong to it too.
+        While frames come, an event is confirmed after half a second and grows. Then its earlier frames belong to it.
         """
         event = self.reference.event
         return event if event is not None and event.start_frame <= self.index <= event.end_frame else None
@@ -62,19 +62,19 @@ class Result:
 
     @property
     def heatmap(self) -> NDArray[np.float32] | None:
-        """How anomalous each pixel is: float32 (H, W), at the size of the source, made when asked for.
+        """How anomalous each pixel is: float32 (H, W), at the size of the source, computed when you read it.
 
-        None where there is no score.
+        None if there is no score.
         """
         if self.score_map is None or self.image is None:
             return None
         return resized_map(self.score_map, height_px=self.image.shape[0], width_px=self.image.shape[1])
 
     def plot(self) -> Image:
-        """The frame with its errors glowing, boxes where it is in an event, and its score; uint8 (H, W, 3).
+        """Return the frame with its errors glowing, boxes where it is in an event, and its score; uint8 (H, W, 3).
 
-        Errors glow by the threshold, or where there is none by the highest score of normal frames. Where that is not
-        known either, by the frame's own score: then normal frames glow as much as others.
+        The glow is scaled by the threshold, or without one by the highest score of normal frames. If that is not known
+        either, it is scaled by the frame's own score: then normal frames glow as much as others.
         Raises FrameError for a bad frame.
         """
         if self.image is None:

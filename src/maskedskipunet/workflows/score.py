@@ -83,7 +83,7 @@ class ScoreOptions:
             raise ConfigError(f"{self.together} videos together", "--videos-together", "Use 1 or more")
 
     def load_scorer(self, model: Path) -> Scorer:
-        """A model's scorer that looks at as little as is asked for."""
+        """Return a model's scorer that looks at as little as is asked for."""
         scorer = load_scorer(model, self.device, self.precision)
         return replace(scorer, input_format=also_ignoring(scorer.input_format, self.ignore, "ignore"))
 
@@ -151,7 +151,7 @@ class ScoreJob:
 
     @property
     def steps(self) -> int:
-        """The same, each counted as often as it is scored and drawn."""
+        """How many frames are scored and drawn, each counted once for either."""
         expected = self.frames
         if not self.with_video:
             return expected

@@ -45,7 +45,7 @@ FINISHED_NAME = "finished.json"  # written last into a video's folder: all else 
 class DoneVideo:
     """What is kept of a scored video in memory.
 
-    highest: score. events: how many, None without a threshold. drift: where normal itself changed. scored_h: hours of
+    highest: score. events: how many, None without a threshold. drift: where drift begins or ends. scored_h: hours of
     frames that have a score.
     """
 
@@ -171,7 +171,7 @@ class _Archive:
             except (DataError, ConfigError) as error:
                 self._fail(video.name, error)
         if self.before:
-            self.progress.note(f"{len(self.before)} of {len(videos)} videos are finished already")
+            self.progress.note(f"{len(self.before)} of {len(videos)} videos are already finished")
         self._score(jobs)
 
     def score_remote(self, video: RemoteVideo) -> None:
@@ -253,7 +253,7 @@ def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:
 
 
 def fingerprint(model: Path) -> str:
-    """What tells a model from any other: a hash of its weights, description and calibration."""
+    """Return what tells a model from any other: a hash of its weights, description and calibration."""
     try:
         folder = model_folder(model)
         files = sorted(path for path in folder.iterdir() if path.name in _MODEL_FILES)

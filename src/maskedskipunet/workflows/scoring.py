@@ -44,7 +44,7 @@ class ScoredVideo:
     index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
     labels: uint8 (N,), None where there is no ground truth. rule: of the model's alarms, at the time of day of the
     first frame, and its threshold; events: those of this video by it; all None where the model has none. thresholds:
-    (N,), of each frame, where parts of the day have their own; else None. drift: where normal itself changed, or
+    (N,), of each frame, where parts of the day have their own; else None. drift: where drift begins or ends, or
     changed back. cues: (N,) scores by each cue's name, NaN where it has none; of the reconstruction the network's own,
     of the others their surprise; empty for a model of its network alone.
     """
@@ -62,7 +62,7 @@ class ScoredVideo:
     cues: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def labelled_by(self, cue: str) -> LabelledScores:
-        """The scores of one cue, with the labels."""
+        """Return the scores of one cue, with the labels."""
         return LabelledScores(self.name, self.cues[cue], self.labels)
 
     @property
@@ -226,7 +226,7 @@ class VideoScoring:
         return result
 
     def _thresholds(self, time_s: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """The threshold of each frame, by its time of day; None where there is but one."""
+        """Return the threshold of each frame, by its time of day; None where there is but one."""
         if self._criteria is None or self._starts_s is None:
             return None
         return levels_of_day(self._criteria.rule, self._criteria.day, self._starts_s + time_s).threshold

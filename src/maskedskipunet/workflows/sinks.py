@@ -13,7 +13,7 @@ from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError
 from maskedskipunet.records.outbox import Delivery
 from maskedskipunet.records.recorded import at, message_key
 
-TEXT = "This is a test message of maskedskipunet: alarms will come this way."
+TEXT = "This is a test message of maskedskipunet. Alarms will arrive like this one."
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def try_sinks(
 
 
 def _fault(config: SinkConfig) -> str | None:
-    """Why a sink does not take a test message."""
+    """Return why a sink does not take a test message."""
     try:
         with ExitStack() as built:
             sink = build_sink(config, None)
@@ -58,12 +58,12 @@ def _fault(config: SinkConfig) -> str | None:
     except MaskedSkipUNetError as error:
         return str(error).rstrip(".")
     except Exception as error:  # noqa: BLE001  # of a library; its words may hold an address or a secret
-        return f"it failed in a way that nobody thought of ({type(error).__name__})"
+        return f"unexpected error ({type(error).__name__})"
     return None
 
 
 def _test_message(sink: str) -> Delivery:
-    """As a sink gets it from the outbox."""
+    """Return a test message, as a sink gets it from the outbox."""
     test_id, now = f"test-{uuid4().hex[:16]}", at(time.time())
     message = {
         "key": message_key(test_id, "new", 0),

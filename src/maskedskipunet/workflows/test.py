@@ -155,7 +155,7 @@ def draw_plots(folder: RunFolder, scored: Sequence[ScoredVideo]) -> None:
 
 
 def plot_names(videos: Sequence[str]) -> list[str]:
-    """What the videos' plots are called: as the videos, but where the overview is called so.
+    """Return what the videos' plots are called: as the videos, but where the overview is called so.
 
     >>> plot_names(["01", "all"])
     ['01', 'all_2']
@@ -166,7 +166,7 @@ def plot_names(videos: Sequence[str]) -> list[str]:
 
 
 def at_usual_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo]) -> dict[str, Any]:
-    """What thresholds do that were set on normal frames without labels, as `metrics.json` tells it."""
+    """Return what thresholds do that were set on normal frames without labels, as `metrics.json` tells it."""
     videos = [video.labelled for video in scored]
     known = [share for share in NORMAL_SHARES if share >= calibration.shares[-1]]
     return {
@@ -179,7 +179,7 @@ def at_usual_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo])
 
 
 def alarms_of(calibration: Calibration | None, scored: Sequence[ScoredVideo]) -> dict[str, Any]:
-    """What the threshold that was set by a budget finds in labelled videos; nothing where there is none."""
+    """Return what the threshold that was set by a budget finds in labelled videos; nothing where there is none."""
     if calibration is None or calibration.alarm is None:
         return {}
     videos = [
@@ -193,14 +193,14 @@ def alarms_of(calibration: Calibration | None, scored: Sequence[ScoredVideo]) ->
 
 
 def _by_cue(scored: Sequence[ScoredVideo]) -> dict[str, Any]:
-    """The figures of each cue by itself; nothing for a model of its network alone."""
+    """Return the figures of each cue by itself; nothing for a model of its network alone."""
     names = [cue for cue in (*CUES, FUSED) if all(cue in video.cues for video in scored)]
     found = {cue: frame_metrics([video.labelled_by(cue) for video in scored]) for cue in names}
     return {"cues": found} if found else {}
 
 
 def describe(path: Path, scorer: Scorer) -> dict[str, Any]:
-    """What was tested, without where it lies."""
+    """Return what was tested, without where it lies."""
     network = {} if scorer.backend is None else scorer.backend.describe()
     spacing = {} if scorer.geometry.spacing == 1 else {"spacing": scorer.geometry.spacing}
     return {"model": path.resolve().name, **network, **spacing}

@@ -78,7 +78,7 @@ def train(config: TrainConfig, progress: Progress | None = None) -> RunFolder:
 def _prepared(
     config: TrainConfig, progress: Progress
 ) -> tuple[TrainConfig, MaskedSkipUNet | None, tuple[Clips, Clips]]:
-    """What training starts from: the whole config, the network (None for a model of cues alone) and the clips.
+    """Return what training starts from: the whole config, the network (None for a model of cues alone) and the clips.
 
     Raises MaskedSkipUNetError for what cannot be trained.
     """
@@ -147,7 +147,7 @@ def _resume(run: RunFolder, config: TrainConfig, progress: Progress) -> None:
     finished = run.is_finished()
     has_cues = not learned_cues(config) or (run.model / CUES_NAME).exists()
     if finished and has_cues and (not config.data.holdback or calibration_of(run.path) is not None):
-        progress.note(f"{run.path} is trained already")
+        progress.note(f"{run.path} is already trained")
         return
     _require_accelerator(config)
     if finished or not config.has_network:
@@ -159,14 +159,16 @@ def _resume(run: RunFolder, config: TrainConfig, progress: Progress) -> None:
         _calibrate(clips[1], config, run, progress)
         return
     started = run.last_state.exists()
-    progress.note(f"going on with {run.path}" if started else f"no epoch of {run.path} was finished: starting again")
+    progress.note(
+        f"resuming {run.path}" if started else f"no epoch of {run.path} was finished: starting from the beginning"
+    )
     network = initial_network(config) if started else _start(config)[1]
     clips = _clips(config, progress)
     _learn(network, clips, config, run, progress, resume=started)
 
 
 def has_test_footage(run: RunFolder) -> bool:
-    """Whether the footage that was trained on has test videos too."""
+    """Return whether the footage that was trained on has test videos too."""
     try:
         return bool(recognise(TrainConfig.from_dict(run.read_config(), str(run.config)).data.footage).test)
     except MaskedSkipUNetError:  # it is not there any more
@@ -189,7 +191,7 @@ def _with_ignored(config: TrainConfig) -> TrainConfig:
 
 
 def initial_network(config: TrainConfig) -> MaskedSkipUNet:
-    """A network at its random start, the same for the same seed; the global random state is left as it was."""
+    """Return a network at its random start, the same for the same seed; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = MaskedSkipUNet(config.model)
@@ -198,7 +200,7 @@ def initial_network(config: TrainConfig) -> MaskedSkipUNet:
 
 
 def _start(config: TrainConfig) -> tuple[TrainConfig, MaskedSkipUNet]:
-    """The network that training starts from, and the config that fits it."""
+    """Return the network that training starts from, and the config that fits it."""
     if config.start_from is None:
         return config, initial_network(config)
     # Where a link leads now: runs/latest will soon mean this very run.
@@ -245,14 +247,14 @@ def _fit(
         run.path,
         max(0, whole_bytes - there_bytes),
         what=f"{config.training.epochs} checkpoints and a state to resume from",
-        cure="Make room, name another folder with --runs, or use a smaller --model.latent_dim",
+        cure="Free some space, name another folder with --runs, or use a smaller --model.latent_dim",
     )
     network.input_format = _final_format(config)
     fit(network, *clips, config.training, run, seed=config.seed, progress=progress, resume=resume)
 
 
 def _final_format(config: TrainConfig) -> InputFormat:
-    """The input format that the model keeps: with the rate of its footage, where that is one."""
+    """Return the input format that the model keeps: with the rate of its footage, where that is one."""
     input_format = config.input_format
     if input_format.fps is not None:
         return input_format
@@ -266,7 +268,7 @@ def _calibrate(holdback: Clips, config: TrainConfig, run: RunFolder, progress: P
 
 
 def clip_span(config: TrainConfig) -> str:
-    """What time a clip of the training footage spans, in a sentence."""
+    """Return what time a clip of the training footage spans, in a sentence."""
     geometry = config.input_format.clip_geometry(config.model.frames)
     source = training_sources(config.data, config.input_format)[1][0]
     rate = source.fps or source.probe().frame_rate or source.image_fps

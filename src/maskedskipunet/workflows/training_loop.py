@@ -7,7 +7,7 @@ from maskedskipunet.view.matplotlib_defaults import load_matplotlib
 
 
 def load_fit() -> Callable[..., None]:
-    """The function `fit` of maskedskipunet.training.fit; Lightning takes seconds to import, so it comes late."""
+    """Return the function `fit` of maskedskipunet.training.fit; Lightning takes seconds to import, so it comes late."""
     load_matplotlib()  # which Lightning's metrics import too, and MPLBACKEND may name what is not installed here
     with in_one_process():  # Lightning reads ranks when it is imported
         from maskedskipunet.training.fit import fit

@@ -35,7 +35,7 @@ FRAMES_MISSED = 3  # before a camera is taken for lost
 
 @dataclass(frozen=True)
 class Recording:
-    """Where events are recorded, how, and who is told of them."""
+    """The settings of recording: the folder, how events are recorded, and the sinks."""
 
     folder: Path
     config: RecordingConfig = field(default_factory=RecordingConfig)
@@ -62,9 +62,7 @@ class WatchPlan:
     normal_frames: int | None = None
 
     def told(self) -> str:
-        taken = (
-            "frames as they come" if self.fps is None else f"{self.fps:g} frame{'' if self.fps == 1 else 's'} a second"
-        )
+        taken = "all frames" if self.fps is None else f"{self.fps:g} frame{'' if self.fps == 1 else 's'} a second"
         if self.stride > 1:
             taken += f", every {self.stride}-th"
         late = f"{self.late_frames} frame{'' if self.late_frames == 1 else 's'}"
@@ -76,15 +74,15 @@ class WatchPlan:
 
     def told_of_alarms(self) -> str:
         if self.threshold is None:
-            also = "" if self.records is None else f"; what is wrong with cameras is recorded in {self.records}"
-            return f"no alarms, only scores: a threshold is set by `maskedskipunet calibrate NORMAL… --model RUN`{also}"
-        into = "recorded nowhere" if self.records is None else f"recorded in {self.records}"
-        return f"alarms from the threshold {self.threshold:.5f} on, for {self.budget}; {into}"
+            also = "" if self.records is None else f"; camera faults are recorded in {self.records}"
+            return f"no alarms, only scores: set a threshold with `maskedskipunet calibrate NORMAL… --model RUN`{also}"
+        into = "not recorded" if self.records is None else f"recorded in {self.records}"
+        return f"alarms at the threshold {self.threshold:.5f}, for {self.budget}; {into}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchOptions:
-    """How cameras are watched, and where alarms go.
+    """The settings of a watch, and where its alarms go.
 
     fps: frames a second, instead of the rate that the model states. speed: of files. recording: where alarms go, which
     there are where the model has a threshold (see calibrate); None: to the listeners alone. ignore: shapes that are
@@ -175,7 +173,7 @@ def _ignored(
 def _finders(
     cameras: Mapping[str, CameraAddress], calibration: Calibration | None, speed: float
 ) -> dict[str, CameraAlarms]:
-    """What finds each camera's alarms; none where the model has no threshold."""
+    """Return what finds each camera's alarms; nothing if the model has no threshold."""
     if (criteria := AlarmCriteria.of(calibration)) is None:
         return {}
     return {
@@ -195,7 +193,7 @@ def _plan(cameras: Mapping[str, CameraAddress], scorer: Scorer, fps: float | Non
 
 
 def _config(options: WatchOptions, fps: float | None, *, has_alarms: bool) -> WatchConfig:
-    """How cameras are watched: alarms need the maps of scores, and records pictures of them."""
+    """Return how cameras are watched: alarms need the maps of scores, and records need pictures of them."""
     config = replace(options.config, expected_fps=fps)
     if has_alarms:
         config = replace(config, with_maps=True, pictures=config.pictures or options.recording is not None)
@@ -241,7 +239,7 @@ def _require_all_there(cameras: Mapping[str, CameraAddress]) -> None:
 
 
 def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | None) -> float | None:
-    """The frames a second that are taken of a camera; None: all that come.
+    """Return the frames a second that are taken of a camera; None: all that come.
 
     asked: must be had, in a file at least. footage_fps: of the footage that was trained on; a file that has fewer is
     taken as it is.
@@ -254,6 +252,8 @@ def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | N
 
 
 def _as_rare(patience: Patience, fps: float | None, stride: int) -> Patience:
-    """The patience for frames of which few are taken: a stall is what lasts longer than several of them are apart."""
+    """Return the patience for frames of which few are taken: a stall is what lasts longer than several of them are
+    apart.
+    """
     apart_s = stride / fps if fps is not None else 0.0
     return replace(patience, stall_s=max(patience.stall_s, FRAMES_MISSED * apart_s))

@@ -36,7 +36,7 @@ def test_a_camera_is_a_scene(root):
     [
         ({"D001_02": np.array([0, 2])}, "D001_02, entry 1: found 2, expected 0 or 1"),
         ({"D001_02": np.zeros((2, 3))}, r"D001_02: found shape \(2, 3\)"),
-        ({"other": np.zeros(6)}, "none of its 1 arrays is named as a test clip, D001_02 say"),
+        ({"other": np.zeros(6)}, "none of its 1 arrays is named as a test clip, such as D001_02"),
         ({"D001_02": np.array([{}], object)}, "cannot read the array .Python objects"),
     ],
 )

@@ -199,9 +199,9 @@ def test_a_recording_holds_a_cameras_pictures(
 @pytest.mark.parametrize(
     ("content_type", "part", "fault"),
     [
-        ("text/html", b"<html>log in</html>", "it is a web page, no picture stream"),
+        ("text/html", b"<html>log in</html>", "it is a web page, not a video stream"),
         ("multipart/x-mixed-replace; boundary=x", b"--x\r\nContent-Type: text/plain\r\n\r\nno", "no JPEG picture"),
-        ("video/mp4", b"no video at all", "what it sends is no video that is known"),
+        ("video/mp4", b"no video at all", "it sends no known video"),
     ],
 )
 def test_what_is_no_picture_is_named(http_camera: Any, content_type: str, part: bytes, fault: str) -> None:
@@ -213,7 +213,7 @@ def test_what_is_no_picture_is_named(http_camera: Any, content_type: str, part: 
 def test_a_server_that_says_nothing_or_something_else_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/video"
-        with pytest.raises(VideoError, match="nothing came for too long"):
+        with pytest.raises(VideoError, match="nothing was received for too long"):
             next(source(url, open_s=0.2, read_s=0.2).frames())
 
         def answer() -> None:
@@ -225,16 +225,16 @@ def test_a_server_that_says_nothing_or_something_else_is_named() -> None:
                     caller.close()
 
         threading.Thread(target=answer, daemon=True).start()
-        for fault in ("it hangs up without an answer", "what it answers is no HTTP"):
+        for fault in ("it closes the connection without an answer", "its answer is not HTTP"):
             with pytest.raises(VideoError, match=fault):
                 next(source(url, open_s=5, read_s=5).frames())
-    with pytest.raises(VideoError, match="no host of this name is known"):
+    with pytest.raises(VideoError, match="its name cannot be resolved"):
         next(source("http://nosuch.invalid/video").frames())
 
 
 def test_a_camera_that_stalls_is_given_up_in_time(http_camera: Any) -> None:
     http_camera.levels, http_camera.pause_s = [0, 20], 5.0
     began_s = time.monotonic()
-    with pytest.raises(VideoError, match=r"broke off \(nothing came for too long\)"):
+    with pytest.raises(VideoError, match=r"broke off \(nothing was received for too long\)"):
         [*source(http_camera.url("/video"), read_s=0.3).frames()]
     assert time.monotonic() - began_s < 4

@@ -145,7 +145,7 @@ def test_an_error_leaves_nothing_behind_and_the_video_of_before_untouched(tmp_pa
 
 @pytest.mark.parametrize("size_bytes", [1_000, 100_000, 380_000])  # at its start, in its midst, when it is finished
 def test_a_disk_that_fills_up_is_named_and_nothing_is_left(tmp_path, size_bytes, no_file_larger_than):
-    with pytest.raises(DiskSpaceError, match=r"a\.mp4: no room left for the video"), no_file_larger_than(size_bytes):
+    with pytest.raises(DiskSpaceError, match=r"a\.mp4: no space left for the video"), no_file_larger_than(size_bytes):
         write(tmp_path / "a.mp4", map(noise, range(150)))
     assert left_in(tmp_path) == []
 

@@ -21,12 +21,12 @@ def lines_of(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def names_in(path: Path) -> list[str]:
-    """What a list names, one a line: the first word of each line."""
+    """Return what a list names, one a line: the first word of each line."""
     return [cells[0] for _, cells in lines_of(path)]
 
 
 def table_of(path: Path) -> list[dict[str, str]]:
-    """The rows of a .csv table (or one parted by tabs), by the names of its columns, in small letters."""
+    """Return the rows of a .csv table (or one parted by tabs), by the names of its columns, in small letters."""
     text = _text(path)
     delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
     try:
@@ -40,7 +40,8 @@ def table_of(path: Path) -> list[dict[str, str]]:
 
 
 def ranges_from(cells: Sequence[str], where: str, *, counted_from: int, end_included: bool = True) -> Ranges:
-    """Ranges from first, last, first, last, …; a range of -1 and -1, and one that ends before it begins, is none.
+    """Return ranges from first, last, first, last, …; a range of -1 and -1, and one that ends before it begins, is
+    none.
 
     counted_from: what the file counts the first frame as; a 0 where it is 1 is taken for the first frame too.
     Raises LabelError for what is no frame number.

@@ -7,7 +7,7 @@ from maskedskipunet.data.labels import LabelSource, ranges_of
 
 
 def read_archive(path: Path) -> dict[str, LabelSource]:
-    """The labels of each clip, by its name. Raises LabelError, as `read_label_file` does."""
+    """Return the labels of each clip, by its name. Raises LabelError, as `read_label_file` does."""
     return {name: _source(path, stated) for name, stated in read_label_archive(path).items()}
 
 

@@ -57,7 +57,9 @@ def recognise_avenue(root: Path, folders: Folders) -> Dataset | None:
 
 
 def avenue_masks(places: Iterable[Path], folders: Folders) -> Path | None:
-    """The folder testing_label_mask/ in one of these, or in ground_truth_demo/ or testing_gt/ in one of these."""
+    """Return the folder testing_label_mask/ in one of these, or in ground_truth_demo/ or testing_gt/ in one
+    of these.
+    """
     places = tuple(places)
     demos = folders.named(places, "ground_truth_demo", "testing_gt")
     found = folders.named((*places, *demos), "testing_label_mask")
@@ -77,7 +79,7 @@ def with_parent(folder: Path | None) -> tuple[Path, ...]:
 
 
 def _home(root: Path, folders: Folders) -> Path | None:
-    """The folder that holds testing_videos/ and training_videos/: the root or one in it."""
+    """Return the folder that holds testing_videos/ and training_videos/: the root or one in it."""
     places = (root, *folders.listing(root).folders)
     homes = [place for place in places if folders.named([place], "training_videos", "testing_videos")]
     if len(homes) > 1:

@@ -63,7 +63,7 @@ class Dataset:
 
 
 def label_set(items: Iterable[VideoItem]) -> str | None:
-    """Which ground truth videos have, in words; None where they have none.
+    """Return which ground truth videos have, in words; None where they have none.
 
     Some data sets have several, whose figures cannot be compared: so whatever prints figures prints this too.
     """
@@ -85,7 +85,7 @@ def _label_set(video: Path, labels: LabelSource) -> str:
 
 
 def items_of(paths: Sequence[Path], root: Path, cameras: Sequence[str | None] | None = None) -> tuple[VideoItem, ...]:
-    """Videos without ground truth, under names that tell them apart."""
+    """Return videos without ground truth, under names that tell them apart."""
     named = zip(distinct_names(paths, root), paths, cameras or [None] * len(paths), strict=True)
     return tuple(
         VideoItem(name, path, "images" if path.is_dir() else "video", None, None, camera=camera)
@@ -110,23 +110,27 @@ def distinct_names(paths: Sequence[Path], root: Path) -> list[str]:
 
 
 def stem_of(path: Path) -> str:
-    """A video's name without its suffix; a folder's whole name."""
+    """Return a video's name without its suffix; a folder's whole name."""
     return own_name(path) if path.is_dir() else path.stem
 
 
 def own_name(path: Path) -> str:
-    """A path's own name; `.` and `..` have none, so that of what they lead to."""
+    """Return a path's own name; `.` and `..` have none, so that of what they lead to."""
     return path.resolve().name if path.name in ("", "..") else path.name
 
 
 def number_of(path: Path) -> int | None:
-    """The number that a clip is named by: 1 for `01.avi`, `Test001` and `test-1`; None where it is named otherwise."""
+    """Return the number that a clip is named by: 1 for `01.avi`, `Test001` and `test-1`; None where it is named
+    otherwise.
+    """
     match = re.fullmatch(r"(?:(?:train|test)[ _-]?)?([0-9]{1,9})", stem_of(path), re.IGNORECASE)
     return int(match[1]) if match else None
 
 
 def _printable(name: str) -> str:
-    """A name that can be shown and stored anywhere: bytes that are no text, line breaks and the like written out."""
+    """Return a name that can be shown and stored anywhere: bytes that are no text, line breaks and the like written
+    out.
+    """
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode().replace("\\", "%") for sign in name
     )

@@ -40,5 +40,5 @@ def recognise_nwpu_campus(root: Path, folders: Folders) -> Dataset | None:
 
 
 def _within(files: Sequence[Path], root: Path) -> set[Path]:
-    """The folders between the root and these files."""
+    """Return the folders between the root and these files."""
     return {parent for file in files for parent in file.parents if root in parent.parents}

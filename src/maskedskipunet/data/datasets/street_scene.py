@@ -10,12 +10,12 @@ CALLED = "boxes in NAME_gt.txt, a frame with any box is anomalous"
 
 
 def boxes_of(clip: Path, folders: Folders) -> Path | None:
-    """The file with a clip's boxes, which lies in it."""
+    """Return the file with a clip's boxes, which lies in it."""
     wanted = f"{clip.name}_gt.txt".casefold()
     return next((file for file in folders.listing(clip).files if file.name.casefold() == wanted), None)
 
 
 def box_labels(file: Path, clip: Path) -> LabelSource:
-    """Labels of a clip's frames from its boxes. Raises LabelError for boxes that cannot be read."""
+    """Return labels of a clip's frames from its boxes. Raises LabelError for boxes that cannot be read."""
     frames = sorted({box.frame for box in read_boxes(file, clip)})
     return LabelSource(file, "txt", tuple((frame, frame) for frame in frames), called=CALLED)

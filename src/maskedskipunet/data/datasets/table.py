@@ -93,7 +93,7 @@ def _single_video(path: Path) -> Dataset:
 
 
 def _without_anomalous(dataset: Dataset) -> Dataset:
-    """The same without training videos whose place or name says that they show anomalies, and a note of them."""
+    """Return the data set without training videos whose path says that they show anomalies, and with a note of them."""
     root = dataset.root
     odd = [item.path for item in dataset.train if says_anomalous(item.path.relative_to(root))]
     train = tuple(item for item in dataset.train if item.path not in set(odd))
@@ -102,7 +102,7 @@ def _without_anomalous(dataset: Dataset) -> Dataset:
 
 
 def _with_nearby_truth(dataset: Dataset) -> Dataset:
-    """The same with ground truth near test clips that have none, and notes of what is there and cannot be used."""
+    """Return the data set with ground truth found near test clips that have none, and notes of what cannot be used."""
     items = dataset.test
     if dataset.layout in _STATE_ALL and all(item.labels for item in items):
         return dataset
@@ -131,7 +131,7 @@ def _with_nearby_truth(dataset: Dataset) -> Dataset:
 
 
 def _loose_videos(dataset: Dataset, folders: Folders) -> list[str]:
-    """Notes of videos that lie beside a data set's folders and belong to neither split."""
+    """Return notes of videos that lie beside a data set's folders and belong to neither split."""
     if dataset.layout in _SEARCHED_WHOLE:
         return []
     used = {item.path for item in (*dataset.train, *dataset.test)}

@@ -60,7 +60,8 @@ def labelled_items(
 
 
 def labels_beside(video: Path) -> LabelSource | None:
-    """The labels that lie beside a video (`NAME_labels.csv`, `.npy` or `.txt`), not yet read; None where none do.
+    """Return the labels that lie beside a video (`NAME_labels.csv`, `.npy` or `.txt`), not yet read; None where none
+    do.
 
     Raises LabelError where several files state them.
     """
@@ -85,12 +86,12 @@ def matrices_without_gt(folders: Folders, places: Iterable[Path]) -> set[Path]:
 
 
 def is_archive(file: Path) -> bool:
-    """Whether a file is named as labels with an array a clip: gt.npz, NWPU_Campus_gt.npz."""
+    """Return whether a file is named as labels with an array a clip: gt.npz, NWPU_Campus_gt.npz."""
     return re.fullmatch(r"(?:.*_)?gt\.npz", file.name, re.IGNORECASE) is not None
 
 
 def one_truth(found: Sequence[Path]) -> Path | None:
-    """The only file or folder of ground truth, None where there is none; raises LabelError for several."""
+    """Return the only file or folder of ground truth, None where there is none; raises LabelError for several."""
     if len(found) > 1:
         names = " and ".join(str(path) for path in found)
         raise LabelError(f"two files state the same ground truth, {names}", str(found[0].parent), "Keep one of them")
@@ -98,7 +99,7 @@ def one_truth(found: Sequence[Path]) -> Path | None:
 
 
 def partial_note(truth: Path | None, items: Sequence[VideoItem]) -> list[str]:
-    """A note that ground truth states more clips than there are."""
+    """Return a note that ground truth states more clips than there are."""
     numbered = [item for item in items if item.labels and item.labels.path == truth and item.labels.of_clips]
     if not numbered or truth is None:
         return []
@@ -110,7 +111,7 @@ def partial_note(truth: Path | None, items: Sequence[VideoItem]) -> list[str]:
 
 
 def is_label_file(path: Path) -> bool:
-    """Whether a file is named as the labels of a video beside it."""
+    """Return whether a file is named as the labels of a video beside it."""
     return path.stem.casefold().endswith(ENDING) and path.suffix.lower() in LABEL_KINDS
 
 
@@ -136,7 +137,8 @@ def _stated_by_one(truth: Path, paths: Sequence[Path]) -> list[LabelSource | Non
 
 
 def _numbers_of(paths: Sequence[Path], stated: Sequence[Ranges], truth: Path) -> Sequence[int]:
-    """Which of the clips that a file states each video is, from 1: by order, or by its number where some are missing.
+    """Return which of the clips that a file states each video is, from 1: by order, or by its number where some are
+    missing.
 
     Raises LabelError where there are more videos than clips, or fewer whose numbers do not tell which they are.
     """
@@ -154,13 +156,13 @@ def _numbers_of(paths: Sequence[Path], stated: Sequence[Ranges], truth: Path) ->
 
 
 def _stated_by_names(truth: Path, paths: Sequence[Path]) -> list[LabelSource | None]:
-    """Labels from a .npz with an array for each clip, under the clip's name; None for a clip without one."""
+    """Return labels from a .npz with an array for each clip, under the clip's name; None for a clip without one."""
     labels = {name.casefold(): source for name, source in read_archive(truth).items()}
     stems = [stem_of(path).casefold() for path in paths]
     if len(paths) == len(labels) == 1:
         return [*labels.values()]
     if paths and not any(stem in labels for stem in stems):
-        fault = f"none of its {len(labels)} arrays is named as a test clip, {stem_of(paths[0])} say"
+        fault = f"none of its {len(labels)} arrays is named as a test clip, such as {stem_of(paths[0])}"
         raise LabelError(fault, str(truth), "Use the file that was made for these clips, or remove it")
     return [labels.get(stem) for stem in stems]
 
@@ -170,7 +172,7 @@ def _frame_count(path: Path) -> int:
 
 
 def _labels_beside(paths: Sequence[Path], folders: Folders) -> list[LabelSource | None]:
-    """The label file beside each video; each folder is looked through once, however many videos it holds."""
+    """Return the label file beside each video; each folder is looked through once, however many videos it holds."""
     stems = Counter((path.parent, stem_of(path)) for path in paths)
     beside = {
         parent: {file.name.casefold(): file for file in folders.listing(parent).files if is_label_file(file)}

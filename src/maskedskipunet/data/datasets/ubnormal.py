@@ -53,7 +53,7 @@ def _is_annotations(folder: Path) -> bool:
 
 
 def _split(files: Iterable[Path]) -> dict[str, str]:
-    """Whether each video is of the training, validation or test split, by the authors' lists."""
+    """Return whether each video is of the training, validation or test split, by the authors' lists."""
     split: dict[str, str] = {}
     for file in files:
         match = re.fullmatch(r"(?:ab)?normal_(training|validation|test)_video_names\.txt", file.name.casefold())
@@ -63,7 +63,7 @@ def _split(files: Iterable[Path]) -> dict[str, str]:
 
 
 def _part(path: Path, split: dict[str, str]) -> str:
-    """The split that a video is of; without lists normal ones are for training, abnormal ones for the test."""
+    """Return the split that a video is of; without lists normal ones are for training, abnormal ones for the test."""
     return split.get(path.stem, "") if split else "test" if _is_abnormal(path) else "training"
 
 
@@ -83,7 +83,9 @@ def _unsplit() -> str:
 
 
 def _label(path: Path, folders: Folders) -> LabelSource | None:
-    """A test video's labels: of an abnormal one by its tracks, lines such as `1,12,240`, from 0 and ends included."""
+    """Return a test video's labels: of an abnormal one by its tracks, lines such as `1,12,240`, from 0 and ends
+    included.
+    """
     if not _is_abnormal(path):
         return LabelSource(path, "txt", (), called=_CALLED)
     folder = path.parent / f"{path.stem}_annotations"

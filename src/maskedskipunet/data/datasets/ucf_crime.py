@@ -55,7 +55,7 @@ def _why(path: Path, *, has_split: bool) -> str:
 
 
 def _labels(text: Path | None) -> dict[str, LabelSource]:
-    """Labels by the name of a video, from lines such as `Abuse028_x264.mp4  Abuse  165  240  -1  -1`.
+    """Return labels by the name of a video, from lines such as `Abuse028_x264.mp4  Abuse  165  240  -1  -1`.
 
     Frames count from 1 and both ends are included, by the authors' own evaluation, which cuts ranges at the end.
     """
@@ -70,7 +70,7 @@ def _labels(text: Path | None) -> dict[str, LabelSource]:
 
 
 def _listed(files: Iterable[Path], name: str) -> set[str]:
-    """The stems that a list of the split names."""
+    """Return the stems that a list of the split names."""
     lists = [file for file in files if file.name.casefold() == name]
     return {PurePosixPath(line).stem.casefold() for file in lists[:1] for line in names_in(file)}
 
@@ -84,7 +84,7 @@ def _lies_in(path: Path, root: Path, pattern: str) -> bool:
 
 
 def _is_copy(path: Path, root: Path) -> bool:
-    """Whether a video lies in the folder for recognising events, which repeats others."""
+    """Return whether a video lies in the folder for recognising events, which repeats others."""
     return _lies_in(path, root, _EVENTS)
 
 

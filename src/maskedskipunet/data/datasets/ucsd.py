@@ -44,7 +44,7 @@ def recognise_ucsd(root: Path, folders: Folders) -> Dataset | None:
 
 
 def looks_like_ucsd(folder: Path, folders: Folders) -> bool:
-    """Whether a folder is the root of such a data set, or of its ground truth alone."""
+    """Return whether a folder is the root of such a data set, or of its ground truth alone."""
     parts = [(part, split) for split in ("train", "test") for part in folders.named([folder], split)]
     return any(
         any(holds_images(clip, folders) for clip in _clips(part, split, folders)) or truth_files(part, folders)
@@ -58,7 +58,7 @@ def truth_files(folder: Path, folders: Folders) -> list[Path]:
 
 
 def holds_images(folder: Path, folders: Folders) -> bool:
-    """Whether any image lies directly in a folder."""
+    """Return whether any image lies directly in a folder."""
     return any(map(is_image, folders.listing(folder).files))
 
 

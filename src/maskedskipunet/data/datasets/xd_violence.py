@@ -51,7 +51,7 @@ def _label_of(path: Path, labels: dict[str, LabelSource], normal: LabelSource | 
 
 
 def _labels(text: Path | None) -> dict[str, LabelSource]:
-    """Labels by the name of a video, from lines such as `v=wVey5JDRf_g__#1_label_B6-0-0 12 345 400 512`.
+    """Return labels by the name of a video, from lines such as `v=wVey5JDRf_g__#1_label_B6-0-0 12 345 400 512`.
 
     Frames count from 0 and the last one is not included, as public loaders slice with them; some ranges run past the
     end. A name may end in .mp4.

@@ -57,11 +57,11 @@ class OpenedStream:
         self._is_lossy = is_lossy  # in what FFmpeg read already, to learn what it is
 
     def stamped(self, what: T, pts: int | None, arrival: PacketArrival) -> Stamped[T]:
-        """What a packet holds, with the time that the stream states for it, if it does."""
+        """Return what a packet holds, with the time that the stream states for it, if it does."""
         return self._stamping.stamped(what, pts, arrival.asked_s, arrival.arrived_s)
 
     def arrivals(self) -> Iterator[PacketArrival]:
-        """Its packets, as long as they come; `trust` is told of each."""
+        """Yield its packets, as long as they come; `trust` is told of each."""
         packets = self._container.demux(self.stream)
         began_s = damaged_s = None
         while True:
@@ -110,7 +110,7 @@ def connected(
 
 
 def _open_video(web: WebAddress, waits_s: tuple[float, float]) -> InputContainer:
-    """A video over HTTP, by FFmpeg, which asks for it once more; it knows no digest but MD5."""
+    """Return a video over HTTP, by FFmpeg, which asks for it once more; it knows no digest but MD5."""
     url, options = web.address.secret_url, {}
     if (answer := web.strong_answer()) is not None:
         parts = urlsplit(url)
@@ -136,7 +136,7 @@ def _open_rtsp(address: CameraAddress, waits_s: tuple[float, float]) -> tuple[In
 
 
 def _try(url: str, options: Mapping[str, str], waits_s: tuple[float, float]) -> InputContainer | Exception:
-    """The open stream, or why it cannot be: an error that holds the whole address, which none may see raised."""
+    """Return the open stream, or why it cannot be: an error that holds the whole address, which none may see raised."""
     # The rate is not measured beforehand, which takes seconds: frames carry their times.
     looked = {"analyzeduration": str(int(LOOKED_AT_S * 1e6)), "fpsprobesize": "0", "protocol_whitelist": PROTOCOLS}
     try:

@@ -25,7 +25,7 @@ RECORDED_SUFFIX = ".mkv"  # takes whatever cameras send
 _TICK = Fraction(1, 1000)  # Matroska's clock, in seconds
 
 
-# What no decoder takes for a picture, in place of one that was damaged on its way: so it is a bad frame in the file.
+# What no decoder takes for a picture, instead of one that was damaged on its way: so it is a bad frame in the file.
 _SPOILED = {"h264": b"\0\0\0\1\x41\0", "hevc": b"\0\0\0\1\x02\1\0"}
 
 
@@ -74,7 +74,7 @@ def record(
                     fault = coded.fault
         except (av.FFmpegError, OSError) as error:
             if error.errno in NO_ROOM:
-                raise DiskSpaceError("no room left to record", str(path), "Make room, or record less") from error
+                raise DiskSpaceError("no room left to record", str(path), "Free some space, or record less") from error
             fault = stream_fault(error)
     if last_tick < 0:
         raise VideoError(f"the stream gave no picture ({fault or 'in time'})", str(source.address))
@@ -88,7 +88,7 @@ class _Coded(Protocol):
     damaged: int
 
     def add_to(self, file: OutputContainer) -> VideoStream:
-        """The file's stream that takes them."""
+        """Return the file's stream that takes them."""
         ...
 
     def __iter__(self) -> Iterator[Stamped["Packet[VideoStream]"]]: ...

@@ -20,7 +20,7 @@ _level_before: int | None = None
 
 
 def with_losses(read: Callable[[], T]) -> tuple[T, bool]:
-    """What a function reads by FFmpeg in this thread, and whether RTP packets were found missing meanwhile."""
+    """Return what a function reads by FFmpeg in this thread, and whether RTP packets were found missing meanwhile."""
     _listen()
     try:
         with av.logging.Capture() as lines:

@@ -1,4 +1,4 @@
-"""When a live frame was taken: the stream's own timestamps, as far as they can be."""
+"""Finds when a live frame was taken: by the stream's own timestamps, as long as they can be trusted."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -48,11 +48,11 @@ class StreamClock:
         self._checks = trial._checks
 
     def time_of(self, came: "Stamped[Any]") -> float:
-        """The time of what came."""
+        """Return the time of what came."""
         return self.time_s(came.stated_s, came.arrived_s, waited=came.waited)
 
     def time_s(self, stated_s: float | None, arrived_s: float, *, waited: bool = True) -> float:
-        """The frame's time.
+        """Return the frame's time.
 
         stated_s: as the stream says it, None where it does not. arrived_s: by a clock here that only goes on. waited:
         whether the frame was waited for, and so came at arrived_s; else it had come before, no one knows when.
@@ -78,7 +78,7 @@ class StreamClock:
         return time_s
 
     def _stream_step_s(self, stated_s: float | None, passed_s: float) -> float | None:
-        """From the last frame to this one by the stream's clock; None where that cannot be."""
+        """Return the seconds from the last frame to this one by the stream's clock; None if they are not possible."""
         if stated_s is None or self._shift_s is None or self._last_s is None:
             return None
         step_s = stated_s + self._shift_s - self._last_s
@@ -179,14 +179,14 @@ class Stamping:
         return cls(float(container.streams.video[0].time_base or 1), not has_end)
 
     def stamped(self, what: T, pts: int | None, asked_s: float, came_s: float) -> Stamped[T]:
-        """What was asked for and came at these times by a clock here."""
+        """Return what was asked for and came at these times by a clock here."""
         stated_s = None if pts is None or self.base_s is None else pts * self.base_s
         waited = self.is_live and came_s - asked_s >= WAIT_S
         return Stamped(what, stated_s, came_s, waited, self.base_s is not None)
 
 
 def with_first_times(stamped: Iterable[Stamped[T]]) -> Iterator[Stamped[T]]:
-    """The same; where only the first ones state no time, they get it from those that follow.
+    """Yield the items; if only the first ones state no time, they get it from those that follow.
 
     FFmpeg gives the first picture of an RTSP stream none, and it comes in one gulp with those after it, so that its
     arrival says nothing of when it was taken.
@@ -205,9 +205,9 @@ def with_first_times(stamped: Iterable[Stamped[T]]) -> Iterator[Stamped[T]]:
 
 
 def with_judged_start(stamped: Iterable[Stamped[T]], clock: StreamClock, most_s: float) -> Iterator[Stamped[T]]:
-    """The same, once their clock has judged the first ones: where no one waits for them, they need no wrong times.
+    """Yield the items once their clock has judged the first ones, so that no one gets wrong times.
 
-    most_s: how much is wanted at all.
+    most_s: seconds that are wanted at all.
     """
     coming, held = iter(stamped), []
     for item in coming:

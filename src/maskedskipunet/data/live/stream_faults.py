@@ -26,12 +26,12 @@ _NO_TRANSPORT = (
 
 
 def is_refused_transport(error: Exception) -> bool:
-    """Whether a camera may give over UDP what it does not over TCP: it answers, and refuses no login."""
+    """Return whether a camera may give over UDP what it does not over TCP: it answers, and refuses no login."""
     return isinstance(error, _NO_TRANSPORT) or getattr(error, "errno", None) == errno.EPROTONOSUPPORT
 
 
 def opening_error(error: Exception, address: CameraAddress) -> VideoError:
-    """What to raise where a stream cannot be opened; it holds nothing of the address that is secret."""
+    """Return what to raise where a stream cannot be opened; it holds nothing of the address that is secret."""
     where = str(address)
     if isinstance(error, _REFUSED):
         fault, cure = _login_fault(error, address)
@@ -42,22 +42,22 @@ def opening_error(error: Exception, address: CameraAddress) -> VideoError:
     fault = stream_fault(error)
     number = getattr(error, "errno", None)
     if number == errno.EIO and not _is_known(address):
-        return VideoError("cannot open the stream (no host of this name is known)", where, "Check the host's name")
+        return VideoError("cannot open the stream (its name cannot be resolved)", where, "Check the host's name")
     if number == errno.EPROTONOSUPPORT:
-        fault = "it gives its pictures neither over TCP nor over UDP"
+        fault = "it sends its pictures neither over TCP nor over UDP"
     elif address.scheme in ("rtsp", "rtsps") and isinstance(error, av.error.InvalidDataError):
-        fault = "what answers there speaks no RTSP, or hangs up"
+        fault = "it does not speak RTSP, or closes the connection"
     elif isinstance(error, av.error.InvalidDataError) or (number == errno.EIO and address.scheme in WEB_SCHEMES):
-        fault = "what it sends is no video that is known, or breaks off"
+        fault = "it sends no known video, or the stream ends"
     elif number == errno.EIO:
-        fault = "the connection breaks off"
+        fault = "the connection is lost"
     elif isinstance(error, av.error.EOFError):
-        fault = "it hangs up without an answer"
+        fault = "it closes the connection without an answer"
     return VideoError(f"cannot open the stream ({fault})", where, _CHECK)
 
 
 def stream_fault(error: Exception) -> str:
-    """What went wrong in a few words, and without the address that the library's own text holds."""
+    """Return what went wrong in a few words, and without the address that the library's own text holds."""
     if isinstance(error, av.error.ExitError):  # what an interrupted wait ends in
         return NOTHING_CAME
     said = getattr(error, "strerror", None) or type(error).__name__
@@ -65,7 +65,7 @@ def stream_fault(error: Exception) -> str:
 
 
 def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:
-    """What to say of a refused login, and the cure."""
+    """Return what to say of a refused login, and the cure."""
     fault = stream_fault(error)
     offered = _offered(address)
     known = [offer for offer in offered if offer.scheme == "basic" or offer.algorithm == "MD5"]
@@ -78,7 +78,9 @@ def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:
 
 
 def _offered(address: CameraAddress) -> list[Challenge]:
-    """The logins that an RTSP camera offers, asked for without one, which locks no account; none where that fails."""
+    """Return the logins that an RTSP camera offers, asked for without one, which locks no account; none where that
+    fails.
+    """
     parts = urlsplit(address.secret_url)
     if address.scheme != "rtsp":
         return []
@@ -99,7 +101,7 @@ def _offered(address: CameraAddress) -> list[Challenge]:
 
 
 def _is_known(address: CameraAddress) -> bool:
-    """Whether an address is known for the host's name."""
+    """Return whether an address is known for the host's name."""
     parts = urlsplit(address.secret_url)
     try:
         socket.getaddrinfo(parts.hostname, parts.port or RTSP_PORT)

@@ -47,7 +47,7 @@ class LiveSource:
             raise ConfigError(f"{self.fps!r} frames a second", "fps", "Use a rate above 0")
 
     def frames(self) -> Iterator[Frame]:
-        """The kept frames as they arrive; their times begin at 0.
+        """Yield the kept frames as they arrive; their times begin at 0.
 
         An image is None where a picture was damaged on its way, or rests on one that was. The images of a stream may
         change their size.
@@ -62,7 +62,7 @@ class LiveSource:
         return map(_converted, sample(_stream_pictures(self), fps=self.fps, stride=self.stride))
 
     def connect(self) -> AbstractContextManager[OpenedStream | Iterator[CameraPicture]]:
-        """Of a stream: see `connected`."""
+        """Connect to a stream: see `connected`."""
         rate = self.fps or self.snapshot_fps or SNAPSHOT_FPS
         return connected(self.address, open_s=self.open_s, read_s=self.read_s, snapshot_fps=rate)
 
@@ -125,7 +125,7 @@ def _decoded(opened: OpenedStream) -> Iterator[Stamped[VideoFrame | None]]:
             begun = begun or good
             if begun:  # before a first picture there are none to miss
                 yield opened.stamped(picture if good else None, pts, arrival)
-    raise VideoError(f"the stream broke off ({opened.fault})", opened.where)
+    raise VideoError(f"the stream ended ({opened.fault})", opened.where)
 
 
 def _usb_frames(address: CameraAddress) -> Iterator[Frame]:
@@ -133,7 +133,7 @@ def _usb_frames(address: CameraAddress) -> Iterator[Frame]:
     capture = cv2.VideoCapture(int(address.secret_url))
     try:
         if not capture.isOpened():
-            raise VideoError("cannot open the camera", str(address), "Check its number, and the right to read it")
+            raise VideoError("cannot open the camera", str(address), "Check its number, and the permission to read it")
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         clock, index = StreamClock(), 0
         while True:

@@ -31,7 +31,7 @@ _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # behind a picture's co
 
 
 def pictures_of(response: HTTPResponse) -> PictureKind | None:
-    """How a camera's pictures come in an answer; None where it is something else, such as a video file."""
+    """Return how a camera's pictures come in an answer; None where it is something else, such as a video file."""
     stated = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     kind, _, detail = stated.partition("/")
     if kind == "multipart" or (kind == "video" and detail in _MOTION_JPEG):
@@ -50,7 +50,7 @@ def pictures_of(response: HTTPResponse) -> PictureKind | None:
 def require_no_page(response: HTTPResponse, web: WebAddress) -> None:
     """Raises VideoError where an answer is a page for people."""
     if response.headers.get_content_type() in _PAGES:
-        fault = "it is a web page, no picture stream"
+        fault = "it is a web page, not a video stream"
         raise VideoError(fault, str(web.address), "Name the address of the stream; the camera's manual has it")
 
 
@@ -67,12 +67,12 @@ class CameraPicture:
     waited: bool = True
 
     def stamped(self, what: T) -> Stamped[T]:
-        """What the picture was made into, with the picture's times."""
+        """Return what the picture was made into, with the picture's times."""
         return Stamped(what, self.stated_s, self.arrived_s, self.waited, has_clock=self.stated_s is not None)
 
 
 def camera_pictures(web: WebAddress, response: HTTPResponse, rate: float, patience_s: float) -> Iterator[CameraPicture]:
-    """A camera's pictures, without end. response: its first answer, which is closed here.
+    """Yield a camera's pictures, without end. response: its first answer, which is closed here.
 
     rate: how often a second a camera of single pictures is asked. patience_s: how long it may give none before it
     counts as lost. Raises VideoError when it breaks off.
@@ -111,7 +111,9 @@ def _single_pictures(web: WebAddress, first: HTTPResponse, rate: float, patience
 
 
 def _jpegs(response: HTTPResponse, web: WebAddress) -> Iterator[bytes | None]:
-    """The pictures in an answer, whatever stands between them: boundaries are missing or wrong in many cameras."""
+    """Yield the pictures in an answer, whatever stands between them: boundaries are missing or wrong in
+    many cameras.
+    """
     splitter, came, found = JpegSplitter(), 0, False
     while True:
         try:
@@ -130,8 +132,8 @@ def _jpegs(response: HTTPResponse, web: WebAddress) -> Iterator[bytes | None]:
     where = str(web.address)
     if data or (not found and fault == "its end"):
         stated = response.headers.get("Content-Type", "nothing")
-        raise VideoError(f"no JPEG picture is in what it sends ({stated})", where, "Set the camera to motion JPEG")
-    raise VideoError(f"the stream broke off ({fault})", where)
+        raise VideoError(f"it sends no JPEG picture ({stated})", where, "Set the camera to motion JPEG")
+    raise VideoError(f"the stream ended ({fault})", where)
 
 
 class JpegSplitter:
@@ -149,7 +151,7 @@ class JpegSplitter:
         return len(self._waiting)
 
     def feed(self, data: bytes) -> Iterator[bytes | None]:
-        """The pictures that are whole with these bytes, None for one that broke off before its end."""
+        """Yield the pictures that are whole with these bytes, None for one that broke off before its end."""
         self._waiting += data
         while self._begun or self._begin():
             is_whole = self._follow()
@@ -210,7 +212,7 @@ class JpegDecoder:
         self._codec.options = {"max_pixels": str(MOST_PIXELS)}
 
     def decode(self, jpeg: bytes | None) -> VideoFrame | None:
-        """The picture; None for one that cannot be decoded."""
+        """Return the picture; None for one that cannot be decoded."""
         if jpeg is None:
             return None
         try:

@@ -13,20 +13,20 @@ class BitReader:
         self._value, self._left = int.from_bytes(data), 8 * len(data)
 
     def bits(self, count: int) -> int:
-        """The next bits as a number."""
+        """Return the next bits as a number."""
         if count > self._left:
             raise EOFError
         self._left -= count
         return (self._value >> self._left) & ((1 << count) - 1)
 
     def unsigned(self) -> int:
-        """An Exp-Golomb number: as many zeros as bits follow the first one."""
+        """Return an Exp-Golomb number: as many zeros as bits follow the first one."""
         zeros = 0
         while not self.bits(1):
             zeros += 1
         return (1 << zeros) - 1 + self.bits(zeros)
 
     def signed(self) -> int:
-        """An Exp-Golomb number with a sign: 1, -1, 2, -2 and so on."""
+        """Return an Exp-Golomb number with a sign: 1, -1, 2, -2 and so on."""
         number = self.unsigned()
         return (number + 1) // 2 if number % 2 else -(number // 2)

@@ -57,7 +57,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             raise VideoError("the file holds no picture stream", str(path), "Name a file with video in it")
         stream = container.streams.video[0]
         if stream.codec_context is None:
-            raise VideoError("no decoder knows how its pictures are stored", str(path), "Convert it to H.264, say")
+            raise VideoError(
+                "no decoder knows how its pictures are stored", str(path), "Convert it to H.264, for example"
+            )
         size = stream.codec_context.width, stream.codec_context.height
         if size[0] * size[1] > MOST_PIXELS:
             fault = f"frames of {size[0]}x{size[1]} are larger than {MOST_PIXELS:,} pixels"
@@ -133,7 +135,7 @@ class _Intake:
         self._last_dts_s: float | None = None
 
     def take(self, packet: "av.Packet[VideoStream]") -> _Sent | None:
-        """The frame that a packet gives; None for one before the first key frame or out of sight."""
+        """Return the frame that a packet gives; None for one before the first key frame or out of sight."""
         if not packet.size:
             return None
         self._packets += 1
@@ -152,11 +154,11 @@ class _Intake:
         return _Sent(time_s, packet.pts)
 
     def time_s(self, pts: int | None) -> float:
-        """A time of the file in seconds; the first key frame's where the file states none."""
+        """Return a time of the file in seconds; the first key frame's where the file states none."""
         return self.key_s or 0.0 if pts is None else pts * self.time_base + self.shift_s
 
     def early_end(self) -> VideoError | None:
-        """The error to raise when less is there than the file declares."""
+        """Return the error to raise when less is there than the file declares."""
         if self.stream.frames > self._packets:
             there = f"{self._packets} of {self.stream.frames} frames"
         elif self.declared_end_s - self._end_s > max(1.0, 2 * self.frame_s):
@@ -220,7 +222,7 @@ class _Reader:
         self.failures += 1
 
     def frames(self, picture: VideoFrame) -> Iterator[Frame]:
-        """The picture as a Frame, after those that it shows to be lost."""
+        """Yield the picture as a Frame, after those that it shows to be lost."""
         self.interlaced = picture.interlaced_frame
         missing, time_s = self._in_stored_order() if self.stored_order else self._in_shown_order(picture)
         yield from self._holes(missing)
@@ -228,7 +230,7 @@ class _Reader:
             yield self._numbered(time_s, self._image(picture))
 
     def rest(self) -> Iterator[Frame]:
-        """What is known to be missing after the last picture."""
+        """Yield what is known to be missing after the last picture."""
         if self.shape is None:
             raise VideoError("no frame of the video can be decoded", str(self.path), "Copy it again or leave it out")
         if early := self.intake.early_end():
@@ -239,7 +241,9 @@ class _Reader:
             yield from self._holes(sorted(sent for sent in self.waiting if sent.time_s != self.last_s))
 
     def _in_shown_order(self, picture: VideoFrame) -> tuple[list[_Sent], float | None]:
-        """Which frames a picture passed over, and when it is shown: never, where its packet has given one already."""
+        """Return which frames a picture passed over, and when it is shown: never, where its packet has given one
+        already.
+        """
         if picture.pts is None:
             return [], self.last_s + self.intake.frame_s if self.index else 0.0
         now = min((sent for sent in self.waiting if sent.pts == picture.pts), default=None)
@@ -252,7 +256,7 @@ class _Reader:
         return passed if self._are_lost() else [], time_s
 
     def _in_stored_order(self) -> tuple[list[_Sent], float | None]:
-        """The same where only the order of pictures can be trusted: each failure lost one."""
+        """Return the matched pictures if only their order can be trusted: each failure lost one."""
         self.waiting.sort()
         lost = min(self.failures, len(self.waiting) - 1)
         if lost < 0:
@@ -262,7 +266,7 @@ class _Reader:
         return missing, now.time_s
 
     def _are_lost(self) -> bool:
-        """Whether packets that no picture came of are lost pictures."""
+        """Return whether packets that no picture came of are lost pictures."""
         return self.failures > 0 or (self.a_picture_each and not self.interlaced and self.shape is not None)
 
     def _holes(self, missing: list[_Sent]) -> Iterator[Frame]:
@@ -315,14 +319,14 @@ def _packets(container: InputContainer, stream: VideoStream, path: Path) -> Iter
 
 
 def _is_shown(packet: "av.Packet[VideoStream]", stream: VideoStream) -> bool:
-    """Whether a packet gives a frame: not one that an edit cut away, nor VP8's hidden reference pictures."""
+    """Return whether a packet gives a frame: not one that an edit cut away, nor VP8's hidden reference pictures."""
     if packet.is_discard:
         return False
     return stream.codec_context.name != "vp8" or bool(memoryview(packet)[0] & 0x10)
 
 
 def _quarter_turns_of(path: Path) -> int:
-    """As `_quarter_turns`, of a video's first picture; 0 where its start cannot be decoded."""
+    """Return the quarter turns of a video's first picture; 0 if its start cannot be decoded."""
     with opened(path) as (container, stream), suppress(av.FFmpegError, OSError):
         for packet in islice(container.demux(stream), _LOOKED_AT):
             with suppress(av.FFmpegError):
@@ -332,7 +336,9 @@ def _quarter_turns_of(path: Path) -> int:
 
 
 def _quarter_turns(picture: VideoFrame) -> int:
-    """How often a picture is turned by 90 degrees, counterclockwise, to be shown: phones store what their chip saw."""
+    """Return how often a picture is turned by 90 degrees, counterclockwise, to be shown: phones store what their chip
+    saw.
+    """
     return round(picture.rotation / 90) % 4
 
 

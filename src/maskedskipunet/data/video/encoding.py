@@ -106,7 +106,7 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as error:
             if error.errno in NO_ROOM:
                 raise DiskSpaceError(
-                    "no room left for the video", str(self.path), "Make room or name another folder"
+                    "no space left for the video", str(self.path), "Free some space, or name another folder"
                 ) from error
             raise VideoError(
                 f"cannot write the video ({error.strerror})", str(self.path), "Name a folder that can be written to"

@@ -29,7 +29,7 @@ class FrameNumbers:
             self._first_slice(extra)
 
     def is_gap(self, packet: bytes) -> bool:
-        """Whether reference pictures are missing between the packet before and this one."""
+        """Return whether reference pictures are missing between the packet before and this one."""
         slice_ = self._first_slice(packet)
         if slice_ is None or (number := self._number(slice_)) is None:
             return False
@@ -41,7 +41,7 @@ class FrameNumbers:
         return (number - before) % (1 << self._bits) > 1
 
     def _first_slice(self, data: bytes) -> bytes | None:
-        """The head of the first slice in it, if there is one; settings that stand before it are taken."""
+        """Return the head of the first slice in it, if there is one; settings that stand before it are taken."""
         for unit in _with_lengths(data, self._length_bytes) if self._length_bytes else _with_starts(data):
             kind = unit[0] & 31
             if kind == _SETTINGS:

@@ -10,7 +10,7 @@ STATED_IS_RIGHT = 0.05
 
 
 def usual_rate(times_s: Sequence[float] | NDArray[np.float64], stated: float | None) -> float | None:
-    """The frames a second of a recording.
+    """Return the frames a second of a recording.
 
     A recorder that pauses while nothing moves has few frames for its length, and its pictures are as close together
     as any other's. So the rate is that of the usual step: the mean of those near the median.

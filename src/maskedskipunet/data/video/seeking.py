@@ -24,7 +24,7 @@ Moment = tuple[int, float]  # a frame's number in its source, and its time in se
 
 
 def frames_at(source: Source, moments: Sequence[Moment], *, seek_from: int = FROM_FRAME) -> dict[int, Image]:
-    """The pictures of some frames, by their numbers; one that cannot be had is missing.
+    """Return the pictures of some frames, by their numbers; one that cannot be had is missing.
 
     moments: as `source.frames()` gave them. seek_from: the frame from which on a video is not read from its start.
     """

@@ -62,7 +62,7 @@ class PictureTrust:
             self._sent[-1].is_trusted = False
 
     def trusts(self, picture: VideoFrame) -> bool:
-        """Whether a decoded picture is whole."""
+        """Return whether a decoded picture is whole."""
         place = next((at for at in reversed(range(len(self._sent))) if self._sent[at].pts == picture.pts), None)
         if place is None:
             return not (picture.is_corrupt or self._damaged)

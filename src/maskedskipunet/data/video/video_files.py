@@ -30,7 +30,7 @@ _RAW_STREAM = re.compile(rb"\x00{2,3}\x01(?:[\x27\x47\x67]|\x09[\x10\x30\x50\x70
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file is a video: its suffix says so, or its content.
+    """Return whether a file is a video: its suffix says so, or its content.
 
     A file with a video's suffix counts whatever it holds, so that a damaged one is an error and not passed over.
     """
@@ -38,7 +38,7 @@ def is_video(path: Path) -> bool:
 
 
 def holds_video(path: Path) -> bool:
-    """Whether a file begins as the videos begin that can be read; False where it cannot be read.
+    """Return whether a file begins as the videos begin that can be read; False where it cannot be read.
 
     Decides by signatures and does not open a decoder: a folder may hold thousands of files.
     """
@@ -59,5 +59,5 @@ def holds_video(path: Path) -> bool:
 
 
 def _has_sync_bytes(head: bytes, first: int, length: int) -> bool:
-    """Whether MPEG-TS packets of a length follow one another: four of them, so that no text passes for one."""
+    """Return whether MPEG-TS packets of a length follow one another: four of them, so that no text passes for one."""
     return len(head) > first + 3 * length and all(head[first + number * length] == 0x47 for number in range(4))
