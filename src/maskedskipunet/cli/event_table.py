@@ -57,10 +57,14 @@ def describe_budget(events: int, hours: float, threshold: float, budget: Budget)
     return lines
 
 
-def event_figures(events: Sequence[Event], pictures: Sequence[Path | None]) -> list[dict[str, Any]]:
-    """The events in plain values, for --json."""
-    shown = pictures or [None] * len(events)
+def event_figures(
+    events: Sequence[Event], pictures: Sequence[Path | None], normal: Sequence[Path | None] = ()
+) -> list[dict[str, Any]]:
+    """The events in plain values, for --json. normal: pictures of their nearest normal moments."""
+    shown, beside = (paths or [None] * len(events) for paths in (pictures, normal))
     return [
-        plain_event(event) | {"picture": None if picture is None else str(picture)}
-        for event, picture in zip(events, shown, strict=True)
+        plain_event(event)
+        | {"picture": None if picture is None else str(picture)}
+        | ({} if usual is None else {"normal_picture": str(usual)})
+        for event, picture, usual in zip(events, shown, beside, strict=True)
     ]

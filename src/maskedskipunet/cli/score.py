@@ -144,7 +144,7 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
         assert result.calibration.alarm is not None
         figures |= {"threshold": scored.threshold, "events": len(scored.events), "drift": [*map(asdict, scored.drift)]}
         figures |= {
-            "event_list": event_figures(scored.events, result.event_pictures),
+            "event_list": event_figures(scored.events, result.event_pictures, result.normal_pictures),
             "budget": asdict(result.calibration.alarm.budget),
             "scored_hours": scored_hours(scored),
         }

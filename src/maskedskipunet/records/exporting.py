@@ -32,6 +32,7 @@ COLUMNS = {
     "answered_at": "timestamp",
     "clip": "string",
     "picture": "string",
+    "normal_picture": "string",
 }
 SUFFIXES = (".csv", ".json", ".parquet")
 
@@ -46,7 +47,7 @@ def export(events: Sequence[RecordedEvent], path: Path) -> None:
     """Write events as a table, a row each, in the form that the file's name says.
 
     Times are ISO 8601 in UTC (timestamps in Parquet); boxes are lists of x, y, width, height, in CSV as JSON; clip
-    and picture are paths in the records folder, empty where there is none.
+    and pictures are paths in the records folder, empty where there is none.
     Raises ConfigError for another name, DiskSpaceError when there is no room.
     """
     require_table(path)
@@ -70,6 +71,7 @@ def table_row(recorded: RecordedEvent) -> dict[str, Any]:
         "answered_at": None if recorded.answered_unix_s is None else at(recorded.answered_unix_s),
         "clip": f"{beside}.mp4" if recorded.has_clip else None,
         "picture": f"{beside}.jpg" if recorded.has_picture else None,
+        "normal_picture": f"{beside}.normal.jpg" if recorded.has_normal_picture else None,
     }
     return {name: values[name] for name in COLUMNS}
 

@@ -142,13 +142,15 @@ class Records:
         camera: str,
         began_unix_s: float,
         picture: bytes | None = None,
+        normal_picture: bytes | None = None,
         routes: Sequence[Route] = (),
     ) -> RecordedEvent:
         """Write what is known of an event now, with its messages to the sinks, in one transaction.
 
         began_unix_s: when the event began; the one given first holds. picture: a JPEG that is put in the place of the
-        event's picture, or not where there is no room. routes: the sinks that are told. Whether it has a clip is what
-        lies at clip_path now.
+        event's picture, or not where there is no room. normal_picture: likewise, of the nearest normal moment; where a
+        picture comes without one, the one that was there goes. routes: the sinks that are told. Whether it has a clip
+        is what lies at clip_path now.
         Raises RecordsError for a second `new`, for more of an event that is over, and what plain_event refuses.
         """
         event, now_unix_s = plain_event(update.event), self.clock()
@@ -165,11 +167,12 @@ class Records:
                 row.revision += 1
             row.phase, row.updated_unix_s = update.phase, now_unix_s
             self._look(row)
-            row.has_picture = row.has_picture or picture is not None
+            if picture is not None:
+                row.has_picture, row.has_normal_picture = True, normal_picture is not None
             recorded = recorded_event(row)
             outbox.enqueue(session, recorded, routes, now_unix_s, by_age=self.is_clock_trusted)
         if picture is not None:
-            self._write_picture(recorded, picture)
+            self._write_pictures(recorded, picture, normal_picture)
         self._file_later(event.id)
         self._notify()
         return recorded
@@ -337,7 +340,9 @@ class Records:
                 row = new_row(session, recorded.event, recorded.camera, recorded.began_unix_s)
             fill(row, recorded.event)
             row.camera = camera_row(session, recorded.camera, recorded.event.source)
-            for name in ("began_unix_s", "updated_unix_s", "phase", "sequence", "has_clip", "has_picture", "revision"):
+            for name in ("began_unix_s", "updated_unix_s", "phase", "sequence", "revision"):
+                setattr(row, name, getattr(recorded, name))
+            for name in ("has_clip", "has_picture", "has_normal_picture"):
                 setattr(row, name, getattr(recorded, name))
             row.filed_revision, row.is_removing = recorded.revision, False
             if recorded.answer is None:
@@ -391,17 +396,22 @@ class Records:
             return False
         return True
 
-    def _write_picture(self, recorded: RecordedEvent, picture: bytes) -> None:
+    def _write_pictures(self, recorded: RecordedEvent, picture: bytes, normal_picture: bytes | None) -> None:
+        _, path, beside, _ = self.folder.files(recorded.event.id, recorded.began_unix_s)
         try:
-            with whole_file(self.folder.picture(recorded.event.id, recorded.began_unix_s)) as part:
+            beside.unlink(missing_ok=True)  # of another peak
+            with whole_file(path) as part:
                 part.write_bytes(picture)
+            if normal_picture is not None:
+                with whole_file(beside) as part:
+                    part.write_bytes(normal_picture)
         except (DiskSpaceError, OSError) as error:
             log.warning("event %s goes without a picture (%s)", recorded.event.id, error)
 
     def _look(self, row: EventRow) -> None:
         """A row tells of the clip and the picture that lie there."""
-        clip, picture, _ = self.folder.files(row.id, row.began_unix_s)
-        row.has_clip, row.has_picture = clip.is_file(), picture.is_file()
+        clip, picture, normal, _ = self.folder.files(row.id, row.began_unix_s)
+        row.has_clip, row.has_picture, row.has_normal_picture = clip.is_file(), picture.is_file(), normal.is_file()
 
     def _finish_removal(self, event_id: str) -> int:
         """Files go first and the row last, so that no file is ever without a row that tells what it is."""

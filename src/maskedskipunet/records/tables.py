@@ -5,7 +5,7 @@ Times are seconds since 1970 in UTC (`…_unix_s`), or since the source's first 
 
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 NAMES = {
@@ -73,6 +73,7 @@ class EventRow(Table):
     sequence: Mapped[int]
     has_clip: Mapped[bool]
     has_picture: Mapped[bool]
+    has_normal_picture: Mapped[bool] = mapped_column(server_default=false())
     revision: Mapped[int]
     filed_revision: Mapped[int]
     is_removing: Mapped[bool]

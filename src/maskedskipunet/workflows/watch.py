@@ -28,6 +28,7 @@ from maskedskipunet.scoring.ignored import IgnoredRegions, also_ignoring
 from maskedskipunet.scoring.loading import load_scorer, with_other_cues
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.model_changes import Changed, ModelChanges
+from maskedskipunet.workflows.normal_moments import NormalMoments
 
 FRAMES_MISSED = 3  # before a camera is taken for lost
 
@@ -144,7 +145,7 @@ def watch_cameras(
     is_ready = False
     with ExitStack() as opened:
         if recording is not None and (finders or recording.sinks):  # cameras fail without a threshold too
-            keepers, left = _begin_recording(recording, cameras, opened)
+            keepers, left = _begin_recording(recording, cameras, NormalMoments(model), opened)
             plan, listeners = replace(plan, records=recording.folder, left=left), [*keepers, *listeners]
         planned(plan)
 
@@ -229,7 +230,7 @@ def _speed(address: CameraAddress, speed: float) -> float:
 
 
 def _begin_recording(
-    recording: Recording, cameras: Mapping[str, CameraAddress], opened: ExitStack
+    recording: Recording, cameras: Mapping[str, CameraAddress], normal: NormalMoments, opened: ExitStack
 ) -> tuple[list[Listener], list[str]]:
     """Open the records and the sinks until `opened` is closed; returns who is to be told everything, and what was left.
 
@@ -242,7 +243,7 @@ def _begin_recording(
             unused.callback(post.sink.close)
         routes = [post.route for post in posts.values()]
         shown = {name: str(address) for name, address in cameras.items()}
-        recorder = Recorder(records, shown, routes=routes, config=recording.config)
+        recorder = Recorder(records, shown, routes=routes, config=recording.config, normal=normal.nearest)
         recorder.take_over()
         opened.enter_context(Courier(records, posts))
         unused.pop_all()
