@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskedskipunet.cli import console
+from maskedskipunet.detection.kinds import describe_kind
 from maskedskipunet.monitor.news import Alarm
 from maskedskipunet.view.reasons import describe_reason
 
@@ -15,12 +16,13 @@ class AlarmLines:
 
     films: names of the cameras that are files: their alarms are told by the film's own time, as nobody was there when
     it was recorded. records: folder that clips and pictures are kept in, None where nothing is kept. normal_frames:
-    how many the model was calibrated on, None where that is not known.
+    how many the model was calibrated on, None where that is not known. speed: at which films are played.
     """
 
     films: frozenset[str] = frozenset()
     records: Path | None = None
     normal_frames: int | None = None
+    speed: float = 1.0
 
     def describe(self, alarm: Alarm) -> str:
         """A line for the begin and the end of an alarm; none for what comes between."""
@@ -29,12 +31,23 @@ class AlarmLines:
             event_id = event.id[: console.SHOWN_OF_ID]
             rare = self._rarity(event.normal_share)
             why = "" if event.reason is None else f"; {describe_reason(event.reason)}"
-            return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}{why}; event {event_id}"
+            kind = self._kind(alarm)
+            return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}{why}{kind}; event {event_id}"
         if alarm.update.phase == "end":
             length_s = event.end_s - event.start_s
             lasted = f"over, {length_s:.1f} s from {when} on, highest score {event.top_score:.5f}"
-            return f"{alarm.camera}: {lasted}{self._files(alarm)}"
+            return f"{alarm.camera}: {lasted}{self._kind(alarm)}{self._files(alarm)}"
         return ""
+
+    def _kind(self, alarm: Alarm) -> str:
+        """How many alarms there were of one kind; nothing for the first."""
+        if alarm.of_kind < 2 or alarm.kind_began_unix_s is None:
+            return ""
+        first = console.moment(alarm.kind_began_unix_s)
+        first_s = alarm.update.event.start_s - (alarm.began_unix_s - alarm.kind_began_unix_s) * self.speed
+        if alarm.camera in self.films and first_s >= 0:  # else it was in another film, or a showing before
+            first = console.clock(first_s)
+        return f"; {describe_kind(alarm.of_kind, first)}"
 
     def _when(self, alarm: Alarm) -> str:
         if alarm.camera in self.films:

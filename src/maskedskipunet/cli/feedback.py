@@ -39,6 +39,11 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_switch(
         "--undo", dest="undo", help="Take the last answers back, and what they changed in the model (default: no)."
     )
+    parser.add_switch(
+        "--all-of-kind",
+        dest="all_alike",
+        help="Give the same answer to all alarms of their kinds that nobody has answered (default: to these alone).",
+    )
     parser.add("--records", type=Path, default=Path("records"), metavar="FOLDER", help="The records folder.")
     parser.add(
         "--by",
@@ -66,7 +71,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _undo(options: Options) -> int:
-    if options.events or options.normal or options.anomaly or options.by is not None or options.force:
+    if (
+        options.events
+        or options.normal
+        or options.anomaly
+        or options.by is not None
+        or options.force
+        or options.all_alike
+    ):
         fault = "--undo takes the last answers back as a whole"
         raise UsageError(fault, "feedback", "Leave events and answers out")
     from maskedskipunet.workflows.feedback import undo_feedback
@@ -89,7 +101,7 @@ def _undo(options: Options) -> int:
 def _anomaly(options: Options) -> int:
     from maskedskipunet.workflows.feedback import answer_anomaly
 
-    chosen = answer_anomaly(options.records, options.events, dry_run=options.dry_run)
+    chosen = answer_anomaly(options.records, options.events, all_alike=options.all_alike, dry_run=options.dry_run)
     ids = [recorded.event.id for recorded in chosen]
     console.write_figures(options.json, {"anomaly": ids, "dry_run": options.dry_run})
     verb = "would be answered" if options.dry_run else "answered"
@@ -106,6 +118,7 @@ def _normal(options: Options) -> int:
         options.records,
         options.events,
         by=options.by,
+        all_alike=options.all_alike,
         force=options.force,
         dry_run=options.dry_run,
         epochs=options.epochs,
@@ -137,6 +150,13 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
     lines = []
     if result.without_clip:
         lines.append(f"{console.counted(len(result.without_clip), 'answered event')} without a clip cannot be told")
+    if result.settled:
+        verb = "would be answered" if options.dry_run else "answered"
+        alarms = console.counted(len(result.settled), "alarm")
+        lines.append(f"{alarms} of the kind {verb} too, without a clip to learn from")
+    if result.of_kind:
+        others = console.counted(result.of_kind, "other alarm")
+        lines.append(f"{others} of the kind without an answer: --all-of-kind gives them the same")
     before = result.before.alarm
     after = None if result.after is None else result.after.alarm
     if after is None:

@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "feedback": "say what recorded events were, and adapt a model to it",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train and test the published variants into one table",
-    "records": "check, export or prune the events that were recorded",
+    "records": "check, export, group or prune the events that were recorded",
     "cache": "list or clear the decoded frames kept on disk",
     "completion": "print what lets a shell complete commands and options",
 }

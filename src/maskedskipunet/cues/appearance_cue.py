@@ -2,14 +2,14 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskedskipunet.cues.appearance import Descriptor
+from maskedskipunet.cues.appearance import PATCH, Descriptor
 from maskedskipunet.cues.cue import CueScore
 from maskedskipunet.cues.memory import Memory
 from maskedskipunet.cues.tails import Tails
@@ -21,6 +21,8 @@ Floats = NDArray[np.float32]
 STRANGEST = 3  # places whose mean is a frame's surprise: things are seen by several windows, noise by one
 LASTING_S = 60.0  # over which lasting strangeness is judged
 LOOKS = 30  # at each place in that time
+STRANGE = 2.0  # surprise from which on it is told how something looks
+QUARTERS = 2  # of a window, a side: as finely as looks are told
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,12 @@ class AppearanceCue:
         to_answered, answered = _nearest_moments(self.answered, vectors)
         return torch.minimum(distances, to_answered), torch.where(to_answered < distances, answered, numbers)
 
-    def judge(self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64]) -> CueScore:
+    def judge(
+        self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64], vectors: Floats | None = None
+    ) -> CueScore:
         """What one frame's distances, (P,), and their medians over the last minute say of it.
 
-        nearest: (P,), the numbers of the nearest moments.
+        nearest: (P,), the numbers of the nearest moments. vectors: (P, K), how the frame looks.
         """
         score, places = self.now.scores(distances)
         lasting_s = None
@@ -89,7 +93,30 @@ class AppearanceCue:
         number = int(nearest[strangest])
         moment = self.moments[number] if 0 <= number < len(self.moments) else None
         box = self.descriptor.grid.share_box(strangest)
-        return CueScore(score, places=places, reading=CueReading(score, box, nearest=moment, lasting_s=lasting_s))
+        reading = CueReading(score, box, nearest=moment, lasting_s=lasting_s)
+        if vectors is not None and score >= STRANGE:
+            spread = round(float((places >= STRANGE).mean()), 4)
+            reading = replace(reading, look=self._look(places, nearest, vectors), spread=spread)
+        return CueScore(score, places=places, reading=reading)
+
+    def _look(self, places: Floats, nearest: NDArray[np.int64], vectors: Floats) -> tuple[float, ...] | None:
+        """How the STRANGEST places depart from their nearest normal moments, on average: see CueReading.look."""
+        seen = []
+        for place in np.argsort(-places, kind="stable")[:STRANGEST].tolist():
+            if (usual := self._exemplar(place, int(nearest[place]))) is not None:
+                departure = self.descriptor.axes[place].numpy() @ (vectors[place] - usual)
+                windows = departure.reshape(-1, QUARTERS, PATCH // QUARTERS, QUARTERS, PATCH // QUARTERS)
+                seen.append(windows.mean(axis=(2, 4)).reshape(-1))
+        return tuple(round(float(value), 3) for value in np.mean(seen, axis=0)) if seen else None
+
+    def _exemplar(self, place: int, number: int) -> Floats | None:
+        """How a moment looks at a place, (K,); None where it is not remembered there."""
+        for memory in filter(None, (self.memory, self.answered)):
+            count = int(memory.counts[place])
+            (found,) = np.nonzero(memory.moments[place, :count].numpy() == number)
+            if len(found):
+                return np.asarray(memory.exemplars[place, int(found[0])].numpy(), np.float32)
+        return None
 
 
 class LastingMeter:
@@ -124,14 +151,15 @@ class AppearanceRun:
         seen = [sized.pixels for sized in frames if sized.pixels is not None]
         if not seen:
             return [CueScore(None)] * len(frames)
-        distances, nearest = self._cue.nearest(self._cue.descriptor(np.stack(seen)))
-        rows = iter(zip(distances.T.numpy(), nearest.T.numpy(), strict=True))
+        vectors = self._cue.descriptor(np.stack(seen))
+        distances, nearest = self._cue.nearest(vectors)
+        rows = iter(zip(distances.T.numpy(), nearest.T.numpy(), vectors.transpose(0, 1).numpy(), strict=True))
         return [CueScore(None) if sized.pixels is None else self._judge(sized, *next(rows)) for sized in frames]
 
-    def _judge(self, sized: SizedFrame, distances: Floats, nearest: NDArray[np.int64]) -> CueScore:
+    def _judge(self, sized: SizedFrame, distances: Floats, nearest: NDArray[np.int64], vectors: Floats) -> CueScore:
         distances = self._cue.descriptor.grid.without(sized.ignored, distances)
         lasting = self._lasting.add(sized.frame.time_s, distances)
-        return self._cue.judge(distances, lasting, nearest)
+        return self._cue.judge(distances, lasting, nearest, vectors)
 
     def finish(self) -> list[CueScore]:
         """Nothing is left over: a frame is judged when it comes."""

@@ -28,6 +28,7 @@ COLUMNS = {
     "normal_share": "float64",
     "boxes": "boxes",
     "cue": "string",
+    "kind_id": "string",
     "answer": "string",
     "answered_at": "timestamp",
     "clip": "string",
@@ -62,6 +63,7 @@ def table_row(recorded: RecordedEvent) -> dict[str, Any]:
     beside = f"events/{at(recorded.began_unix_s)[:10]}/{event.id}"
     values = event.to_dict() | {
         "cue": None if event.reason is None else event.reason.cue,
+        "kind_id": event.kind_id,
         "camera": recorded.camera,
         "began_at": at(recorded.began_unix_s),
         "updated_at": at(recorded.updated_unix_s),

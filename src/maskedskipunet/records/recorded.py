@@ -139,6 +139,7 @@ def plain_event(event: Event) -> Event:
             boxes=tuple((_whole(x), _whole(y), _whole(width), _whole(height)) for x, y, width, height in event.boxes),
             normal_share=None if event.normal_share is None else _real(event.normal_share),
             reason=None if event.reason is None else _plain_reason(event.reason),
+            kind_id=None if event.kind_id is None else require_id(str(event.kind_id)),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecordsError(f"an event that cannot be recorded ({error})", event.id, "State numbers") from error

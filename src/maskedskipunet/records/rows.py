@@ -56,7 +56,7 @@ def new_row(session: Session, event: Event, camera: str, began_unix_s: float) ->
 
 
 def fill(row: EventRow, event: Event) -> None:
-    columns = {"reason": None} | event.to_dict() | {"boxes": [list(box) for box in event.boxes]}
+    columns = {"reason": None, "kind_id": None} | event.to_dict() | {"boxes": [list(box) for box in event.boxes]}
     for name, value in columns.items():
         if name != "id":
             setattr(row, name, value)

@@ -51,7 +51,11 @@ class EventRow(Table):
     """
 
     __tablename__ = "events"
-    __table_args__ = (Index(None, "began_unix_s"), Index(None, "camera_id", "began_unix_s"))
+    __table_args__ = (
+        Index(None, "began_unix_s"),
+        Index(None, "camera_id", "began_unix_s"),
+        Index(None, "kind_id", "began_unix_s"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     camera_id: Mapped[int] = mapped_column(ForeignKey("cameras.id"))
@@ -67,6 +71,7 @@ class EventRow(Table):
     normal_share: Mapped[float | None]
     boxes: Mapped[list[Any]]
     reason: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    kind_id: Mapped[str | None]
     began_unix_s: Mapped[float]
     updated_unix_s: Mapped[float]
     phase: Mapped[str]

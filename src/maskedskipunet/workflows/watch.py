@@ -23,6 +23,7 @@ from maskedskipunet.monitor.sinks.config import SinkConfig
 from maskedskipunet.monitor.sinks.courier import Courier
 from maskedskipunet.monitor.sinks.metrics import MetricsSink
 from maskedskipunet.monitor.watching import WatchConfig, watch
+from maskedskipunet.records.kinds import known_kinds
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.ignored import IgnoredRegions, also_ignoring
 from maskedskipunet.scoring.loading import load_scorer, with_other_cues
@@ -145,7 +146,7 @@ def watch_cameras(
     is_ready = False
     with ExitStack() as opened:
         if recording is not None and (finders or recording.sinks):  # cameras fail without a threshold too
-            keepers, left = _begin_recording(recording, cameras, NormalMoments(model), opened)
+            keepers, left = _begin_recording(recording, cameras, NormalMoments(model), finders, opened)
             plan, listeners = replace(plan, records=recording.folder, left=left), [*keepers, *listeners]
         planned(plan)
 
@@ -230,13 +231,19 @@ def _speed(address: CameraAddress, speed: float) -> float:
 
 
 def _begin_recording(
-    recording: Recording, cameras: Mapping[str, CameraAddress], normal: NormalMoments, opened: ExitStack
+    recording: Recording,
+    cameras: Mapping[str, CameraAddress],
+    normal: NormalMoments,
+    finders: Mapping[str, CameraAlarms],
+    opened: ExitStack,
 ) -> tuple[list[Listener], list[str]]:
     """Open the records and the sinks until `opened` is closed; returns who is to be told everything, and what was left.
 
     Closed in the order that loses nothing: the last events are written before the sinks take leave.
     """
     records = opened.enter_context(Records.open(recording.folder, watching=True))
+    for name, finder in finders.items():
+        finder.know(known_kinds(records.events(camera=name)))
     posts = build_posts(recording.sinks, records, list(cameras))
     with ExitStack() as unused:
         for post in posts.values():
