@@ -39,12 +39,17 @@ def are_alike(one: EventReason, other: EventReason) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Alarms of one kind. id: of the first of them. reason: why that was raised. began: when. count: how many."""
+    """Alarms of one kind.
+
+    id: of the first of them. reason: why that was raised. began: when. count: how many there are. start_s: when the
+    first began by its source's own time; None where that was another connection's.
+    """
 
     id: str
     reason: EventReason
     began: float
     count: int = 1
+    start_s: float | None = None
 
 
 class Kinds:
@@ -63,7 +68,7 @@ class Kinds:
         for kind in self._kinds.values():
             if kind.id != event.id and are_alike(kind.reason, event.reason):
                 return replace(kind, count=kind.count + 1)
-        return Kind(event.id, event.reason, began)
+        return Kind(event.id, event.reason, began, start_s=event.start_s)
 
     def add(self, event: Event, began: float) -> Kind | None:
         """Take an event that is over, and return its kind."""
