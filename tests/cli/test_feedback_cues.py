@@ -256,7 +256,7 @@ def test_an_alarm_by_its_looks_comes_with_the_picture_of_the_nearest_normal_mome
 
     with Records.open(home / "records", create=False) as records:
         for recorded in records.events():
-            clip, at_peak, usual, description = records.folder.files(recorded.event.id, recorded.began_unix_s)
+            _, at_peak, usual, description = records.folder.files(recorded.event.id, recorded.began_unix_s)
             is_looked = recorded.event.reason.cue == "appearance"
             assert recorded.has_normal_picture == usual.is_file() == is_looked
             assert json.loads(description.read_text())["has_normal_picture"] == is_looked

@@ -75,7 +75,7 @@ def test_an_event_that_goes_on_is_counted_once_when_it_is_over():
         assert (kind.id, kind.count, kind.began) == ("first", 12, 100.0)
     known.add(event("x", 5.0, reason()), 200.0)
     assert known.find(event("y", 5.0, reason()), 300.0).count == 13
-    assert known.find(event("y", 5.0, reason(left=0.7)), 300.0) == Kind("y", reason(left=0.7), 300.0)
+    assert known.find(event("y", 5.0, reason(left=0.7)), 300.0) == Kind("y", reason(left=0.7), 300.0, start_s=5.0)
     assert known.find(event("y", 5.0, None), 300.0) is None
 
 

@@ -16,13 +16,12 @@ class AlarmLines:
 
     films: names of the cameras that are files: their alarms are told by the film's own time, as nobody was there when
     it was recorded. records: folder that clips and pictures are kept in, None where nothing is kept. normal_frames:
-    how many the model was calibrated on, None where that is not known. speed: at which films are played.
+    how many the model was calibrated on, None where that is not known.
     """
 
     films: frozenset[str] = frozenset()
     records: Path | None = None
     normal_frames: int | None = None
-    speed: float = 1.0
 
     def describe(self, alarm: Alarm) -> str:
         """A line for the begin and the end of an alarm; none for what comes between."""
@@ -44,9 +43,8 @@ class AlarmLines:
         if alarm.of_kind < 2 or alarm.kind_began_unix_s is None:
             return ""
         first = console.moment(alarm.kind_began_unix_s)
-        first_s = alarm.update.event.start_s - (alarm.began_unix_s - alarm.kind_began_unix_s) * self.speed
-        if alarm.camera in self.films and first_s >= 0:  # else it was in another film, or a showing before
-            first = console.clock(first_s)
+        if alarm.camera in self.films and alarm.kind_start_s is not None:
+            first = console.clock(alarm.kind_start_s)
         return f"; {describe_kind(alarm.of_kind, first)}"
 
     def _when(self, alarm: Alarm) -> str:

@@ -88,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
         recording = Recording(options.records or asked.records or Path("records"), asked.recording, sinks)
     broken: list[str] = []
     films = frozenset(name for name, address in asked.cameras.items() if address.kind == "file")
-    alarm_lines = AlarmLines(films, None if recording is None else recording.folder, speed=options.speed)
+    alarm_lines = AlarmLines(films, None if recording is None else recording.folder)
 
     def tell_plan(plan: WatchPlan) -> None:
         alarm_lines.normal_frames = plan.normal_frames

@@ -71,4 +71,4 @@ class CameraAlarms:
         if kind is None:
             return Alarm(self._camera, update, began_unix_s)
         update = replace(update, event=replace(event, kind_id=kind.id))
-        return Alarm(self._camera, update, began_unix_s, kind.count, kind.began)
+        return Alarm(self._camera, update, began_unix_s, kind.count, kind.began, kind.start_s)

@@ -95,7 +95,8 @@ class Alarm:
     """An event begins, goes on or is over.
 
     began_unix_s: when it began, the same in all its phases. of_kind: how many of its kind the camera had with it;
-    kind_began_unix_s: when the first of them began. 1 and its own begin where kinds are not told apart.
+    kind_began_unix_s: when the first of them began, and kind_start_s by the camera's own time, where this watch
+    saw it. 1 and None where kinds are not told apart.
     """
 
     camera: str
@@ -103,6 +104,7 @@ class Alarm:
     began_unix_s: float
     of_kind: int = 1
     kind_began_unix_s: float | None = None
+    kind_start_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +149,5 @@ def plain(news: News) -> dict[str, Any]:
         elif not isinstance(value, bytes) and field.name != "picture":
             values[field.name] = round(value, 6) if isinstance(value, float) else value
     if isinstance(news, Alarm) and news.kind_began_unix_s is None:
-        del values["of_kind"], values["kind_began_unix_s"]
+        del values["of_kind"], values["kind_began_unix_s"], values["kind_start_s"]
     return values
