@@ -92,3 +92,12 @@ def test_an_event_keeps_its_kind_as_plain_values_and_one_without_has_no_key():
     whole = replace(event("b", 1.0, reason()), kind_id="a")
     assert Event.from_dict(whole.to_dict()) == whole
     assert "kind_id" not in event("b", 1.0, None).to_dict()
+
+
+def test_the_centre_of_all_that_is_strange_counts_and_not_its_strangest_place():
+    def at(left, x):
+        found = reason(left=left)
+        return replace(found, readings={**found.readings, APPEARANCE: replace(found.reading, centre=(x, 0.5))})
+
+    assert are_alike(at(0.0, 0.4), at(0.8, 0.5))
+    assert not are_alike(at(0.4, 0.1), at(0.4, 0.5))

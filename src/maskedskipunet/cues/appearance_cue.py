@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskedskipunet.cues.appearance import PATCH, Descriptor
-from maskedskipunet.cues.cue import CueScore
+from maskedskipunet.cues.cue import STRANGE, CueScore, strange_centre
 from maskedskipunet.cues.memory import Memory
 from maskedskipunet.cues.tails import Tails
 from maskedskipunet.data.sized_frame import SizedFrame
@@ -21,7 +21,6 @@ Floats = NDArray[np.float32]
 STRANGEST = 3  # places whose mean is a frame's surprise: things are seen by several windows, noise by one
 LASTING_S = 60.0  # over which lasting strangeness is judged
 LOOKS = 30  # at each place in that time
-STRANGE = 2.0  # surprise from which on it is told how something looks
 QUARTERS = 2  # of a window, a side: as finely as looks are told
 
 
@@ -96,7 +95,8 @@ class AppearanceCue:
         reading = CueReading(score, box, nearest=moment, lasting_s=lasting_s)
         if vectors is not None and score >= STRANGE:
             spread = round(float((places >= STRANGE).mean()), 4)
-            reading = replace(reading, look=self._look(places, nearest, vectors), spread=spread)
+            centre = strange_centre(self.descriptor.grid, places)
+            reading = replace(reading, look=self._look(places, nearest, vectors), spread=spread, centre=centre)
         return CueScore(score, places=places, reading=reading)
 
     def _look(self, places: Floats, nearest: NDArray[np.int64], vectors: Floats) -> tuple[float, ...] | None:

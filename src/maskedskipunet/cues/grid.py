@@ -84,6 +84,21 @@ class PlaceGrid:
         distance = np.abs(position.clip(0, count - 1)[:, None] - np.arange(count))
         return (1 - distance).clip(0).astype(np.float32)
 
+    def centre_of(self, weights: NDArray[np.float32]) -> tuple[float, float]:
+        """Centre of places by weights, (P,), some above 0: across and down, in shares of the picture.
+
+        >>> PlaceGrid.of_size(64, 128).centre_of(np.ones(105, np.float32))
+        (0.5, 0.5)
+        """
+        rows, columns = self.shape
+        by_place = weights.reshape(rows, columns) / weights.sum()
+        across, down = by_place.sum(0) @ np.arange(columns), by_place.sum(1) @ np.arange(rows)
+        half, stride = self.window_px / 2, self.stride_px
+        return (
+            round(float(across * stride + half) / self.width_px, 3),
+            round(float(down * stride + half) / self.height_px, 3),
+        )
+
     def share_box(self, place: int) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of a window, in shares of the picture, by its number in row-major order."""
         row, column = divmod(place, self.shape[1])

@@ -8,7 +8,7 @@ from maskedskipunet.detection.events import Event
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, CueReading
 
-FAR = 0.3  # shares of the picture, between the strangest places of two events
+FAR = 0.3  # shares of the picture, between the centres of what is strange in two events
 SPREAD_TIMES = 2.5  # as many strange places
 LOOKS_APART = 0.2  # of the range of brightness, between what two events show instead of the normal moment
 SPEED_TIMES = 2.0  # as fast
@@ -19,9 +19,9 @@ MOST_KINDS = 200  # that a source is held against: the newest
 def are_alike(one: EventReason, other: EventReason) -> bool:
     """Whether two events are of one kind, by what the cues say of their peaks.
 
-    The same cue leads, for a moment or for minutes, at places less than FAR apart; about as many places are strange,
-    they depart from normal in the same way, and what moves there is about as fast. What a cue does not say of either
-    tells nothing; what it says of one alone tells them apart.
+    The same cue leads, for a moment or for minutes, around places less than FAR apart; about as many places are
+    strange, they depart from normal in the same way, and what moves there is about as fast. What a cue says of neither
+    does not matter; what it says of one alone tells them apart.
     """
     if one.cue != other.cue or (one.reading.lasting_s is None) != (other.reading.lasting_s is None):
         return False
@@ -119,8 +119,8 @@ def _are_within(points: Sequence[_Point], apart: float) -> bool:
 
 
 def _centre(reading: CueReading) -> _Point:
-    if reading.box is None:
-        return None
+    if reading.centre is not None or reading.box is None:
+        return reading.centre
     left, top, right, bottom = reading.box
     return (left + right) / 2, (top + bottom) / 2
 

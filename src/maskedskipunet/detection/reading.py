@@ -30,7 +30,8 @@ class CueReading:
     appearance, the normal moment that looks most alike there. lasting_s: of appearance, for how long it has looked
     strange, where that is what is strange. look: of appearance, how the strangest places depart from their nearest
     normal moments: the difference of each colour in the four quarters of a window, of a range of 1. spread: of
-    appearance, the share of places that are strange. Both are told of what is strange alone.
+    appearance, the share of places that are strange. centre: across and down, of all strange places, in shares of the
+    picture. These three are told of what is strange alone.
     """
 
     surprise: float
@@ -40,6 +41,7 @@ class CueReading:
     lasting_s: float | None = None
     look: tuple[float, ...] | None = None
     spread: float | None = None
+    centre: tuple[float, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without what the cue does not say."""
@@ -49,12 +51,12 @@ class CueReading:
     def from_dict(cls, values: Mapping[str, Any]) -> "CueReading":
         """The inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
         values = dict(values)
-        box, nearest, look = (values.get(name) for name in ("box", "nearest", "look"))
+        nearest = values.get("nearest")
+        numbers = {name: values[name] for name in ("box", "look", "centre") if values.get(name) is not None}
         return cls(
             **{
                 **values,
-                "box": None if box is None else tuple(map(float, box)),
-                "look": None if look is None else tuple(map(float, look)),
+                **{name: tuple(map(float, some)) for name, some in numbers.items()},
                 "nearest": None if nearest is None else Moment(str(nearest["video"]), float(nearest["time_s"])),
             }
         )

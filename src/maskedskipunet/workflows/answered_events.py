@@ -96,7 +96,7 @@ class AnsweredEvents:
         events = records.events()
         marked = choose_events(events, beginnings, with_kind=with_kind)
         alike = all_of_kind(events, marked)
-        settled = []
+        settled: list[RecordedEvent] = []
         for one in alike if with_kind else []:
             has_clip = records.clip_path(one.event.id, one.began_unix_s).is_file()
             (marked if has_clip else settled).append(one)
