@@ -21,7 +21,6 @@ Floats = NDArray[np.float32]
 STRANGEST = 3  # places whose mean is a frame's surprise: things are seen by several windows, noise by one
 LASTING_S = 60.0  # over which lasting strangeness is judged
 LOOKS = 30  # at each place in that time
-QUARTERS = 2  # of a window, a side: as finely as looks are told
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,7 @@ class AppearanceCue:
         for place in np.argsort(-places, kind="stable")[:STRANGEST].tolist():
             if (usual := self._exemplar(place, int(nearest[place]))) is not None:
                 departure = self.descriptor.axes[place].numpy() @ (vectors[place] - usual)
-                windows = departure.reshape(-1, QUARTERS, PATCH // QUARTERS, QUARTERS, PATCH // QUARTERS)
-                seen.append(windows.mean(axis=(2, 4)).reshape(-1))
+                seen.append(departure.reshape(-1, PATCH**2).mean(axis=1))  # a colour
         return tuple(round(float(value), 3) for value in np.mean(seen, axis=0)) if seen else None
 
     def _exemplar(self, place: int, number: int) -> Floats | None:

@@ -29,9 +29,9 @@ class CueReading:
     cue does not say. speed_ratio: of movement, how many times as fast as 99 % of what passes there. nearest: of
     appearance, the normal moment that looks most alike there. lasting_s: of appearance, for how long it has looked
     strange, where that is what is strange. look: of appearance, how the strangest places depart from their nearest
-    normal moments: the difference of each colour in the four quarters of a window, of a range of 1. spread: of
-    appearance, the share of places that are strange. centre: across and down, of all strange places, in shares of the
-    picture. These three are told of what is strange alone.
+    normal moments: how much lighter each colour is there, of a range of 1. spread: of appearance, the share of places
+    that are strange. centre: across and down, of all strange places, in shares of the picture. These three are told of
+    what is strange alone.
     """
 
     surprise: float
