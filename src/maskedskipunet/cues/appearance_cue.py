@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskedskipunet.cues.appearance import PATCH, Descriptor
+from maskedskipunet.cues.appearance import Descriptor
 from maskedskipunet.cues.cue import STRANGE, CueScore, strange_centre
 from maskedskipunet.cues.memory import Memory
 from maskedskipunet.cues.tails import Tails
@@ -17,6 +17,7 @@ from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.reading import APPEARANCE, CueReading, Moment
 
 Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 
 STRANGEST = 3  # places whose mean is a frame's surprise: things are seen by several windows, noise by one
 LASTING_S = 60.0  # over which lasting strangeness is judged
@@ -74,11 +75,11 @@ class AppearanceCue:
         return torch.minimum(distances, to_answered), torch.where(to_answered < distances, answered, numbers)
 
     def judge(
-        self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64], vectors: Floats | None = None
+        self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64], pixels: Pixels | None = None
     ) -> CueScore:
         """What one frame's distances, (P,), and their medians over the last minute say of it.
 
-        nearest: (P,), the numbers of the nearest moments. vectors: (P, K), how the frame looks.
+        nearest: (P,), the numbers of the nearest moments. pixels: the frame, uint8 (C, H, W).
         """
         score, places = self.now.scores(distances)
         lasting_s = None
@@ -92,19 +93,20 @@ class AppearanceCue:
         moment = self.moments[number] if 0 <= number < len(self.moments) else None
         box = self.descriptor.grid.share_box(strangest)
         reading = CueReading(score, box, nearest=moment, lasting_s=lasting_s)
-        if vectors is not None and score >= STRANGE:
+        if pixels is not None and score >= STRANGE:
             spread = round(float((places >= STRANGE).mean()), 4)
             centre = strange_centre(self.descriptor.grid, places)
-            reading = replace(reading, look=self._look(places, nearest, vectors), spread=spread, centre=centre)
+            reading = replace(reading, look=self._look(places, nearest, pixels), spread=spread, centre=centre)
         return CueScore(score, places=places, reading=reading)
 
-    def _look(self, places: Floats, nearest: NDArray[np.int64], vectors: Floats) -> tuple[float, ...] | None:
+    def _look(self, places: Floats, nearest: NDArray[np.int64], pixels: Pixels) -> tuple[float, ...] | None:
         """How the STRANGEST places depart from their nearest normal moments, on average: see CueReading.look."""
-        seen = []
+        grid, seen = self.descriptor.grid, []
         for place in np.argsort(-places, kind="stable")[:STRANGEST].tolist():
             if (usual := self._exemplar(place, int(nearest[place]))) is not None:
-                departure = self.descriptor.axes[place].numpy() @ (vectors[place] - usual)
-                seen.append(departure.reshape(-1, PATCH**2).mean(axis=1))  # a colour
+                remembered = self.descriptor.mean[place].numpy() + self.descriptor.axes[place].numpy() @ usual
+                colours = pixels[:, *grid.window(place)].mean(axis=(1, 2)) / 255
+                seen.append(colours - remembered.reshape(len(pixels), -1).mean(axis=1))
         return tuple(round(float(value), 3) for value in np.mean(seen, axis=0)) if seen else None
 
     def _exemplar(self, place: int, number: int) -> Floats | None:
@@ -149,15 +151,14 @@ class AppearanceRun:
         seen = [sized.pixels for sized in frames if sized.pixels is not None]
         if not seen:
             return [CueScore(None)] * len(frames)
-        vectors = self._cue.descriptor(np.stack(seen))
-        distances, nearest = self._cue.nearest(vectors)
-        rows = iter(zip(distances.T.numpy(), nearest.T.numpy(), vectors.transpose(0, 1).numpy(), strict=True))
+        distances, nearest = self._cue.nearest(self._cue.descriptor(np.stack(seen)))
+        rows = iter(zip(distances.T.numpy(), nearest.T.numpy(), strict=True))
         return [CueScore(None) if sized.pixels is None else self._judge(sized, *next(rows)) for sized in frames]
 
-    def _judge(self, sized: SizedFrame, distances: Floats, nearest: NDArray[np.int64], vectors: Floats) -> CueScore:
+    def _judge(self, sized: SizedFrame, distances: Floats, nearest: NDArray[np.int64]) -> CueScore:
         distances = self._cue.descriptor.grid.without(sized.ignored, distances)
         lasting = self._lasting.add(sized.frame.time_s, distances)
-        return self._cue.judge(distances, lasting, nearest, vectors)
+        return self._cue.judge(distances, lasting, nearest, sized.pixels)
 
     def finish(self) -> list[CueScore]:
         """Nothing is left over: a frame is judged when it comes."""

@@ -99,9 +99,14 @@ class PlaceGrid:
             round(float(down * stride + half) / self.height_px, 3),
         )
 
+    def window(self, place: int) -> tuple[slice, slice]:
+        """Rows and columns of pixels of a window, by its number in row-major order."""
+        row, column = divmod(place, self.shape[1])
+        top, left = row * self.stride_px, column * self.stride_px
+        return slice(top, top + self.window_px), slice(left, left + self.window_px)
+
     def share_box(self, place: int) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of a window, in shares of the picture, by its number in row-major order."""
-        row, column = divmod(place, self.shape[1])
-        left, top = column * self.stride_px, row * self.stride_px
-        right, bottom = left + self.window_px, top + self.window_px
-        return left / self.width_px, top / self.height_px, right / self.width_px, bottom / self.height_px
+        down, across = self.window(place)
+        left, right = across.start / self.width_px, across.stop / self.width_px
+        return left, down.start / self.height_px, right, down.stop / self.height_px
