@@ -299,9 +299,9 @@ def test_alarms_that_look_alike_are_told_as_one_kind_and_settled_by_one_answer(c
         kind: [one for one in recorded if kind_of(one.event.peak_frame, FAR_APART, LONG_TURN) == kind]
         for kind in STRANGE
     }
-    assert [len(events) for events in alike.values()] == [2, 2]
-    for events in alike.values():
-        assert {one.event.kind_id for one in events} == {events[0].event.id}
+    assert [len(found) for found in alike.values()] == [2, 2]
+    for found in alike.values():
+        assert {one.event.kind_id for one in found} == {found[0].event.id}
     assert all(message["kind_id"] in {one.event.id for one in recorded} for message in messages)
     assert "; 2 alarms of one kind, first at 0:00:0" in twice.err
 
