@@ -10,8 +10,9 @@ from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, CueReading
 
 FAR = 0.3  # shares of the picture, between the centres of what is strange in two events
 SPREAD_TIMES = 2.5  # as many strange places
+SMALL = 0.02  # of all places: fewer strange ones are all alike
 LOOKS_APART = 0.2  # of the range of brightness, between what two events show instead of the normal moment
-SPEED_TIMES = 2.0  # as fast
+SPEED_TIMES = 3.0  # as fast
 SLOW = 0.5  # times as fast as what passes there: what is slower is all alike
 MOST_KINDS = 200  # that a source is held against: the newest
 
@@ -20,18 +21,17 @@ def are_alike(one: EventReason, other: EventReason) -> bool:
     """Whether two events are of one kind, by what the cues say of their peaks.
 
     The same cue leads, for a moment or for minutes, around places less than FAR apart; about as many places are
-    strange, they depart from normal in the same way, and what moves there is about as fast. What a cue says of neither
-    does not matter; what it says of one alone tells them apart.
+    strange, they depart from normal in the same way, and what moves there is about as fast. What a cue does not say of
+    both is not compared.
     """
     if one.cue != other.cue or (one.reading.lasting_s is None) != (other.reading.lasting_s is None):
         return False
     looks = [reason.readings.get(APPEARANCE, _NOTHING) for reason in (one, other)]
     speeds = [reason.readings.get(MOVEMENT, _NOTHING).speed_ratio for reason in (one, other)]
+    spreads = [(log(max(look.spread or 0.0, SMALL)),) for look in looks]
     return (
         _are_within([_centre(reason.reading) for reason in (one, other)], FAR)
-        and _are_within(
-            [None if look.spread is None else (log(max(look.spread, 1e-3)),) for look in looks], log(SPREAD_TIMES)
-        )
+        and _are_within(spreads, log(SPREAD_TIMES))
         and _are_within([_root_mean(look.look) for look in looks], LOOKS_APART)
         and _are_within([None if speed is None else (log(max(speed, SLOW)),) for speed in speeds], log(SPEED_TIMES))
     )
@@ -114,7 +114,7 @@ _Point = tuple[float, ...] | None
 def _are_within(points: Sequence[_Point], apart: float) -> bool:
     one, other = points
     if one is None or other is None:
-        return one is other
+        return True
     return len(one) == len(other) and dist(one, other) <= apart
 
 
