@@ -14,7 +14,7 @@ from maskedskipunet.workflows.scoring import ScoredVideo
 
 FORMAT_VERSION = 1
 EVENT_FILES = ("events.json", "events.csv")
-COLUMNS = (*(field.name for field in fields(Event)), "picture")  # of events.csv
+COLUMNS = (*(field.name for field in fields(Event)), "picture", "normal_picture")  # of events.csv
 
 
 def write_events(
@@ -23,20 +23,20 @@ def write_events(
     rule: EventRule,
     drift: Sequence[DriftChange] = (),
     *,
-    pictures: Mapping[str, str] | None = None,
+    pictures: Mapping[str, Mapping[str, str]] | None = None,
 ) -> tuple[Path, Path]:
     """Write both files into a folder; returns where they lie.
 
     `events.json`: the rule, each event with its boxes as [x, y, width, height] in pixels of the source, and where
     normal itself changed since the calibration.
-    pictures: where each event's picture lies, by its id, relative to the folder.
+    pictures: of each event by its id, under their keys (see EventPictures.names).
     `events.csv`: a row an event; boxes as `x y width height`, one after another, parted by semicolons.
     """
     as_json, as_csv = (folder / name for name in EVENT_FILES)
     told: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "rule": asdict(rule),
-        "events": [plain_event(event) | {"picture": (pictures or {}).get(event.id)} for event in events],
+        "events": [plain_event(event) | {"picture": None} | {**(pictures or {}).get(event.id, {})} for event in events],
         "drift": [asdict(change) for change in drift],
     }
     write_json(as_json, told)
@@ -63,8 +63,8 @@ def write_joint_events(out: Path, videos: Sequence[str]) -> Path | None:
             continue
         is_any = True
         for values in events:
-            picture = values.get("picture")
-            rows.append([name, *_row(values | {"picture": picture and f"{name}/{picture}"})])
+            pictures = {key: f"{name}/{values[key]}" for key in ("picture", "normal_picture") if values.get(key)}
+            rows.append([name, *_row(values | pictures)])
     path = out / EVENT_FILES[1]
     if not is_any or path.is_dir():  # of a video of that name
         return None

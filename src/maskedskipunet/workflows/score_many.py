@@ -34,6 +34,7 @@ from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.kept_scores import footage_identity
+from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import labels_path, own_labels
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreOptions, ScoreResult, run_jobs
@@ -117,6 +118,7 @@ def score_many(
     archive = _Archive(
         out=out,
         scorer=scorer,
+        normal=NormalMoments(model),
         options=options,
         progress=progress,
         settings={
@@ -133,6 +135,7 @@ def score_many(
         for video in remote:
             archive.score_remote(video)
     order = [video.name for video in videos]
+    archive.normal.note_missing(progress)
     result = archive.result(order)
     scored = {*archive.done, *archive.before}
     events_path = write_joint_events(out, [name for name in order if name in scored])
@@ -145,6 +148,7 @@ class _Archive:
 
     out: Path
     scorer: Scorer
+    normal: NormalMoments
     options: ScoreOptions
     progress: Progress
     settings: Settings
@@ -217,6 +221,7 @@ class _Archive:
             with_video=self.options.with_video,
             scorer=self.scorer,
             labels=own_labels(source, self.progress),
+            normal=self.normal,
         )
 
     def _score(self, jobs: Sequence[tuple[ScoreJob, Settings]], address: CameraAddress | None = None) -> None:
