@@ -160,7 +160,7 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
 
 
 def _surplus(result: "ScoreResult") -> list[str]:
-    """What is said first of a video with more alarms than the budget explains."""
+    """Returns lines to print first if a video has more alarms than the budget explains."""
     alarm = None if result.calibration is None else result.calibration.alarm
     if alarm is None or not result.scored.events:
         return []
@@ -248,6 +248,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
             }
             for video in result.done
         ],
+        "kinds": [kind.figures() for kind in result.kinds],
         "finished_before": list(result.before),
         "failed": [{"video": name, "fault": fault} for name, fault in result.failed],
     }
@@ -265,6 +266,8 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
             for video in result.done
         ]
         console.print_table("Scored videos", ("video", "frames scored", "highest", "events"), rows)
+    for line in _told_kinds(result):
+        console.say(line)
     for line in _told_budget(result):
         console.say(line)
     for video in result.done:
@@ -291,15 +294,29 @@ def _told_budget(result: "ManyScores") -> list[str]:
 
 
 def _told_surplus(result: "ManyScores") -> list[str]:
-    """What is said first of videos with more alarms together than the budget explains."""
+    """Returns lines to print first if the videos together have more alarms than the budget explains."""
     from maskedskipunet.cli.event_table import describe_surplus
 
     alarm = None if result.calibration is None else result.calibration.alarm
     return [] if alarm is None else describe_surplus(*_total(result), alarm.budget)
 
 
+def _told_kinds(result: "ManyScores") -> list[str]:
+    """Returns a line for each kind of several alarms, of the largest kinds."""
+    from maskedskipunet.cli.event_table import MOST_SHOWN
+    from maskedskipunet.detection.kinds import describe_kind
+    from maskedskipunet.view.reasons import describe_reason
+
+    many = sorted((kind for kind in result.kinds if kind.events > 1), key=lambda kind: -kind.events)[:MOST_SHOWN]
+    firsts = [f"{console.clock(kind.start_s)} of {kind.video}" for kind in many]
+    return [
+        f"{describe_kind(kind.events, first)}: {describe_reason(kind.reason)}"
+        for kind, first in zip(many, firsts, strict=True)
+    ]
+
+
 def _total(result: "ManyScores") -> tuple[int, float]:
-    """Events of all videos that were scored now, and hours of them that have scores."""
+    """Returns the number of events in all videos scored now, and the hours of them that have scores."""
     return sum(video.events or 0 for video in result.done), sum(video.scored_h for video in result.done)
 
 

@@ -18,7 +18,7 @@ MOST_KINDS = 200  # that a source is held against: the newest
 
 
 def are_alike(one: EventReason, other: EventReason) -> bool:
-    """Whether two events are of one kind, by what the cues say of their peaks.
+    """Return whether two events are of one kind, by what the cues say of their peaks.
 
     The same cue leads, for a moment or for minutes, around places less than FAR apart; about as many places are
     strange, they depart from normal in the same way, and what moves there is about as fast. What a cue does not say of
@@ -53,13 +53,13 @@ class Kind:
 
 
 class Kinds:
-    """The kinds of one source's events, as they come. known: of events that came before. Its memory is bounded."""
+    """Groups events into kinds as they come. known: the kinds of events that came before. Its memory is bounded."""
 
     def __init__(self, known: Iterable[Kind] = ()) -> None:
         self._kinds = {kind.id: kind for kind in known}
 
     def find(self, event: Event, began: float) -> Kind | None:
-        """The kind of an event, the event counted: that of the first event that is like it, or a new one.
+        """Return the kind of an event, with the event counted: that of the first event that is like it, or a new one.
 
         began: when the event began, on the clock that all are told by. None where nothing is known of its reason.
         """
@@ -80,18 +80,19 @@ class Kinds:
         return kind
 
 
+def with_kind(event: Event, kind: Kind | None) -> Event:
+    """Return an event that names its kind; the event as it is where that is None."""
+    return event if kind is None else replace(event, kind_id=kind.id)
+
+
 def with_kinds(events: Sequence[Event]) -> list[Event]:
-    """The events of one source, in the order of time, each with its kind."""
+    """Return the events of one source, in the order of time, each with its kind."""
     kinds = Kinds()
-    found = []
-    for event in events:
-        kind = kinds.add(event, event.start_s)
-        found.append(event if kind is None else replace(event, kind_id=kind.id))
-    return found
+    return [with_kind(event, kinds.add(event, event.start_s)) for event in events]
 
 
 def of_one_kind(events: Sequence[Event]) -> list[list[Event]]:
-    """Events by their kinds, in the order of the first of each; an event without one stands alone."""
+    """Return events grouped by kind, in the order of the first of each; an event without a kind is alone."""
     groups: dict[str, list[Event]] = {}
     for event in events:
         groups.setdefault(event.kind_id or event.id, []).append(event)
@@ -99,7 +100,7 @@ def of_one_kind(events: Sequence[Event]) -> list[list[Event]]:
 
 
 def describe_kind(count: int, first: str) -> str:
-    """How many alarms of one kind there are.
+    """Return a phrase that says how many alarms of one kind there are.
 
     >>> describe_kind(12, "10:02")
     '12 alarms of one kind, first at 10:02'

@@ -6,7 +6,7 @@ from dataclasses import replace
 from maskedskipunet.detection.alarm_finder import AlarmCriteria, AlarmFinder
 from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventUpdate
-from maskedskipunet.detection.kinds import Kind, Kinds
+from maskedskipunet.detection.kinds import Kind, Kinds, with_kind
 from maskedskipunet.monitor.news import Alarm, Drift, Scored
 
 
@@ -17,14 +17,7 @@ class CameraAlarms:
     is played faster than real time.
     """
 
-    def __init__(
-        self,
-        camera: str,
-        source: str,
-        criteria: AlarmCriteria,
-        *,
-        speed: float = 1.0,
-    ) -> None:
+    def __init__(self, camera: str, source: str, criteria: AlarmCriteria, *, speed: float = 1.0) -> None:
         self._camera, self._speed = camera, speed
         self._kinds = Kinds()
         self._finder = AlarmFinder(source, criteria)
@@ -37,7 +30,7 @@ class CameraAlarms:
         return self._finder.threshold
 
     def know(self, kinds: Iterable[Kind]) -> None:
-        """Hold alarms against kinds of earlier ones, by the time of day that they began at."""
+        """Compare alarms with kinds of earlier ones; `began` of each is in seconds since 1970."""
         self._kinds = Kinds(kinds)
 
     def take_over(self, criteria: AlarmCriteria) -> None:
@@ -70,5 +63,5 @@ class CameraAlarms:
         kind = (self._kinds.add if update.phase == "end" else self._kinds.find)(event, began_unix_s)
         if kind is None:
             return Alarm(self._camera, update, began_unix_s)
-        update = replace(update, event=replace(event, kind_id=kind.id))
+        update = replace(update, event=with_kind(event, kind))
         return Alarm(self._camera, update, began_unix_s, kind.count, kind.began, kind.start_s)
