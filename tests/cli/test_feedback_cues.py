@@ -18,6 +18,7 @@ from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule, EventUpdate
 from maskedskipunet.records.store import Records
+from maskedskipunet.workflows.detector import load_detector
 
 HEIGHT, WIDTH, RATE = 64, 96, 10
 TURN = 140  # frames after which all that is strange comes again
@@ -341,6 +342,28 @@ def test_alarms_that_look_alike_are_told_as_one_kind_and_settled_by_one_answer(c
     kept = cli("feedback", "runs/room", box[0].event.id, "--anomaly", "--all-of-kind")
     assert kept.code == 0, kept.err
     assert [events(home)[one.event.id] for one in box] == ["anomaly"] * 2
+
+
+def test_alarms_of_one_kind_are_told_over_several_videos_and_by_predict(cli, home):
+    shutil.copy(home / "room.mp4", home / "again.mp4")
+
+    answer = cli("score", "room.mp4", "again.mp4", "--model", "runs/room", "--out", "both", "--json", "both.json")
+
+    assert answer.code == 0, answer.err
+    names = ("again", "room")
+    first, second = (json.loads((home / "both" / name / "events.json").read_text())["events"] for name in names)
+    kinds = json.loads((home / "both.json").read_text())["kinds"]
+    if kinds[0]["first_video"] == "room":
+        first, second = second, first
+    assert [one["kind_id"] for one in first] == [one["id"] for one in first] == [one["kind_id"] for one in second]
+    assert [(kind["kind_id"], kind["events"], kind["videos"]) for kind in kinds] == [(one["id"], 2, 2) for one in first]
+    assert answer.out.count(f"2 alarms of one kind, first at 0:00:03 of {kinds[0]['first_video']}: ") == 1
+
+    results = load_detector(home / "runs" / "room").predict([home / "room.mp4", home / "again.mp4"])
+    found = {result.event.id: result.event for result in results if result.event is not None}
+    ids = [*found]
+    assert [event.kind_id for event in found.values()] == ids[:2] * 2
+    assert len(ids) == 4
 
 
 def test_a_later_watch_goes_on_counting_the_kinds_of_the_records(cli, home, twice):
