@@ -153,7 +153,7 @@ def _minute(unix_s: float) -> str:
 
 
 def _chosen(options: Options) -> "list[RecordedEvent]":
-    """The events of the time and the camera that are asked for."""
+    """Returns the events of the time and the camera that are asked for."""
     from maskedskipunet.records.store import Records
 
     since, until = (_time(options[name], f"--{name}") for name in ("since", "until"))

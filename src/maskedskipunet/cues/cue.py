@@ -35,7 +35,7 @@ class CueScore:
 
 
 def strange_centre(grid: PlaceGrid, places: Floats) -> tuple[float, float] | None:
-    """Centre of all strange places of a frame, by how strange they are, (P,); None where none is."""
+    """Return the centre of all strange places of a frame, weighted by how strange they are, (P,); None without any."""
     strange = np.maximum(places - STRANGE, 0)
     return grid.centre_of(strange) if strange.any() else None
 

@@ -89,7 +89,7 @@ class PlaceGrid:
         return (1 - distance).clip(0).astype(np.float32)
 
     def centre_of(self, weights: NDArray[np.float32]) -> tuple[float, float]:
-        """Centre of places by weights, (P,), some above 0: across and down, in shares of the picture.
+        """Return the centre of places by weights, (P,), some above 0: across and down, in shares of the picture.
 
         >>> PlaceGrid.of_size(64, 128).centre_of(np.ones(105, np.float32))
         (0.5, 0.5)
@@ -104,7 +104,7 @@ class PlaceGrid:
         )
 
     def window(self, place: int) -> tuple[slice, slice]:
-        """Rows and columns of pixels of a window, by its number in row-major order."""
+        """Return the rows and columns of pixels of a window, by its number in row-major order."""
         row, column = divmod(place, self.shape[1])
         top, left = row * self.stride_px, column * self.stride_px
         return slice(top, top + self.window_px), slice(left, left + self.window_px)

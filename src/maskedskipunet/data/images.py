@@ -120,7 +120,7 @@ def read_images(folder: Path, on_bad_frame: OnBadFrame, image_fps: float) -> Ite
 
 
 def numbered_image(folder: Path, index: int) -> Image | None:
-    """One image of a folder, by the index that read_images gives it; None where there is none.
+    """Return one image of a folder, by the index that read_images gives it; None where there is none.
 
     Raises DataError when there are no images, FrameError for a bad one.
     """

@@ -239,9 +239,9 @@ def lowest_threshold(counts: AlarmCounts, budget: Budget) -> float:
 
 
 def is_surplus(alarms: int, expected: float) -> bool:
-    """Whether there are more alarms than are explained by chance where so many were expected.
+    """Return whether there are more alarms than chance explains where so many were expected.
 
-    By Poisson's law: footage like the calibration's would give as many in fewer than SURPLUS_LEVEL of all cases.
+    By Poisson's law, footage like the calibration's gives as many in a share of cases below SURPLUS_LEVEL.
 
     >>> is_surplus(27, 1.0), is_surplus(3, 1.0)
     (True, False)

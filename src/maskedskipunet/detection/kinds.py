@@ -39,7 +39,7 @@ def are_alike(one: EventReason, other: EventReason) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Alarms of one kind.
+    """Events of one kind.
 
     id: of the first of them. reason: why that was raised. began: when. count: how many there are. start_s: when the
     first began by its source's own time; None where that was another connection's.
@@ -71,7 +71,7 @@ class Kinds:
         return Kind(event.id, event.reason, began, start_s=event.start_s)
 
     def add(self, event: Event, began: float) -> Kind | None:
-        """Take an event that is over, and return its kind."""
+        """Add an event that is over, and return its kind, as `find` does."""
         kind = self.find(event, began)
         if kind is not None:
             self._kinds[kind.id] = kind
@@ -127,5 +127,5 @@ def _centre(reading: CueReading) -> _Point:
 
 
 def _root_mean(values: _Point) -> _Point:
-    """Values whose distances are root mean squares."""
+    """Return values scaled so that their distances are root mean squares."""
     return None if values is None else tuple(value / sqrt(len(values)) for value in values)

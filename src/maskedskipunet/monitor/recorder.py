@@ -222,7 +222,7 @@ class Recorder:
         self._write(writing)
 
     def _with_pictures(self, alarm: Alarm, peak: bytes) -> _Writing:
-        """An alarm with its picture, and the nearest normal moment as large and with the same boxes."""
+        """Return an alarm with its picture, and the nearest normal moment as large and with the same boxes."""
         event, image = alarm.update.event, from_jpeg(peak)
         picture = to_jpeg(with_boxes(image, event.boxes)) if event.boxes else peak
         if (usual := self._normal(event.reason)) is None:

@@ -16,11 +16,10 @@ from maskedskipunet.records.outbox import Delivery
 
 
 class ClipFolderSink:
-    """Copies files as `2026-03-01T090000_CAMERA_ID.mp4`, `.jpg`, `.normal.jpg` and `.json`; each appears when it is
-    whole.
+    """Copies files as `2026-03-01T090000_CAMERA_ID.mp4`, `.jpg`, `.normal.jpg` and `.json`.
 
-    A message that comes again writes the same files again. Nothing is ever removed there. A camera's state has its
-    `.json` alone.
+    Each appears when it is whole. A message that comes again writes the same files again. Nothing is ever removed
+    there. A camera's state has its `.json` alone.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -41,13 +41,13 @@ class RecordsFolder:
         return self._beside(event_id, began_unix_s, "normal.jpg")
 
     def files(self, event_id: str, began_unix_s: float) -> tuple[Path, Path, Path, Path]:
-        """All that an event can have: clip, picture and normal moment first, its description last."""
+        """Return the paths of all files of an event: clip, picture and normal moment first, its description last."""
         suffixes = ("mp4", "jpg", "normal.jpg", "json")
         clip, picture, normal, description = (self._beside(event_id, began_unix_s, suffix) for suffix in suffixes)
         return clip, picture, normal, description
 
     def files_named(self, event_id: str, day: str) -> tuple[Path, Path, Path]:
-        """Clip, picture and normal moment of an event that began on this day."""
+        """Return the paths of clip, picture and normal moment of an event that began on this day."""
         stem = self.events / day / require_id(event_id)
         return stem.with_suffix(".mp4"), stem.with_suffix(".jpg"), stem.with_suffix(".normal.jpg")
 
@@ -59,7 +59,7 @@ class RecordsFolder:
 
 
 def event_of(path: Path) -> str:
-    """The id of the event that a file belongs to by its name.
+    """Return the id of the event that a file belongs to by its name.
 
     >>> event_of(Path("5f1c.normal.jpg"))
     '5f1c'

@@ -29,7 +29,7 @@ def enlarged(image: Image, scale: int) -> Image:
 
 
 def resized(image: Image, height_px: int, width_px: int) -> Image:
-    """A picture, uint8 (H, W, 3), at another size; the same one where it has that size."""
+    """Return a picture, uint8 (H, W, 3), at another size; the same one where it has that size."""
     if image.shape[:2] == (height_px, width_px):
         return image
     return np.asarray(Picture.fromarray(image).resize((width_px, height_px), Picture.Resampling.BICUBIC))

@@ -84,12 +84,12 @@ class AnsweredEvents:
 
     @property
     def answered(self) -> list[RecordedEvent]:
-        """All events that are answered now."""
+        """All events that are answered now, with clip or without."""
         return [*self.marked, *self.settled]
 
     @classmethod
     def of(cls, records: Records, beginnings: Sequence[str], *, with_kind: bool = False) -> "AnsweredEvents":
-        """Find events, and all of their kinds that nobody has answered where that is wanted.
+        """Find events, and with_kind all events of their kinds that nobody has answered.
 
         Raises RecordsError for events that there are not, or that have no clip.
         """

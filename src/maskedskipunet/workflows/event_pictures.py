@@ -21,7 +21,7 @@ MOST_PICTURES = 200  # of the strongest events: nobody looks at more
 
 @dataclass(frozen=True)
 class EventPictures:
-    """Where the pictures of events lie, in the order of the events; None where one has none.
+    """The paths of events' pictures, in the order of the events; None for an event without a picture.
 
     peaks: of the frame of an event's highest score. normal: of the nearest normal moment, where the reason names one.
     """
@@ -30,7 +30,7 @@ class EventPictures:
     normal: tuple[Path | None, ...] = ()
 
     def names(self, events: Sequence[Event]) -> dict[str, dict[str, str]]:
-        """The pictures of events by their ids, each under its key in `events.json`, relative to the folder of results.
+        """Return the pictures of events by id, each under its key in `events.json`, relative to the folder of results.
 
         `picture` and, beside it, `normal_picture`.
         """

@@ -20,7 +20,7 @@ class NormalMoments:
     """Finds the pictures of normal moments, as long as their footage lies where the run of a model says.
 
     model: a run or whatever load_model takes. is_any_missing: whether a picture was asked for and could not be had.
-    A path that the run gives relative to the folder it was trained in is looked for from where we stand, and beside
+    A path that the run gives relative to the folder it was trained in is looked for from the working folder, and beside
     the folder of runs.
     """
 
@@ -29,7 +29,7 @@ class NormalMoments:
         self.is_any_missing = False
 
     def nearest(self, reason: EventReason | None) -> Image | None:
-        """The picture, uint8 (H, W, 3), of the normal moment that a reason names; None where it names or has none."""
+        """Return the picture, uint8 (H, W, 3), of the normal moment that a reason names; None without one."""
         moment = None if reason is None else reason.reading.nearest
         if moment is None:
             return None
@@ -38,17 +38,17 @@ class NormalMoments:
         return picture
 
     def note_missing(self, progress: Progress) -> None:
-        """Say where pictures are missing, once, however many."""
+        """Note that pictures are missing, once for all of them."""
         if self.is_any_missing:
             progress.note("nearest normal moments are not shown: the footage that the model was trained on has moved")
 
     def picture(self, moment: Moment) -> Image | None:
-        """The picture of a moment; None where its footage is gone, moved or damaged."""
+        """Return the picture of a moment; None where its footage is gone, moved or damaged."""
         source = self._videos.get(moment.video) or self._answered(moment.video)
         return None if source is None else image_at(source, moment.time_s)
 
     def _answered(self, name: str) -> Source | None:
-        """A clip that was answered as normal, by its event."""
+        """Return a clip that was answered as normal, by its event; None where it is gone."""
         if self._run is None or Path(name).name != name:
             return None
         path = self._run.path / "feedback" / f"{name}.mp4"

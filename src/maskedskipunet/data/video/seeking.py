@@ -44,7 +44,7 @@ def frames_at(source: Source, moments: Sequence[Moment], *, seek_from: int = FRO
 
 
 def image_at(source: Source, time_s: float) -> Image | None:
-    """The picture of one moment of footage, by its time alone, from wherever `source.frames()` counts times.
+    """Return the picture of one moment of footage, by its time alone, counted as `source.frames()` counts times.
 
     None where there is none: the footage is gone or damaged, or the moment cannot be reached without long reading.
     """
