@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.data.video.encoding import VideoWriter
@@ -17,16 +18,18 @@ from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule, EventUpdate
 from maskedskipunet.records.store import Records
+from maskedskipunet.workflows.detector import load_detector
 
 HEIGHT, WIDTH, RATE = 64, 96, 10
 TURN = 140  # frames after which all that is strange comes again
+LONG_TURN, FAR_APART = 240, {"box": range(30, 55), "stripes": range(130, 155)}  # no clip of one shows the other
 STRANGE = {"box": range(30, 55), "stripes": range(95, 120)}  # frames of a turn in which each stands there
 BEGAN_UNIX_S = 1_772_355_600.0
 PATIENCE_S = 60.0
 OPTIONS = ["--data.height_px", HEIGHT, "--data.width_px", WIDTH, "--cues", "movement,appearance"]
 
 
-def write_room(path, frames, *, seed, strange=()):
+def write_room(path, frames, *, seed, strange=(), when=STRANGE, turn=TURN):
     """A noisy room through which something grey goes again and again; sometimes something strange is there besides."""
     random = np.random.default_rng(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,9 +39,9 @@ def write_room(path, frames, *, seed, strange=()):
             frame = room + random.normal(0, 3, room.shape)
             left = 2 * (number + 7 * seed) % WIDTH
             frame[34:46, left : left + 12] = 60
-            if "box" in strange and number % TURN in STRANGE["box"]:
+            if "box" in strange and number % turn in when["box"]:
                 frame[:16, 20 + number % 10 : 40 + number % 10] = 240
-            if "stripes" in strange and number % TURN in STRANGE["stripes"]:
+            if "stripes" in strange and number % turn in when["stripes"]:
                 frame[48:62:2, 60:84] = 10
             writer.write(frame.clip(0, 255).astype(np.uint8)[..., None].repeat(3, 2))
     return path
@@ -102,8 +105,8 @@ def alarms(cli, home):
     return [kind_of(one["peak_frame"]) for one in found]
 
 
-def kind_of(frame):
-    return next((kind for kind, frames in STRANGE.items() if frame % TURN in frames), "nothing")
+def kind_of(frame, when=STRANGE, turn=TURN):
+    return next((kind for kind, frames in when.items() if frame % turn in frames), "nothing")
 
 
 def model_files(home):
@@ -223,3 +226,148 @@ def test_a_watch_that_is_running_goes_by_what_the_cues_learned(cli, home):
         process.communicate(timeout=PATIENCE_S)
     ended = [news for news in later if (news["kind"], news.get("phase")) == ("alarm", "end")]
     assert {kind_of(news["peak_frame"]) for news in ended if news["start_frame"] > first} == {"stripes"}
+
+
+def picture(path):
+    with Picture.open(path) as image:
+        return np.asarray(image.convert("RGB"), float)
+
+
+def red(image):
+    """Where boxes are drawn."""
+    return (image[..., 0] > 180) & (image[..., 1] < 150)
+
+
+def test_an_alarm_by_its_looks_comes_with_the_picture_of_the_nearest_normal_moment(cli, home):
+    answer = cli("score", "room.mp4", "--model", "runs/room", "--out", "found", "--json", "f.json")
+    assert answer.code == 0, answer.err
+    found = json.loads((home / "found" / "events.json").read_text())["events"]
+    looked = [one for one in found if one["reason"]["cue"] == "appearance"]
+    assert looked
+    for one in looked:
+        at_peak, usual = (picture(home / "found" / one[key]) for key in ("picture", "normal_picture"))
+        assert one["normal_picture"] == one["picture"].replace(".jpg", ".normal.jpg")
+        assert at_peak.shape == usual.shape
+        assert red(usual).any()
+        assert (red(at_peak) & red(usual)).sum() > 0.5 * red(usual).sum()
+    assert (home / "found" / "events.csv").read_text().splitlines()[0].endswith(",picture,normal_picture")
+    shown = json.loads((home / "f.json").read_text())["event_list"]
+    assert [one.get("normal_picture") for one in shown] == [
+        one.get("normal_picture") and f"found/{one['normal_picture']}" for one in found
+    ]
+
+    with Records.open(home / "records", create=False) as records:
+        for recorded in records.events():
+            _, at_peak, usual, description = records.folder.files(recorded.event.id, recorded.began_unix_s)
+            is_looked = recorded.event.reason.cue == "appearance"
+            assert recorded.has_normal_picture == usual.is_file() == is_looked
+            assert json.loads(description.read_text())["has_normal_picture"] == is_looked
+            if is_looked:
+                assert picture(at_peak).shape == picture(usual).shape == (HEIGHT, WIDTH, 3)
+    assert cli("records", "check", "records").code == 0
+
+
+def test_where_the_footage_has_moved_there_is_no_picture_and_one_line_that_says_so(cli, home):
+    config = home / "runs" / "room" / "config.yaml"
+    gone = config.read_text().replace("path: ", "path: gone/")
+    config.write_text(gone)
+
+    answer = cli("score", "room.mp4", "--model", "runs/room", "--out", "found")
+
+    assert answer.code == 0, answer.err
+    assert answer.err.count("nearest normal moments are not shown: the footage") == 1
+    found = json.loads((home / "found" / "events.json").read_text())["events"]
+    assert all(one["picture"] and "normal_picture" not in one for one in found)
+    assert not [*home.glob("found/events/*.normal.jpg")]
+
+
+@pytest.fixture
+def twice(cli, home):
+    """The same, but what was watched shows all that is strange twice."""
+    write_room(home / "twice.mp4", 2 * LONG_TURN, seed=11, strange=STRANGE, when=FAR_APART, turn=LONG_TURN)
+    shutil.rmtree(home / "records")
+    how = ["--model", "runs/room", "--speed", 8, "--max-delay-s", 300, "--records", "records"]
+    answer = cli("watch", "twice.mp4", *how)
+    assert answer.code == 0, answer.err
+    return answer
+
+
+def test_alarms_that_look_alike_are_told_as_one_kind_and_settled_by_one_answer(cli, home, twice):
+    with Records.open(home / "records", create=False) as records:
+        recorded = records.events()
+        messages = [json.loads(one.read_text())["event"] for one in sorted(home.glob("records/events/*/*.json"))]
+    alike = {
+        kind: [one for one in recorded if kind_of(one.event.peak_frame, FAR_APART, LONG_TURN) == kind]
+        for kind in STRANGE
+    }
+    assert [len(found) for found in alike.values()] == [2, 2]
+    for found in alike.values():
+        assert {one.event.kind_id for one in found} == {found[0].event.id}
+    assert all(message["kind_id"] in {one.event.id for one in recorded} for message in messages)
+    assert "; 2 alarms of one kind, first at 0:00:0" in twice.err
+
+    scored = cli("score", "twice.mp4", "--model", "runs/room", "--out", "found")
+    assert scored.out.count("2 alarms of one kind, first at 0:00:") == 2
+    told = json.loads((home / "found" / "events.json").read_text())["events"]
+    assert [one["kind_id"] for one in told] == [told[0]["id"], told[1]["id"]] * 2
+
+    listed = cli("records", "kinds", "records", "--json", "kinds.json")
+    assert listed.code == 0, listed.err
+    figures = json.loads((home / "kinds.json").read_text())["kinds"]
+    assert [(len(kind["events"]), kind["unanswered"]) for kind in figures] == [(2, 2)] * 2
+    assert "4 events of 2 kinds" in listed.out
+
+    box = alike["box"]
+    one = cli("feedback", "runs/room", box[0].event.id, "--normal", "--dry-run")
+    assert "1 other alarm of the same kind has no answer: --all-of-kind gives the same answer to all" in one.out
+    records_clip = next(home.glob(f"records/events/*/{box[1].event.id}.mp4"))
+    records_clip.unlink()  # as where there was no room
+    before = model_files(home)
+    assert cli("feedback", "runs/room", alike["stripes"][0].event.id, "--anomaly").code == 0
+    settled = cli("feedback", "runs/room", box[0].event.id[:8], "--normal", "--all-of-kind")
+    assert settled.code == 0, settled.err
+    assert "1 alarm of the same kind answered too, without a clip to learn from" in settled.out
+    answers = events(home)
+    assert [answers[one.event.id] for one in box] == ["normal"] * 2
+    assert [answers[one.event.id] for one in alike["stripes"]] == ["anomaly", None]
+    again = cli("score", "twice.mp4", "--model", "runs/room", "--out", "after")
+    assert again.code == 0, again.err
+    left = json.loads((home / "after" / "events.json").read_text())["events"]
+    assert {kind_of(one["peak_frame"], FAR_APART, LONG_TURN) for one in left} == {"stripes"}
+
+    assert cli("feedback", "runs/room", "--undo").code == 0
+    assert model_files(home) == before
+    assert [events(home)[one.event.id] for one in box] == [None] * 2
+
+    kept = cli("feedback", "runs/room", box[0].event.id, "--anomaly", "--all-of-kind")
+    assert kept.code == 0, kept.err
+    assert [events(home)[one.event.id] for one in box] == ["anomaly"] * 2
+
+
+def test_alarms_of_one_kind_are_told_over_several_videos_and_by_predict(cli, home):
+    shutil.copy(home / "room.mp4", home / "again.mp4")
+
+    answer = cli("score", "room.mp4", "again.mp4", "--model", "runs/room", "--out", "both", "--json", "both.json")
+
+    assert answer.code == 0, answer.err
+    names = ("again", "room")
+    first, second = (json.loads((home / "both" / name / "events.json").read_text())["events"] for name in names)
+    kinds = json.loads((home / "both.json").read_text())["kinds"]
+    if kinds[0]["first_video"] == "room":
+        first, second = second, first
+    assert [one["kind_id"] for one in first] == [one["id"] for one in first] == [one["kind_id"] for one in second]
+    assert [(kind["kind_id"], kind["events"], kind["videos"]) for kind in kinds] == [(one["id"], 2, 2) for one in first]
+    assert answer.out.count(f"2 alarms of one kind, first at 0:00:03 of {kinds[0]['first_video']}: ") == 1
+
+    results = load_detector(home / "runs" / "room").predict([home / "room.mp4", home / "again.mp4"])
+    found = {result.event.id: result.event for result in results if result.event is not None}
+    ids = [*found]
+    assert [event.kind_id for event in found.values()] == ids[:2] * 2
+    assert len(ids) == 4
+
+
+def test_a_later_watch_goes_on_counting_the_kinds_of_the_records(cli, home, twice):
+    how = ["--model", "runs/room", "--speed", 8, "--max-delay-s", 300, "--records", "records"]
+    again = cli("watch", "twice.mp4", *how)
+    assert again.code == 0, again.err
+    assert "4 alarms of one kind, first at " in again.err

@@ -54,6 +54,33 @@ def test_what_never_stood_there_is_strange_and_the_box_says_where(
         assert bottom * 48 > 2
 
 
+@pytest.mark.parametrize(("value", "sign"), [(255, 1), (0, -1)])
+def test_what_is_strange_tells_how_it_looks_how_large_it_is_and_where_its_middle_lies(
+    cue: AppearanceCue, make_street: Street, as_sized: AsSized, value: int, sign: int
+) -> None:
+    street = make_street(seed=9)
+    street[:, :, 2:18, 60:76] = value
+
+    for found in cue.start_run().add(as_sized(street)):
+        reading = found.reading
+        assert reading is not None
+        assert reading.look is not None
+        assert reading.spread is not None
+        assert reading.centre is not None
+        assert len(reading.look) == street.shape[1]
+        assert all(sign * colour > 0.1 for colour in reading.look)
+        assert 0 < reading.spread < 0.5
+        assert abs(reading.centre[0] * 96 - 68) < 12
+        assert abs(reading.centre[1] * 48 - 10) < 10
+
+
+def test_what_is_usual_tells_no_look(cue: AppearanceCue, make_street: Street, as_sized: AsSized) -> None:
+    readings = [found.reading for found in cue.start_run().add(as_sized(make_street(seed=2)))]
+    assert [reading.look for reading in readings if reading is not None and reading.surprise < 2] == [None] * sum(
+        reading is not None and reading.surprise < 2 for reading in readings
+    )
+
+
 def test_the_nearest_normal_moment_is_named(cue: AppearanceCue, make_street: Street, as_sized: AsSized) -> None:
     for found in cue.start_run().add(as_sized(make_street(seed=2))):
         assert found.reading is not None

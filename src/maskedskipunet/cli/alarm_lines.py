@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskedskipunet.cli import console
+from maskedskipunet.detection.kinds import describe_kind
 from maskedskipunet.monitor.news import Alarm
 from maskedskipunet.view.reasons import describe_reason
 
@@ -28,12 +29,22 @@ class AlarmLines:
             event_id = event.id[: console.SHOWN_OF_ID]
             rare = self._rarity(event.normal_share)
             why = "" if event.reason is None else f"; {describe_reason(event.reason)}"
-            return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}{why}; event {event_id}"
+            kind = self._kind(alarm)
+            return f"{alarm.camera}: ALARM since {when}, score {event.top_score:.5f}{rare}{why}{kind}; event {event_id}"
         if alarm.update.phase == "end":
             length_s = event.end_s - event.start_s
             lasted = f"ended: lasted {length_s:.1f} s from {when}, highest score {event.top_score:.5f}"
-            return f"{alarm.camera}: {lasted}{self._files(alarm)}"
+            return f"{alarm.camera}: {lasted}{self._kind(alarm)}{self._files(alarm)}"
         return ""
+
+    def _kind(self, alarm: Alarm) -> str:
+        """Returns how many alarms there were of one kind; nothing for the first."""
+        if alarm.of_kind < 2 or alarm.kind_began_unix_s is None:
+            return ""
+        first = console.moment(alarm.kind_began_unix_s)
+        if alarm.camera in self.films and alarm.kind_start_s is not None:
+            first = console.clock(alarm.kind_start_s)
+        return f"; {describe_kind(alarm.of_kind, first)}"
 
     def _when(self, alarm: Alarm) -> str:
         if alarm.camera in self.films:

@@ -157,6 +157,12 @@ def clock(time_s: float) -> str:
     return f"{sign}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def moment(unix_s: float) -> str:
+    """Returns a time of day, with its date where that is not today."""
+    then, now = time.localtime(unix_s), time.localtime()
+    return time.strftime("%H:%M" if then[:3] == now[:3] else "%Y-%m-%d %H:%M", then)
+
+
 def frames_scored(scored: int, frames: int) -> str:
     """Return how many frames have a score, and why none has.
 

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from maskedskipunet.cli import console
-from maskedskipunet.detection.budget import Budget
+from maskedskipunet.detection.budget import Budget, is_surplus
 from maskedskipunet.detection.calibration import Calibration, told_rarity
 from maskedskipunet.detection.events import Event
+from maskedskipunet.detection.kinds import describe_kind, of_one_kind
 from maskedskipunet.view.reasons import describe_reason, plain_event
 from maskedskipunet.workflows.scoring import ScoredVideo
 
 MOST_SHOWN = 20
-FAR_MORE = 3  # times as many events as the budget allows in so many hours, from which on that is said
-FEWEST_TO_SPEAK_OF = 3
 
 
 def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], calibration: Calibration | None) -> None:
@@ -33,34 +32,52 @@ def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], cali
         header.append("normal frames this high")
     many = len(events) > len(rows)
     console.print_table(f"The {len(rows)} strongest of {len(events)} events" if many else "Events", header, rows)
-    for event in events:
-        if event.id in strongest and event.reason is not None:
-            console.say(f"{console.clock(event.start_s)}: {describe_reason(event.reason)}")
+    for alike in of_one_kind(events):
+        first = alike[0]
+        if first.reason is None or not any(event.id in strongest for event in alike):
+            continue
+        when = console.clock(first.start_s)
+        told = when if len(alike) == 1 else describe_kind(len(alike), when)
+        console.say(f"{told}: {describe_reason(first.reason)}")
 
 
-def describe_budget(events: int, hours: float, threshold: float, budget: Budget) -> list[str]:
-    """Returns lines that say how many events there were, and how many the threshold was set for.
+def describe_surplus(events: int, hours: float, budget: Budget) -> list[str]:
+    """Returns lines that say that there are more alarms than a budget explains, and what to do; else none.
+
+    >>> describe_surplus(27, 1.0, Budget(1, "hour"))[0]
+    '27 alarms where about 1 was expected: this footage is unlike the calibration'
+    >>> describe_surplus(3, 1.0, Budget(1, "hour"))
+    []
+    """
+    expected = budget.per_hour * hours
+    if not is_surplus(events, expected):
+        return []
+    about = f"{expected:.2g}"
+    return [
+        f"{console.counted(events, 'alarm')} where about {about} {'was' if about == '1' else 'were'} expected: this "
+        "footage is unlike the calibration",
+        "if most of these alarms are normal, calibrate again and include footage like this",
+    ]
+
+
+def describe_budget(events: int, hours: float, threshold: float, budget: Budget) -> str:
+    """Returns a line that says how many events there were, and how many the threshold was set for.
 
     >>> describe_budget(1, 2.0, 0.5, Budget(1, "hour"))
-    ['1 event at the threshold 0.50000 in 2.00 hours; it was set for 1 false alarm an hour']
+    '1 event at the threshold 0.50000 in 2.00 hours; it was set for 1 false alarm an hour'
     """
     length = console.duration(hours * 3600)
-    lines = [
-        f"{console.counted(events, 'event')} at the threshold {threshold:.5f} in {length}; it was set for {budget}"
-    ]
-    allowed = budget.per_hour * hours
-    if events >= FEWEST_TO_SPEAK_OF and events > FAR_MORE * allowed:
-        lines.append(
-            f"the budget allows about {allowed:.2g} in this much footage: if most of these events are normal, "
-            "calibrate again and include footage like this"
-        )
-    return lines
+    return f"{console.counted(events, 'event')} at the threshold {threshold:.5f} in {length}; it was set for {budget}"
 
 
-def event_figures(events: Sequence[Event], pictures: Sequence[Path | None]) -> list[dict[str, Any]]:
-    """Returns the events as plain values, for --json."""
-    shown = pictures or [None] * len(events)
+def event_figures(
+    events: Sequence[Event], pictures: Sequence[Path | None], normal: Sequence[Path | None] = ()
+) -> list[dict[str, Any]]:
+    """Returns the events as plain values, for --json. normal: pictures of their nearest normal moments."""
+    shown, beside = (paths or [None] * len(events) for paths in (pictures, normal))
     return [
-        plain_event(event) | {"picture": None if picture is None else str(picture)}
-        for event, picture in zip(events, shown, strict=True)
+        plain_event(event)
+        | {"picture": None if picture is None else str(picture)}
+        | ({} if usual is None else {"normal_picture": str(usual)})
+        for event, picture, usual in zip(events, shown, beside, strict=True)
     ]

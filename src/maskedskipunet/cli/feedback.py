@@ -39,6 +39,11 @@ def run(arguments: Sequence[str]) -> int:
     parser.add(
         "--records", type=Path, default=Path("records"), metavar="FOLDER", help="Read events from this records folder."
     )
+    parser.add_switch(
+        "--all-of-kind",
+        dest="all_of_kind",
+        help="Give the same answer to all alarms of the same kinds that have no answer yet.",
+    )
     parser.add(
         "--by",
         type=Literal["cues", "calibrate", "train"],
@@ -67,7 +72,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _undo(options: Options) -> int:
-    if options.events or options.normal or options.anomaly or options.by is not None or options.force:
+    answers = (options.events, options.normal, options.anomaly, options.by is not None)
+    if any(answers) or options.force or options.all_of_kind:
         fault = "--undo undoes the last answers as a whole"
         raise UsageError(fault, "feedback", "Leave events and answers out")
     from maskedskipunet.workflows.feedback import undo_feedback
@@ -90,7 +96,7 @@ def _undo(options: Options) -> int:
 def _anomaly(options: Options) -> int:
     from maskedskipunet.workflows.feedback import answer_anomaly
 
-    chosen = answer_anomaly(options.records, options.events, dry_run=options.dry_run)
+    chosen = answer_anomaly(options.records, options.events, all_of_kind=options.all_of_kind, dry_run=options.dry_run)
     ids = [recorded.event.id for recorded in chosen]
     console.write_figures(options.json, {"anomaly": ids, "dry_run": options.dry_run})
     verb = "would be answered" if options.dry_run else "answered"
@@ -108,6 +114,7 @@ def _normal(options: Options) -> int:
         options.events,
         FeedbackOptions(
             by=options.by,
+            all_of_kind=options.all_of_kind,
             force=options.force,
             dry_run=options.dry_run,
             epochs=options.epochs,
@@ -142,6 +149,7 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
         lines.append(
             f"{console.counted(len(result.without_clip), 'answered event')} without a clip cannot be scored again"
         )
+    lines += _told_kind(result, dry_run=options.dry_run)
     before = result.before.alarm
     after = None if result.after is None else result.after.alarm
     if after is None:
@@ -183,6 +191,21 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
         lines.append(f"next: maskedskipunet watch CAMERA --model {shlex.quote(str(result.model))}")
     elif result.model is not None:
         lines.append(f"to undo this: maskedskipunet feedback {shlex.quote(str(result.model))} --undo")
+    return lines
+
+
+def _told_kind(result: "FeedbackResult", *, dry_run: bool) -> list[str]:
+    """Returns lines that say what becomes of other alarms of the same kinds."""
+    lines = []
+    if result.settled:
+        verb = "would be answered" if dry_run else "answered"
+        lines.append(
+            f"{console.counted(len(result.settled), 'alarm')} of the same kind {verb} too, without a clip to learn from"
+        )
+    if result.of_kind:
+        others = console.counted(result.of_kind, "other alarm")
+        verb = "has" if result.of_kind == 1 else "have"
+        lines.append(f"{others} of the same kind {verb} no answer: --all-of-kind gives the same answer to all")
     return lines
 
 

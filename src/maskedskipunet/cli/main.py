@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "feedback": "answer recorded events as normal or anomaly, and adapt the model",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train, test and compare the published variants in one table",
-    "records": "check, export or prune the events that were recorded",
+    "records": "check, export, group or prune the events that were recorded",
     "cache": "list or clear the decoded frames kept on disk",
     "completion": "print a script that completes commands and options in a shell",
 }

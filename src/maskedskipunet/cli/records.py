@@ -1,19 +1,23 @@
-"""`maskedskipunet records check|export|prune FOLDER`: what `watch` recorded."""
+"""`maskedskipunet records check|export|kinds|prune FOLDER`: what `watch` recorded."""
 
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import Options, Parser
 from maskedskipunet.cli.values import UsageError, shown
 from maskedskipunet.files import readable_bytes
 
+if TYPE_CHECKING:
+    from maskedskipunet.records.recorded import RecordedEvent
+
 _OF = {
     "check": ("repair",),
     "export": ("out", "since", "until", "camera"),
+    "kinds": ("since", "until", "camera"),
     "prune": ("older_than", "larger_than", "dry_run"),
 }
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -22,14 +26,16 @@ _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 def run(arguments: Sequence[str]) -> int:
     parser = Parser(
-        "records", "check|export|prune FOLDER", "Check, export or prune the events that `watch` recorded in a folder."
+        "records",
+        "check|export|kinds|prune FOLDER",
+        "Check, export, group or prune the events that `watch` recorded in a folder.",
     )
     parser.add(
         "action",
-        type=Literal["check", "export", "prune"],
-        metavar="check|export|prune",
+        type=Literal["check", "export", "kinds", "prune"],
+        metavar="check|export|kinds|prune",
         required=True,
-        help="Compare rows with files, write a table of events, or remove the oldest.",
+        help="Compare rows with files, write a table of events, list which are of one kind, or remove the oldest.",
     )
     parser.add("folder", type=Path, required=True, metavar="FOLDER", help="Use this records folder.")
     parser.add_switch("--repair", dest="repair", help="With check: repair what is found (default: only report it).")
@@ -43,11 +49,14 @@ def run(arguments: Sequence[str]) -> int:
         "--since",
         type=str,
         metavar="TIME",
-        help="With export: start at this time, 2026-03-01 or 2026-03-01T08:00, UTC (default: all).",
+        help="With export or kinds: start at this time, 2026-03-01 or 2026-03-01T08:00, UTC (default: all).",
     )
-    parser.add("--until", type=str, metavar="TIME", help="With export: end before this time (default: all).")
+    parser.add("--until", type=str, metavar="TIME", help="With export or kinds: end before this time (default: all).")
     parser.add(
-        "--camera", type=str, metavar="NAME", help="With export: write only events of this camera (default: all)."
+        "--camera",
+        type=str,
+        metavar="NAME",
+        help="With export or kinds: take only events of this camera (default: all).",
     )
     parser.add(
         "--older-than",
@@ -66,10 +75,10 @@ def run(arguments: Sequence[str]) -> int:
     options = parser.parse(arguments)
     for action, names in _OF.items():
         for name in names:
-            if action != options.action and options[name] not in (None, False):
+            if name not in _OF[options.action] and options[name] not in (None, False):
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(f"{option} belongs to `records {action}`", cure="Leave it out")
-    return {"check": _check, "export": _export, "prune": _prune}[options.action](options)
+    return {"check": _check, "export": _export, "kinds": _kinds, "prune": _prune}[options.action](options)
 
 
 def _check(options: Options) -> int:
@@ -101,20 +110,58 @@ def _verdict(faults: int, is_clean: bool) -> str:
 
 def _export(options: Options) -> int:
     from maskedskipunet.records.exporting import export, require_table
-    from maskedskipunet.records.store import Records
 
     out = options.out or options.folder / "events.csv"
     require_table(out)
+    events = _chosen(options)
+    export(events, out)
+    console.write_figures(options.json, {"events": len(events), "table": str(out)})
+    console.say(f"{console.counted(len(events), 'event')} in {out}")
+    return 0
+
+
+def _kinds(options: Options) -> int:
+    from maskedskipunet.records.kinds import recorded_kinds
+    from maskedskipunet.view.reasons import describe_reason
+
+    events = _chosen(options)
+    kinds = recorded_kinds(events)
+    console.write_figures(options.json, {"events": len(events), "kinds": [kind.figures() for kind in kinds]})
+    rows = []
+    for kind in sorted(kinds, key=lambda kind: -len(kind.events)):
+        first, last = (_minute(kind.events[at].began_unix_s) for at in (0, -1))
+        rows.append((_shown(kind.id), kind.camera, len(kind.events), kind.unanswered, first, last))
+    if rows:
+        console.print_table("Alarms by kind", ("kind", "camera", "alarms", "unanswered", "first", "last"), rows, left=2)
+    for kind in kinds:
+        if (reason := kind.events[0].event.reason) is not None:
+            console.say(f"{_shown(kind.id)}: {describe_reason(reason)}")
+    without = sum(recorded.event.kind_id is None for recorded in events)
+    told = f"{console.counted(len(events), 'event')} of {console.counted(len(kinds), 'kind')}"
+    console.say(f"{told}, {without:,} without a kind" if without else told)
+    if kinds:
+        console.say("one answer for a whole kind: maskedskipunet feedback RUN KIND --normal --all-of-kind")
+    return 0
+
+
+def _shown(event_id: str) -> str:
+    return event_id[: console.SHOWN_OF_ID]
+
+
+def _minute(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _chosen(options: Options) -> "list[RecordedEvent]":
+    """Returns the events of the time and the camera that are asked for."""
+    from maskedskipunet.records.store import Records
+
     since, until = (_time(options[name], f"--{name}") for name in ("since", "until"))
     with Records.open(options.folder, create=False) as records:
         if options.camera is not None and options.camera not in records.cameras():
             known = ", ".join(records.cameras()) or "none yet"
             raise UsageError(f"there is no camera {shown(options.camera)}", "--camera", f"There are: {known}")
-        events = records.events(since_unix_s=since, until_unix_s=until, camera=options.camera)
-    export(events, out)
-    console.write_figures(options.json, {"events": len(events), "table": str(out)})
-    console.say(f"{console.counted(len(events), 'event')} in {out}")
-    return 0
+        return records.events(since_unix_s=since, until_unix_s=until, camera=options.camera)
 
 
 def _prune(options: Options) -> int:

@@ -119,6 +119,8 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
     )
     scored = result.scored
     console.write_figures(options.json, _figures(result))
+    for line in _surplus(result):
+        console.say(line)
     if scored.events:
         from maskedskipunet.cli.event_table import print_event_table
 
@@ -148,13 +150,24 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
         assert result.calibration.alarm is not None
         figures |= {"threshold": scored.threshold, "events": len(scored.events), "drift": [*map(asdict, scored.drift)]}
         figures |= {
-            "event_list": event_figures(scored.events, result.event_pictures),
+            "event_list": event_figures(scored.events, result.event_pictures, result.normal_pictures),
             "budget": asdict(result.calibration.alarm.budget),
             "scored_hours": scored_hours(scored),
         }
     if scored.labels is not None:
         figures |= {"frames_anomalous": int(scored.labels.sum()), "auc": scored.curve.auc}
     return figures
+
+
+def _surplus(result: "ScoreResult") -> list[str]:
+    """Returns lines to print first if a video has more alarms than the budget explains."""
+    alarm = None if result.calibration is None else result.calibration.alarm
+    if alarm is None or not result.scored.events:
+        return []
+    from maskedskipunet.cli.event_table import describe_surplus
+    from maskedskipunet.workflows.events import scored_hours
+
+    return describe_surplus(len(result.scored.events), scored_hours(result.scored), alarm.budget)
 
 
 def _highest(result: "ScoreResult") -> list[dict[str, Any]]:
@@ -204,7 +217,7 @@ def _told(result: "ScoreResult", model: Path) -> list[str]:
         assert result.calibration is not None
         assert result.calibration.alarm is not None
         budget = result.calibration.alarm.budget
-        lines += describe_budget(len(scored.events), scored_hours(scored), scored.threshold, budget)
+        lines.append(describe_budget(len(scored.events), scored_hours(scored), scored.threshold, budget))
     elif result.calibration is not None:
         command = f"`maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))} --false-alarms-per-day 1`"
         lines.append(f"no events: the model has no threshold, only how rare scores are; {command} sets one")
@@ -235,10 +248,13 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
             }
             for video in result.done
         ],
+        "kinds": [kind.figures() for kind in result.kinds],
         "finished_before": list(result.before),
         "failed": [{"video": name, "fault": fault} for name, fault in result.failed],
     }
     console.write_figures(options.json, figures)
+    for line in _told_surplus(result):
+        console.say(line)
     if result.done:
         rows = [
             (
@@ -250,6 +266,8 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
             for video in result.done
         ]
         console.print_table("Scored videos", ("video", "frames scored", "highest", "events"), rows)
+    for line in _told_kinds(result):
+        console.say(line)
     for line in _told_budget(result):
         console.say(line)
     for video in result.done:
@@ -272,8 +290,34 @@ def _told_budget(result: "ManyScores") -> list[str]:
     alarm = None if result.calibration is None else result.calibration.alarm
     if alarm is None or not result.done:
         return []
-    events, hours = (sum(column) for column in zip(*((v.events or 0, v.scored_h) for v in result.done), strict=True))
-    return describe_budget(int(events), hours, alarm.rule.threshold, alarm.budget)
+    return [describe_budget(*_total(result), alarm.rule.threshold, alarm.budget)]
+
+
+def _told_surplus(result: "ManyScores") -> list[str]:
+    """Returns lines to print first if the videos together have more alarms than the budget explains."""
+    from maskedskipunet.cli.event_table import describe_surplus
+
+    alarm = None if result.calibration is None else result.calibration.alarm
+    return [] if alarm is None else describe_surplus(*_total(result), alarm.budget)
+
+
+def _told_kinds(result: "ManyScores") -> list[str]:
+    """Returns a line for each kind of several alarms, of the largest kinds."""
+    from maskedskipunet.cli.event_table import MOST_SHOWN
+    from maskedskipunet.detection.kinds import describe_kind
+    from maskedskipunet.view.reasons import describe_reason
+
+    many = sorted((kind for kind in result.kinds if kind.events > 1), key=lambda kind: -kind.events)[:MOST_SHOWN]
+    firsts = [f"{console.clock(kind.start_s)} of {kind.video}" for kind in many]
+    return [
+        f"{describe_kind(kind.events, first)}: {describe_reason(kind.reason)}"
+        for kind, first in zip(many, firsts, strict=True)
+    ]
+
+
+def _total(result: "ManyScores") -> tuple[int, float]:
+    """Returns the number of events in all videos scored now, and the hours of them that have scores."""
+    return sum(video.events or 0 for video in result.done), sum(video.scored_h for video in result.done)
 
 
 def told_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maskedskipunet.cues.appearance import Descriptor
-from maskedskipunet.cues.cue import CueScore
+from maskedskipunet.cues.cue import STRANGE, CueScore, strange_centre
 from maskedskipunet.cues.memory import Memory
 from maskedskipunet.cues.tails import MEDIAN_SURPRISE, RAREST, Tails
 from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.reading import APPEARANCE, CueReading, Moment
 
 Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 
 STRANGEST = 3  # places whose mean is a frame's surprise: things are seen by several windows, noise by one
 LASTING_S = 60.0  # over which lasting strangeness is judged
@@ -78,10 +79,12 @@ class AppearanceCue:
         to_answered, answered = _nearest_moments(self.answered, vectors)
         return torch.minimum(distances, to_answered), torch.where(to_answered < distances, answered, numbers)
 
-    def judge(self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64]) -> CueScore:
+    def judge(
+        self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64], pixels: Pixels | None = None
+    ) -> CueScore:
         """Return what one frame's distances, (P,), and their medians over the last minute say of it.
 
-        nearest: (P,), the numbers of the nearest moments.
+        nearest: (P,), the numbers of the nearest moments. pixels: the frame, uint8 (C, H, W).
         """
         score, places, looks = self.now.scores(distances)
         lasting_s = None
@@ -96,7 +99,30 @@ class AppearanceCue:
         moment = self.moments[number] if 0 <= number < len(self.moments) else None
         box = self.descriptor.grid.share_box(strangest)
         reading = CueReading(score, box, nearest=moment, lasting_s=lasting_s)
+        if pixels is not None and score >= STRANGE:
+            spread = round(float((places >= STRANGE).mean()), 4)
+            centre = strange_centre(self.descriptor.grid, places)
+            reading = replace(reading, look=self._look(places, nearest, pixels), spread=spread, centre=centre)
         return CueScore(score, places=places, reading=reading, looks=looks)
+
+    def _look(self, places: Floats, nearest: NDArray[np.int64], pixels: Pixels) -> tuple[float, ...] | None:
+        """Return how the STRANGEST places differ from their nearest normal moments, on average: see CueReading.look."""
+        grid, seen = self.descriptor.grid, []
+        for place in np.argsort(-places, kind="stable")[:STRANGEST].tolist():
+            if (exemplar := self._exemplar(place, int(nearest[place]))) is not None:
+                remembered = self.descriptor.mean[place].numpy() + self.descriptor.axes[place].numpy() @ exemplar
+                colours = pixels[:, *grid.window(place)].mean(axis=(1, 2)) / 255
+                seen.append(colours - remembered.reshape(len(pixels), -1).mean(axis=1))
+        return tuple(round(float(value), 3) for value in np.mean(seen, axis=0)) if seen else None
+
+    def _exemplar(self, place: int, number: int) -> Floats | None:
+        """Return how a moment looks at a place, (K,); None where it is not remembered there."""
+        for memory in filter(None, (self.memory, self.answered)):
+            count = int(memory.counts[place])
+            (found,) = np.nonzero(memory.moments[place, :count].numpy() == number)
+            if len(found):
+                return np.asarray(memory.exemplars[place, int(found[0])].numpy(), np.float32)
+        return None
 
 
 class LastingMeter:
@@ -138,7 +164,7 @@ class AppearanceRun:
     def _judge(self, sized: SizedFrame, distances: Floats, nearest: NDArray[np.int64]) -> CueScore:
         distances = self._cue.descriptor.grid.without(sized.ignored, distances)
         lasting = self._lasting.add(sized.frame.time_s, distances)
-        return self._cue.judge(distances, lasting, nearest)
+        return self._cue.judge(distances, lasting, nearest, sized.pixels)
 
     def finish(self) -> list[CueScore]:
         """Return no scores: each frame is judged when it comes."""

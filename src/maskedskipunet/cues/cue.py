@@ -7,11 +7,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.reading import CueReading
 
 Floats = NDArray[np.float32]
+
+STRANGE = 2.0  # surprise from which on a place counts as strange
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,12 @@ class CueScore:
     places: Floats | None = None
     reading: CueReading | None = None
     looks: Floats | None = None
+
+
+def strange_centre(grid: PlaceGrid, places: Floats) -> tuple[float, float] | None:
+    """Return the centre of all strange places of a frame, weighted by how strange they are, (P,); None without any."""
+    strange = np.maximum(places - STRANGE, 0)
+    return grid.centre_of(strange) if strange.any() else None
 
 
 class CueRun(Protocol):

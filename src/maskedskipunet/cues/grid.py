@@ -88,9 +88,29 @@ class PlaceGrid:
         distance = np.abs(position.clip(0, count - 1)[:, None] - np.arange(count))
         return (1 - distance).clip(0).astype(np.float32)
 
+    def centre_of(self, weights: NDArray[np.float32]) -> tuple[float, float]:
+        """Return the centre of places by weights, (P,), some above 0: across and down, in shares of the picture.
+
+        >>> PlaceGrid.of_size(64, 128).centre_of(np.ones(105, np.float32))
+        (0.5, 0.5)
+        """
+        rows, columns = self.shape
+        by_place = weights.reshape(rows, columns) / weights.sum()
+        across, down = by_place.sum(0) @ np.arange(columns), by_place.sum(1) @ np.arange(rows)
+        half, stride = self.window_px / 2, self.stride_px
+        return (
+            round(float(across * stride + half) / self.width_px, 3),
+            round(float(down * stride + half) / self.height_px, 3),
+        )
+
+    def window(self, place: int) -> tuple[slice, slice]:
+        """Return the rows and columns of pixels of a window, by its number in row-major order."""
+        row, column = divmod(place, self.shape[1])
+        top, left = row * self.stride_px, column * self.stride_px
+        return slice(top, top + self.window_px), slice(left, left + self.window_px)
+
     def share_box(self, place: int) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of a window, in shares of the picture, by its number in row-major order."""
-        row, column = divmod(place, self.shape[1])
-        left, top = column * self.stride_px, row * self.stride_px
-        right, bottom = left + self.window_px, top + self.window_px
-        return left / self.width_px, top / self.height_px, right / self.width_px, bottom / self.height_px
+        down, across = self.window(place)
+        left, right = across.start / self.width_px, across.stop / self.width_px
+        return left, down.start / self.height_px, right, down.stop / self.height_px

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.cues.cue import CueScore
+from maskedskipunet.cues.cue import CueScore, strange_centre
 from maskedskipunet.cues.movement import MovementMeter, NormalMovement
 from maskedskipunet.cues.tails import Tails
 from maskedskipunet.data.sized_frame import Mask, SizedFrame
@@ -43,7 +43,8 @@ class MovementCue:
         score = float(scores[strangest])
         grid = self.normal.grid
         ratio = self.normal.speed_ratio(speeds, strangest)
-        return CueScore(score, places=scores, reading=CueReading(score, grid.share_box(strangest), speed_ratio=ratio))
+        reading = CueReading(score, grid.share_box(strangest), speed_ratio=ratio, centre=strange_centre(grid, scores))
+        return CueScore(score, places=scores, reading=reading)
 
 
 class MovementRun:

@@ -119,6 +119,16 @@ def read_images(folder: Path, on_bad_frame: OnBadFrame, image_fps: float) -> Ite
         yield Frame(index, index / image_fps, image)
 
 
+def numbered_image(folder: Path, index: int) -> Image | None:
+    """Return one image of a folder, by the index that read_images gives it; None where there is none.
+
+    Raises DataError when there are no images, FrameError for a bad one.
+    """
+    found = frame_files(folder)
+    files = dict(zip(found.indices, found.files, strict=True))
+    return read_image(files[index], _bits_in_use(found.files)) if index in files else None
+
+
 def require_rate(image_fps: float) -> None:
     """Raises ConfigError when images cannot be shown at image_fps frames a second."""
     if not 0 < image_fps < float("inf"):

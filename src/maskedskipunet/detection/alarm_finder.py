@@ -12,6 +12,7 @@ from maskedskipunet.detection.drift import DriftChange, DriftReference, without_
 from maskedskipunet.detection.events import Event, EventRule, EventStream, EventUpdate
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.fusing import EventReason
+from maskedskipunet.detection.kinds import with_kinds
 from maskedskipunet.detection.rule_in_force import RuleInForce
 
 
@@ -138,7 +139,7 @@ class VideoAlarms:
     def finish(self) -> tuple[Event, ...]:
         """The video has ended: return its events; those within drift are judged by the raised threshold."""
         self._ended += [update.event for update in self._finder.finish()]
-        return tuple(without_new_normal(self._ended, self.changes, self.rule))
+        return tuple(with_kinds(without_new_normal(self._ended, self.changes, self.rule)))
 
 
 def _boxes(frame: FrameScore, level: float, height_px: int, width_px: int) -> tuple[Box, ...]:

@@ -26,6 +26,7 @@ TAIL_RESAMPLES = 60  # each is a fit, of some 8 ms
 TAIL_ALARMS = 50  # the highest, which the tail is fitted to
 FEWEST_TAIL_ALARMS = 10
 HEAVIEST_TAIL = 0.5  # of shapes: from there on not even the variance is finite
+SURPLUS_LEVEL = 0.001  # of footage like the calibration's that is taken for unlike it by chance
 ALARMS_NEEDED = 10  # in the footage, so that a rate is known to a third
 
 Per = Literal["hour", "day", "week"]
@@ -235,6 +236,19 @@ def lowest_threshold(counts: AlarmCounts, budget: Budget) -> float:
     """
     row = int(np.searchsorted(counts.reached(), budget.per_hour * counts.hours, side="right")) - 1
     return float(counts.levels[row]) if row >= 0 else float(np.nextafter(counts.levels[0], np.inf))
+
+
+def is_surplus(alarms: int, expected: float) -> bool:
+    """Return whether there are more alarms than chance explains where so many were expected.
+
+    By Poisson's law, footage like the calibration's gives as many in a share of cases below SURPLUS_LEVEL.
+
+    >>> is_surplus(27, 1.0), is_surplus(3, 1.0)
+    (True, False)
+    """
+    from scipy.stats import poisson
+
+    return bool(poisson.sf(alarms - 1, expected) < SURPLUS_LEVEL)
 
 
 def footage_hours(videos: Sequence[NormalScores]) -> float:

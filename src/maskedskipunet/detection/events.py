@@ -91,7 +91,8 @@ class Event:
     top_score: the highest. mean_score: over the frames above the release level. boxes: (x, y, width, height) in
     pixels of the source, where the frame of the highest score is anomalous. normal_share: the share of normal frames
     that score as high as top_score, None where nothing is known of them. reason: which cue raised it and why; None for
-    a model of its network alone.
+    a model of its network alone. kind_id: the id of the first event of its kind (see `kinds`); None where kinds are not
+    told apart.
     """
 
     id: str
@@ -107,12 +108,14 @@ class Event:
     boxes: tuple[Box, ...]
     normal_share: float | None = None
     reason: EventReason | None = None
+    kind_id: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as files and messages hold them; without a reason where there is none."""
+        """Return plain values, as files and messages hold them; without a reason and a kind where there is none."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        reason = values.pop("reason")
-        return values if reason is None else values | {"reason": reason.to_dict()}
+        reason, kind_id = values.pop("reason"), values.pop("kind_id")
+        values |= {} if reason is None else {"reason": reason.to_dict()}
+        return values if kind_id is None else values | {"kind_id": kind_id}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Event":

@@ -28,7 +28,10 @@ class CueReading:
     box: left, top, right and bottom of the strangest place, shares of the picture's width and height; None where the
     cue does not say. speed_ratio: of movement, how many times as fast as 99 % of what passes there. nearest: of
     appearance, the normal moment that looks most alike there. lasting_s: of appearance, for how long it has looked
-    strange, where that is what is strange.
+    strange, where that is what is strange. look: of appearance, how the strangest places depart from their nearest
+    normal moments: how much lighter each colour is there, of a range of 1. spread: of appearance, the share of places
+    that are strange. centre: across and down, of all strange places, in shares of the picture. These three are told of
+    what is strange alone.
     """
 
     surprise: float
@@ -36,6 +39,9 @@ class CueReading:
     speed_ratio: float | None = None
     nearest: Moment | None = None
     lasting_s: float | None = None
+    look: tuple[float, ...] | None = None
+    spread: float | None = None
+    centre: tuple[float, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, without what the cue does not say."""
@@ -45,11 +51,12 @@ class CueReading:
     def from_dict(cls, values: Mapping[str, Any]) -> "CueReading":
         """Return the inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
         values = dict(values)
-        box, nearest = values.get("box"), values.get("nearest")
+        nearest = values.get("nearest")
+        numbers = {name: values[name] for name in ("box", "look", "centre") if values.get(name) is not None}
         return cls(
             **{
                 **values,
-                "box": None if box is None else tuple(map(float, box)),
+                **{name: tuple(map(float, some)) for name, some in numbers.items()},
                 "nearest": None if nearest is None else Moment(str(nearest["video"]), float(nearest["time_s"])),
             }
         )

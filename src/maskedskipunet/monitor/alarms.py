@@ -1,10 +1,12 @@
 """Alarms of one camera: the events of its scores, with the time of day they began at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from maskedskipunet.detection.alarm_finder import AlarmCriteria, AlarmFinder
 from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventUpdate
+from maskedskipunet.detection.kinds import Kind, Kinds, with_kind
 from maskedskipunet.monitor.news import Alarm, Drift, Scored
 
 
@@ -17,6 +19,7 @@ class CameraAlarms:
 
     def __init__(self, camera: str, source: str, criteria: AlarmCriteria, *, speed: float = 1.0) -> None:
         self._camera, self._speed = camera, speed
+        self._kinds = Kinds()
         self._finder = AlarmFinder(source, criteria)
         self._began: tuple[str, float] = ("", 0.0)  # the running event, and when it began
         self._last: tuple[float, float] = (0.0, 0.0)  # of the newest frame: the camera's time, and the time of day
@@ -25,6 +28,10 @@ class CameraAlarms:
     def threshold(self) -> float:
         """The common threshold, whatever part of the day it is and whether it is raised."""
         return self._finder.threshold
+
+    def know(self, kinds: Iterable[Kind]) -> None:
+        """Compare alarms with kinds of earlier ones; `began` of each is in seconds since 1970."""
+        self._kinds = Kinds(kinds)
 
     def take_over(self, criteria: AlarmCriteria) -> None:
         """Apply another calibration from the next frame on, also to an event in progress."""
@@ -52,4 +59,9 @@ class CameraAlarms:
         if self._began[0] != event.id:
             time_s, unix_s = self._last
             self._began = event.id, unix_s - (time_s - event.start_s) / self._speed
-        return Alarm(self._camera, update, self._began[1])
+        began_unix_s = self._began[1]
+        kind = (self._kinds.add if update.phase == "end" else self._kinds.find)(event, began_unix_s)
+        if kind is None:
+            return Alarm(self._camera, update, began_unix_s)
+        update = replace(update, event=with_kind(event, kind))
+        return Alarm(self._camera, update, began_unix_s, kind.count, kind.began, kind.start_s)

@@ -92,11 +92,19 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An event begins, goes on or is over. began_unix_s: when it began, the same in all its phases."""
+    """An event begins, goes on or is over.
+
+    began_unix_s: when it began, the same in all its phases. of_kind: how many of its kind the camera had with it;
+    kind_began_unix_s: when the first of them began, and kind_start_s by the camera's own time, where this watch
+    saw it. 1 and None where kinds are not told apart.
+    """
 
     camera: str
     update: EventUpdate
     began_unix_s: float
+    of_kind: int = 1
+    kind_began_unix_s: float | None = None
+    kind_start_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +148,6 @@ def plain(news: News) -> dict[str, Any]:
             values |= {"index": value.index, "time_s": round(value.time_s, 6), "score": value.score}
         elif not isinstance(value, bytes) and field.name != "picture":
             values[field.name] = round(value, 6) if isinstance(value, float) else value
+    if isinstance(news, Alarm) and news.kind_began_unix_s is None:
+        del values["of_kind"], values["kind_began_unix_s"], values["kind_start_s"]
     return values

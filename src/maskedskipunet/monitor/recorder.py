@@ -10,8 +10,10 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
+from maskedskipunet.data.frames import Image
 from maskedskipunet.data.jpeg import from_jpeg, to_jpeg
 from maskedskipunet.detection.drift import DriftChange
+from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.errors import DiskSpaceError, MaskedSkipUNetError
 from maskedskipunet.monitor.clips import ClipConfig, ClipCutter, FinishedClip
 from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Health, News, Scored
@@ -21,6 +23,7 @@ from maskedskipunet.records.database import DamagedError, UnavailableError
 from maskedskipunet.records.pruning import Retention, prune
 from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.view.enlarging import resized
 from maskedskipunet.view.marking import with_boxes
 
 log = logging.getLogger(__name__)
@@ -49,13 +52,22 @@ class RecordingConfig:
     keep_free_bytes: int = 500_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """An alarm on its way to the records, with JPEGs of its peak and of the nearest normal moment."""
+
+    alarm: Alarm
+    picture: bytes | None = None
+    normal_picture: bytes | None = None
+
+
 class Recorder:
     """A listener that hands on everything to its thread, from start() to close().
 
     What the records cannot take now, as on a full disk, waits in memory and is tried again. Frames that the thread
     has no time for are left out of clips and counted in `frames_left_out`.
     records: of the process that watches. cameras: by name their addresses, without credentials. routes: the sinks
-    that are told of events.
+    that are told of events. normal: finds the picture of the nearest normal moment that a reason names.
     """
 
     def __init__(
@@ -66,14 +78,15 @@ class Recorder:
         routes: Sequence[Route] = (),
         config: RecordingConfig | None = None,
         retry_s: float = RETRY_S,
+        normal: Callable[[EventReason | None], Image | None] = lambda reason: None,
     ) -> None:
         self.records, self._cameras, self._routes = records, cameras, routes
-        self._config, self._retry_s = config or RecordingConfig(), retry_s
+        self._config, self._retry_s, self._normal = config or RecordingConfig(), retry_s, normal
         room = Room(records.folder.path, keep_free_bytes=self._config.keep_free_bytes)
         self._cutters = {name: ClipCutter(self._config.clips, room=room) for name in cameras}
         self._queue: SimpleQueue[News | None] = SimpleQueue()
-        self._unwritten: deque[tuple[Alarm, bytes | None]] = deque()
-        self._held_back: dict[str, tuple[Alarm, bytes | None]] = {}  # ends of events whose clips are still to come
+        self._unwritten: deque[_Writing] = deque()
+        self._held_back: dict[str, _Writing] = {}  # ends of events whose clips are still to come
         self._not_before_s, self._tidy_at_s = 0.0, time.monotonic() + TIDY_S
         self._heard: dict[str, float] = {}
         self._note_heard_at_s = 0.0
@@ -201,32 +214,42 @@ class Recorder:
     def _alarm(self, alarm: Alarm) -> None:
         event = alarm.update.event
         path, cutter = self.records.clip_path(event.id, alarm.began_unix_s), self._cutters[alarm.camera]
-        picture = cutter.follow(alarm.update, path)
-        if picture is not None and event.boxes:
-            picture = to_jpeg(with_boxes(from_jpeg(picture), event.boxes))
+        peak = cutter.follow(alarm.update, path)
+        writing = _Writing(alarm) if peak is None else self._with_pictures(alarm, peak)
         if alarm.update.phase == "end" and cutter.is_cutting(event.id):
-            self._held_back[event.id] = alarm, picture  # who is told of an event that is over is given its clip
+            self._held_back[event.id] = writing  # who is told of an event that is over is given its clip
             return
-        self._write(alarm, picture)
+        self._write(writing)
 
-    def _write(self, alarm: Alarm, picture: bytes | None) -> None:
+    def _with_pictures(self, alarm: Alarm, peak: bytes) -> _Writing:
+        """Return an alarm with its picture, and the nearest normal moment as large and with the same boxes."""
+        event, image = alarm.update.event, from_jpeg(peak)
+        picture = to_jpeg(with_boxes(image, event.boxes)) if event.boxes else peak
+        if (usual := self._normal(event.reason)) is None:
+            return _Writing(alarm, picture)
+        beside = with_boxes(resized(usual, *image.shape[:2]), event.boxes)
+        return _Writing(alarm, picture, to_jpeg(beside))
+
+    def _write(self, writing: _Writing) -> None:
         if len(self._unwritten) >= MOST_UPDATES:
-            lost, _ = self._unwritten.popleft()
+            lost = self._unwritten.popleft().alarm
             what = f"{lost.update.phase} of event {lost.update.event.id}"
             log.warning("%s is lost: nothing could be written for too long", what)
-        self._unwritten.append((alarm, picture))
+        self._unwritten.append(writing)
         self._write_waiting()
 
     def _write_waiting(self) -> None:
         """Events in their order; the first that finds no room keeps the others waiting."""
         while self._unwritten and time.monotonic() >= self._not_before_s:
-            alarm, picture = self._unwritten[0]
+            writing = self._unwritten[0]
+            alarm = writing.alarm
             try:
                 self.records.record(
                     alarm.update,
                     camera=alarm.camera,
                     began_unix_s=alarm.began_unix_s,
-                    picture=picture,
+                    picture=writing.picture,
+                    normal_picture=writing.normal_picture,
                     routes=self._routes,
                 )
             except (DiskSpaceError, UnavailableError, DamagedError) as error:
@@ -246,7 +269,7 @@ class Recorder:
     def _clips_came(self, clips: Sequence[FinishedClip]) -> None:
         for clip in clips:
             if (held := self._held_back.pop(clip.event_id, None)) is not None:
-                self._write(*held)
+                self._write(held)
             elif clip.path is not None:
                 self._try(lambda event_id=clip.event_id: self.records.look_again(event_id))  # type: ignore[misc]
 

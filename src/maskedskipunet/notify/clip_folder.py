@@ -16,10 +16,10 @@ from maskedskipunet.records.outbox import Delivery
 
 
 class ClipFolderSink:
-    """Copies files as `2026-03-01T090000_CAMERA_ID.mp4`, `.jpg` and `.json`; each appears when it is whole.
+    """Copies files as `2026-03-01T090000_CAMERA_ID.mp4`, `.jpg`, `.normal.jpg` and `.json`.
 
-    A message that comes again writes the same files again. Nothing is ever removed there. A camera's state has its
-    `.json` alone.
+    Each appears when it is whole. A message that comes again writes the same files again. Nothing is ever removed
+    there. A camera's state has its `.json` alone.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,8 +30,8 @@ class ClipFolderSink:
         began = str(message["began_at"])[:19].replace(":", "")
         stem = f"{began}_{plain_name(str(message['camera']))}_{delivery.event_id}"
         try:
-            for source in filter(None, (files.clip, files.picture)):
-                with whole_file(self.folder / f"{stem}{source.suffix}") as part:
+            for source in filter(None, (files.clip, files.picture, files.normal_picture)):
+                with whole_file(self.folder / f"{stem}{''.join(source.suffixes)}") as part:
                     shutil.copyfile(source, part)
             with whole_file(self.folder / f"{stem}.json") as part:
                 part.write_text(json.dumps(message, indent=1) + "\n", encoding="utf-8")

@@ -186,8 +186,8 @@ class _Round:
     def _files(self, delivery: Delivery) -> Attachments:
         if delivery.kind != "event":
             return Attachments()
-        clip, picture = self.records.folder.files_named(delivery.event_id, str(delivery.message["began_at"])[:10])
-        return Attachments(_there(clip), _there(picture))
+        paths = self.records.folder.files_named(delivery.event_id, str(delivery.message["began_at"])[:10])
+        return Attachments(*map(_there, paths))
 
     def _tidy(self) -> None:
         now_unix_s = self.records.clock()

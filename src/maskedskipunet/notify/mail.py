@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 from maskedskipunet.detection.calibration import told_share
 from maskedskipunet.detection.events import Phase
 from maskedskipunet.detection.fusing import EventReason
+from maskedskipunet.detection.kinds import describe_kind
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.notify.deadline import hang_up_after
 from maskedskipunet.notify.secrets import Secret
@@ -133,6 +134,8 @@ def _of_event(delivery: Delivery) -> tuple[str, str]:
         f"Seconds: {message['end_s'] - message['start_s']:.1f}\nHighest score: {message['top_score']:.4g}\n{rare}"
         f"Event: {delivery.event_id}\n"
     )
+    if message.get("of_kind", 1) > 1:
+        text += f"Of its kind: {describe_kind(message['of_kind'], str(message['kind_began_at']))}\n"
     return f"{message['camera']}: {_TITLES[delivery.phase]}", text
 
 

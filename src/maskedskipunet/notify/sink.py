@@ -29,6 +29,7 @@ class Attachments:
 
     clip: Path | None = None
     picture: Path | None = None
+    normal_picture: Path | None = None
 
 
 class Sink(Protocol):

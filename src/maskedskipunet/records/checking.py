@@ -10,7 +10,7 @@ from sqlalchemy import text
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.records import outbox
 from maskedskipunet.records.database import DamagedError
-from maskedskipunet.records.folder import RecordsFolder, day_of
+from maskedskipunet.records.folder import RecordsFolder, day_of, event_of
 from maskedskipunet.records.outbox import QueueCount
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
@@ -179,14 +179,14 @@ def _differences(records: Records) -> Iterator[_Difference]:
                 described.add(path)
                 yield from _to_insert(records, path, told)
     for path in others:
-        is_footage = path.suffix != ".json" and path.with_suffix(".json") not in described
+        is_footage = path.suffix != ".json" and path.with_name(f"{event_of(path)}.json") not in described
         if is_footage and not _has_come(records, path) and path.is_file():
             yield _Difference(folder.relative(path), "belongs to no event", _put_aside(folder, path))
 
 
 def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
     event_id, folder = recorded.event.id, records.folder
-    clip, picture, description = folder.files(event_id, recorded.began_unix_s)
+    clip, picture, normal, description = folder.files(event_id, recorded.began_unix_s)
 
     def write() -> str:
         records.file(event_id)
@@ -209,6 +209,7 @@ def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
         recorded = told if is_newer else recorded
     yield from _of_footage(records, event_id, clip, recorded.has_clip, is_whole_clip)
     yield from _of_footage(records, event_id, picture, recorded.has_picture, is_whole_picture)
+    yield from _of_footage(records, event_id, normal, recorded.has_normal_picture, is_whole_picture)
 
 
 def _of_footage(
@@ -258,7 +259,7 @@ def _to_insert(records: Records, path: Path, told: RecordedEvent) -> Iterator[_D
 def _has_come(records: Records, path: Path) -> bool:
     """Return whether a clip or picture is that of an event that was recorded while we looked."""
     try:
-        return path in records.folder.files(path.stem, records.event(path.stem).began_unix_s)
+        return path in records.folder.files(event_of(path), records.event(event_of(path)).began_unix_s)
     except RecordsError:
         return False
 

@@ -1,4 +1,4 @@
-"""The files of events: clip, picture and description, each beside its row of the database."""
+"""The files of events: clip, pictures and description, each beside its row of the database."""
 
 import logging
 from pathlib import Path
@@ -20,9 +20,9 @@ class EventFiles:
         self._folder = folder
 
     def note_presence(self, row: EventRow) -> None:
-        """Have a row say which clip and picture lie there."""
-        clip, picture, _ = self._folder.files(row.id, row.began_unix_s)
-        row.has_clip, row.has_picture = clip.is_file(), picture.is_file()
+        """Have a row say which clip and pictures lie there."""
+        clip, picture, normal, _ = self._folder.files(row.id, row.began_unix_s)
+        row.has_clip, row.has_picture, row.has_normal_picture = clip.is_file(), picture.is_file(), normal.is_file()
 
     def write_description(self, row: EventRow) -> None:
         """Write an event's file as its row is now. Raises DiskSpaceError when there is no room."""
@@ -30,11 +30,19 @@ class EventFiles:
         recorded_event(row).write(self._folder.description(row.id, row.began_unix_s))
         row.filed_revision = row.revision
 
-    def write_picture(self, recorded: RecordedEvent, picture: bytes) -> None:
-        """Write an event's picture, or warn where that cannot be done."""
+    def write_pictures(self, recorded: RecordedEvent, picture: bytes, normal_picture: bytes | None) -> None:
+        """Write an event's picture and that of its nearest normal moment, or warn where that cannot be done.
+
+        normal_picture: None where there is none; the one of an earlier peak is removed.
+        """
+        _, path, beside, _ = self._folder.files(recorded.event.id, recorded.began_unix_s)
         try:
-            with whole_file(self._folder.picture(recorded.event.id, recorded.began_unix_s)) as part:
+            beside.unlink(missing_ok=True)  # it belongs to another peak
+            with whole_file(path) as part:
                 part.write_bytes(picture)
+            if normal_picture is not None:
+                with whole_file(beside) as part:
+                    part.write_bytes(normal_picture)
         except (DiskSpaceError, OSError) as error:
             log.warning("event %s goes without a picture (%s)", recorded.event.id, error)
 

@@ -28,10 +28,12 @@ COLUMNS = {
     "normal_share": "float64",
     "boxes": "boxes",
     "cue": "string",
+    "kind_id": "string",
     "answer": "string",
     "answered_at": "timestamp",
     "clip": "string",
     "picture": "string",
+    "normal_picture": "string",
 }
 SUFFIXES = (".csv", ".json", ".parquet")
 
@@ -46,7 +48,7 @@ def export(events: Sequence[RecordedEvent], path: Path) -> None:
     """Write events as a table, a row each, in the form that the file's name says.
 
     Times are ISO 8601 in UTC (timestamps in Parquet); boxes are lists of x, y, width, height, in CSV as JSON; clip
-    and picture are paths in the records folder, empty where there is none.
+    and pictures are paths in the records folder, empty where there is none.
     Raises ConfigError for another name, DiskSpaceError when there is no room.
     """
     require_table(path)
@@ -61,6 +63,7 @@ def table_row(recorded: RecordedEvent) -> dict[str, Any]:
     beside = f"events/{at(recorded.began_unix_s)[:10]}/{event.id}"
     values = event.to_dict() | {
         "cue": None if event.reason is None else event.reason.cue,
+        "kind_id": event.kind_id,
         "camera": recorded.camera,
         "began_at": at(recorded.began_unix_s),
         "updated_at": at(recorded.updated_unix_s),
@@ -70,6 +73,7 @@ def table_row(recorded: RecordedEvent) -> dict[str, Any]:
         "answered_at": None if recorded.answered_unix_s is None else at(recorded.answered_unix_s),
         "clip": f"{beside}.mp4" if recorded.has_clip else None,
         "picture": f"{beside}.jpg" if recorded.has_picture else None,
+        "normal_picture": f"{beside}.normal.jpg" if recorded.has_normal_picture else None,
     }
     return {name: values[name] for name in COLUMNS}
 

@@ -13,7 +13,7 @@ class RecordsFolder:
     """The paths of everything that was recorded; each path has one name here.
 
     An event's files lie side by side in a folder of the day, in UTC, on which it began: `events/2026-03-01/ID.json`,
-    `ID.mp4` and `ID.jpg`.
+    `ID.mp4`, `ID.jpg` and `ID.normal.jpg`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,22 +36,35 @@ class RecordsFolder:
     def picture(self, event_id: str, began_unix_s: float) -> Path:
         return self._beside(event_id, began_unix_s, "jpg")
 
-    def files(self, event_id: str, began_unix_s: float) -> tuple[Path, Path, Path]:
-        """Return all that an event can have: clip and picture first, its description last."""
-        suffixes = ("mp4", "jpg", "json")
-        clip, picture, description = (self._beside(event_id, began_unix_s, suffix) for suffix in suffixes)
-        return clip, picture, description
+    def normal_picture(self, event_id: str, began_unix_s: float) -> Path:
+        """Return the path of the picture of an event's nearest normal moment."""
+        return self._beside(event_id, began_unix_s, "normal.jpg")
 
-    def files_named(self, event_id: str, day: str) -> tuple[Path, Path]:
-        """Clip and picture of an event that began on this day."""
+    def files(self, event_id: str, began_unix_s: float) -> tuple[Path, Path, Path, Path]:
+        """Return the paths of all files of an event: clip, picture and normal moment first, its description last."""
+        suffixes = ("mp4", "jpg", "normal.jpg", "json")
+        clip, picture, normal, description = (self._beside(event_id, began_unix_s, suffix) for suffix in suffixes)
+        return clip, picture, normal, description
+
+    def files_named(self, event_id: str, day: str) -> tuple[Path, Path, Path]:
+        """Return the paths of clip, picture and normal moment of an event that began on this day."""
         stem = self.events / day / require_id(event_id)
-        return stem.with_suffix(".mp4"), stem.with_suffix(".jpg")
+        return stem.with_suffix(".mp4"), stem.with_suffix(".jpg"), stem.with_suffix(".normal.jpg")
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()
 
     def _beside(self, event_id: str, began_unix_s: float, suffix: str) -> Path:
         return self.events / day_of(began_unix_s) / f"{require_id(event_id)}.{suffix}"
+
+
+def event_of(path: Path) -> str:
+    """Return the id of the event that a file belongs to by its name.
+
+    >>> event_of(Path("5f1c.normal.jpg"))
+    '5f1c'
+    """
+    return path.name.partition(".")[0]
 
 
 def require_id(event_id: str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from maskedskipunet.detection.events import Phase
 from maskedskipunet.records.clock import EARLIEST_UNIX_S
+from maskedskipunet.records.kinds import kind_figures
 from maskedskipunet.records.recorded import RecordedEvent, message_key
 from maskedskipunet.records.routes import LATEST_DUE_S, Route
 from maskedskipunet.records.tables import DeliveryRow
@@ -121,7 +122,9 @@ def _enqueue(session: Session, recorded: RecordedEvent, route: Route, now_unix_s
             session.flush()
         elif 0 <= now_unix_s - last.made_unix_s < route.update_every_s:
             return
-    row = _put(session, route, recorded.event.id, recorded.message(), now_unix_s, now_unix_s)
+    row = _put(
+        session, route, recorded.event.id, recorded.message() | kind_figures(session, recorded), now_unix_s, now_unix_s
+    )
     if last is None:
         _drop_beyond(session, route, row, now_unix_s)
     session.flush()

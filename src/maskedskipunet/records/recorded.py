@@ -26,8 +26,9 @@ class RecordedEvent:
     """An event with what the records know of it besides.
 
     camera: its name. began_unix_s: when the event began, in seconds since 1970, UTC; updated_unix_s: when it was last
-    heard of. sequence: how many messages there were of it before this one. has_clip, has_picture: whether they lie
-    beside it. answer: what a person said of it. revision: counts changes of the record, from 1.
+    heard of. sequence: how many messages there were of it before this one. has_clip, has_picture, has_normal_picture:
+    whether they lie beside it, the last that of the nearest normal moment. answer: what a person said of it.
+    revision: counts changes of the record, from 1.
     """
 
     event: Event
@@ -41,6 +42,7 @@ class RecordedEvent:
     answer: Answer | None
     answered_unix_s: float | None
     revision: int
+    has_normal_picture: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -75,8 +77,9 @@ class RecordedEvent:
         event, answer = told["event"], told["answer"]
         if told["phase"] not in get_args(Phase) or answer not in (None, *get_args(Answer)):
             raise ValueError("a phase or an answer that there is not")
-        if not all(isinstance(told[key], bool) for key in ("has_clip", "has_picture")):
-            raise ValueError("has_clip and has_picture are true or false")
+        told = {"has_normal_picture": False} | told  # earlier versions did not write it
+        if not all(isinstance(told[key], bool) for key in ("has_clip", "has_picture", "has_normal_picture")):
+            raise ValueError("has_clip, has_picture and has_normal_picture are true or false")
         return cls(
             event=plain_event(Event.from_dict(event)),
             camera=require_camera(told["camera"]),
@@ -86,6 +89,7 @@ class RecordedEvent:
             sequence=_whole(told["sequence"]),
             has_clip=told["has_clip"],
             has_picture=told["has_picture"],
+            has_normal_picture=told["has_normal_picture"],
             answer=answer,
             answered_unix_s=None if answer is None else require_time(told["answered_unix_s"]),
             revision=_whole(told["revision"]),
@@ -105,6 +109,7 @@ class RecordedEvent:
             "updated_at": at(self.updated_unix_s),
             "has_clip": self.has_clip,
             "has_picture": self.has_picture,
+            **({"has_normal_picture": True} if self.has_normal_picture else {}),
         } | event
 
 
@@ -134,6 +139,7 @@ def plain_event(event: Event) -> Event:
             boxes=tuple((_whole(x), _whole(y), _whole(width), _whole(height)) for x, y, width, height in event.boxes),
             normal_share=None if event.normal_share is None else _real(event.normal_share),
             reason=None if event.reason is None else _plain_reason(event.reason),
+            kind_id=None if event.kind_id is None else require_id(str(event.kind_id)),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecordsError(f"an event that cannot be recorded ({error})", event.id, "State numbers") from error

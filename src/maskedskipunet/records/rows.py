@@ -27,6 +27,7 @@ def recorded_event(row: EventRow) -> RecordedEvent:
         sequence=row.sequence,
         has_clip=row.has_clip,
         has_picture=row.has_picture,
+        has_normal_picture=row.has_normal_picture,
         answer=None if answer is None else answer.answer,
         answered_unix_s=None if answer is None else answer.answered_unix_s,
         revision=row.revision,
@@ -43,6 +44,7 @@ def new_row(session: Session, event: Event, camera: str, began_unix_s: float) ->
         sequence=0,
         has_clip=False,
         has_picture=False,
+        has_normal_picture=False,
         revision=1,
         filed_revision=0,
         is_removing=False,
@@ -54,7 +56,7 @@ def new_row(session: Session, event: Event, camera: str, began_unix_s: float) ->
 
 
 def fill(row: EventRow, event: Event) -> None:
-    columns = {"reason": None} | event.to_dict() | {"boxes": [list(box) for box in event.boxes]}
+    columns = {"reason": None, "kind_id": None} | event.to_dict() | {"boxes": [list(box) for box in event.boxes]}
     for name, value in columns.items():
         if name != "id":
             setattr(row, name, value)
@@ -67,7 +69,9 @@ def restore(session: Session, recorded: RecordedEvent) -> None:
         row = new_row(session, recorded.event, recorded.camera, recorded.began_unix_s)
     fill(row, recorded.event)
     row.camera = camera_row(session, recorded.camera, recorded.event.source)
-    for name in ("began_unix_s", "updated_unix_s", "phase", "sequence", "has_clip", "has_picture", "revision"):
+    for name in ("began_unix_s", "updated_unix_s", "phase", "sequence", "revision"):
+        setattr(row, name, getattr(recorded, name))
+    for name in ("has_clip", "has_picture", "has_normal_picture"):
         setattr(row, name, getattr(recorded, name))
     row.filed_revision, row.is_removing = recorded.revision, False
     if recorded.answer is None:

@@ -143,13 +143,15 @@ class Records:
         camera: str,
         began_unix_s: float,
         picture: bytes | None = None,
+        normal_picture: bytes | None = None,
         routes: Sequence[Route] = (),
     ) -> RecordedEvent:
         """Write what is known of an event now, with its messages to the sinks, in one transaction.
 
         began_unix_s: when the event began; the one given first holds. picture: a JPEG that is put in the place of the
-        event's picture, or not where there is no room. routes: the sinks that are told. Whether it has a clip is what
-        lies at clip_path now.
+        event's picture, or not where there is no room. normal_picture: likewise, of the nearest normal moment; where a
+        picture comes without one, the one that was there goes. routes: the sinks that are told. Whether it has a clip
+        is what lies at clip_path now.
         Raises RecordsError for a second `new`, for more of an event that is over, and what plain_event refuses.
         """
         event, now_unix_s = plain_event(update.event), self.clock()
@@ -166,11 +168,12 @@ class Records:
                 row.revision += 1
             row.phase, row.updated_unix_s = update.phase, now_unix_s
             self._files.note_presence(row)
-            row.has_picture = row.has_picture or picture is not None
+            if picture is not None:
+                row.has_picture, row.has_normal_picture = True, normal_picture is not None
             recorded = recorded_event(row)
             outbox.enqueue(session, recorded, routes, now_unix_s, by_age=self.is_clock_trusted)
         if picture is not None:
-            self._files.write_picture(recorded, picture)
+            self._files.write_pictures(recorded, picture, normal_picture)
         self._file_later(event.id)
         self._notify()
         return recorded

@@ -5,7 +5,7 @@ Times are seconds since 1970 in UTC (`…_unix_s`), or since the source's first 
 
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 NAMES = {
@@ -51,7 +51,11 @@ class EventRow(Table):
     """
 
     __tablename__ = "events"
-    __table_args__ = (Index(None, "began_unix_s"), Index(None, "camera_id", "began_unix_s"))
+    __table_args__ = (
+        Index(None, "began_unix_s"),
+        Index(None, "camera_id", "began_unix_s"),
+        Index(None, "kind_id", "began_unix_s"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     camera_id: Mapped[int] = mapped_column(ForeignKey("cameras.id"))
@@ -67,12 +71,14 @@ class EventRow(Table):
     normal_share: Mapped[float | None]
     boxes: Mapped[list[Any]]
     reason: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    kind_id: Mapped[str | None]
     began_unix_s: Mapped[float]
     updated_unix_s: Mapped[float]
     phase: Mapped[str]
     sequence: Mapped[int]
     has_clip: Mapped[bool]
     has_picture: Mapped[bool]
+    has_normal_picture: Mapped[bool] = mapped_column(server_default=false())
     revision: Mapped[int]
     filed_revision: Mapped[int]
     is_removing: Mapped[bool]

@@ -10,6 +10,7 @@ from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventRule
 from maskedskipunet.detection.raising import alarms, lasting_score
 from maskedskipunet.errors import RecordsError
+from maskedskipunet.records.kinds import unanswered_of_kind
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 
@@ -41,14 +42,19 @@ class Effect:
         return self.answer == "anomaly" and self.alarms_before and self.alarms_after is False
 
 
-def choose_events(events: Sequence[RecordedEvent], beginnings: Sequence[str]) -> list[RecordedEvent]:
+def choose_events(
+    events: Sequence[RecordedEvent], beginnings: Sequence[str], *, with_kind: bool = False
+) -> list[RecordedEvent]:
     """Return the events that are meant, each once, in the order of their naming.
 
+    with_kind: the id of a kind means one of its events, though the first, whose id that is, may be gone.
     Raises RecordsError for a beginning that no id has, or several.
     """
     chosen: dict[str, RecordedEvent] = {}
     for text in beginnings:
         fits = [recorded for recorded in events if text and recorded.event.id.startswith(text)]
+        if with_kind and not fits:
+            fits = [one for one in events if text and (one.event.kind_id or "").startswith(text)][:1]
         exact = [recorded for recorded in fits if recorded.event.id == text]
         if not fits:
             raise RecordsError("there is no such event", text[:80], "See `maskedskipunet records export`")
@@ -63,19 +69,37 @@ def choose_events(events: Sequence[RecordedEvent], beginnings: Sequence[str]) ->
 @dataclass(frozen=True)
 class AnsweredEvents:
     """Events that were answered. marked: those that are answered now. told: those that have a clip; clips: its path,
-    by the event's id.
+    by the event's id. settled: those that are answered for their kind alone, and have no clip to learn from. members:
+    ids of those that are answered because others of their kind are. of_kind: how many others of their kinds are left
+    without an answer.
     """
 
     marked: list[RecordedEvent]
     told: list[RecordedEvent]
     clips: dict[str, Path]
     without_clip: tuple[str, ...]
+    settled: tuple[RecordedEvent, ...] = ()
+    members: frozenset[str] = frozenset()
+    of_kind: int = 0
+
+    @property
+    def answered(self) -> list[RecordedEvent]:
+        """All events that are answered now, with clip or without."""
+        return [*self.marked, *self.settled]
 
     @classmethod
-    def of(cls, records: Records, beginnings: Sequence[str]) -> "AnsweredEvents":
-        """Raises RecordsError for events that there are not, or that have no clip."""
+    def of(cls, records: Records, beginnings: Sequence[str], *, with_kind: bool = False) -> "AnsweredEvents":
+        """Find events, and with_kind all events of their kinds that nobody has answered.
+
+        Raises RecordsError for events that there are not, or that have no clip.
+        """
         events = records.events()
-        marked = choose_events(events, beginnings)
+        marked = choose_events(events, beginnings, with_kind=with_kind)
+        alike = unanswered_of_kind(events, marked)
+        settled: list[RecordedEvent] = []
+        for one in alike if with_kind else []:
+            has_clip = records.clip_path(one.event.id, one.began_unix_s).is_file()
+            (marked if has_clip else settled).append(one)
         ids = {recorded.event.id for recorded in marked}
         earlier = [one for one in events if one.answer is not None and one.event.id not in ids]
         told, clips, without_clip = [], {}, []
@@ -89,7 +113,9 @@ class AnsweredEvents:
                 raise RecordsError("the event has no clip", event_id, cure)
             else:
                 without_clip.append(event_id)
-        return cls(marked, told, clips, tuple(without_clip))
+        members = frozenset(one.event.id for one in alike) if with_kind else frozenset()
+        left = 0 if with_kind else len(alike)
+        return cls(marked, told, clips, tuple(without_clip), tuple(settled), members, left)
 
     @property
     def paths(self) -> list[Path]:
@@ -102,14 +128,25 @@ class AnsweredEvents:
         return {recorded.event.id: self.clips[recorded.event.id] for recorded in self.marked}
 
     def only(self, scores: ClipScores) -> "AnsweredEvents":
-        """Return those whose clips can be scored. Raises RecordsError where one that is answered now cannot."""
-        for recorded in self.marked:
-            if scores[recorded.event.id] is None:
+        """Return those whose clips can be scored.
+
+        Raises RecordsError where one that is answered now cannot, unless it is answered for its kind alone.
+        """
+        mute = [recorded for recorded in self.marked if scores[recorded.event.id] is None]
+        for recorded in mute:
+            if recorded.event.id not in self.members:
                 fault = "no frame of its clip has a score"
                 raise RecordsError(fault, recorded.event.id, "Mark events whose clips are longer, and whole")
         told = [recorded for recorded in self.told if scores[recorded.event.id] is not None]
         clips = {recorded.event.id: self.clips[recorded.event.id] for recorded in told}
-        return AnsweredEvents(self.marked, told, clips, (*self.without_clip, *(self.clips.keys() - clips.keys())))
+        return replace(
+            self,
+            marked=[recorded for recorded in self.marked if recorded not in mute],
+            told=told,
+            clips=clips,
+            without_clip=(*self.without_clip, *(self.clips.keys() - clips.keys())),
+            settled=(*self.settled, *mute),
+        )
 
     def scored(self, scores: ClipScores) -> Iterator[tuple[RecordedEvent, NormalScores]]:
         """Yield events with their clips' scores, at the time of day that they began at."""

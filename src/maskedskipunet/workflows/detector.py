@@ -13,8 +13,9 @@ from maskedskipunet.data.frames import Frame, OnBadFrame
 from maskedskipunet.data.start_times import start_of_day_s
 from maskedskipunet.detection.alarm_finder import AlarmCriteria, AlarmFinder
 from maskedskipunet.detection.day import time_of_day_s
-from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.events import Event, EventRule
 from maskedskipunet.detection.frame_score import FrameScore
+from maskedskipunet.detection.kinds import Kinds, with_kind
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.scoring.loading import load_scorer
@@ -134,15 +135,16 @@ class Detector:
     def _results(
         self, sources: Sequence[Feed], criteria: AlarmCriteria | None, batch_size: int | None
     ) -> Generator[Result, None, None]:
+        kinds = Kinds()
         with ExitStack() as stack:
             for feed in sources:
                 stack.callback(_close, feed.frames)
             for feed in sources:
-                with closing(self._of_one(feed, criteria, batch_size)) as results:
+                with closing(self._of_one(feed, _EventTeller(feed, criteria, kinds), criteria, batch_size)) as results:
                     yield from results
 
     def _of_one(
-        self, feed: Feed, criteria: AlarmCriteria | None, batch_size: int | None
+        self, feed: Feed, events: "_EventTeller", criteria: AlarmCriteria | None, batch_size: int | None
     ) -> Generator[Result, None, None]:
         waiting: deque[Frame] = deque()  # those without a score yet
 
@@ -151,7 +153,6 @@ class Detector:
                 waiting.append(frame)
                 yield frame
 
-        events = _EventTeller(feed, criteria)
         if batch_size is None and feed.is_live:
             batch_size = 1
         scores = self._scorer.score(passing(), batch_size=batch_size, with_maps=True)
@@ -187,10 +188,13 @@ class Detector:
 
 
 class _EventTeller:
-    """Assigns each frame of a source to the event that it may belong to, as scores come."""
+    """Assigns each frame of a source to the event that it may belong to, as scores come.
 
-    def __init__(self, feed: Feed, criteria: AlarmCriteria | None) -> None:
-        self._feed = feed
+    kinds: of the events so far; each that ends is added.
+    """
+
+    def __init__(self, feed: Feed, criteria: AlarmCriteria | None, kinds: Kinds) -> None:
+        self._feed, self._kinds = feed, kinds
         self._reference = EventReference()
         self._finder = None if criteria is None else AlarmFinder(feed.name, criteria)
         self._starts_s = None
@@ -205,10 +209,10 @@ class _EventTeller:
         found = self._finder.add(scored, height_px=height_px, width_px=width_px, time_of_day_s=time_of_day_s)
         for update in found.updates:
             if update.phase == "end":
-                self._reference.event = update.event
+                self._end(update.event)
                 self._reference = EventReference()
         if (running := self._finder.running) is not None:
-            self._reference.event = running
+            self._reference.event = with_kind(running, self._kinds.find(running, running.start_s))
         return self._reference
 
     def _time_of_day_s(self, time_s: float) -> float | None:
@@ -219,7 +223,10 @@ class _EventTeller:
     def finish(self) -> None:
         if self._finder is not None:
             for update in self._finder.finish():
-                self._reference.event = update.event
+                self._end(update.event)
+
+    def _end(self, event: Event) -> None:
+        self._reference.event = with_kind(event, self._kinds.add(event, event.start_s))
 
 
 def _close(frames: Iterator[Frame]) -> None:

@@ -1,26 +1,55 @@
-"""A picture of each event of a scored video: the frame of its highest score, boxed where it is anomalous."""
+"""Pictures of each event of a scored video: the frame of its highest score, and the nearest normal moment."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from maskedskipunet.data.frames import Image
 from maskedskipunet.data.jpeg import to_jpeg
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video.seeking import frames_at
 from maskedskipunet.detection.events import Event
 from maskedskipunet.files import whole_file
-from maskedskipunet.view.enlarging import enlarged, enlarged_box, readable_scale
+from maskedskipunet.view.enlarging import enlarged, enlarged_box, readable_scale, resized
 from maskedskipunet.view.marking import with_boxes
+from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.scoring import ScoredVideo
 
 PICTURES_NAME = "events"  # the folder, beside events.json
 MOST_PICTURES = 200  # of the strongest events: nobody looks at more
 
 
-def write_event_pictures(folder: Path, source: Source, scored: ScoredVideo) -> tuple[Path | None, ...]:
+@dataclass(frozen=True)
+class EventPictures:
+    """The paths of events' pictures, in the order of the events; None for an event without a picture.
+
+    peaks: of the frame of an event's highest score. normal: of the nearest normal moment, where the reason names one.
+    """
+
+    peaks: tuple[Path | None, ...] = ()
+    normal: tuple[Path | None, ...] = ()
+
+    def names(self, events: Sequence[Event]) -> dict[str, dict[str, str]]:
+        """Return the pictures of events by id, each under its key in `events.json`, relative to the folder of results.
+
+        `picture` and, beside it, `normal_picture`.
+        """
+        found: dict[str, dict[str, str]] = {event.id: {} for event in events}
+        for key, paths in (("picture", self.peaks), ("normal_picture", self.normal)):
+            for event, path in zip(events, paths, strict=False):
+                if path is not None:
+                    found[event.id][key] = f"{PICTURES_NAME}/{path.name}"
+        return found
+
+
+def write_event_pictures(
+    folder: Path, source: Source, scored: ScoredVideo, normal: NormalMoments | None = None
+) -> EventPictures:
     """Write `events/NNN.jpg` for each event, numbered by time from 1; removes those of an earlier scoring.
 
-    folder: of the video's results. Returns where each event's picture lies, in the order of the events; None where
-    there is none: the frame cannot be read again, or too many events score higher.
+    Beside it goes `NNN.normal.jpg`, the nearest normal moment where the event's reason names one: as large, with the
+    same boxes. folder: of the video's results. normal: finds those moments. There is no picture where the frame cannot
+    be read again, or too many events score higher.
     Raises DiskSpaceError where there is no room.
     """
     home = folder / PICTURES_NAME
@@ -29,18 +58,27 @@ def write_event_pictures(folder: Path, source: Source, scored: ScoredVideo) -> t
     strongest = sorted(events, key=lambda event: -event.top_score)[:MOST_PICTURES]
     times_s = dict(zip(scored.index.tolist(), scored.time_s.tolist(), strict=True))
     images = frames_at(source, [(event.peak_frame, times_s[event.peak_frame]) for event in strongest])
-    paths: list[Path | None] = []
+    peaks: list[Path | None] = []
+    beside: list[Path | None] = []
     for number, event in enumerate(events, start=1):
         image = images.get(event.peak_frame) if event in strongest else None
-        if image is None:
-            paths.append(None)
-            continue
-        scale = readable_scale(image.shape[0])
-        drawn = with_boxes(enlarged(image, scale), [enlarged_box(box, scale) for box in event.boxes])
-        paths.append(home / f"{number:03d}.jpg")
-        with whole_file(home / f"{number:03d}.jpg") as part:
-            part.write_bytes(to_jpeg(drawn))
-    return tuple(paths)
+        path = home / f"{number:03d}.jpg"
+        peaks.append(None if image is None else _write(path, image, event))
+        usual = None if image is None or normal is None else normal.nearest(event.reason)
+        if image is None or usual is None:
+            beside.append(None)
+        else:
+            beside.append(_write(path.with_suffix(".normal.jpg"), resized(usual, *image.shape[:2]), event))
+    return EventPictures(tuple(peaks), tuple(beside))
+
+
+def _write(path: Path, image: Image, event: Event) -> Path:
+    """Write a picture with an event's boxes, large enough to be seen."""
+    scale = readable_scale(image.shape[0])
+    drawn = with_boxes(enlarged(image, scale), [enlarged_box(box, scale) for box in event.boxes])
+    with whole_file(path) as part:
+        part.write_bytes(to_jpeg(drawn))
+    return path
 
 
 def remove_event_pictures(folder: Path) -> None:
@@ -50,10 +88,3 @@ def remove_event_pictures(folder: Path) -> None:
         stale.unlink()
     if home.is_dir() and not any(home.iterdir()):
         home.rmdir()
-
-
-def picture_names(paths: Sequence[Path | None], events: Sequence[Event]) -> dict[str, str]:
-    """Return the pictures of events by the events' ids, relative to the folder of the results."""
-    return {
-        event.id: f"{PICTURES_NAME}/{path.name}" for event, path in zip(events, paths, strict=True) if path is not None
-    }

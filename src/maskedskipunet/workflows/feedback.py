@@ -16,6 +16,7 @@ from maskedskipunet.errors import CalibrationError, ConfigError, RunError
 from maskedskipunet.files import require_writable
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
+from maskedskipunet.records.kinds import unanswered_of_kind
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 from maskedskipunet.runs import RunFolder
@@ -35,7 +36,8 @@ class FeedbackResult:
     by: how it does. before, after: its alarms (after: None where nothing was trained yet). effects: of all answered
     events that have a clip; without_clip: ids of the others. earlier: where the calibration before it lies.
     earlier_cues: where its cues before lie. carried_over: whether the thresholds are those of the network before.
-    others: alarms that nobody has answered, where a threshold is raised.
+    others: alarms that nobody has answered, where a threshold is raised. settled: ids of events that were answered with
+    others of their kind and have no clip to learn from. of_kind: how many others of the kinds are left unanswered.
     """
 
     model: Path | None
@@ -48,6 +50,8 @@ class FeedbackResult:
     earlier_cues: Path | None = None
     carried_over: bool = False
     others: OtherAlarms | None = None
+    settled: tuple[str, ...] = ()
+    of_kind: int = 0
 
     @property
     def lost(self) -> tuple[Effect, ...]:
@@ -55,10 +59,18 @@ class FeedbackResult:
         return tuple(effect for effect in self.effects if effect.is_lost)
 
 
-def answer_anomaly(folder: Path, beginnings: Sequence[str], *, dry_run: bool = False) -> list[RecordedEvent]:
-    """Keep that these events were anomalies. Raises RecordsError as choose_events does."""
+def answer_anomaly(
+    folder: Path, beginnings: Sequence[str], *, all_of_kind: bool = False, dry_run: bool = False
+) -> list[RecordedEvent]:
+    """Keep that these events were anomalies.
+
+    all_of_kind: answer all events of their kinds that nobody has answered, too. dry_run: change nothing.
+    Raises RecordsError as choose_events does.
+    """
     with Records.open(folder, create=False) as records:
-        chosen = choose_events(records.events(), beginnings)
+        events = records.events()
+        chosen = choose_events(events, beginnings, with_kind=all_of_kind)
+        chosen += unanswered_of_kind(events, chosen) if all_of_kind else []
         for recorded in [] if dry_run else chosen:
             records.answer(recorded.event.id, "anomaly")
     return chosen
@@ -71,11 +83,13 @@ class FeedbackOptions:
     by: `cues` teaches the model's cues what these events look like and how they move, and raises the threshold over
     what is left; `calibrate` raises the threshold no further than it takes for these not to be alarms; `train` makes a
     new run, trained on with their clips among the run's own footage, for so many epochs at this learning rate; None:
-    by the cues where the model has some, else by the calibration. force: do it though an event that was answered as an
+    by the cues where the model has some, else by the calibration. all_of_kind: give the same answer to all events of
+    their kinds that nobody has answered. force: do it though an event that was answered as an
     anomaly is lost by that. dry_run: change nothing; what a training would do is then not known.
     """
 
     by: By | None = None
+    all_of_kind: bool = False
     force: bool = False
     dry_run: bool = False
     epochs: int = 2
@@ -111,12 +125,13 @@ def feed_back_normal(
             target.finish_interrupted(folder, progress)
         records = stack.enter_context(Records.open(folder, create=False))
         scorer = ClipScorer(model, options.device, progress)
-        said = _Said.of(AnsweredEvents.of(records, beginnings), scorer, target.calibration())
+        answered = AnsweredEvents.of(records, beginnings, with_kind=options.all_of_kind)
+        said = _Said.of(answered, scorer, target.calibration())
         if by == "train":
             if options.dry_run:
                 return said.result(by)
             result = _trained(target, said, options.training(progress))
-            for recorded in said.answered.marked:
+            for recorded in said.answered.answered:
                 records.answer(recorded.event.id, "normal")
             return result
         cues = said.learned(target.cues(), scorer) if by == "cues" else None
@@ -230,12 +245,22 @@ class _Said:
     def result(self, by: By, after: ClipScores | None = None, renewed: Calibration | None = None) -> FeedbackResult:
         """Return what becomes of all answered events."""
         effects = self.answered.effects(self.before, self.calibration, after, renewed)
-        return FeedbackResult(None, by, self.calibration, renewed, effects, self.answered.without_clip)
+        answered = self.answered
+        return FeedbackResult(
+            None,
+            by,
+            self.calibration,
+            renewed,
+            effects,
+            answered.without_clip,
+            settled=tuple(recorded.event.id for recorded in answered.settled),
+            of_kind=answered.of_kind,
+        )
 
 
 def _others(records: Records, said: _Said, result: FeedbackResult) -> OtherAlarms:
     """Return what a raised threshold does to alarms that nobody has answered."""
-    ids = {recorded.event.id for recorded in said.answered.marked}
+    ids = {recorded.event.id for recorded in said.answered.answered}
     return other_alarms(records.events(), ids, said.calibration, result.after or said.calibration)
 
 
@@ -254,13 +279,13 @@ def _written(
     assert raised is not None
     changed = {CUES_NAME: cues is not None, CALIBRATION_NAME: raised != said.calibration}
     names = [name for name, is_new in changed.items() if is_new]
-    with target.steps.step(records, answered.marked, names) as earlier:
+    with target.steps.step(records, answered.marked, names, also=answered.settled) as earlier:
         if cues is not None:
             cues.write(target.weights)
         if raised != said.calibration:
             raised.write(target.weights)
         target.kept.add(answered.marked, answered.clips)
-        for recorded in answered.marked:
+        for recorded in answered.answered:
             records.answer(recorded.event.id, "normal")
     return replace(
         result, model=target.run.path, earlier=earlier.get(CALIBRATION_NAME), earlier_cues=earlier.get(CUES_NAME)
@@ -302,6 +327,8 @@ def figures(result: FeedbackResult) -> dict[str, Any]:
         "carried_over": result.carried_over,
         "events": [asdict(effect) for effect in result.effects],
         "without_clip": list(result.without_clip),
+        "settled": list(result.settled),
+        "of_kind": result.of_kind,
         "lost": [effect.id for effect in result.lost],
         "others": None if result.others is None else asdict(result.others),
     }

@@ -105,11 +105,17 @@ class FeedbackSteps:
 
     @contextmanager
     def step(
-        self, records: Records, marked: Sequence[RecordedEvent], names: Sequence[str]
+        self,
+        records: Records,
+        marked: Sequence[RecordedEvent],
+        names: Sequence[str],
+        *,
+        also: Sequence[RecordedEvent] = (),
     ) -> Iterator[Mapping[str, Path]]:
         """A block that writes files anew and answers events, all of it or nothing.
 
-        marked: events as they will be answered. names: of the files that are written anew. Gives where the earlier
+        marked: events as they will be answered. names: of the files that are written anew. also: events that are
+        answered too, whose clips are not kept. Gives where the earlier
         file of each lies. Where the block ends with an error everything is undone at once; where the process is killed
         in it, by `finish_interrupted`.
         """
@@ -117,7 +123,7 @@ class FeedbackSteps:
         known = {recorded.event.id: recorded for recorded in records.events()}
         answers = [
             EarlierAnswer(event_id, known[event_id].answer, known[event_id].answered_unix_s)
-            for event_id in (recorded.event.id for recorded in marked)
+            for event_id in (recorded.event.id for recorded in (*marked, *also))
         ]
         clips = {recorded.event.id for recorded in marked} - self.kept.ids()
         where = str(records.folder.path.resolve())

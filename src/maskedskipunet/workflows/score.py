@@ -21,11 +21,12 @@ from maskedskipunet.scoring.loading import input_format_of, load_scorer
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.plots import plot_score_curve
 from maskedskipunet.workflows.day_parts import note_unknown_times
-from maskedskipunet.workflows.event_pictures import picture_names, remove_event_pictures, write_event_pictures
+from maskedskipunet.workflows.event_pictures import EventPictures, remove_event_pictures, write_event_pictures
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.gathering import RemoteVideo
+from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import own_labels
 from maskedskipunet.workflows.precision import precision_effect
 from maskedskipunet.workflows.remote import fetched, require_seconds
@@ -38,7 +39,8 @@ class ScoreResult:
 
     video_path: None where none was asked for. effect: of reduced precision, None in float32. calibration: of the
     model, None where it has none. events_paths: `events.json` and `events.csv`, where the model has a threshold;
-    annotated_path: then the second video, where one was asked for. event_pictures: of each event, or None.
+    annotated_path: then the second video, where one was asked for. event_pictures: of each event, or None;
+    normal_pictures: of the nearest normal moment of each, or None.
     """
 
     scored: ScoredVideo
@@ -50,6 +52,7 @@ class ScoreResult:
     events_paths: tuple[Path, ...] = ()
     annotated_path: Path | None = None
     event_pictures: tuple[Path | None, ...] = ()
+    normal_pictures: tuple[Path | None, ...] = ()
 
     @property
     def paths(self) -> list[Path]:
@@ -120,18 +123,30 @@ def score(
     effect = None if options.precision == "float32" else precision_effect(model, scorer, source)
     note_unknown_times(scorer.calibration, [source.path], progress)
     note_other_rates([source], scorer.input_format, progress)
-    job = ScoreJob(name=item.name, source=source, out=out, with_video=options.with_video, scorer=scorer, labels=labels)
+    job = ScoreJob(
+        name=item.name,
+        source=source,
+        out=out,
+        with_video=options.with_video,
+        scorer=scorer,
+        labels=labels,
+        normal=(normal := NormalMoments(model)),
+    )
     with progress.stage(job.title, job.frames) as advance:
         in_frames = FrameProgress(advance, frames=job.frames, steps=job.steps)
         ((_, found),) = run_jobs([job], scorer, with_maps=job.with_maps, advance=in_frames)
     if isinstance(found, DataError):
         raise found
+    normal.note_missing(progress)
     return replace(found, effect=effect)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreJob:
-    """One video, and what is to be written of it where. labels: one a frame of the source, where there are any."""
+    """One video, and what is to be written of it where.
+
+    labels: one a frame of the source, where there are any. normal: finds the normal moments that reasons name.
+    """
 
     name: str
     source: Source
@@ -139,6 +154,7 @@ class ScoreJob:
     with_video: bool
     scorer: Scorer
     labels: Labels | None = None
+    normal: NormalMoments | None = None
 
     @property
     def title(self) -> str:
@@ -192,10 +208,10 @@ class ScoreJob:
         for stale in EVENT_FILES:  # of another threshold than these scores
             (self.out / stale).unlink(missing_ok=True)
         remove_event_pictures(self.out)
-        pictures: tuple[Path | None, ...] = ()
+        pictures = EventPictures()
         if scored.events is not None and scored.rule is not None:
-            pictures = write_event_pictures(self.out, self.source, scored)
-            names = picture_names(pictures, scored.events)
+            pictures = write_event_pictures(self.out, self.source, scored, self.normal)
+            names = pictures.names(scored.events)
             events_paths = write_events(self.out, scored.events, scored.rule, scored.drift, pictures=names)
         return ScoreResult(
             scored,
@@ -205,7 +221,8 @@ class ScoreJob:
             calibration=self.scorer.calibration,
             events_paths=events_paths,
             annotated_path=self._outputs.annotated,
-            event_pictures=pictures,
+            event_pictures=pictures.peaks,
+            normal_pictures=pictures.normal,
         )
 
 

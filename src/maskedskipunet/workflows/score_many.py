@@ -29,11 +29,13 @@ from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import write_json
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.day_parts import note_unknown_times
-from maskedskipunet.workflows.events import scored_hours, write_joint_events
+from maskedskipunet.workflows.events import scored_hours
 from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+from maskedskipunet.workflows.joint_events import JointKind, write_joint_events
 from maskedskipunet.workflows.kept_scores import footage_identity
+from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import labels_path, own_labels
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreOptions, ScoreResult, run_jobs
@@ -77,7 +79,8 @@ class DoneVideo:
 class ManyScores:
     """What became of each video. done: those scored now. before: names of those that were finished already.
     failed: names and faults of those that could not be scored. events_path: `events.csv` with the events of all
-    that are scored, now or before; None where the model has no threshold. calibration: of the model.
+    that are scored, now or before; None where the model has no threshold. calibration: of the model. kinds: of those
+    events, over all videos, in order of the first of each; empty for a model without cues.
     """
 
     done: tuple[DoneVideo, ...]
@@ -85,6 +88,7 @@ class ManyScores:
     failed: tuple[tuple[str, str], ...]
     events_path: Path | None = None
     calibration: Calibration | None = None
+    kinds: tuple[JointKind, ...] = ()
 
 
 Settings = dict[str, Any]  # what a video's results depend on; stands in FINISHED_NAME
@@ -117,6 +121,7 @@ def score_many(
     archive = _Archive(
         out=out,
         scorer=scorer,
+        normal=NormalMoments(model),
         options=options,
         progress=progress,
         settings={
@@ -133,10 +138,11 @@ def score_many(
         for video in remote:
             archive.score_remote(video)
     order = [video.name for video in videos]
+    archive.normal.note_missing(progress)
     result = archive.result(order)
     scored = {*archive.done, *archive.before}
-    events_path = write_joint_events(out, [name for name in order if name in scored])
-    return replace(result, events_path=events_path, calibration=scorer.calibration)
+    joint = write_joint_events(out, [name for name in order if name in scored])
+    return replace(result, events_path=joint.path, calibration=scorer.calibration, kinds=joint.kinds)
 
 
 @dataclass(kw_only=True)
@@ -145,6 +151,7 @@ class _Archive:
 
     out: Path
     scorer: Scorer
+    normal: NormalMoments
     options: ScoreOptions
     progress: Progress
     settings: Settings
@@ -217,6 +224,7 @@ class _Archive:
             with_video=self.options.with_video,
             scorer=self.scorer,
             labels=own_labels(source, self.progress),
+            normal=self.normal,
         )
 
     def _score(self, jobs: Sequence[tuple[ScoreJob, Settings]], address: CameraAddress | None = None) -> None:

@@ -25,10 +25,12 @@ from maskedskipunet.monitor.watching import WatchConfig, watch
 from maskedskipunet.notify.building import build_posts
 from maskedskipunet.notify.config import SinkConfig
 from maskedskipunet.notify.courier import Courier
+from maskedskipunet.records.kinds import known_kinds
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.ignored import IgnoredRegions, also_ignoring
 from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
+from maskedskipunet.workflows.normal_moments import NormalMoments
 
 FRAMES_MISSED = 3  # before a camera is taken for lost
 
@@ -127,7 +129,7 @@ def watch_cameras(
     plan = _plan(cameras, scorer, model_fps)
     with ExitStack() as opened:
         if recording is not None and (finders or recording.sinks):  # cameras fail without a threshold too
-            keepers, left = _begin_recording(recording, cameras, opened)
+            keepers, left = _begin_recording(recording, cameras, NormalMoments(model), finders, opened)
             plan, listeners = replace(plan, records=recording.folder, left=left), [*keepers, *listeners]
         planned(plan)
         session = WatchSession(scorer, finders, listeners, changes.look)
@@ -201,20 +203,26 @@ def _config(options: WatchOptions, fps: float | None, *, has_alarms: bool) -> Wa
 
 
 def _begin_recording(
-    recording: Recording, cameras: Mapping[str, CameraAddress], opened: ExitStack
+    recording: Recording,
+    cameras: Mapping[str, CameraAddress],
+    normal: NormalMoments,
+    finders: Mapping[str, CameraAlarms],
+    opened: ExitStack,
 ) -> tuple[list[Listener], list[str]]:
     """Open the records and the sinks until `opened` is closed; returns who is to be told everything, and what was left.
 
     Closed in the order that loses nothing: the last events are written before the sinks take leave.
     """
     records = opened.enter_context(Records.open(recording.folder, watching=True))
+    for name, finder in finders.items():
+        finder.know(known_kinds(records.events(camera=name)))
     posts = build_posts(recording.sinks, records, list(cameras))
     with ExitStack() as unused:
         for post in posts.values():
             unused.callback(post.sink.close)
         routes = [post.route for post in posts.values()]
         shown = {name: str(address) for name, address in cameras.items()}
-        recorder = Recorder(records, shown, routes=routes, config=recording.config)
+        recorder = Recorder(records, shown, routes=routes, config=recording.config, normal=normal.nearest)
         recorder.take_over()
         opened.enter_context(Courier(records, posts))
         unused.pop_all()

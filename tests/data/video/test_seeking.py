@@ -6,7 +6,7 @@ from PIL import Image as Picture
 
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video.encoding import VideoWriter
-from maskedskipunet.data.video.seeking import frames_at
+from maskedskipunet.data.video.seeking import frames_at, image_at
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +47,35 @@ def test_images_are_read_and_what_is_not_there_is_missing(tmp_path: Path) -> Non
     assert {at: int(image[0, 0, 0]) for at, image in found.items()} == {2: 2}
     assert frames_at(Source(path=tmp_path), []) == {}
     assert frames_at(Source(path=tmp_path / "gone.mp4"), [(600, 60.0)]) == {}
+
+
+@pytest.mark.parametrize("at", [0, 7, 201, 299])
+def test_a_moment_is_found_by_its_time_alone(video: Path, at: int) -> None:
+    read = {frame.index: frame for frame in Source(path=video).frames()}
+    np.testing.assert_array_equal(image_at(Source(path=video), read[at].time_s), read[at].image)
+
+
+def test_a_moment_of_a_video_that_cannot_be_sought_is_read(tmp_path: Path) -> None:
+    import av
+
+    with av.open(tmp_path / "v.avi", "w") as container:
+        stream = container.add_stream("mjpeg", 10, width=48, height=32, pix_fmt="yuvj420p")
+        for number in range(8):
+            picture = av.VideoFrame.from_ndarray(np.full((32, 48, 3), 30 * number, np.uint8), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    source = Source(path=tmp_path / "v.avi")
+    read = {frame.index: frame for frame in source.frames()}
+    np.testing.assert_array_equal(image_at(source, read[5].time_s), read[5].image)
+
+
+def test_a_moment_of_a_folder_of_images_is_found_and_what_is_not_there_is_none(tmp_path: Path, video: Path) -> None:
+    for number in range(4):
+        Picture.new("RGB", (48, 32), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    found = image_at(Source(path=tmp_path, image_fps=5), 0.4)
+    assert found is not None
+    assert int(found[0, 0, 0]) == 2
+    (tmp_path / "torn.mp4").write_bytes(video.read_bytes()[:500])
+    (tmp_path / "empty").mkdir()
+    for path, time_s in ((tmp_path, 9.0), (video, 99.0), *((tmp_path / n, 1.0) for n in ("gone", "torn.mp4", "empty"))):
+        assert image_at(Source(path=path), time_s) is None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -11,6 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Image
+from maskedskipunet.data.images import numbered_image
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video.decoding import opened
 from maskedskipunet.errors import DataError
@@ -19,6 +21,7 @@ FROM_FRAME = 500  # of the last one wanted; before it, reading from the start is
 SEEKABLE = ("mp4", "matroska")  # their times are those of an index, and never jump
 TOLERANCE_S = 0.002  # between a frame's time and what it was read with: times of the file are rounded
 LONGEST_LOOK = 2000  # pictures decoded from a key frame on, before it is given up
+LATEST_S = 0.5  # after a moment, that a picture may be to show it
 
 Moment = tuple[int, float]  # a frame's number in its source, and its time in seconds
 
@@ -38,6 +41,35 @@ def frames_at(source: Source, moments: Sequence[Moment], *, seek_from: int = FRO
         with suppress(DataError):
             found |= dict(_read(source, left))
     return found
+
+
+def image_at(source: Source, time_s: float) -> Image | None:
+    """Return the picture of one moment of footage, by its time alone, counted as `source.frames()` counts times.
+
+    None where there is none: the footage is gone or damaged, or the moment cannot be reached without long reading.
+    """
+    with suppress(DataError, av.FFmpegError, OSError):
+        if source.path.is_dir():
+            return numbered_image(source.path, round(time_s * source.image_fps))
+        return _image_of_video(source.path, time_s)
+    return None
+
+
+def _image_of_video(path: Path, time_s: float) -> Image | None:
+    with opened(path) as (container, stream):
+        first = next(_pictures(container, stream), None)
+        if first is None or first.pts is None:
+            return None
+        base_s = float(stream.time_base or 1)
+        wanted_s = time_s + first.pts * base_s
+        if any(name in container.format.name for name in SEEKABLE):
+            container.seek(round((wanted_s - TOLERANCE_S) / base_s), stream=stream)
+            first = next(_pictures(container, stream), None)
+        for picture in islice(chain(filter(None, [first]), _pictures(container, stream)), LONGEST_LOOK):
+            ahead_s = np.nan if picture.pts is None else picture.pts * base_s - wanted_s
+            if ahead_s >= -TOLERANCE_S:
+                return None if ahead_s > LATEST_S or picture.is_corrupt else _shown(picture)
+    return None
 
 
 def _read(source: Source, wanted: set[int]) -> Iterator[tuple[int, Image]]:

@@ -1,0 +1,77 @@
+"""Pictures of the normal moments that reasons of alarms name, from the footage that a model learned them from."""
+
+from functools import cached_property
+from pathlib import Path
+
+from maskedskipunet.data.frames import Image
+from maskedskipunet.data.layouts import recognise
+from maskedskipunet.data.sources import Source
+from maskedskipunet.data.video.seeking import image_at
+from maskedskipunet.detection.fusing import EventReason
+from maskedskipunet.detection.reading import Moment
+from maskedskipunet.errors import MaskedSkipUNetError
+from maskedskipunet.model.pretrained import model_folder
+from maskedskipunet.progress import Progress
+from maskedskipunet.runs import RunFolder
+from maskedskipunet.training.config import TrainConfig
+
+
+class NormalMoments:
+    """Finds the pictures of normal moments, as long as their footage lies where the run of a model says.
+
+    model: a run or whatever load_model takes. is_any_missing: whether a picture was asked for and could not be had.
+    A path that the run gives relative to the folder it was trained in is looked for from the working folder, and beside
+    the folder of runs.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self._model = model
+        self.is_any_missing = False
+
+    def nearest(self, reason: EventReason | None) -> Image | None:
+        """Return the picture, uint8 (H, W, 3), of the normal moment that a reason names; None without one."""
+        moment = None if reason is None else reason.reading.nearest
+        if moment is None:
+            return None
+        picture = self.picture(moment)
+        self.is_any_missing = self.is_any_missing or picture is None
+        return picture
+
+    def note_missing(self, progress: Progress) -> None:
+        """Note that pictures are missing, once for all of them."""
+        if self.is_any_missing:
+            progress.note("nearest normal moments are not shown: the footage that the model was trained on has moved")
+
+    def picture(self, moment: Moment) -> Image | None:
+        """Return the picture of a moment; None where its footage is gone, moved or damaged."""
+        source = self._videos.get(moment.video) or self._answered(moment.video)
+        return None if source is None else image_at(source, moment.time_s)
+
+    def _answered(self, name: str) -> Source | None:
+        """Return a clip that was answered as normal, by its event; None where it is gone."""
+        if self._run is None or Path(name).name != name:
+            return None
+        path = self._run.path / "feedback" / f"{name}.mp4"
+        return Source(path=path) if path.is_file() else None
+
+    @cached_property
+    def _run(self) -> RunFolder | None:
+        try:
+            folder = model_folder(self._model)
+        except MaskedSkipUNetError:
+            return None
+        return RunFolder(folder.parent if folder.name == "model" else folder)
+
+    @cached_property
+    def _videos(self) -> dict[str, Source]:
+        """The footage that the run was trained on, by name, as far as it is there."""
+        if self._run is None or not self._run.config.is_file():
+            return {}
+        try:
+            data = TrainConfig.from_dict(self._run.read_config(), str(self._run.config)).data
+            roots = (data.footage, self._run.path.parent.parent / data.footage)
+            root = next((root for root in roots if root.exists()), None)
+            items = [] if root is None else recognise(root).train
+        except (MaskedSkipUNetError, OSError):
+            return {}
+        return {item.name: Source(path=item.path, image_fps=data.image_fps) for item in items}
