@@ -188,5 +188,5 @@ def test_what_a_new_kind_of_sink_needs_is_asked_for_like_that_of_any_other(monke
 
     with pytest.raises(ConfigError, match="hut: path is missing"):
         read_sinks({"hut": {"type": "logbook"}})
-    with pytest.raises(ConfigError, match=r"type is one of .*, logbook"):
+    with pytest.raises(ConfigError, match=r"type must be one of .*, logbook"):
         read_sinks({"hut": {"type": "logbok"}})

@@ -161,7 +161,7 @@ def test_a_first_threshold_is_said_to_wait_for_a_new_start() -> None:
     (change,) = desk.heard
     assert isinstance(change, ModelChange)
     assert (change.threshold, change.heeded) == (None, False)
-    assert "start watching again for alarms" in change.told
+    assert "restart watch to get alarms" in change.told
 
 
 def test_what_cannot_be_applied_is_said_with_its_reason_and_the_old_threshold_holds() -> None:
@@ -199,4 +199,4 @@ def test_cues_that_look_at_something_else_leave_the_scorer_as_it_is(monkeypatch:
     (change,) = desk.heard
     assert isinstance(change, ModelChange)
     assert not change.heeded
-    assert "start watching again" in change.told
+    assert "restart watch" in change.told
