@@ -167,6 +167,7 @@ def test_what_it_says_of_itself_has_to_fit(stored: Path, tmp_path: Path, describ
         ("now.frames.known", lambda array: array * np.float32("nan")),
         ("movement.frames.scale", lambda array: -array),
         ("movement.moves", lambda array: array * 0),
+        ("movement.passing", lambda array: array * 0),
         ("appearance.axes", lambda array: array[1:]),
         ("reconstruction.frames.knots", lambda array: array[:3]),
     ],
@@ -215,7 +216,7 @@ def test_a_full_disk_leaves_the_earlier_file(
 ) -> None:
     (tmp_path / CUES_NAME).write_bytes((stored / CUES_NAME).read_bytes())
 
-    with no_file_larger_than(1000), pytest.raises(DiskSpaceError, match="no room"):
+    with no_file_larger_than(1000), pytest.raises(DiskSpaceError, match="no space"):
         whole.write(tmp_path)
 
     assert [path.name for path in tmp_path.iterdir()] == [CUES_NAME]

@@ -153,8 +153,9 @@ def test_both_halves_hold_all_frames_once_and_cover_all_of_the_time(lengths: lis
     [
         ({"05/00": 9, "05/12": 9, "06/00": 9, "06/12": 9}, ["05/00", "05/12"]),  # two days
         ({"05/00": 9, "06/00": 9, "07/00": 9, "07/12": 2}, ["05/00", "07/00", "07/12"]),
-        ({"05/00": 9, "05/12": 9, "05/18": 9, "06/00": 9}, ["05/00", "05/18"]),  # too little of the second day
-        ({"00": 9, "06": 9, "12": 9, "18": 9}, ["00", "12"]),
+        ({"05/00": 9, "05/12": 9, "05/18": 9, "06/00": 9}, ["05/00", "05/12"]),  # too little of the second day
+        ({"00": 9, "06": 9, "12": 9, "18": 9}, ["00", "06"]),  # short: first half, second half
+        ({"00": 36_001, "06": 9, "12": 9, "18": 9}, ["00", "12"]),  # an hour
     ],
 )
 def test_whole_days_make_the_halves_where_there_are_several(lengths: dict[str, int], first_half: list[str]) -> None:

@@ -12,14 +12,13 @@ from torch import Tensor
 from maskedskipunet.cues.appearance import Descriptor
 from maskedskipunet.cues.cue import STRANGE, CueScore, strange_centre
 from maskedskipunet.cues.memory import Memory
-from maskedskipunet.cues.tails import MEDIAN_SURPRISE, RAREST, Tails
+from maskedskipunet.cues.tails import MEDIAN_SURPRISE, RAREST, STRANGEST, Tails, mean_of_strangest
 from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.reading import APPEARANCE, CueReading, Moment
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-STRANGEST = 3  # places whose mean is a frame's surprise: things are seen by several windows, noise by one
 LASTING_S = 60.0  # over which lasting strangeness is judged
 LOOKS = 30  # at each place in that time
 LASTING_RISE = float(np.log10(LASTING_S))  # a lasting departure says the same for a minute, a passing one for a second
@@ -188,10 +187,3 @@ def _by_the_minute(surprise: Floats | np.float32) -> Floats:
     """
     share = np.clip(surprise - MEDIAN_SURPRISE, 0, 1)
     return np.asarray(np.minimum(surprise + LASTING_RISE * share, RAREST), np.float32)
-
-
-def mean_of_strangest(places: Floats) -> Floats:
-    """Return mean of the STRANGEST highest values, (..., P) -> (...)."""
-    count = min(STRANGEST, places.shape[-1])
-    found: Floats = np.partition(places, -count, axis=-1)[..., -count:].mean(axis=-1)
-    return found

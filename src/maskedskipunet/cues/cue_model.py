@@ -16,7 +16,7 @@ from maskedskipunet.cues.cue import Cue
 from maskedskipunet.cues.fusion import Fusion
 from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.memory import Memory
-from maskedskipunet.cues.movement import NormalMovement
+from maskedskipunet.cues.movement import MEASURES, NormalMovement
 from maskedskipunet.cues.movement_cue import MovementCue
 from maskedskipunet.cues.tails import Tails
 from maskedskipunet.detection.reading import (
@@ -133,7 +133,7 @@ class CueModel:
             reconstruction = _tails("reconstruction.frames", arrays)
         if MOVEMENT in names:
             normal = NormalMovement.from_arrays(grid, arrays)
-            movement = MovementCue(normal, _tails("movement.frames", arrays))
+            movement = MovementCue(normal, _tails("movement.frames", arrays, MEASURES))
         if APPEARANCE in names:
             descriptor = Descriptor.from_arrays(grid, arrays)
             memory = Memory.from_arrays(arrays, new_memory(descriptor).capacity)

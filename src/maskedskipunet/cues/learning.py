@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from maskedskipunet.cues.appearance import Descriptor, new_memory
-from maskedskipunet.cues.appearance_cue import LASTING_S, AppearanceCue, Judge, LastingMeter, mean_of_strangest
+from maskedskipunet.cues.appearance_cue import LASTING_S, AppearanceCue, Judge, LastingMeter
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.memory import noise_radius
 from maskedskipunet.cues.movement import NormalMovement, run_speeds
-from maskedskipunet.cues.movement_cue import MovementCue
-from maskedskipunet.cues.tails import Tails
+from maskedskipunet.cues.movement_cue import MovementCue, frame_measures
+from maskedskipunet.cues.tails import Tails, mean_of_strangest
 from maskedskipunet.data.ignoring import painted
 from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, RECONSTRUCTION, Moment
 from maskedskipunet.errors import CalibrationError
@@ -31,6 +31,7 @@ SAMPLE = 2_000  # frames that the components are found from
 TOGETHER = 512  # frames described at once
 FEW_VIDEOS = 4  # fewer are cut into parts, so that both halves of the footage cover all of its time
 PARTS = 8  # that a video is cut into then
+SHORT_S = 3600.0  # footage in which light hardly changes
 LEAST_HALF = 0.3  # of the frames, in the smaller half
 FEWEST_LASTING = 60  # minutes that tell how rare it is what lasts for one
 
@@ -106,7 +107,8 @@ def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], l
     """Normal footage in two halves that both cover all of its time: every second folder, video, or eighth of a video.
 
     Folders are days where there are several. A day that was not learned departs further from what was than an hour of
-    the same day does, and that is what new footage will do.
+    the same day does, and that is what new footage will do. Of less than SHORT_S the first half and the second: light
+    that changes in an hour is not seen otherwise, for every other clip looks like its neighbours.
     """
     by_folder = _halves_by_folder(videos)
     if by_folder is not None:
@@ -119,6 +121,9 @@ def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], l
             for step in [max(2, ceil(len(video.frames) / PARTS))]
             for first in range(0, len(video.frames), step)
         ]
+    if sum(float(np.ptp(video.time_s)) for video in videos if len(video.time_s)) < SHORT_S:
+        middle = (len(parts) + 1) // 2
+        return parts[:middle], parts[middle:]
     return parts[::2], parts[1::2]
 
 
@@ -138,8 +143,8 @@ Halves = tuple[list[NormalVideo], list[NormalVideo]]
 def _learn_movement(halves: Halves, grid: PlaceGrid, advance: Advance) -> MovementCue:
     speeds = [_speeds(half, grid, advance) for half in halves]
     learned = [NormalMovement.fit(found, grid) for found in speeds]
-    highest = [learned[number].surprise(found).max(axis=1) for number, found in zip((1, 0), speeds, strict=True)]
-    return MovementCue(NormalMovement.fit(np.concatenate(speeds), grid), Tails.fit(np.concatenate(highest)[:, None]))
+    found = [frame_measures(learned[number].measures(of)) for number, of in zip((1, 0), speeds, strict=True)]
+    return MovementCue(NormalMovement.fit(np.concatenate(speeds), grid), Tails.fit(np.concatenate(found)))
 
 
 def _speeds(videos: Sequence[NormalVideo], grid: PlaceGrid, advance: Advance) -> Floats:

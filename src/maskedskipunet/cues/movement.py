@@ -16,13 +16,14 @@ Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
 HALF = 2  # flow is kept at half the picture's size
+MEASURES = 2  # that a place's movement is judged by
 DIRECTIONS = 4  # right, down, left, up
 MOVES_PX = 0.25  # per frame: less is noise of the camera and of compression
 MOVING_SHARE = 0.05  # of a window: less is a speck
 FLOOR_PX = 0.05  # added to speeds before their logarithm
 ROW_SAMPLES = 200  # moving windows that a row's own speeds count as much as all rows' together
 ALLOWED_MARGIN = 0.15  # by which a speed may exceed one that people called normal
-PLACE_SAMPLES = 50  # frames that a place's own share of movement counts as much as its row's
+FRAME_SAMPLES = 50  # frames that normal footage is taken to be longer, where nothing ever moved
 
 
 class MovementMeter:
@@ -83,14 +84,17 @@ def run_speeds(frames: Iterable[Pixels], grid: PlaceGrid) -> Iterator[Floats]:
 class NormalMovement:
     """What moves where in normal footage.
 
-    moves: (directions, P), the share of normal frames in which something moves that way at that place. speeds: tails of
-    the logarithm of the speeds of what moves, by direction and row of places. allowed: (directions, P), speeds up to
-    which nothing is surprising, because people called them normal there; None where nobody did.
+    moves: (directions, P), the share of normal frames in which something moves that way at a place of the same row.
+    speeds: tails of the logarithm of the speeds of what moves, by direction and row of places. passing: (P,), the speed
+    that 99 % of what moves in the same row stays within, whichever way. allowed: (directions, P), speeds up to which
+    nothing is surprising, because people called them normal there; None where nobody did.
+    Rows, not places: what a place of its own has seen in hours says little of what may pass there.
     """
 
     grid: PlaceGrid
     moves: Floats
     speeds: Tails
+    passing: Floats
     allowed: Floats | None = None
 
     @classmethod
@@ -99,9 +103,7 @@ class NormalMovement:
         rows, columns = grid.shape
         by_row = speeds.reshape(len(speeds), DIRECTIONS, rows, columns)
         moving = by_row > MOVES_PX
-        row_share = moving.mean(axis=(0, 3), keepdims=True)
-        share = (moving.sum(axis=0, keepdims=True) + PLACE_SAMPLES * row_share) / (len(speeds) + PLACE_SAMPLES)
-        share = np.maximum(share[0], 1 / (len(speeds) + PLACE_SAMPLES))
+        share = np.maximum(moving.mean(axis=(0, 3)), 1 / (len(speeds) + FRAME_SAMPLES))  # (directions, rows)
         logs = np.where(moving, np.log(by_row + FLOOR_PX), np.nan)
         every = Tails.fit(_some(logs).reshape(-1, 1))
         knots, scale = np.empty((len(every.knots), DIRECTIONS, rows)), np.empty((DIRECTIONS, rows))
@@ -113,7 +115,8 @@ class NormalMovement:
                 knots[:, direction, row] = (weight * own.knots + (1 - weight) * every.knots)[:, 0]
                 scale[direction, row] = weight * own.scale[0] + (1 - weight) * every.scale[0]
         tails = Tails(_by_place(knots, columns), _by_place(scale, columns))
-        return cls(grid, share.reshape(DIRECTIONS, -1).astype(np.float32), tails)
+        moves = _by_place(share, columns).reshape(DIRECTIONS, -1)
+        return cls(grid, moves, tails, _by_place(_passing(by_row), columns))
 
     def surprise(self, speeds: Floats) -> Floats:
         """Return how rare speeds are, (..., directions, P) -> (..., P): of the strangest direction at each place.
@@ -121,11 +124,25 @@ class NormalMovement:
         That something moves there at all, and that what moves there is as fast: the two shares multiply.
         """
         flat = speeds.reshape(*speeds.shape[:-2], -1)
-        fast = self.speeds.surprise(np.log(flat + FLOOR_PX))
-        is_strange = flat > (MOVES_PX if self.allowed is None else np.maximum(self.allowed.reshape(-1), MOVES_PX))
-        found = np.where(is_strange, fast - np.log10(self.moves.reshape(-1)), 0.0)
-        strangest = found.reshape(speeds.shape).max(axis=-2)
-        return np.asarray(np.minimum(strangest, RAREST), np.float32)
+        fast = self.speeds.surprise(np.log(flat + FLOOR_PX)).reshape(speeds.shape)
+        found = np.where(self._is_strange(speeds), fast - np.log10(self.moves), 0.0)
+        return np.asarray(np.minimum(found.max(axis=-2), RAREST), np.float32)
+
+    def faster(self, speeds: Floats) -> Floats:
+        """Return how many times as fast as 99 % of what passes in the same row, (..., directions, P) -> (..., P).
+
+        It is 0 where nothing moves, and where people called such speeds normal.
+        """
+        ratio = _magnitude(speeds) / np.maximum(self.passing, MOVES_PX)
+        return np.where(self._is_strange(speeds).any(axis=-2), ratio, 0).astype(np.float32)
+
+    def measures(self, speeds: Floats) -> Floats:
+        """Return what a place's movement is judged by, (..., directions, P) -> (..., 2, P): `faster`, `surprise`."""
+        return np.stack([self.faster(speeds), self.surprise(speeds)], axis=-2)
+
+    def _is_strange(self, speeds: Floats) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = speeds > (MOVES_PX if self.allowed is None else np.maximum(self.allowed, MOVES_PX))
+        return found
 
     def allowing(self, highest: Floats) -> "NormalMovement":
         """Return a copy that also allows speeds that people called normal. highest: (directions, P), 0 for none.
@@ -140,30 +157,26 @@ class NormalMovement:
         found = allowed.reshape(DIRECTIONS, -1).numpy()
         return replace(self, allowed=found if self.allowed is None else np.maximum(self.allowed, found))
 
-    def speed_ratio(self, speeds: Floats, place: int) -> float:
-        """Return how many times as fast as 99 % of what passes there, of one frame's speeds, (directions, P), at a
-        place.
-        """
-        usual = np.exp(self.speeds.knots[-1].reshape(DIRECTIONS, -1)[:, place]) - FLOOR_PX
-        return float((speeds[:, place] / np.maximum(usual, MOVES_PX)).max())
-
     def arrays(self) -> dict[str, Floats]:
         """Return the arrays that hold it, for storing."""
         allowed = {} if self.allowed is None else {"movement.allowed": self.allowed}
-        return {"movement.moves": self.moves, **self.speeds.arrays("movement.speeds"), **allowed}
+        own = {"movement.moves": self.moves, "movement.passing": self.passing}
+        return {**own, **self.speeds.arrays("movement.speeds"), **allowed}
 
     @classmethod
     def from_arrays(cls, grid: PlaceGrid, arrays: Mapping[str, Floats]) -> "NormalMovement":
         """Return the inverse of `arrays`. Raises KeyError or ValueError for what is none."""
         moves, speeds = arrays["movement.moves"], Tails.from_arrays("movement.speeds", arrays)
-        allowed = arrays.get("movement.allowed")
+        passing, allowed = arrays["movement.passing"], arrays.get("movement.allowed")
         if moves.shape != (DIRECTIONS, grid.count) or speeds.scale.shape != (DIRECTIONS * grid.count,):
             raise ValueError("movement of another grid")
+        if passing.shape != (grid.count,) or not (np.isfinite(passing) & (passing > 0)).all():
+            raise ValueError("movement holds values that are no speeds")
         if not ((moves > 0) & (moves <= 1)).all():
             raise ValueError("movement holds values that are no shares")
         if allowed is not None and (allowed.shape != moves.shape or not np.isfinite(allowed).all()):
             raise ValueError("the speeds that people called normal are of another grid or no numbers")
-        return cls(grid, moves, speeds, allowed)
+        return cls(grid, moves, speeds, passing, allowed)
 
 
 def _grey(frame: Pixels) -> Pixels:
@@ -177,6 +190,32 @@ def _halved(flow: Floats) -> Floats:
     """Flow at half the picture's size: (H, W, 2) -> (2, H/2, W/2), still in pixels of the picture."""
     size = flow.shape[1] // HALF, flow.shape[0] // HALF
     return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_AREA), np.float32).transpose(2, 0, 1)
+
+
+def _magnitude(speeds: Floats) -> Floats:
+    """Return the speed whichever way, (..., directions, P) -> (..., P)."""
+    found: Floats = np.sqrt((speeds**2).sum(axis=-2))
+    return found
+
+
+def _passing(by_row: Floats) -> NDArray[np.float64]:
+    """Return what 99 % of what moves stays within: (N, directions, rows, columns) -> (rows,).
+
+    Rows in which little moves go by all rows.
+    """
+    speeds = np.sqrt((by_row**2).sum(axis=1))  # (N, rows, columns)
+    every = _high(speeds[speeds > MOVES_PX])
+    rows = [row[row > MOVES_PX] for row in np.moveaxis(speeds, 1, 0)]
+    weights = [len(row) / (len(row) + ROW_SAMPLES) for row in rows]
+    own = [
+        weight * np.log(_high(row)) + (1 - weight) * np.log(every) for row, weight in zip(rows, weights, strict=True)
+    ]
+    found: NDArray[np.float64] = np.exp(np.array(own))
+    return found
+
+
+def _high(speeds: Floats) -> float:
+    return float(np.quantile(speeds, 0.99)) if len(speeds) else MOVES_PX
 
 
 def _some(values: Floats) -> Floats:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from maskedskipunet.cues.cue import CueScore, strange_centre
 from maskedskipunet.cues.movement import MovementMeter, NormalMovement
-from maskedskipunet.cues.tails import Tails
+from maskedskipunet.cues.tails import Tails, mean_of_strangest
 from maskedskipunet.data.sized_frame import Mask, SizedFrame
+from maskedskipunet.detection.fusing import fused
 from maskedskipunet.detection.reading import MOVEMENT, CueReading
 
 Floats = NDArray[np.float32]
@@ -17,7 +18,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class MovementCue:
-    """Judges frames by how things move. normal: what moves where. frames: tails of the frames' highest surprise."""
+    """Judges frames by how things move. normal: what moves where. frames: tails of frames' measures, (2,)."""
 
     normal: NormalMovement
     frames: Tails
@@ -37,14 +38,22 @@ class MovementCue:
         if speeds is None:
             return CueScore(None)
         speeds = self.normal.grid.without(ignored, speeds)
-        places = self.normal.surprise(speeds)
+        measures, grid = self.normal.measures(speeds), self.normal.grid
+        places, score = self._fused(measures.T), float(self._fused(frame_measures(measures)))
         strangest = int(places.argmax())
-        scores = self.frames.surprise(places[:, None])[:, 0]
-        score = float(scores[strangest])
-        grid = self.normal.grid
-        ratio = self.normal.speed_ratio(speeds, strangest)
-        reading = CueReading(score, grid.share_box(strangest), speed_ratio=ratio, centre=strange_centre(grid, scores))
-        return CueScore(score, places=scores, reading=reading)
+        ratio, centre = float(measures[0, strangest]), strange_centre(grid, places)
+        reading = CueReading(score, grid.share_box(strangest), speed_ratio=ratio, centre=centre)
+        return CueScore(score, places=places, reading=reading)
+
+    def _fused(self, measures: Floats) -> Floats:
+        """Return one surprise of both measures, (..., 2) -> (...)."""
+        surprises = self.frames.surprise(measures)
+        return fused([surprises[..., 0], surprises[..., 1]])
+
+
+def frame_measures(measures: Floats) -> Floats:
+    """Return what a frame is judged by: the strangest places' mean of each measure, (..., 2, P) -> (..., 2)."""
+    return mean_of_strangest(measures)
 
 
 class MovementRun:

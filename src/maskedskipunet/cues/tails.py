@@ -13,6 +13,7 @@ Floats = NDArray[np.float32]
 LEVELS = (0.99, 0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of normal values at which the tail is tabulated; beyond the last it is continued by an exponential."""
 RAREST = 12.0  # surprise is cut here
+STRANGEST = 3  # places whose mean is a frame's measure: things are seen by several windows, noise by one
 MEDIAN_SURPRISE = 0.3  # -log10 of a half
 _SURPRISES = -np.log10(np.array(LEVELS, np.float32))  # at the knots
 _RISES = np.diff(_SURPRISES)
@@ -91,3 +92,10 @@ def _mean_excess(values: Floats, threshold: Floats) -> Floats:
     count = np.maximum((excess > 0).sum(axis=0), 1)
     scale: Floats = (excess.sum(axis=0, dtype=np.float64) / count).astype(np.float32)
     return scale
+
+
+def mean_of_strangest(places: Floats) -> Floats:
+    """Return mean of the STRANGEST highest values, (..., P) -> (...)."""
+    count = min(STRANGEST, places.shape[-1])
+    found: Floats = np.partition(places, -count, axis=-1)[..., -count:].mean(axis=-1)
+    return found
