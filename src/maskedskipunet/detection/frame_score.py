@@ -28,7 +28,7 @@ class FrameScore:
     reconstruction: NDArray[np.uint8] | None = None
     cues: Mapping[str, float] = field(default_factory=dict)
     readings: Mapping[str, CueReading] = field(default_factory=dict)
-    looks: NDArray[np.float32] | None = None
+    looks: NDArray[np.float32] | None = field(default=None, compare=False)
 
     @property
     def seen(self) -> NDArray[np.float32] | None:
