@@ -111,7 +111,10 @@ REFUSED = [
     ("records prune records --repair --older-than 1d", "--repair belongs to `records check`."),
     ("records kinds records --out kinds.csv", "--out belongs to `records export`. Leave it out."),
     ("records kinds records --camera cellar", "--camera: there is no camera 'cellar'. There are: door, yard."),
-    ("records check records --since 2026-03-01", "--since belongs to `records export`. Leave it out."),
+    (
+        "records check records --since 2026-03-01",
+        "--since belongs to `records export` and `records kinds`. Leave it out.",
+    ),
     ("records prune records", "records prune: no limit is given."),
     ("records prune records --older-than soon", "--older-than: 'soon' cannot be understood. Write 30d"),
     ("records prune records --older-than=-1d", "--older-than: '-1d' cannot be understood."),
