@@ -103,12 +103,18 @@ def test_what_is_pruned_is_named_first_for_a_look_and_then_removed(cli, folder, 
 
 
 REFUSED = [
-    ("records", "check|export|prune and FOLDER must be given."),
-    ("records drop records", "check|export|prune: 'drop' is not among the choices."),
+    ("records", "check|export|kinds|prune and FOLDER must be given."),
+    ("records drop records", "check|export|kinds|prune: 'drop' is not among the choices."),
     ("records check nosuch", "nosuch: there are no records. Name the records folder of `watch`."),
     ("records check file", "file: no records folder. Name a folder."),
     ("records check records --dry-run", "--dry-run belongs to `records prune`. Leave it out."),
     ("records prune records --repair --older-than 1d", "--repair belongs to `records check`."),
+    ("records kinds records --out kinds.csv", "--out belongs to `records export`. Leave it out."),
+    ("records kinds records --camera cellar", "--camera: there is no camera 'cellar'. There are: door, yard."),
+    (
+        "records check records --since 2026-03-01",
+        "--since belongs to `records export` and `records kinds`. Leave it out.",
+    ),
     ("records prune records", "records prune: no limit is given."),
     ("records prune records --older-than soon", "--older-than: 'soon' cannot be understood. Write 30d"),
     ("records prune records --older-than=-1d", "--older-than: '-1d' cannot be understood."),

@@ -194,8 +194,11 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
     assert len(expected) == 3
     first, cure, *table = scored.out.splitlines()
     assert first == "3 alarms where about 0.0022 were expected: this footage is unlike the calibration"
-    assert "where most of these alarms are normal, calibrate again with footage such as this" in cure
-    assert (table[0], table[1].split()) == ("Events", ["picture", "from", "to", "score", "reached", "by"])
+    assert cure == "if most of these alarms are normal, calibrate again and include footage like this"
+    assert (table[0], table[1].split()) == (
+        "Events",
+        ["picture", "from", "to", "score", "normal", "frames", "this", "high"],
+    )
     rows = [line.split()[:4] for line in table[3:6]]
     assert [(row[0], row[1]) for row in rows] == [
         ("001.jpg", "0:00:01"),

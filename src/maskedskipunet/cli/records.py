@@ -73,12 +73,16 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_switch("--dry-run", dest="dry_run", help="With prune: only list what would be removed.")
     parser.add_json()
     options = parser.parse(arguments)
-    for action, names in _OF.items():
-        for name in names:
-            if name not in _OF[options.action] and options[name] not in (None, False):
-                option = f"--{name.replace('_', '-')}"
-                raise UsageError(f"{option} belongs to `records {action}`", cure="Leave it out")
+    _require_own_options(options)
     return {"check": _check, "export": _export, "kinds": _kinds, "prune": _prune}[options.action](options)
+
+
+def _require_own_options(options: Options) -> None:
+    """Raises UsageError for an option of another action."""
+    for name in dict.fromkeys(name for names in _OF.values() for name in names):
+        if name not in _OF[options.action] and options[name] not in (None, False):
+            owners = " and ".join(f"`records {action}`" for action, names in _OF.items() if name in names)
+            raise UsageError(f"--{name.replace('_', '-')} belongs to {owners}", cure="Leave it out")
 
 
 def _check(options: Options) -> int:
