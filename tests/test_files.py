@@ -88,7 +88,7 @@ def test_a_disk_that_fills_up_in_the_last_moment_is_named(tmp_path, monkeypatch,
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(*{"fsync": (os, "fsync"), "replace": (Path, "replace")}[step], full)
-    with pytest.raises(DiskSpaceError, match=r"a\.txt: no room left"):
+    with pytest.raises(DiskSpaceError, match=r"a\.txt: no space left"):
         write(tmp_path / "a.txt")
     monkeypatch.undo()
     assert left_in(tmp_path) == []
@@ -99,7 +99,7 @@ def test_a_full_disk_is_named_when_the_folder_cannot_even_be_made(tmp_path, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "mkdir", full)
-    with pytest.raises(DiskSpaceError, match=r"a\.txt: no room left"):
+    with pytest.raises(DiskSpaceError, match=r"a\.txt: no space left"):
         write(tmp_path / "sub" / "a.txt")
 
 

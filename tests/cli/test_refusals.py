@@ -334,10 +334,10 @@ def little_room():
             100,
             "new.json: no space left on the disk. Free some space, or name another folder.",
         ),
-        ("score footage/test/c.mp4 --model run --out out", 100, "no room left"),
-        ("score footage/test/c.mp4 --model run --out out --video", 10_000, "no room left"),
-        ("test run --out out --videos false", 100, "no room left"),
-        (TRAIN + "--data.height_px=32 --data.width_px=32 --model.latent_dim=8", 1000, "no room left"),
+        ("score footage/test/c.mp4 --model run --out out", 100, "no space left"),
+        ("score footage/test/c.mp4 --model run --out out --video", 10_000, "no space left"),
+        ("test run --out out --videos false", 100, "no space left"),
+        (TRAIN + "--data.height_px=32 --data.width_px=32 --model.latent_dim=8", 1000, "no space left"),
     ],
 )
 def test_a_full_disk_is_told_and_nothing_half_written_is_left(cli, desk, little_room, command, room_bytes, told):

@@ -215,7 +215,7 @@ def test_a_full_disk_leaves_the_earlier_file(
 ) -> None:
     (tmp_path / CUES_NAME).write_bytes((stored / CUES_NAME).read_bytes())
 
-    with no_file_larger_than(1000), pytest.raises(DiskSpaceError, match="no room"):
+    with no_file_larger_than(1000), pytest.raises(DiskSpaceError, match="no space"):
         whole.write(tmp_path)
 
     assert [path.name for path in tmp_path.iterdir()] == [CUES_NAME]

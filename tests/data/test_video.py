@@ -155,7 +155,7 @@ def test_a_disk_that_fills_up_in_the_last_moment_is_named_too(tmp_path, monkeypa
         raise OSError(number, "no room")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(DiskSpaceError, match=r"a\.mp4: no room left"):
+    with pytest.raises(DiskSpaceError, match=r"a\.mp4: no space left"):
         write(tmp_path / "a.mp4", [noise(0)])
     assert left_in(tmp_path) == []
 

@@ -124,7 +124,7 @@ def test_a_full_disk_pauses_clips_says_so_once_and_goes_on_when_there_is_room(tm
     left["bytes"] = 1000
     cutter.follow(update("new", event_id="c"), tmp_path / "c.mp4")
     assert [clip.path for clip in cutter.close()] == [tmp_path / "c.mp4"]
-    assert (caplog.text.count("clips pause"), caplog.text.count("there is room again")) == (1, 1)
+    assert (caplog.text.count("clips pause"), caplog.text.count("there is space again")) == (1, 1)
     assert [child.name for child in tmp_path.iterdir()] == ["c.mp4"]
 
 

@@ -121,7 +121,7 @@ def without_room(records, monkeypatch):
 
     def take(*told, **more):
         if not there["room"]:
-            raise DiskSpaceError("no room left for the records", "records.db", "Free some space")
+            raise DiskSpaceError("no space left for the records", "records.db", "Free some space")
         return record(*told, **more)
 
     monkeypatch.setattr(records, "record", take)

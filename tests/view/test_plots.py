@@ -249,7 +249,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Figure, "savefig", fill)
 
-    with pytest.raises(DiskSpaceError, match=r"scores\.png: no room left"):
+    with pytest.raises(DiskSpaceError, match=r"scores\.png: no space left"):
         plot_scores([curve()], tmp_path / "scores.png", "")
     assert list(tmp_path.iterdir()) == []
 

@@ -74,7 +74,7 @@ def record(
                     fault = coded.fault
         except (av.FFmpegError, OSError) as error:
             if error.errno in NO_ROOM:
-                raise DiskSpaceError("no room left to record", str(path), "Free some space, or record less") from error
+                raise DiskSpaceError("no space left to record", str(path), "Free some space, or record less") from error
             fault = stream_fault(error)
     if last_tick < 0:
         raise VideoError(f"the stream gave no picture ({fault or 'in time'})", str(source.address))

@@ -78,7 +78,7 @@ class UnavailableError(RecordsError):
 
 def _told(fault: str, path: Path) -> RecordsError | DiskSpaceError:
     if "full" in fault:
-        return DiskSpaceError("no room left for the records", str(path), "Free some space")
+        return DiskSpaceError("no space left for the records", str(path), "Free some space")
     if "locked" in fault:
         waited = f"another process has been writing for {BUSY_TIMEOUT_S:.0f} s"
         return UnavailableError(waited, str(path), "Wait for it, or end it, and try again")
