@@ -143,13 +143,13 @@ class VideoAlarms:
 
 
 def _boxes(frame: FrameScore, level: float, height_px: int, width_px: int) -> tuple[Box, ...]:
-    """Where a frame is anomalous, in pixels of its source; nothing where its map or the source's size is not known.
+    """Return where a frame is anomalous, in pixels of its source; nothing where the source's size is not known.
 
-    Where no pixel of the map reaches the level, the place that the strangest cue names.
+    Where there is no map, or no pixel of it reaches the level, it is the place that the strangest cue names.
     """
-    if frame.map is None or not height_px or not width_px:
+    if not height_px or not width_px:
         return ()
-    boxes = map_boxes(frame.map, level, height_px=height_px, width_px=width_px)
+    boxes = () if frame.map is None else map_boxes(frame.map, level, height_px=height_px, width_px=width_px)
     reason = EventReason.of(frame.readings)
     if boxes or reason is None or reason.reading.box is None:
         return boxes
