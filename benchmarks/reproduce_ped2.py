@@ -124,8 +124,10 @@ def report(run: RunFolder, data: Path) -> dict[str, Any]:
     epochs = []
     for number, row in enumerate(rows, 1):
         scores = tested(run, number).scores
-        of_target = evaluate(scores, data=data).figures
-        of_first = evaluate(scores, data=data, options=EvaluateOptions(placing=Placing(first=0))).figures
+        of_target = network_alone(evaluate(scores, data=data).figures)
+        of_first = network_alone(
+            evaluate(scores, data=data, options=EvaluateOptions(placing=Placing(first=0))).figures
+        )
         epochs.append(
             {
                 "epoch": number,
@@ -150,6 +152,12 @@ def report(run: RunFolder, data: Path) -> dict[str, Any]:
         "last_epoch": evaluate(last.scores, data=data, options=EvaluateOptions(maps=last.maps)).figures,
         "last_epoch_maps_of_patches": {key: value for key, value in of_patches.items() if key in OF_MAPS},
     }
+
+
+def network_alone(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures of the network's own score: the weights after an epoch have no other cue beside them."""
+    found: dict[str, Any] = figures.get("cues", {}).get("reconstruction", figures)
+    return found
 
 
 def table(path: Path) -> Iterator[dict[str, str]]:
