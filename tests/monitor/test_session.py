@@ -148,7 +148,7 @@ def test_a_new_threshold_holds_at_all_cameras_from_then_on() -> None:
 
     (change,) = [news for news in desk.heard if isinstance(news, ModelChange)]
     assert (change.threshold, change.heeded, change.normal_frames) == (2.0, True, 3)
-    assert "alarms from 2.00000 on, for 1 false alarm a day (before, 0.50000)" in change.told
+    assert "alarms at the threshold 2.00000 (was 0.50000), for 1 false alarm a day" in change.told
     assert desk.alarms() == [("yard", "new")]
 
 
