@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from maskedskipunet.cli.console import clock
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
@@ -357,7 +358,9 @@ def test_alarms_of_one_kind_are_told_over_several_videos_and_by_predict(cli, hom
         first, second = second, first
     assert [one["kind_id"] for one in first] == [one["id"] for one in first] == [one["kind_id"] for one in second]
     assert [(kind["kind_id"], kind["events"], kind["videos"]) for kind in kinds] == [(one["id"], 2, 2) for one in first]
-    assert answer.out.count(f"2 alarms of one kind, first at 0:00:03 of {kinds[0]['first_video']}: ") == 1
+    for one in first:
+        when = f"{clock(one['start_s'])} of {kinds[0]['first_video']}"
+        assert f"\n2 alarms of one kind, first at {when}: {one['reason']['sentence']}\n" in answer.out
 
     results = load_detector(home / "runs" / "room").predict([home / "room.mp4", home / "again.mp4"])
     found = {result.event.id: result.event for result in results if result.event is not None}
