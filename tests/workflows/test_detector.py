@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image as Picture
 
 import maskedskipunet as msu
@@ -60,7 +61,8 @@ def test_scores_and_events_are_those_that_score_writes(
     assert told.pop("picture") == "events/001.jpg"
     found = {result.event.id: result.event for result in results if result.event is not None}
     (event,) = found.values()
-    assert json.loads(json.dumps(plain_event(replace(event, id=told["id"])))) == {
+    assert (event.kind_id, told["kind_id"]) == (event.id, told["id"])  # the first of their kind
+    assert json.loads(json.dumps(plain_event(replace(event, id=told["id"], kind_id=told["kind_id"])))) == {
         name: pytest.approx(value, abs=1e-6) if isinstance(value, float) else value for name, value in told.items()
     }
     inside = range(told["start_frame"], told["end_frame"] + 1)
@@ -303,11 +305,12 @@ def test_the_documented_examples_run(
     (tmp_path / "runs" / "latest").symlink_to(alarming)
     shutil.copy(video, "friday.mp4")
     examples = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
 
-    exec("\n".join(examples), {})
+    exec("\n".join(examples), {"clip": torch.rand(1, 3, 3, 64, 64), "target": torch.rand(1, 3, 64, 64)})
 
     *alarms, scores = capsys.readouterr().out.splitlines()
     assert len(alarms) == len(list(Path("alarms").glob("*.jpg"))) > 0
     assert scores.startswith("[None, ")
+    assert Path("my_model").is_dir()
     assert msu.load_detector is load_detector
