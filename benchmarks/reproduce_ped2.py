@@ -125,9 +125,7 @@ def report(run: RunFolder, data: Path) -> dict[str, Any]:
     for number, row in enumerate(rows, 1):
         scores = tested(run, number).scores
         of_target = network_alone(evaluate(scores, data=data).figures)
-        of_first = network_alone(
-            evaluate(scores, data=data, options=EvaluateOptions(placing=Placing(first=0))).figures
-        )
+        of_first = network_alone(evaluate(scores, data=data, options=EvaluateOptions(placing=Placing(first=0))).figures)
         epochs.append(
             {
                 "epoch": number,

@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder upcam")
     parser.add_argument("--days", type=Path, required=True, help="the folder upcam_days")
     parser.add_argument("--share", type=float, default=0.33, help="of the clips that the network is trained on")
+    parser.add_argument("--every", type=int, default=1, help="of the hours that calibrate and are scored: every n-th")
     parser.add_argument("--work", type=Path, default=Path("runs/upcam"), help="for what is made on the way")
     options = parser.parse_args(arguments)
     for needed in (options.data / "normal" / "00.mp4", options.days / "05", options.days / "06"):
@@ -61,9 +62,11 @@ def main() -> None:
     for name, budget in (("rarer", RARER), ("calibrated", BUDGET)):  # the last one stays
         if not (work / f"{name}.json").exists():
             limits = ["--false-alarms-per-hour", budget, "--interval-hours", 24]
-            command("calibrate", options.days / "06", "--model", run.path, *limits, "--json", work / f"{name}.json")
+            monday = every_nth(options.days / "06", work / "calibration", options.every, 0)
+            command("calibrate", monday, "--model", run.path, *limits, "--json", work / f"{name}.json")
     labelled = options.data / "test" / "00.mp4"
-    parts = {"verification": options.data / "normal", "earlier": options.data / "earlier", "labelled": labelled}
+    thursday = every_nth(options.data / "normal", work / "verification", options.every, 1)
+    parts = {"verification": thursday, "earlier": options.data / "earlier", "labelled": labelled}
     for name, sources in parts.items():
         if not (work / f"{name}.json").exists():
             out = ["--out", work / f"{name}_scores", "--json", work / f"{name}.json"]
@@ -71,11 +74,23 @@ def main() -> None:
     if not (work / "tested.json").exists():
         out = ["--out", work / "tested", "--videos", "false", "--json", work / "tested.json"]
         command("test", run.path, "--data", options.data, *out)
-    print(write_result("upcam_days", figures(run, work)))
+    print(write_result("upcam_days", figures(run, work, options.every)))
     print(write_page())
 
 
-def figures(run: RunFolder, work: Path) -> dict[str, Any]:
+def every_nth(footage: Path, links: Path, every: int, first: int) -> Path:
+    """A folder of links to every n-th hour, counted from one of them; the footage itself where all are wanted."""
+    if every == 1:
+        return footage
+    links.mkdir(exist_ok=True)
+    for film in sorted(footage.glob("*.mp4"))[first % every :: every]:
+        link = links / film.name
+        if not link.exists():
+            link.symlink_to(film.resolve())
+    return links
+
+
+def figures(run: RunFolder, work: Path, every: int) -> dict[str, Any]:
     names = ("calibrated", "rarer", "verification", "earlier", "tested")
     found = {name: read(work / f"{name}.json") for name in names}
     config, stated = run.read_config(), found["calibrated"]
@@ -90,6 +105,7 @@ def figures(run: RunFolder, work: Path) -> dict[str, Any]:
         "config": {key: config[key] for key in ("model", "training", "cues", "smoothing_s")} | {"data": data},
         "train_seconds": round(train_seconds, 1),
         "cues_mb": cues_mb(run),
+        "every_nth_hour": every,
         "calibration": {key: value for key, value in stated.items() if key != "highest"},
         "budgets": [
             against(found["verification"]["videos"], stated, None),

@@ -49,7 +49,13 @@ def section_of_days(result: dict[str, Any]) -> str:
         f"({result['date']}, {result['environment']['instruction_set']})\n",
         f"Trained at commit {result['trained_at']} on {result['config']['training']['share']:.0%} of the clips, "
         f"{result['train_seconds'] / 60:.0f} minutes; the exemplars of the appearance cue take {result['cues_mb']} MB. "
-        f"Threshold {stated['rule']['threshold']:.3f}, set on {stated['footage_h']:.1f} hours.\n",
+        f"Threshold {stated['rule']['threshold']:.3f}, set on {stated['footage_h']:.1f} hours"
+        + (
+            f"; every {result['every_nth_hour']}nd hour was calibrated on and scored"
+            if result["every_nth_hour"] == 2
+            else ""
+        )
+        + ".\n",
         "| what | figure |",
         "| --- | --- |",
         *(
