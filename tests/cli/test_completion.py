@@ -33,7 +33,7 @@ def completed(script, *typed):
         (["train", "--data.he"], ["--data.height_px"]),
         (["score", "--precision", ""], ["float32", "bfloat16"]),
         (["score", "--precision", "b"], ["bfloat16"]),
-        (["records", ""], ["check", "export", "prune"]),
+        (["records", ""], ["check", "export", "kinds", "prune"]),
         (["completion", "z"], ["zsh"]),
         (["score", "film.m"], []),  # names of files, which bash completes itself
         (["no such command", "-"], []),

@@ -27,7 +27,7 @@ LONG_TURN, FAR_APART = 240, {"box": range(30, 55), "stripes": range(130, 155)}  
 STRANGE = {"box": range(30, 55), "stripes": range(95, 120)}  # frames of a turn in which each stands there
 BEGAN_UNIX_S = 1_772_355_600.0
 PATIENCE_S = 60.0
-OPTIONS = ["--data.height_px", HEIGHT, "--data.width_px", WIDTH, "--cues", "movement,appearance"]
+OPTIONS = ["--data.height_px", HEIGHT, "--data.width_px", WIDTH]
 
 
 def write_room(path, frames, *, seed, strange=(), when=STRANGE, turn=TURN):
@@ -68,9 +68,8 @@ def set_threshold(call, run, normal, out):
     replace(Calibration.of({"usual": scores}), alarm=setting).write(run / "model")
 
 
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory, call):
-    """A folder with a model of cues alone that watched room.mp4: two alarms, of the box and the stripes."""
+def watch_room(tmp_path_factory, call, cues):
+    """A folder with a model of these cues that watched room.mp4."""
     home = tmp_path_factory.mktemp("watched")
     for number in range(4):
         write_room(home / "data" / "normal" / f"{number}.mp4", 150, seed=number)
@@ -78,17 +77,35 @@ def watched(tmp_path_factory, call):
     write_room(home / "room.mp4", TURN, seed=9, strange=STRANGE)
     run, cache = home / "runs" / "room", tmp_path_factory.mktemp("frames")
     train = ["train", "--data", home / "data", "--data.cache", cache, "--runs", home / "runs", "--name", "room"]
-    succeed(call, *train, *OPTIONS)
+    succeed(call, *train, *OPTIONS, "--cues", cues)
     set_threshold(call, run, home / "unseen.mp4", tmp_path_factory.mktemp("usual") / "scored")
     how = ["--model", run, "--speed", 8, "--max-delay-s", 300, "--records", home / "records"]
     succeed(call, "watch", home / "room.mp4", *how)
     return home
 
 
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory, call):
+    """A folder with a model of cues alone that watched room.mp4: two alarms, of the box and the stripes."""
+    return watch_room(tmp_path_factory, call, "movement,appearance")
+
+
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory, call):
+    """The same by a model of the appearance cue alone, so that every alarm is by its looks."""
+    return watch_room(tmp_path_factory, call, "appearance")
+
+
 @pytest.fixture
 def home(watched, place):
-    """The same, to be changed: we stand in it."""
+    """The first of them, to be changed: we stand in it."""
     return shutil.copytree(watched, place, symlinks=True, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def gallery(looked_at, place):
+    """The second of them, to be changed: we stand in it."""
+    return shutil.copytree(looked_at, place, symlinks=True, dirs_exist_ok=True)
 
 
 def events(home):
@@ -239,25 +256,25 @@ def red(image):
     return (image[..., 0] > 180) & (image[..., 1] < 150)
 
 
-def test_an_alarm_by_its_looks_comes_with_the_picture_of_the_nearest_normal_moment(cli, home):
+def test_an_alarm_by_its_looks_comes_with_the_picture_of_the_nearest_normal_moment(cli, gallery):
     answer = cli("score", "room.mp4", "--model", "runs/room", "--out", "found", "--json", "f.json")
     assert answer.code == 0, answer.err
-    found = json.loads((home / "found" / "events.json").read_text())["events"]
+    found = json.loads((gallery / "found" / "events.json").read_text())["events"]
     looked = [one for one in found if one["reason"]["cue"] == "appearance"]
     assert looked
     for one in looked:
-        at_peak, usual = (picture(home / "found" / one[key]) for key in ("picture", "normal_picture"))
+        at_peak, usual = (picture(gallery / "found" / one[key]) for key in ("picture", "normal_picture"))
         assert one["normal_picture"] == one["picture"].replace(".jpg", ".normal.jpg")
         assert at_peak.shape == usual.shape
         assert red(usual).any()
         assert (red(at_peak) & red(usual)).sum() > 0.5 * red(usual).sum()
-    assert (home / "found" / "events.csv").read_text().splitlines()[0].endswith(",picture,normal_picture")
-    shown = json.loads((home / "f.json").read_text())["event_list"]
+    assert (gallery / "found" / "events.csv").read_text().splitlines()[0].endswith(",picture,normal_picture")
+    shown = json.loads((gallery / "f.json").read_text())["event_list"]
     assert [one.get("normal_picture") for one in shown] == [
         one.get("normal_picture") and f"found/{one['normal_picture']}" for one in found
     ]
 
-    with Records.open(home / "records", create=False) as records:
+    with Records.open(gallery / "records", create=False) as records:
         for recorded in records.events():
             _, at_peak, usual, description = records.folder.files(recorded.event.id, recorded.began_unix_s)
             is_looked = recorded.event.reason.cue == "appearance"
@@ -268,8 +285,8 @@ def test_an_alarm_by_its_looks_comes_with_the_picture_of_the_nearest_normal_mome
     assert cli("records", "check", "records").code == 0
 
 
-def test_where_the_footage_has_moved_there_is_no_picture_and_one_line_that_says_so(cli, home):
-    config = home / "runs" / "room" / "config.yaml"
+def test_where_the_footage_has_moved_there_is_no_picture_and_one_line_that_says_so(cli, gallery):
+    config = gallery / "runs" / "room" / "config.yaml"
     gone = config.read_text().replace("path: ", "path: gone/")
     config.write_text(gone)
 
@@ -277,9 +294,9 @@ def test_where_the_footage_has_moved_there_is_no_picture_and_one_line_that_says_
 
     assert answer.code == 0, answer.err
     assert answer.err.count("nearest normal moments are not shown: the footage") == 1
-    found = json.loads((home / "found" / "events.json").read_text())["events"]
+    found = json.loads((gallery / "found" / "events.json").read_text())["events"]
     assert all(one["picture"] and "normal_picture" not in one for one in found)
-    assert not [*home.glob("found/events/*.normal.jpg")]
+    assert not [*gallery.glob("found/events/*.normal.jpg")]
 
 
 @pytest.fixture

@@ -122,7 +122,8 @@ def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], l
             for first in range(0, len(video.frames), step)
         ]
     if sum(float(np.ptp(video.time_s)) for video in videos if len(video.time_s)) < SHORT_S:
-        middle = (len(parts) + 1) // 2
+        so_far = np.cumsum([len(part.frames) for part in parts])
+        middle = max(1, int((so_far <= so_far[-1:] / 2).sum()))
         return parts[:middle], parts[middle:]
     return parts[::2], parts[1::2]
 
