@@ -239,13 +239,21 @@ def red(image):
     return (image[..., 0] > 180) & (image[..., 1] < 150)
 
 
-def test_an_alarm_by_its_looks_comes_with_the_picture_of_the_nearest_normal_moment(cli, home):
+@pytest.fixture
+def looks(home):
+    """The same, but the model goes by appearance alone, so that it raises all alarms."""
+    model = home / "runs" / "room" / "model"
+    replace(CueModel.read(model), movement=None).write(model)
+    return home
+
+
+def test_an_alarm_by_its_looks_comes_with_the_picture_of_the_nearest_normal_moment(cli, looks):
+    home = looks
     answer = cli("score", "room.mp4", "--model", "runs/room", "--out", "found", "--json", "f.json")
     assert answer.code == 0, answer.err
     found = json.loads((home / "found" / "events.json").read_text())["events"]
-    looked = [one for one in found if one["reason"]["cue"] == "appearance"]
-    assert looked
-    for one in looked:
+    assert len(found) == 2
+    for one in found:
         at_peak, usual = (picture(home / "found" / one[key]) for key in ("picture", "normal_picture"))
         assert one["normal_picture"] == one["picture"].replace(".jpg", ".normal.jpg")
         assert at_peak.shape == usual.shape
@@ -257,18 +265,25 @@ def test_an_alarm_by_its_looks_comes_with_the_picture_of_the_nearest_normal_mome
         one.get("normal_picture") and f"found/{one['normal_picture']}" for one in found
     ]
 
-    with Records.open(home / "records", create=False) as records:
-        for recorded in records.events():
-            _, at_peak, usual, description = records.folder.files(recorded.event.id, recorded.began_unix_s)
-            is_looked = recorded.event.reason.cue == "appearance"
-            assert recorded.has_normal_picture == usual.is_file() == is_looked
-            assert json.loads(description.read_text())["has_normal_picture"] == is_looked
-            if is_looked:
-                assert picture(at_peak).shape == picture(usual).shape == (HEIGHT, WIDTH, 3)
-    assert cli("records", "check", "records").code == 0
+    how = ["--model", "runs/room", "--speed", 8, "--max-delay-s", 300, "--records", "looked"]
+    succeed(cli, "watch", "room.mp4", *how)
+    has_picture = []
+    for folder in ("records", "looked"):  # of the model with both cues, and of appearance alone
+        with Records.open(home / folder, create=False) as records:
+            for recorded in records.events():
+                _, at_peak, usual, description = records.folder.files(recorded.event.id, recorded.began_unix_s)
+                is_looked = recorded.event.reason.cue == "appearance"
+                assert recorded.has_normal_picture == usual.is_file() == is_looked
+                assert json.loads(description.read_text())["has_normal_picture"] == is_looked
+                if is_looked:
+                    assert picture(at_peak).shape == picture(usual).shape == (HEIGHT, WIDTH, 3)
+                has_picture.append(is_looked)
+        assert cli("records", "check", folder).code == 0
+    assert has_picture[2:] == [True, True]
 
 
-def test_where_the_footage_has_moved_there_is_no_picture_and_one_line_that_says_so(cli, home):
+def test_where_the_footage_has_moved_there_is_no_picture_and_one_line_that_says_so(cli, looks):
+    home = looks
     config = home / "runs" / "room" / "config.yaml"
     gone = config.read_text().replace("path: ", "path: gone/")
     config.write_text(gone)
