@@ -68,7 +68,9 @@ def test_each_stage_stands_alone_and_what_is_done_is_not_done_again(
         config = yaml.safe_load((folder / "config.yaml").read_text())
         metrics = json.loads((folder / "tested" / "epoch_01" / "metrics.json").read_text())
         assert config["model"]["masked_weights"] == run["masked_weights"]
-        assert run["epochs"][0]["micro_auc"] == run["last_epoch"]["micro_auc"] == metrics["micro_auc"]
+        assert run["last_epoch"]["micro_auc"] == metrics["micro_auc"]
+        network = [part["cues"]["reconstruction"]["micro_auc"] for part in (run["last_epoch"], metrics)]
+        assert network == [run["epochs"][0]["micro_auc"]] * 2  # weights after an epoch have no other cue
         assert run["last_epoch"]["frames_with_map"] == 4  # of the one clip that has masks
         assert metrics["calibration"]["normal_videos"] == run["calibration"]["normal_videos"]
         assert metrics["calibration"]["normal_frames"] == 3
@@ -95,7 +97,20 @@ def test_several_seeds_are_told_by_mean_and_deviation(page: ModuleType) -> None:
         {"masked_weights": "frozen", "last_epoch": {"micro_auc": 0.1}},
     ]
 
-    assert page.over_seeds(runs, "learned", "micro_auc") == "0.8500 ± 0.0707"
+    (learned, frozen) = page.columns_of(runs)
+    assert page.over_seeds(runs, learned, "micro_auc") == "0.8500 ± 0.0707"
+    assert page.over_seeds(runs, frozen, "micro_auc") == "0.1000"
+
+
+def test_a_model_of_several_cues_has_a_column_of_each_beside_the_fused_one(page: ModuleType) -> None:
+    cues = {"reconstruction": {"micro_auc": 0.7}, "movement": {"micro_auc": 0.8}}
+    runs = [{"masked_weights": "learned", "last_epoch": {"micro_auc": 0.9, "rbdc": 0.5, "cues": cues}}]
+
+    columns = list(page.columns_of(runs))
+
+    assert [column.title for column in columns] == ["fused, kernels learned", "reconstruction alone", "movement alone"]
+    assert [page.over_seeds(runs, column, "micro_auc") for column in columns] == ["0.9000", "0.7000", "0.8000"]
+    assert [page.over_seeds(runs, column, "rbdc") for column in columns] == ["0.5000", "–", "–"]
 
 
 def test_what_choosing_an_epoch_on_the_test_half_would_have_added_stands_beside_the_epochs(page: ModuleType) -> None:
