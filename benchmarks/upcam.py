@@ -146,8 +146,8 @@ def against(videos: Sequence[Mapping[str, Any]], stated: Mapping[str, Any], scor
 
 
 def count(scores: Path, rule: EventRule) -> int:
-    columns = pq.read_table(scores, columns=["time_s", "score"]).to_pydict()
-    time_s, score = (np.array(columns[name], np.float64) for name in ("time_s", "score"))
+    columns = pq.read_table(scores, columns=["time", "score"]).to_pydict()
+    time_s, score = (np.array(columns[name], np.float64) for name in ("time", "score"))
     known = ~np.isnan(score)
     return len(find_spans(time_s[known], score[known], rule))
 
