@@ -66,7 +66,7 @@ def section_of_days(result: dict[str, Any]) -> str:
         ),
         f"| hours of Thursday called drift | {drift} of {len(result['hours'])} |",
         f"| labelled hour: frame AUC, fused | {test['micro_auc']:.3f} |",
-        *(f"| labelled hour: frame AUC, {cue} alone | {auc:.3f} |" for cue, auc in test["auc_by_cue"].items()),
+        *(f"| labelled hour: frame AUC, {of_cue(cue)} | {auc:.3f} |" for cue, auc in test["auc_by_cue"].items()),
         f"| labelled hour: anomalous stretches found | {alarms['stretches_found']} of {alarms['stretches']} |",
         f"| labelled hour: false alarms | {alarms['false_alarms']} in {alarms['normal_hours']:.2f} normal hours |",
         f"| two months before: alarms | {result['earlier_hour']['alarms']} |",
@@ -86,6 +86,11 @@ def section_of_days(result: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def of_cue(cue: str) -> str:
+    """What a column of scores is called."""
+    return "fused, before it is smoothed over time" if cue == "fused" else f"{cue} alone"
 
 
 def words(budget: dict[str, Any]) -> str:
