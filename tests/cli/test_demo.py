@@ -44,6 +44,8 @@ def test_the_demo_shows_an_alarm_and_what_the_threshold_finds(small_demo, cli, p
     assert f"of other normal footage: {found}" in answer.out
     (alarm,) = [line for line in answer.out.splitlines() if line.startswith("alarm:")]
     assert "\nALARM at 0:00:0" in answer.out
+    (why,) = [line for line in answer.out.splitlines() if line.startswith("why:")]
+    assert why.split(":")[1].strip() in ("reconstruction", "movement", "appearance")
     picture, film = alarm.removeprefix("alarm:").strip().split(" and ")
     assert (picture.startswith("demo/alarm/events/"), film) == (True, "demo/alarm/annotated.mp4")
     assert (place / picture).is_file()

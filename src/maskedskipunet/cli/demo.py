@@ -53,8 +53,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def told_of_alarms(result: "DemoResult") -> list[str]:
-    """Return how many of the anomalies were alarms, and where the strongest one is to be seen."""
+    """Return how many of the anomalies were alarms, where the strongest one is to be seen, and why it was raised."""
     from maskedskipunet.detection.calibration import told_rarity
+    from maskedskipunet.view.reasons import describe_reason
 
     if result.calibration is None or result.calibration.alarm is None:
         return []
@@ -73,8 +74,10 @@ def told_of_alarms(result: "DemoResult") -> list[str]:
     rare = "" if share is None else f", reached by {told_rarity(share, frames)}"
     when = f"{console.clock(event.start_s)} of {shown.scored.name}.mp4"
     paths = [path for path in (picture, shown.annotated_path) if path is not None]
+    why = [] if event.reason is None else [f"why:     {event.reason.cue}: {describe_reason(event.reason)}"]
     return [
         *lines,
         f"ALARM at {when}, score {event.top_score:.5f}{rare}",
+        *why,
         f"alarm:   {' and '.join(map(str, paths))}",
     ]
