@@ -30,7 +30,7 @@ def test_one_video_is_scored_into_a_folder_named_after_it(cli, run, footage, pla
         f"    {top['time_s']:.2f}       {top['frame']}   {top['score']:.5f}",
         "",
         "4 of 6 frames scored",
-        "labels beside the video: 2 of these frames are anomalous, AUC 0.5000",
+        f"labels beside the video: 2 of these frames are anomalous, AUC {best['auc']:.4f}",
         "scores/c/scores.parquet",
         "scores/c/scores.png",
     ]
