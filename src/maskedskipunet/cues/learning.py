@@ -15,7 +15,7 @@ from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.memory import noise_radius
 from maskedskipunet.cues.movement import NormalMovement, run_speeds
-from maskedskipunet.cues.movement_cue import MovementCue, frame_measures
+from maskedskipunet.cues.movement_cue import MovementCue
 from maskedskipunet.cues.tails import Tails, mean_of_strangest
 from maskedskipunet.data.ignoring import painted
 from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, RECONSTRUCTION, Moment
@@ -104,11 +104,11 @@ def with_reconstruction(model: CueModel, scores: Floats) -> CueModel:
 
 
 def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], list[NormalVideo]]:
-    """Normal footage in two halves that both cover all of its time: every second folder, video, or eighth of a video.
+    """Return normal footage in two halves: every second folder, video, or eighth of a video.
 
     Folders are days where there are several. A day that was not learned departs further from what was than an hour of
-    the same day does, and that is what new footage will do. Of less than SHORT_S the first half and the second: light
-    that changes in an hour is not seen otherwise, for every other clip looks like its neighbours.
+    the same day does, and that is what new footage will do. Footage shorter than SHORT_S is cut in the middle: its
+    neighbouring clips look alike, and hide how light changes from its beginning to its end.
     """
     by_folder = _halves_by_folder(videos)
     if by_folder is not None:
@@ -144,7 +144,7 @@ Halves = tuple[list[NormalVideo], list[NormalVideo]]
 def _learn_movement(halves: Halves, grid: PlaceGrid, advance: Advance) -> MovementCue:
     speeds = [_speeds(half, grid, advance) for half in halves]
     learned = [NormalMovement.fit(found, grid) for found in speeds]
-    found = [frame_measures(learned[number].measures(of)) for number, of in zip((1, 0), speeds, strict=True)]
+    found = [mean_of_strangest(learned[number].measures(of)) for number, of in zip((1, 0), speeds, strict=True)]
     return MovementCue(NormalMovement.fit(np.concatenate(speeds), grid), Tails.fit(np.concatenate(found)))
 
 

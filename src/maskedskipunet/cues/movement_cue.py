@@ -18,7 +18,9 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class MovementCue:
-    """Judges frames by how things move. normal: what moves where. frames: tails of frames' measures, (2,)."""
+    """Judges frames by how things move. normal: what moves where. frames: tails of frames' measures, (2,), each
+    the mean of its strangest places.
+    """
 
     normal: NormalMovement
     frames: Tails
@@ -39,7 +41,7 @@ class MovementCue:
             return CueScore(None)
         speeds = self.normal.grid.without(ignored, speeds)
         measures, grid = self.normal.measures(speeds), self.normal.grid
-        places, score = self._fused(measures.T), float(self._fused(frame_measures(measures)))
+        places, score = self._fused(measures.T), float(self._fused(mean_of_strangest(measures)))
         strangest = int(places.argmax())
         ratio, centre = float(measures[0, strangest]), strange_centre(grid, places)
         reading = CueReading(score, grid.share_box(strangest), speed_ratio=ratio, centre=centre)
@@ -49,11 +51,6 @@ class MovementCue:
         """Return one surprise of both measures, (..., 2) -> (...)."""
         surprises = self.frames.surprise(measures)
         return fused([surprises[..., 0], surprises[..., 1]])
-
-
-def frame_measures(measures: Floats) -> Floats:
-    """Return what a frame is judged by: the strangest places' mean of each measure, (..., 2, P) -> (..., 2)."""
-    return mean_of_strangest(measures)
 
 
 class MovementRun:
