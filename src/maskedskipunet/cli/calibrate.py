@@ -62,6 +62,11 @@ def _parse(arguments: Sequence[str]) -> Options:
         "--on-bad-frame", type=OnBadFrame, default="stop", help="Stop at a frame that cannot be read, or skip it."
     )
     parser.add_ignore("; the model ignores them from now on")
+    parser.add_switch(
+        "--remember",
+        dest="remember",
+        help="Also remember this footage as normal once the threshold is set: its light and looks raise fewer alarms.",
+    )
     parser.add_device()
     parser.add_json()
     return parser.parse(arguments)
@@ -125,6 +130,7 @@ def _calibrate_options(options: Options) -> "CalibrateOptions":
         pictures=options.pictures,
         on_bad_frame=options.on_bad_frame,
         ignore=options.ignore,
+        remember=options.remember,
         device=options.device,
     )
 
@@ -161,6 +167,8 @@ def _print(result: "CalibrateResult") -> None:
         console.say(f"pictures: {result.moments[0].picture.parent} (leave a moment out with --exclude {rows[0][0]})")
     if result.earlier is not None:
         console.say(f"the earlier calibration: {result.earlier}")
+    if result.earlier_cues is not None:
+        console.say(f"the footage is remembered as normal; the earlier cues: {result.earlier_cues}")
     console.say(f"calibration: {result.path}")
     if result.kept_path is not None:
         console.say(f"scores: {result.kept_path} (another budget for this footage takes only seconds)")

@@ -121,11 +121,16 @@ def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], l
             for step in [max(2, ceil(len(video.frames) / PARTS))]
             for first in range(0, len(video.frames), step)
         ]
-    if sum(float(np.ptp(video.time_s)) for video in videos if len(video.time_s)) < SHORT_S:
+    if length_s(videos) < SHORT_S:
         so_far = np.cumsum([len(part.frames) for part in parts])
         middle = max(1, int((so_far <= so_far[-1:] / 2).sum()))
         return parts[:middle], parts[middle:]
     return parts[::2], parts[1::2]
+
+
+def length_s(videos: Sequence[NormalVideo]) -> float:
+    """Return how many seconds the footage spans, videos one after another."""
+    return sum(float(np.ptp(video.time_s)) for video in videos if len(video.time_s))
 
 
 def _halves_by_folder(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], list[NormalVideo]] | None:

@@ -35,6 +35,7 @@ from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.gathering import NamedVideo
 from maskedskipunet.workflows.kept_scores import KEPT_NAME, KeptScores, model_key
+from maskedskipunet.workflows.remembering import remember_footage, require_appearance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,8 @@ class CalibrateOptions:
     of day that they start at; without one, the files themselves must. pictures: folder for the highest-scoring moments
     (default: `calibration/` in the run or model folder). on_bad_frame: what happens at a frame that cannot be read.
     ignore: shapes that are not looked at from now on, besides the model's own, which `config.json` then says.
+    remember: whether the model's appearance cue then remembers this footage as normal, so that its light and its looks
+    raise fewer alarms. The threshold is set before that: it has to come from footage that the model does not know.
     Raises ConfigError for settings that cannot be.
     """
 
@@ -57,6 +60,7 @@ class CalibrateOptions:
     pictures: Path | None = None
     on_bad_frame: OnBadFrame = "stop"
     ignore: Sequence[str] = ()
+    remember: bool = False
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -68,7 +72,8 @@ class CalibrateOptions:
 class CalibrateResult:
     """calibration: as it was written to `path`. earlier: where the one before it lies now, None where there was none.
     moments: the highest, most striking first. excluded: names of what was left out. kept_path: of the scores, so that
-    another budget costs no scoring; None where they could not be kept.
+    another budget costs no scoring; None where they could not be kept. earlier_cues: where the cues before the footage
+    was remembered lie now; None where nothing was remembered.
     """
 
     calibration: Calibration
@@ -77,6 +82,7 @@ class CalibrateResult:
     moments: tuple[Moment, ...]
     excluded: tuple[str, ...]
     kept_path: Path | None = None
+    earlier_cues: Path | None = None
 
 
 def calibrate(
@@ -99,6 +105,8 @@ def calibrate(
     pictures = options.pictures or home / "calibration"
     require_writable(folder)
     require_writable(pictures)
+    if options.remember:
+        require_appearance(folder)
     kept, stretches = choose_footage(videos, options.exclude)
     starts_s = require_start_times(kept, options.starts) if options.parts else [None] * len(kept)
     warn_of_training_footage(folder, kept, progress)
@@ -123,9 +131,14 @@ def calibrate(
     calibration.write(folder)
     if folder.name == "model":  # so that a network that goes on from this one can be held against the same
         _write_footage(RunFolder(folder.parent), kept, options.exclude)
+    earlier_cues = None
+    if options.remember:
+        earlier_cues = remember_footage(folder, home, scored, stretches, scorer, progress)
+        # The scores stay those of the model that did not know the footage: another budget needs just these.
+        keep_scores(replace(kept_scores, model=model_key(folder, settings)))
     kept_path = kept_scores.path if kept_scores.path.is_file() else None
     return CalibrateResult(
-        calibration, folder / "calibration.json", earlier, moments, tuple(options.exclude), kept_path
+        calibration, folder / "calibration.json", earlier, moments, tuple(options.exclude), kept_path, earlier_cues
     )
 
 

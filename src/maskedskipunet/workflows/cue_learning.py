@@ -8,9 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import NormalVideo, learn_cues, looks, require_footage, with_reconstruction
+from maskedskipunet.cues.learning import (
+    SHORT_S,
+    NormalVideo,
+    learn_cues,
+    length_s,
+    looks,
+    require_footage,
+    with_reconstruction,
+)
 from maskedskipunet.data.store import StoredVideo
-from maskedskipunet.detection.reading import RECONSTRUCTION
+from maskedskipunet.detection.reading import APPEARANCE, RECONSTRUCTION
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress
@@ -54,6 +62,18 @@ def require_footage_for_cues(training: Sequence[StoredVideo], config: TrainConfi
     """Raise CalibrationError where footage is too short to learn a run's cues from, before hours of training."""
     if names := learned_cues(config):
         require_footage([_normal(video, config.input_format) for video in training], names)
+
+
+def note_short_footage(training: Sequence[StoredVideo], config: TrainConfig, progress: Progress) -> None:
+    """Note that footage is too short for the appearance cue, which then takes any other light for an anomaly."""
+    videos = [_normal(video, config.input_format) for video in training]
+    if APPEARANCE in learned_cues(config) and length_s(videos) < SHORT_S:
+        others = ",".join(cue for cue in config.cues if cue != APPEARANCE)
+        cure = f" (without it: --cues {others})" if others else ""
+        progress.note(
+            f"the footage is short ({length_s(videos) / 60:.0f} min), so the appearance cue sees only one light "
+            f"and will call any other strange{cure}"
+        )
 
 
 def _normal(video: StoredVideo, input_format: InputFormat) -> NormalVideo:

@@ -96,7 +96,7 @@ def _demo(folder: Path, scene: SceneConfig, start: TrainConfig, with_videos: boo
         runs=folder,
         name="run",
     )
-    run = train(config, progress)
+    run = train(config, _StagesAlone(progress))
     calibration = _calibrated(run, truth.calibration, progress)
     tested = test(run.path, data, run.path, with_videos=with_videos, progress=progress)
     scored = [video.labelled for video in tested.videos]
@@ -146,7 +146,7 @@ def _shown_alarm(
 
 
 class _StagesAlone:
-    """A listener that is told of no notes: a demo is too short for drift, and need not say so."""
+    """A listener that is told of no notes: what they warn of (so little footage, a cache) is how a demo is meant."""
 
     def __init__(self, progress: Progress) -> None:
         self.stage = progress.stage

@@ -32,7 +32,12 @@ from maskedskipunet.scoring.ignored import also_ignoring, in_percent
 from maskedskipunet.scoring.loading import calibration_of
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibration import calibrate_on_holdback
-from maskedskipunet.workflows.cue_learning import learn_model_cues, learned_cues, require_footage_for_cues
+from maskedskipunet.workflows.cue_learning import (
+    learn_model_cues,
+    learned_cues,
+    note_short_footage,
+    require_footage_for_cues,
+)
 from maskedskipunet.workflows.estimate import (
     clip_flops,
     require_memory_for_batch,
@@ -88,6 +93,7 @@ def _prepared(
             raise ConfigError("a model without a network is not fine-tuned", "start_from", cure)
         clips = _clips(config, progress)
         require_footage_for_cues(clips[0].videos, config)
+        note_short_footage(clips[0].videos, config, progress)
         return config, None, clips
     require_memory_for_network(config.model)
     config, network = _start(config)
@@ -97,6 +103,7 @@ def _prepared(
     _require_memory_for_batch(config, len(clips[0]))
     if config.start_from is None:  # after what may be wrong with the footage
         note_enlarged(config.data, config.input_format, progress)
+    note_short_footage(clips[0].videos, config, progress)
     _warn_of_hours(config, len(clips[0]), progress)
     progress.note(clip_span(config))
     return config, network, clips
