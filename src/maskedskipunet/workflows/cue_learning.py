@@ -25,6 +25,7 @@ from maskedskipunet.progress import Progress
 from maskedskipunet.scoring.loading import load_network_scorer
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibration import stored_frames
+from maskedskipunet.workflows.footage import source_shape
 
 
 def learn_model_cues(
@@ -46,7 +47,7 @@ def learn_model_cues(
     grid = PlaceGrid.of_size(input_format.height_px, input_format.width_px)
     videos, held = ([_normal(video, input_format) for video in some] for some in (training, held_back))
     with progress.stage(f"learning {' and '.join(names)}", looks(videos, names)) as advance:
-        learned = learn_cues(videos, grid, names, advance)
+        learned = learn_cues(videos, grid, names, advance, source_shape(config.data, input_format))
     if config.has_network:
         scores = _network_scores(model, held or videos, config, progress)
         learned = with_reconstruction(learned, scores)

@@ -116,6 +116,12 @@ def _note_left_out(dataset: Dataset, progress: Progress) -> None:
         progress.note(f"and {more} more notes, which `maskedskipunet check {dataset.root}` gives")
 
 
+def source_shape(config: DataConfig, input_format: InputFormat) -> float:
+    """Return width over height of the training footage's own picture, the usual one where there are several."""
+    infos = [source.probe() for source in training_sources(config, input_format)[1]]
+    return float(median(info.width_px / max(1, info.height_px) for info in infos))
+
+
 def note_enlarged(config: DataConfig, input_format: InputFormat, progress: Progress) -> None:
     """Say it before hours are spent when frames are trained on that are much larger than the footage's."""
     infos = [source.probe() for source in training_sources(config, input_format)[1]]
