@@ -245,8 +245,8 @@ class _FlowSearch:
     """Finds flow between pictures of one size, several pairs side by side."""
 
     def __init__(self) -> None:
-        # Each thread has its own, and so has each size: OpenCV's search keeps buffers, and after a small picture it
-        # looks at larger ones more coarsely.
+        # Each thread has its own, and so has each size: OpenCV's search keeps buffers, and the scales that it chose
+        # for a small picture for the larger ones after it.
         self._of_thread = threading.local()
 
     def __call__(self, pairs: Sequence[tuple[Pixels, Pixels]]) -> Iterable[NDArray[Any]]:
