@@ -22,7 +22,7 @@ from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration, told_rarity
 from maskedskipunet.detection.events import Event, EventRule, EventUpdate
-from maskedskipunet.monitor.news import Alarm
+from maskedskipunet.monitor.monitor_events import Alarm
 from maskedskipunet.records.store import Records
 
 COMMAND = [sys.executable, "-m", "maskedskipunet", "watch"]
@@ -252,21 +252,21 @@ def test_a_model_that_is_calibrated_again_meanwhile_is_gone_by_at_once(cli, alar
         return heard
 
     try:
-        over = hear(lambda news: (news["kind"], news.get("phase")) == ("alarm", "end"))[-1]
+        over = hear(lambda event: (event["kind"], event.get("phase")) == ("alarm", "end"))[-1]
         until_s = time.monotonic() + PATIENCE_S
         while (answer := cli("feedback", alarmed, over["id"], "--normal")).code:  # its clip is still being cut
             assert time.monotonic() < until_s, answer.err
             time.sleep(0.5)
         assert "threshold raised" in answer.out + answer.err
         raised = Calibration.read(alarmed / "model")
-        change = hear(lambda news: news["kind"] == "modelchange")[-1]
+        change = hear(lambda event: event["kind"] == "modelchange")[-1]
         assert (change["heeded"], change["threshold"]) == (True, pytest.approx(raised.alarm.rule.threshold, abs=1e-6))
 
         none_reaches = replace(raised.alarm, rule=raised.alarm.rule.at(2.0, raised.alarm.usual))
         replace(raised, alarm=none_reaches).write(alarmed / "model")
-        assert hear(lambda news: news["kind"] == "modelchange")[-1]["threshold"] == 2.0
-        later = [hear(lambda news: news["kind"] == "scored") for _ in range(60)]  # six seconds: twice quiet
-        assert "new" not in [news["phase"] for some in later for news in some if news["kind"] == "alarm"]
+        assert hear(lambda event: event["kind"] == "modelchange")[-1]["threshold"] == 2.0
+        later = [hear(lambda event: event["kind"] == "scored") for _ in range(60)]  # six seconds: twice quiet
+        assert "new" not in [event["phase"] for some in later for event in some if event["kind"] == "alarm"]
     finally:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=PATIENCE_S)

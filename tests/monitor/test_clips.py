@@ -8,8 +8,8 @@ from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.clips import ClipConfig, ClipCutter
+from maskedskipunet.monitor.disk_space import DiskSpaceGuard
 from maskedskipunet.monitor.ring import FrameRing, KeptFrame
-from maskedskipunet.monitor.room import Room
 from maskedskipunet.records.wholeness import is_whole_clip, is_whole_picture
 
 RATE = 5
@@ -29,8 +29,8 @@ def update(phase, start_s=2.0, end_s=4.0, peak_s=3.0, event_id="a"):
 
 @pytest.fixture
 def cutter(tmp_path):
-    room = Room(tmp_path, keep_free_bytes=0)
-    return ClipCutter(CONFIG, room=room)
+    disk_space = DiskSpaceGuard(tmp_path, keep_free_bytes=0)
+    return ClipCutter(CONFIG, disk_space=disk_space)
 
 
 def pass_by(cutter, numbers, **size):
@@ -115,8 +115,8 @@ def test_odd_sizes_lose_a_row_and_a_column(cutter, tmp_path):
 
 def test_a_full_disk_pauses_clips_says_so_once_and_goes_on_when_there_is_room(tmp_path, caplog):
     left = {"bytes": 10}
-    room = Room(tmp_path, keep_free_bytes=100, free=lambda _: left["bytes"])
-    cutter = ClipCutter(CONFIG, room=room)
+    disk_space = DiskSpaceGuard(tmp_path, keep_free_bytes=100, free=lambda _: left["bytes"])
+    cutter = ClipCutter(CONFIG, disk_space=disk_space)
     pass_by(cutter, range(12))
     for name in "ab":
         assert cutter.follow(update("new", event_id=name), tmp_path / f"{name}.mp4")  # a picture all the same
@@ -130,8 +130,8 @@ def test_a_full_disk_pauses_clips_says_so_once_and_goes_on_when_there_is_room(tm
 
 def test_a_disk_that_fills_up_in_a_clip_leaves_nothing_of_it_and_frames_go_on(tmp_path, no_file_larger_than, caplog):
     now = {"s": 0.0}
-    room = Room(tmp_path, keep_free_bytes=0, retry_s=60, clock=lambda: now["s"])
-    cutter = ClipCutter(CONFIG, room=room)
+    disk_space = DiskSpaceGuard(tmp_path, keep_free_bytes=0, retry_s=60, clock=lambda: now["s"])
+    cutter = ClipCutter(CONFIG, disk_space=disk_space)
     rng = np.random.default_rng(0)
 
     def noise(number):
@@ -143,7 +143,7 @@ def test_a_disk_that_fills_up_in_a_clip_leaves_nothing_of_it_and_frames_go_on(tm
     assert [(clip.event_id, clip.path) for clip in finished] == [("a", None)]
     assert [*tmp_path.iterdir()] == []
     assert "clips pause, no space left on the disk; scoring continues" in caplog.text
-    assert not room.is_there()
+    assert not disk_space.has_space()
     now["s"] = 61
     cutter.follow(update("new", start_s=22, event_id="b"), tmp_path / "b.mp4")
     assert [clip.path for clip in cutter.close()] == [tmp_path / "b.mp4"]

@@ -12,7 +12,7 @@ from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import DiskSpaceError, RecordsError
 from maskedskipunet.monitor.clips import ClipConfig
-from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Health, Scored
+from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Drift, Health, ScoredFrame
 from maskedskipunet.monitor.recorder import MOST_FRAMES, Recorder, RecordingConfig
 from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
@@ -32,7 +32,7 @@ def scored(number, camera="door", picture=None):
     image = np.full((48, 64, 3), 2 * number % 250, np.uint8)
     frame = FrameScore(number, number / RATE, 0.1, None)
     jpeg = to_jpeg(image) if picture is None else picture
-    return Scored(camera, frame, BEGAN_UNIX_S + number / RATE, 0.1, False, 48, 64, jpeg)
+    return ScoredFrame(camera, frame, BEGAN_UNIX_S + number / RATE, 0.1, False, 48, 64, jpeg)
 
 
 def alarm(phase, event_id="a", start_s=2.0, end_s=4.0, peak_s=3.0, camera="door"):

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from maskedskipunet.monitor.news import Fault
+from maskedskipunet.monitor.monitor_events import Fault
 from maskedskipunet.monitor.recorder import DRIFT, LOST
 from maskedskipunet.notify.courier import Courier, Post
 from maskedskipunet.notify.mail import STATE_SUBJECTS, MailServer, MailSink

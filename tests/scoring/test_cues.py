@@ -182,7 +182,7 @@ def test_cues_that_are_taken_over_judge_from_the_next_frame_on_and_no_frame_is_l
 
     found = scorer.score_turn([Arrivals(window, came[:4])], with_maps=True)[0]
     other = replace(scorer, cues=[Change()])
-    window.take_over(other.cues)
+    window.set_cues(other.cues)
     found += other.score_turn([Arrivals(window, came[4:])], with_maps=True)[0]
     found += other.score_turn([Arrivals(window, [], broken=True)], with_maps=True)[0]
 

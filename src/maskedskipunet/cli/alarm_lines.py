@@ -6,7 +6,7 @@ from pathlib import Path
 
 from maskedskipunet.cli import console
 from maskedskipunet.detection.kinds import describe_kind
-from maskedskipunet.monitor.news import Alarm
+from maskedskipunet.monitor.monitor_events import Alarm
 from maskedskipunet.view.reasons import describe_reason
 
 

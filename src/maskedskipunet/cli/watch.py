@@ -20,7 +20,7 @@ from maskedskipunet.cli.values import UsageError
 
 if TYPE_CHECKING:
     from maskedskipunet.cli.alarm_lines import AlarmLines
-    from maskedskipunet.monitor.news import News
+    from maskedskipunet.monitor.monitor_events import MonitorEvent
     from maskedskipunet.notify.config import SinkConfig
     from maskedskipunet.workflows.camera_file import CameraFile
     from maskedskipunet.workflows.watch import Recording, WatchOptions, WatchPlan
@@ -82,10 +82,10 @@ def run(arguments: Sequence[str]) -> int:
         watch_cameras(
             asked.cameras,
             find_model(model),
-            [watcher.hear],
+            [watcher.on_event],
             watch_options,
-            wanted=lambda: not stop.signal,
-            planned=watcher.tell_plan,
+            should_continue=lambda: not stop.signal,
+            on_plan=watcher.print_plan,
         )
     if stop.signal == signal.SIGINT:
         _note("interrupted")
@@ -95,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _cameras(options: Options) -> "CameraFile":
     """Read the file of cameras, or make one of the sources that are named."""
-    from maskedskipunet.monitor.camera import Patience
+    from maskedskipunet.monitor.camera import ReconnectPolicy
     from maskedskipunet.monitor.watching import WatchConfig
     from maskedskipunet.workflows.camera_file import CameraFile, named_sources, read_camera_file
 
@@ -103,7 +103,7 @@ def _cameras(options: Options) -> "CameraFile":
         raise UsageError("SOURCE or --config must be given, and not both", cure="See `maskedskipunet watch --help`")
     if options.camera_file is not None:
         return read_camera_file(options.camera_file, options.model)
-    asked = CameraFile(named_sources(options.sources), None, None, WatchConfig(), Patience())
+    asked = CameraFile(named_sources(options.sources), None, None, WatchConfig(), ReconnectPolicy())
     hide_passwords([secret for address in asked.cameras.values() for secret in address.secrets])
     return asked
 
@@ -118,7 +118,7 @@ def _watch_options(options: Options, asked: "CameraFile") -> "WatchOptions":
         device=options.device,
         precision=options.precision,
         config=replace(asked.config, **changes),
-        patience=asked.patience,
+        reconnect_policy=asked.reconnect_policy,
         recording=_recording(options, asked),
         ignore=asked.ignore,
     )
@@ -137,7 +137,7 @@ def _recording(options: Options, asked: "CameraFile") -> "Recording | None":
 
 
 class _Watcher:
-    """Prints what is told while cameras are watched. broken: files that broke off before their end."""
+    """Prints the events of a watch. broken: the files that ended early."""
 
     def __init__(self, asked: "CameraFile", recording: "Recording | None", *, prints_scores: bool) -> None:
         from maskedskipunet.cli.alarm_lines import AlarmLines
@@ -147,58 +147,62 @@ class _Watcher:
         self._lines = AlarmLines(films, None if recording is None else recording.folder)
         self._prints_scores = prints_scores
 
-    def tell_plan(self, plan: "WatchPlan") -> None:
+    def print_plan(self, plan: "WatchPlan") -> None:
         self._lines.normal_frames = plan.normal_frames
         left = [f"unfinished work of a watch that was killed: {line}" for line in plan.left]
-        for line in (plan.told(), plan.told_of_alarms(), *left):
+        for line in (plan.describe(), plan.describe_alarms(), *left):
             _note(line)
 
-    def hear(self, news: "News") -> None:
-        from maskedskipunet.monitor.news import CameraState, ModelChange
+    def on_event(self, event: "MonitorEvent") -> None:
+        from maskedskipunet.monitor.monitor_events import CameraState, ModelChange
 
         if self._prints_scores:
-            print(json.dumps(_plain(news)), flush=True)
-        if isinstance(news, CameraState) and news.condition == "ended" and news.reason:
-            self.broken.append(news.camera)
-        if isinstance(news, ModelChange) and news.heeded:
-            self._lines.normal_frames = news.normal_frames
-        if line := told(news, self._lines):
+            print(json.dumps(_to_dict(event)), flush=True)
+        if isinstance(event, CameraState) and event.condition == "ended" and event.reason:
+            self.broken.append(event.camera)
+        if isinstance(event, ModelChange) and event.applied:
+            self._lines.normal_frames = event.normal_frames
+        if line := describe_event(event, self._lines):
             _note(line)
 
 
-def told(news: "News", alarm_lines: "AlarmLines | None" = None) -> str:
+def describe_event(event: "MonitorEvent", alarm_lines: "AlarmLines | None" = None) -> str:
     """Returns a line that describes an event of the monitor; an empty one for the score of a frame.
 
     alarm_lines: describes alarms.
     """
     from maskedskipunet.cli.alarm_lines import AlarmLines
-    from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Gap, Health, Load, ModelChange
+    from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Drift, Gap, Health, Load, ModelChange
 
-    match news:
+    match event:
         case Alarm():
-            return (alarm_lines or AlarmLines()).describe(news)
+            return (alarm_lines or AlarmLines()).describe(event)
         case CameraState(condition="lost"):
-            return f"{news.camera}: lost, {news.reason}; next attempt in {news.again_s:.1f} s"
+            return f"{event.camera}: lost, {event.reason}; next attempt in {event.again_s:.1f} s"
         case CameraState():
-            return f"{news.camera}: {news.condition}{f', {news.reason}' if news.reason else ''}"
+            return f"{event.camera}: {event.condition}{f', {event.reason}' if event.reason else ''}"
         case Gap():
-            start, end = (time.strftime("%H:%M:%S", time.localtime(at)) for at in (news.start_unix_s, news.end_unix_s))
-            length_s = news.end_unix_s - news.start_unix_s
-            return f"{news.camera}: nothing seen from {start} to {end}, {length_s:.1f} s ({news.reason})"
+            start, end = map(_clock_time, (event.start_unix_s, event.end_unix_s))
+            length_s = event.end_unix_s - event.start_unix_s
+            return f"{event.camera}: nothing seen from {start} to {end}, {length_s:.1f} s ({event.reason})"
         case Drift():
-            return f"{news.camera}: {news.change.told()}{CALIBRATE if news.change.phase == 'begin' else ''}"
+            return f"{event.camera}: {event.change.told()}{CALIBRATE if event.change.phase == 'begin' else ''}"
         case ModelChange():
-            return news.told
+            return event.description
         case Health():
-            return f"{news.camera}: {'' if news.present else 'no longer '}{news.fault}, {news.told}"
+            return f"{event.camera}: {'' if event.present else 'no longer '}{event.fault}, {event.description}"
         case Load():
             delay = "no score"
-            if news.delay_median_s is not None:
-                delay = f"delay {news.delay_median_s:.2f} s, {news.delay_most_s:.2f} s at most"
-            counts = f"{console.counted(news.frames, 'frame')}, {news.skipped:,} skipped, {news.dropped:,} dropped"
-            counts += f", {news.damaged:,} damaged in transit" if news.damaged else ""
-            return f"{news.camera}: {counts}; {delay}" + (f"; 1 of {news.every} scored" if news.every > 1 else "")
+            if event.delay_median_s is not None:
+                delay = f"delay {event.delay_median_s:.2f} s, {event.delay_most_s:.2f} s at most"
+            counts = f"{console.counted(event.frames, 'frame')}, {event.skipped:,} skipped, {event.dropped:,} dropped"
+            counts += f", {event.damaged:,} damaged in transit" if event.damaged else ""
+            return f"{event.camera}: {counts}; {delay}" + (f"; 1 of {event.every} scored" if event.every > 1 else "")
     return ""
+
+
+def _clock_time(unix_s: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(unix_s))
 
 
 def _stdout_sink() -> "SinkConfig":
@@ -235,10 +239,10 @@ def signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def _plain(news: "News") -> dict[str, Any]:
-    from maskedskipunet.monitor.news import plain
+def _to_dict(event: "MonitorEvent") -> dict[str, Any]:
+    from maskedskipunet.monitor.monitor_events import event_to_dict
 
-    return plain(news)
+    return event_to_dict(event)
 
 
 def _note(line: str) -> None:

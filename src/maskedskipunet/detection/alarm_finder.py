@@ -87,10 +87,10 @@ class AlarmFinder:
         """The event that goes on, as it is known now; None where there is none."""
         return self._events.running
 
-    def take_over(self, criteria: AlarmCriteria) -> None:
+    def set_criteria(self, criteria: AlarmCriteria) -> None:
         """Apply other criteria from the next frame on, also to an event in progress."""
-        self._in_force.take_over(criteria.rule, criteria.day, criteria.drift)
-        self._events.take_over(criteria.rule, criteria.normal_share)
+        self._in_force.set_rules(criteria.rule, criteria.day, criteria.drift)
+        self._events.set_rule(criteria.rule, criteria.normal_share)
 
     def add(
         self, frame: FrameScore, *, height_px: int = 0, width_px: int = 0, time_of_day_s: float | None = None

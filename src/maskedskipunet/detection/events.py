@@ -166,7 +166,7 @@ class EventStream:
         """The event that goes on, as it is known now; None where none was told of."""
         return None if self._open is None or self._open.id is None else self._event(self._open)
 
-    def take_over(self, rule: EventRule, normal_share: Callable[[float], float] | None) -> None:
+    def set_rule(self, rule: EventRule, normal_share: Callable[[float], float] | None) -> None:
         """Apply another rule from the next frame on, also to an event in progress."""
         self._rule, self._share = rule, normal_share
 

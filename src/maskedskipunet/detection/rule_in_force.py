@@ -19,7 +19,7 @@ class RuleInForce:
         self.common, self._day = rule, day
         self._watch = None if drift is None else DriftWatch(drift)
 
-    def take_over(self, rule: EventRule, day: DayAlarms | None = None, drift: DriftReference | None = None) -> None:
+    def set_rules(self, rule: EventRule, day: DayAlarms | None = None, drift: DriftReference | None = None) -> None:
         """Go by another calibration from the next frame on; drift is judged by it over the minutes before, too."""
         self.common, self._day = rule, day
         if self._watch is None or drift is None:

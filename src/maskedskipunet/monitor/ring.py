@@ -1,4 +1,4 @@
-"""The last frames of a camera, in bounded memory."""
+"""Keeps the last frames of a camera in bounded memory."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class KeptFrame:
-    """A frame as it is kept. time_s: seconds since the source's first frame."""
+    """A compressed frame in the ring. time_s: seconds since the source's first frame."""
 
     time_s: float
     jpeg: bytes
 
 
 class FrameRing:
-    """Keeps frames for some seconds, and in no more memory than stated; the oldest go first.
+    """Keeps frames for some seconds within a memory limit; the oldest are dropped first.
 
-    seconds_s: how long. most_bytes: of compressed frames together.
+    seconds_s: how long frames are kept. most_bytes: the limit of all compressed frames together.
     """
 
     def __init__(self, *, seconds_s: float, most_bytes: int) -> None:
@@ -25,7 +25,7 @@ class FrameRing:
         self._kept: deque[KeptFrame] = deque()
 
     def add(self, frame: KeptFrame) -> None:
-        """Keep a frame. A clock that jumps back begins anew."""
+        """Keep a frame. If the clock jumps back, all earlier frames are dropped."""
         if self._kept and frame.time_s < self._kept[-1].time_s:
             self._kept.clear()
             self.size_bytes = 0

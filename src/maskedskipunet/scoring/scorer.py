@@ -267,7 +267,7 @@ class SourceWindow:
         self._smoothing = CausalMedian(smoothing_s) if smoothing_s else None
         self._targets: deque[bool] = deque()  # of frames that have no fused score yet: whether one is wanted
 
-    def take_over(self, cues: Sequence[Cue]) -> None:
+    def set_cues(self, cues: Sequence[Cue]) -> None:
         """Go by other cues of the same names from the next frame on; they begin a new run there."""
         for name, run in self._runs.items():
             self._judged[name].extend(run.finish())

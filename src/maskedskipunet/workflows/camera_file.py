@@ -10,7 +10,7 @@ import yaml
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
 from maskedskipunet.input_format import InputFormat
-from maskedskipunet.monitor.camera import Patience
+from maskedskipunet.monitor.camera import ReconnectPolicy
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.recorder import RecordingConfig
 from maskedskipunet.monitor.watching import WatchConfig
@@ -37,7 +37,7 @@ class CameraFile:
     model: Path | None
     fps: float | None
     config: WatchConfig
-    patience: Patience
+    reconnect_policy: ReconnectPolicy
     records: Path | None = None
     recording: RecordingConfig = field(default_factory=RecordingConfig)
     sinks: tuple[SinkConfig, ...] = ()
@@ -60,17 +60,17 @@ def read_camera_file(path: Path, model: Path | None = None) -> CameraFile:
     sinks = _sinks(settings.pop("sinks", None), faults)
     numbers = {name: _number(name, settings.pop(name), faults) for name in list(settings) if name in _numbers()}
     faults += [f"{name}: there is no such setting" for name in settings]
-    patience = _built(Patience, numbers, faults)
+    reconnect_policy = _built(ReconnectPolicy, numbers, faults)
     config = _built(WatchConfig, numbers, faults)
     fps = numbers.get("fps")
     if fps is not None and not 0 < fps < float("inf"):
         faults.append("fps: not a rate above 0")
-    if faults or patience is None or config is None:
+    if faults or reconnect_policy is None or config is None:
         count = f"{len(faults)} faults: " if len(faults) > 1 else ""
         raise ConfigError(count + "; ".join(faults), str(path), "Mend the file")
     recording = RecordingConfig() if retention is None else RecordingConfig(retention=retention)
     recording = recording if clips is None else replace(recording, clips=clips)
-    return CameraFile(cameras, model or named, fps, config, patience, records, recording, sinks, ignore)
+    return CameraFile(cameras, model or named, fps, config, reconnect_policy, records, recording, sinks, ignore)
 
 
 def named_sources(sources: list[str]) -> dict[str, CameraAddress]:
@@ -226,7 +226,7 @@ def _sinks(value: Any, faults: list[str]) -> tuple[SinkConfig, ...]:
 
 
 def _numbers() -> set[str]:
-    return {"fps", "max_delay_s", "report_s", *(field.name for field in fields(Patience))}
+    return {"fps", "max_delay_s", "report_s", *(field.name for field in fields(ReconnectPolicy))}
 
 
 def _number(name: str, value: Any, faults: list[str]) -> float | None:
