@@ -33,7 +33,7 @@ from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.monitor.monitor_events import Alarm, Load, MonitorEvent, ScoredFrame
 from maskedskipunet.monitor.recorder import RecordingConfig
 from maskedskipunet.monitor.watching import WatchConfig
-from maskedskipunet.notify.reading import read_sinks
+from maskedskipunet.notify.sink_parsing import read_sinks
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.pruning import Retention
 from maskedskipunet.workflows.watch import Recording, WatchOptions, watch_cameras

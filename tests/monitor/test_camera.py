@@ -97,7 +97,7 @@ def test_a_first_frame_is_waited_for_longer_than_a_next_one() -> None:
     [
         (lambda reader: reader.coming.append(ReadFailed("the stream broke off")), "the stream broke off"),
         (
-            lambda reader: setattr(reader, "gone", "its process was ended by signal 11"),
+            lambda reader: setattr(reader, "exit_reason", "its process was ended by signal 11"),
             "its process was ended by signal 11",
         ),
     ],

@@ -23,9 +23,9 @@ from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Gap, MonitorEvent, ScoredFrame
 from maskedskipunet.monitor.recorder import RecordingConfig
 from maskedskipunet.monitor.watching import WatchConfig
-from maskedskipunet.notify.building import build_posts
-from maskedskipunet.notify.courier import Courier
-from maskedskipunet.notify.reading import read_sinks
+from maskedskipunet.notify.building import build_sinks
+from maskedskipunet.notify.dispatcher import Dispatcher
+from maskedskipunet.notify.sink_parsing import read_sinks
 from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.store import Records
@@ -99,8 +99,8 @@ def test_no_event_is_lost_and_none_handled_twice_while_camera_and_receiver_come_
         assert sum(isinstance(one, ScoredFrame) for one in heard) > 50
 
         with Records.open(folder, watching=True) as records:
-            posts = build_posts(sinks, records, ["door"])
-            with Courier(records, posts):
+            subscribed_sinks = build_sinks(sinks, records, ["door"])
+            with Dispatcher(records, subscribed_sinks):
                 while _waiting(records):
                     assert time.monotonic() < until_s
                     time.sleep(0.02)

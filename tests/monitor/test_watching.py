@@ -128,7 +128,7 @@ def test_what_a_camera_ignores_gives_no_score_and_a_camera_that_ignores_all_stop
 def test_a_camera_of_fewer_frames_a_second_than_the_model_was_trained_at_is_told_of_once(
     footage: Path, network: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate, "LOOK_S", 1.0)
+    monkeypatch.setattr(rate, "INTERVAL_S", 1.0)
     heard = Heard()
     cameras = {"a": live(footage, speed=20), "b": live(footage, speed=20)}
     watch(

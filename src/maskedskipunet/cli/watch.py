@@ -208,9 +208,9 @@ def _clock_time(unix_s: float) -> str:
 def _stdout_sink() -> "SinkConfig":
     from maskedskipunet.notify.config import SinkConfig
     from maskedskipunet.notify.lines import LineSettings
-    from maskedskipunet.records.routes import Route
+    from maskedskipunet.records.subscriptions import Subscription
 
-    return SinkConfig(Route(sink="stdout"), LineSettings())
+    return SinkConfig(Subscription(sink="stdout"), LineSettings())
 
 
 @dataclass

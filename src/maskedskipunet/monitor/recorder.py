@@ -21,8 +21,8 @@ from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Drift, Hea
 from maskedskipunet.monitor.ring import KeptFrame
 from maskedskipunet.records.database import DamagedError, UnavailableError
 from maskedskipunet.records.pruning import Retention, prune
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import Subscription
 from maskedskipunet.view.enlarging import resized
 from maskedskipunet.view.marking import with_boxes
 
@@ -66,8 +66,8 @@ class Recorder:
 
     Events that cannot be written now, for instance on a full disk, wait in memory and are tried again. Frames that the
     thread has no time for are left out of clips and counted in `frames_left_out`.
-    records: the records of the watching process. cameras: addresses by name, without credentials. routes: the sinks
-    that receive events. normal: returns the picture of the nearest normal moment that a reason names.
+    records: the records of the watching process. cameras: addresses by name, without credentials. subscriptions: of the
+    sinks that receive events. normal: returns the picture of the nearest normal moment that a reason names.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class Recorder:
         records: Records,
         cameras: Mapping[str, str],
         *,
-        routes: Sequence[Route] = (),
+        subscriptions: Sequence[Subscription] = (),
         config: RecordingConfig | None = None,
         retry_s: float = RETRY_S,
         normal: Callable[[EventReason | None], Image | None] = lambda reason: None,
     ) -> None:
-        self.records, self._cameras, self._routes = records, cameras, routes
+        self.records, self._cameras, self._subscriptions = records, cameras, subscriptions
         self._config, self._retry_s, self._normal = config or RecordingConfig(), retry_s, normal
         disk_space = DiskSpaceGuard(records.folder.path, keep_free_bytes=self._config.keep_free_bytes)
         self._cutters = {name: ClipCutter(self._config.clips, disk_space=disk_space) for name in cameras}
@@ -105,8 +105,8 @@ class Recorder:
         self._ended_left_open = True
         for name, source in self._cameras.items():
             self.records.add_camera(name, source)
-        self.records.end_left_states(self._routes)
-        self.records.end_left_open(routes=self._routes)
+        self.records.end_left_states(self._subscriptions)
+        self.records.end_left_open(subscriptions=self._subscriptions)
 
     def start(self) -> Self:
         """End what an earlier watch left open, and start the thread. Raises as Records does."""
@@ -203,14 +203,14 @@ class Recorder:
             self._end_state(event.camera, LOST)
 
     def _begin_state(self, camera: str, kind: str, detail: str) -> None:
-        self._try(lambda: self.records.begin_state(camera, kind, detail, routes=self._routes))
+        self._try(lambda: self.records.begin_state(camera, kind, detail, subscriptions=self._subscriptions))
 
     def _end_state(self, camera: str, kind: str) -> None:
-        self._try(lambda: self.records.end_state(camera, kind, routes=self._routes))
+        self._try(lambda: self.records.end_state(camera, kind, subscriptions=self._subscriptions))
 
     def _note_heard(self) -> None:
         if self._heard:
-            self._try(lambda: self.records.heard_of({**self._heard}))
+            self._try(lambda: self.records.set_last_frames({**self._heard}))
 
     def _alarm(self, alarm: Alarm) -> None:
         event = alarm.update.event
@@ -251,7 +251,7 @@ class Recorder:
                     began_unix_s=alarm.began_unix_s,
                     picture=writing.picture,
                     normal_picture=writing.normal_picture,
-                    routes=self._routes,
+                    subscriptions=self._subscriptions,
                 )
             except (DiskSpaceError, UnavailableError, DamagedError) as error:
                 self._not_before_s = time.monotonic() + self._retry_s
@@ -272,7 +272,7 @@ class Recorder:
             if (held := self._held_back.pop(clip.event_id, None)) is not None:
                 self._write(held)
             elif clip.path is not None:
-                self._try(lambda event_id=clip.event_id: self.records.look_again(event_id))  # type: ignore[misc]
+                self._try(lambda event_id=clip.event_id: self.records.refresh_files(event_id))  # type: ignore[misc]
 
     def _try(self, step: Callable[[], object]) -> None:
         """Run a step whose failure is only logged: a state, a mark that a clip exists, pruning."""

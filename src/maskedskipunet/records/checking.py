@@ -219,7 +219,7 @@ def _of_footage(
     folder = records.folder
 
     def tell() -> str:
-        records.look_again(event_id)
+        records.refresh_files(event_id)
         return "the event no longer mentions it"
 
     def put_aside() -> str:

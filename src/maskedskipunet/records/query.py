@@ -49,7 +49,7 @@ def find_events(session: Session, query: EventQuery) -> list[RecordedEvent]:
 
 def count_events(session: Session, query: EventQuery) -> int:
     """Return how many events a query finds."""
-    return session.scalar(_wanted(select(func.count()).select_from(EventRow), query)) or 0
+    return session.scalar(_filtered(select(func.count()).select_from(EventRow), query)) or 0
 
 
 def find_page(session: Session, query: EventQuery, *, after: str | None = None, size: int = 50) -> EventPage:
@@ -61,16 +61,16 @@ def find_page(session: Session, query: EventQuery, *, after: str | None = None, 
     """
     if not 1 <= size <= LARGEST_PAGE:
         raise RecordsError(f"a page of {size} events", "size", f"Use 1 to {LARGEST_PAGE}")
-    wanted = _ordered(query)
+    found = _ordered(query)
     if after is not None:
-        wanted = wanted.where(_behind(query.order, *_read_mark(after)))
-    rows: Sequence[EventRow] = session.scalars(wanted.limit(size + 1)).all()
+        found = found.where(_behind(query.order, *_read_mark(after)))
+    rows: Sequence[EventRow] = session.scalars(found.limit(size + 1)).all()
     shown = rows[:size]
     mark = _mark(query.order, shown[-1]) if len(rows) > size else None
     return EventPage(tuple(recorded_event(row) for row in shown), mark)
 
 
-def _wanted(found: Select[Any], query: EventQuery) -> Select[Any]:
+def _filtered(found: Select[Any], query: EventQuery) -> Select[Any]:
     found = found.where(~EventRow.is_removing)
     if query.since_unix_s is not None:
         found = found.where(EventRow.began_unix_s >= query.since_unix_s)
@@ -88,7 +88,7 @@ def _wanted(found: Select[Any], query: EventQuery) -> Select[Any]:
 
 
 def _ordered(query: EventQuery) -> Select[Any]:
-    found = _wanted(select(EventRow).options(joinedload(EventRow.camera), joinedload(EventRow.answer)), query)
+    found = _filtered(select(EventRow).options(joinedload(EventRow.camera), joinedload(EventRow.answer)), query)
     column = _column(query.order)
     if query.order == "oldest":
         return found.order_by(column, EventRow.id)

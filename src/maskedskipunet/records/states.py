@@ -67,13 +67,13 @@ def end(session: Session, camera: str, kind: str, now_unix_s: float) -> list[Map
 
 def all_states(session: Session, camera: str | None = None, *, lasting_only: bool = False) -> list[State]:
     """States in order of their begin, of one camera or of all."""
-    wanted = select(StateRow, CameraRow.name).join(CameraRow).order_by(StateRow.began_unix_s, StateRow.id)
+    found = select(StateRow, CameraRow.name).join(CameraRow).order_by(StateRow.began_unix_s, StateRow.id)
     if camera is not None:
-        wanted = wanted.where(CameraRow.name == camera)
+        found = found.where(CameraRow.name == camera)
     if lasting_only:
-        wanted = wanted.where(StateRow.ended_unix_s.is_(None))
+        found = found.where(StateRow.ended_unix_s.is_(None))
     return [
-        State(name, row.kind, row.detail, row.began_unix_s, row.ended_unix_s) for row, name in session.execute(wanted)
+        State(name, row.kind, row.detail, row.began_unix_s, row.ended_unix_s) for row, name in session.execute(found)
     ]
 
 

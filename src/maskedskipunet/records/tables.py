@@ -127,7 +127,7 @@ class DeliveryRow(Table):
     __table_args__ = (
         UniqueConstraint("sink", "event_id", "sequence"),
         Index(None, "sink", "status", "id"),
-        {"sqlite_autoincrement": True},  # an id in a courier's hand never means another message
+        {"sqlite_autoincrement": True},  # an id held by a dispatcher never means another message
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -15,7 +15,7 @@ from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.recorder import RecordingConfig
 from maskedskipunet.monitor.watching import WatchConfig
 from maskedskipunet.notify.config import SinkConfig
-from maskedskipunet.notify.reading import read_sinks
+from maskedskipunet.notify.sink_parsing import read_sinks
 from maskedskipunet.plain_yaml import ValueLoader
 from maskedskipunet.records.pruning import Retention
 from maskedskipunet.runs import run_meant

@@ -9,7 +9,7 @@ from uuid import uuid4
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
 from maskedskipunet.notify.building import build_sink
 from maskedskipunet.notify.config import SinkConfig
-from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError
+from maskedskipunet.notify.sink import Attachments, RefusedError, RetryLaterError
 from maskedskipunet.records.outbox import Delivery
 from maskedskipunet.records.recorded import at, message_key
 
@@ -33,15 +33,15 @@ def try_sinks(
 
     told: is given each outcome as it comes. Raises ConfigError where there is no such sink, or none at all.
     """
-    known = [config.route.sink for config in sinks]
+    known = [config.subscription.sink for config in sinks]
     if not sinks:
         raise ConfigError("no sink is named", "sinks", "Write `sinks: {NAME: {type: webhook, url: …}}` into the file")
     if unknown := [name for name in names if name not in known]:
         raise ConfigError(f"there is no sink {unknown[0]!r}", "sinks", f"There are: {', '.join(known)}")
     trials = []
     for config in sinks:
-        if not names or config.route.sink in names:
-            trials.append(SinkTrial(config.route.sink, _fault(config)))
+        if not names or config.subscription.sink in names:
+            trials.append(SinkTrial(config.subscription.sink, _fault(config)))
             told(trials[-1])
     return trials
 
@@ -52,8 +52,8 @@ def _fault(config: SinkConfig) -> str | None:
         with ExitStack() as built:
             sink = build_sink(config, None)
             built.callback(sink.close)
-            sink.send(_test_message(config.route.sink), Attachments())
-    except (AwayError, RefusedError) as error:
+            sink.send(_test_message(config.subscription.sink), Attachments())
+    except (RetryLaterError, RefusedError) as error:
         return str(error)
     except MaskedSkipUNetError as error:
         return str(error).rstrip(".")

@@ -22,9 +22,9 @@ from maskedskipunet.monitor.monitor_events import Subscriber
 from maskedskipunet.monitor.recorder import Recorder, RecordingConfig
 from maskedskipunet.monitor.session import WatchSession
 from maskedskipunet.monitor.watching import WatchConfig, watch
-from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.building import build_sinks
 from maskedskipunet.notify.config import SinkConfig
-from maskedskipunet.notify.courier import Courier
+from maskedskipunet.notify.dispatcher import Dispatcher
 from maskedskipunet.records.kinds import known_kinds
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.ignored import IgnoredRegions, also_ignoring
@@ -217,18 +217,18 @@ def _begin_recording(
     records = opened.enter_context(Records.open(recording.folder, watching=True))
     for name, finder in finders.items():
         finder.load_kinds(known_kinds(records.events(camera=name)))
-    posts = build_posts(recording.sinks, records, list(cameras))
+    sinks = build_sinks(recording.sinks, records, list(cameras))
     with ExitStack() as unused:
-        for post in posts.values():
-            unused.callback(post.sink.close)
-        routes = [post.route for post in posts.values()]
+        for subscribed in sinks.values():
+            unused.callback(subscribed.sink.close)
+        subscriptions = [subscribed.subscription for subscribed in sinks.values()]
         shown = {name: str(address) for name, address in cameras.items()}
-        recorder = Recorder(records, shown, routes=routes, config=recording.config, normal=normal.nearest)
+        recorder = Recorder(records, shown, subscriptions=subscriptions, config=recording.config, normal=normal.nearest)
         recorder.end_left_open()
-        opened.enter_context(Courier(records, posts))
+        opened.enter_context(Dispatcher(records, sinks))
         unused.pop_all()
     opened.enter_context(recorder)
-    meters = [post.sink for post in posts.values() if isinstance(post.sink, Meter)]
+    meters = [subscribed.sink for subscribed in sinks.values() if isinstance(subscribed.sink, Meter)]
     return [recorder, MetricsSubscriber(meters)], records.finished
 
 
