@@ -92,7 +92,7 @@ def model_at(model: Path, threshold: float | None, scratch: Path) -> Path:
     calibration = Calibration.read(copy)
     if calibration is None or calibration.alarm is None:
         raise SystemExit(f"{model}: calibrate it first")
-    rule = calibration.alarm.rule.at(threshold, calibration.alarm.usual)
+    rule = calibration.alarm.rule.with_threshold(threshold, calibration.alarm.median_score)
     replace(calibration, alarm=replace(calibration.alarm, rule=rule)).write(copy)
     return copy
 

@@ -178,7 +178,7 @@ def alarmed(network_run, place, cli, disturbed):
     assert cli("score", disturbed, "--model", model, "--out", "usual").code == 0
     scores = np.array(pq.read_table("usual/scores.parquet")["score"].to_pylist(), float)
     usual, high = np.nanquantile(scores, [0.3, 0.9])
-    rule = RULE.at((usual + high) / 2, usual)
+    rule = RULE.with_threshold((usual + high) / 2, usual)
     setting = AlarmSetting(rule, Budget(1, "hour"), usual, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
     calibration = Calibration.of({"usual": scores})
     Calibration(calibration.videos, calibration.frames, calibration.levels, calibration.shares, setting).write(
@@ -262,7 +262,7 @@ def test_a_model_that_is_calibrated_again_meanwhile_is_gone_by_at_once(cli, alar
         change = hear(lambda event: event["kind"] == "modelchange")[-1]
         assert (change["heeded"], change["threshold"]) == (True, pytest.approx(raised.alarm.rule.threshold, abs=1e-6))
 
-        none_reaches = replace(raised.alarm, rule=raised.alarm.rule.at(2.0, raised.alarm.usual))
+        none_reaches = replace(raised.alarm, rule=raised.alarm.rule.with_threshold(2.0, raised.alarm.median_score))
         replace(raised, alarm=none_reaches).write(alarmed / "model")
         assert hear(lambda event: event["kind"] == "modelchange")[-1]["threshold"] == 2.0
         later = [hear(lambda event: event["kind"] == "scored") for _ in range(60)]  # six seconds: twice quiet

@@ -128,7 +128,7 @@ def far_east(monkeypatch):
 def test_an_event_that_runs_is_held_against_a_threshold_that_is_set_meanwhile():
     finder = CameraAlarms("door", "x", CRITERIA)
     told = [one for at in range(10) for one in finder.add(scored(at, 0.6))]
-    finder.set_criteria(AlarmCriteria(RULE.at(0.9, usual=0.1), normal_share=lambda score: 0.25))
+    finder.set_criteria(AlarmCriteria(RULE.with_threshold(0.9, median_score=0.1), normal_share=lambda score: 0.25))
     assert finder.threshold == 0.9
     told += [one for at in range(10, 30) for one in finder.add(scored(at, 0.6))]
     assert [(one.update.phase, one.update.event.end_frame) for one in told if one.update.phase != "update"] == [

@@ -191,7 +191,7 @@ def test_a_camera_that_was_away_for_long_is_asked_at_once_after_its_first_good_s
     assert lost.again_s == 1
 
 
-@pytest.mark.parametrize("chance", [0.0, 1.0])
+@pytest.mark.parametrize("random_share", [0.0, 1.0])
 def test_a_camera_that_refuses_the_login_is_asked_again_much_later(random_share: float) -> None:
     stage, waits = Stage(random_share, ReconnectPolicy()), []
     for _ in range(3):

@@ -93,7 +93,7 @@ def run(arguments: Sequence[str]) -> int:
     from maskedskipunet.data.foreign import says_anomalous
     from maskedskipunet.detection.budget import Budget
     from maskedskipunet.workflows.calibrate import calibrate
-    from maskedskipunet.workflows.gathering import find_videos
+    from maskedskipunet.workflows.input_selection import find_videos
 
     progress = console.make_progress()
     videos = find_videos(options.sources, progress.note)

@@ -156,12 +156,12 @@ def _data(options: Options, scores: RunFolder | None) -> tuple[Path | None, str 
 
 
 def _evaluate_options(options: Options, maps: Path | None) -> "EvaluateOptions":
-    from maskedskipunet.evaluation.placing import Placing
+    from maskedskipunet.evaluation.frame_alignment import FrameAlignment
     from maskedskipunet.evaluation.smoothing import Smoothing
     from maskedskipunet.workflows.evaluate import EvaluateOptions
 
     return EvaluateOptions(
-        placing=Placing(options.first_frame, options.last_frame),
+        alignment=FrameAlignment(options.first_frame, options.last_frame),
         normality=options.normality,
         smoothing=Smoothing(options.sigma, options.window),
         maps=maps,

@@ -18,7 +18,7 @@ from maskedskipunet.data.frames import OnBadFrame
 
 if TYPE_CHECKING:
     from maskedskipunet.detection.drift import DriftChange
-    from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+    from maskedskipunet.workflows.input_selection import NamedVideo, RemoteVideo
     from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
     from maskedskipunet.workflows.score_many import ManyScores
 
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_json()
     options = parser.parse(arguments)
 
-    from maskedskipunet.workflows.gathering import RemoteVideo, find_sources, is_address, is_one_video
+    from maskedskipunet.workflows.input_selection import RemoteVideo, find_sources, is_address, is_one_video
 
     is_one = len(options.sources) == 1 and is_one_video(options.sources[0])
     if is_one and not is_address(options.sources[0]):

@@ -51,9 +51,9 @@ def _rule(calibration: Calibration | None, threshold: float | None) -> EventRule
     if threshold is None:
         return None if alarm is None else alarm.rule
     if alarm is not None:
-        return alarm.rule.at(threshold, alarm.usual)
+        return alarm.rule.with_threshold(threshold, alarm.median_score)
     rule = EventRule(threshold=threshold, release=threshold)
-    return rule if calibration is None else rule.at(threshold, calibration.threshold(0.5))
+    return rule if calibration is None else rule.with_threshold(threshold, calibration.threshold(0.5))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.detection.day import DayAlarms, levels_of_day, rule_of_day
+from maskedskipunet.detection.day import DayAlarms, from_stored_names, levels_of_day, rule_of_day, with_stored_names
 from maskedskipunet.detection.events import EventRule, Levels, find_spans
 from maskedskipunet.detection.source_clock import stream_clock
 from maskedskipunet.errors import CalibrationError, ConfigError
@@ -79,19 +79,19 @@ class NormalScores:
 
 @dataclass(frozen=True)
 class AlarmSetting:
-    """A budget, and what was found to keep it.
+    """A budget of alarms, and the threshold that keeps it.
 
-    rule: with its threshold. usual: the median score of normal frames. footage_h: hours of normal footage that it was
-    learned from. alarms: how many they give by the rule. low_per_hour, high_per_hour: where the rate of alarms in
-    interval_h hours of new normal footage will lie, 95 %. needed_h: hours of footage that the budget would need for
-    its rate to be known to a third. extrapolated: whether the budget lies beyond the footage, so that the threshold
-    rests on a fitted tail and not on what was seen. day: the parts of the day that have thresholds of their own, None
-    where none was asked for; the figures above are then of all parts together.
+    rule: with the threshold. median_score: of normal frames. footage_h: hours of normal footage that it was learned
+    from. alarms: how many alarms this footage gives. low_per_hour, high_per_hour: the expected rate of alarms in
+    interval_h hours of new normal footage, as a 95 % interval. needed_h: hours of footage from which the rate would be
+    known within a third. extrapolated: the budget lies beyond the footage, so that the threshold comes from a fitted
+    tail. day: the parts of the day that have their own thresholds, None if there are none; the figures above are then
+    of all parts together.
     """
 
     rule: EventRule
     budget: Budget
-    usual: float
+    median_score: float
     footage_h: float
     alarms: int
     low_per_hour: float
@@ -110,13 +110,18 @@ class AlarmSetting:
         return levels_of_day(self.rule, self.day, times_of_day_s)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values; `day` only where there are parts of the day, for earlier versions do not know it."""
-        return {name: value for name, value in asdict(self).items() if name != "day" or value is not None}
+        """Return plain values; `day` only if there are parts of the day, because earlier versions do not know it."""
+        values = with_stored_names(asdict(self))
+        if self.day is None:
+            del values["day"]
+        else:
+            values["day"] = self.day.to_dict()
+        return values
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> "AlarmSetting":
+    def from_dict(cls, values: Mapping[str, Any]) -> "AlarmSetting":
         """Return the inverse of to_dict. Raises KeyError, TypeError, ValueError or ConfigError for anything else."""
-        values = dict(told)
+        values = from_stored_names(values)
         rule, budget = EventRule(**values.pop("rule")), Budget(**values.pop("budget"))
         day = values.pop("day", None)
         setting = cls(rule=rule, budget=budget, day=None if day is None else DayAlarms.from_dict(day), **values)
@@ -128,16 +133,16 @@ class AlarmSetting:
 
 @dataclass(frozen=True)
 class AlarmCounts:
-    """How many alarms blocks of footage give at each threshold.
+    """Counts of alarms in blocks of footage at each threshold.
 
     levels: (L,), falling. counts: (L, B), alarms that begin in each block. block_h: (B,), hours of scored footage.
-    usual: the median score.
+    median_score: of all frames.
     """
 
     levels: Floats
     counts: Ints
     block_h: Floats
-    usual: float
+    median_score: float
 
     @property
     def hours(self) -> float:
@@ -167,12 +172,12 @@ def set_threshold(
         raise ConfigError(f"{interval_h:g} hours", "interval", "Use more than 0")
     counts = count_alarms(videos, rule, lambda hours: budget.per_hour * hours)
     threshold, extrapolated = threshold_for(counts, budget)
-    found = rule.at(threshold, counts.usual)
+    found = rule.with_threshold(threshold, counts.median_score)
     low, high = middle(future_rates(counts, budget, interval_h, extrapolated, seed))
     return AlarmSetting(
         rule=found,
         budget=budget,
-        usual=counts.usual,
+        median_score=counts.median_score,
         footage_h=counts.hours,
         alarms=sum(len(find_spans(clock, scores, found)) for clock, scores in map(scored_frames, videos)),
         low_per_hour=low,
@@ -196,7 +201,7 @@ def count_alarms(
     if not len(pooled):
         names = ", ".join(video.name for video in videos)
         raise CalibrationError("no normal frame has a score", names, "Calibrate on longer videos")
-    usual = float(np.median(pooled))
+    median_score = float(np.median(pooled))
     levels = np.unique(pooled[_places(len(pooled) // 2 + 1)])[::-1]
     scored = [scored_frames(video) for video in videos]
     hours = [_hours(video) for video in videos]
@@ -212,14 +217,14 @@ def count_alarms(
     rows: list[Ints] = []
     most = 0
     for level in levels.tolist():
-        at, row = rule.at(level, usual), np.zeros(len(block_hours), np.int64)
+        tried, row = rule.with_threshold(level, median_score), np.zeros(len(block_hours), np.int64)
         for (clock, scores), block in zip(scored, blocks, strict=True):
-            np.add.at(row, block[np.array([span[0][0] for span in find_spans(clock, scores, at)], np.int64)], 1)
+            np.add.at(row, block[np.array([span[0][0] for span in find_spans(clock, scores, tried)], np.int64)], 1)
         rows.append(row)
         most = max(most, int(row.sum()))
         if most >= enough or 2 * row.sum() < most:
             break
-    return AlarmCounts(levels[: len(rows)], np.array(rows), np.array(block_hours), usual)
+    return AlarmCounts(levels[: len(rows)], np.array(rows), np.array(block_hours), median_score)
 
 
 def threshold_for(counts: AlarmCounts, budget: Budget) -> tuple[float, bool]:
@@ -350,14 +355,12 @@ def scored_frames(video: NormalScores) -> tuple[Floats, Floats]:
 
 
 def _hours(video: NormalScores) -> Floats:
-    """Return the time that each scored frame stands for, in hours; where frames are missing, no longer than
-    frames usually do.
-    """
+    """Return the duration of each scored frame in hours; before a gap, it is limited to a few median steps."""
     clock, _ = stream_clock(video.time_s)
     steps = np.diff(clock)
-    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-    each = np.append(np.minimum(steps, 5 * usual), usual)[: len(clock)]
-    return each[~np.isnan(video.scores)] / 3600
+    median_step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    durations = np.append(np.minimum(steps, 5 * median_step), median_step)[: len(clock)]
+    return durations[~np.isnan(video.scores)] / 3600
 
 
 def _places(count: int) -> Ints:

@@ -1,4 +1,4 @@
-"""Parts of the day, each with a threshold of its own: what is usual at noon is not what is usual at night."""
+"""Parts of the day, each with its own threshold, because noon and night differ."""
 
 import re
 import time
@@ -15,6 +15,8 @@ from maskedskipunet.errors import ConfigError
 
 DAY_S = 86400
 _USE = "Use NAME=FROM-TO, parted by commas: day=7-20,night=20:30-7"
+
+_STORED_NAMES = {"median_score": "usual"}  # fields that have other names in calibration files
 
 
 @dataclass(frozen=True)
@@ -42,23 +44,24 @@ class DayPart:
 
 @dataclass(frozen=True)
 class PartAlarms:
-    """What was found for a part of the day.
+    """The alarms of a part of the day.
 
-    rule: its own; None where there was too little footage, so that the common one holds. usual: the median score of
-    its normal frames, None where there are none. footage_h: hours of normal footage in it. alarms: how many they give.
+    rule: its own; None if there was too little footage, so that the common one applies. median_score: of its normal
+    frames, None if there are none. footage_h: hours of its normal footage. alarms: how many alarms this footage gives.
     """
 
     part: DayPart
     rule: EventRule | None
-    usual: float | None
+    median_score: float | None
     footage_h: float
     alarms: int
 
 
 @dataclass(frozen=True)
 class DayAlarms:
-    """The parts of the day that have alarms of their own. starts: a strptime pattern of file names, by which the time
-    of day of the footage was known; None where it was its container's own.
+    """The parts of the day that have their own thresholds.
+
+    starts: the strptime pattern of file names that gave the footage's time of day; None if the container gave it.
     """
 
     parts: tuple[PartAlarms, ...]
@@ -66,10 +69,11 @@ class DayAlarms:
 
     def rule_at(self, time_of_day_s: float) -> EventRule | None:
         """Return the rule at a time in seconds since some midnight; None where the common one holds."""
-        return next((each.rule for each in self.parts if each.part.holds(time_of_day_s)), None)
+        return next((part.rule for part in self.parts if part.part.holds(time_of_day_s)), None)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        parts = [with_stored_names(asdict(part)) for part in self.parts]
+        return {"parts": parts, "starts": self.starts}
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> "DayAlarms":
@@ -77,15 +81,28 @@ class DayAlarms:
         parts = []
         for values in told["parts"]:
             rule = None if values["rule"] is None else EventRule(**values["rule"])
-            each = PartAlarms(**{**values, "part": DayPart(**values["part"]), "rule": rule})
-            if not all(isfinite(figure) for figure in (each.footage_h, each.alarms, each.usual or 0.0)):
+            part = PartAlarms(**{**from_stored_names(values), "part": DayPart(**values["part"]), "rule": rule})
+            if not all(isfinite(figure) for figure in (part.footage_h, part.alarms, part.median_score or 0.0)):
                 raise ValueError("its parts of the day are no numbers")
-            parts.append(each)
-        require_apart([each.part for each in parts])
+            parts.append(part)
+        require_apart([part.part for part in parts])
         starts = told["starts"]
         if starts is not None and not isinstance(starts, str):
             raise TypeError("its pattern of file names is no text")
         return cls(tuple(parts), starts)
+
+
+def with_stored_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values under the names that calibration files have had from the start."""
+    return {_STORED_NAMES.get(name, name): value for name, value in values.items()}
+
+
+def from_stored_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inverse of with_stored_names. Raises TypeError for a name that no file has."""
+    if unknown := values.keys() & _STORED_NAMES:
+        raise TypeError(f"unknown {', '.join(sorted(unknown))}")
+    names = {stored: name for name, stored in _STORED_NAMES.items()}
+    return {names.get(stored, stored): value for stored, value in values.items()}
 
 
 def rule_of_day(common: EventRule, day: DayAlarms | None, time_of_day_s: float | None) -> EventRule:

@@ -20,7 +20,7 @@ from maskedskipunet.detection.reading import CueReading
 from maskedskipunet.detection.source_clock import SourceClock, stream_clock
 from maskedskipunet.errors import ConfigError, ShapeError
 
-RELEASE_SHARE = 0.8  # of the way from what is usual up to the threshold: where an event ends
+RELEASE_SHARE = 0.8  # of the way from the median score up to the threshold: where an event ends
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -58,13 +58,16 @@ class EventRule:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{getattr(self, name)} seconds", f"rule.{name}", "Use 0 or more")
 
-    def at(self, threshold: float, usual: float) -> "EventRule":
-        """Return this rule at another threshold. usual: the median score of normal frames, below all release levels.
+    def with_threshold(self, threshold: float, median_score: float) -> "EventRule":
+        """Return this rule at another threshold.
+
+        median_score: of normal frames; every release level is above it.
 
         >>> EventRule(threshold=1, release=1).at(2.0, usual=1.0).release
         1.8
         """
-        return replace(self, threshold=threshold, release=min(threshold, usual + RELEASE_SHARE * (threshold - usual)))
+        release = median_score + RELEASE_SHARE * (threshold - median_score)
+        return replace(self, threshold=threshold, release=min(threshold, release))
 
 
 @dataclass(frozen=True)

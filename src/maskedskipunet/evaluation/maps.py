@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from maskedskipunet.data.arrays import array_file
 from maskedskipunet.data.naming import visible_children
 from maskedskipunet.errors import DataError
-from maskedskipunet.evaluation.placing import Placing, match, place
+from maskedskipunet.evaluation.frame_alignment import FrameAlignment, align_scores, match
 from maskedskipunet.evaluation.readers import Clip, Series
 from maskedskipunet.files import no_room_is_our_error, whole_file
 
@@ -154,11 +154,13 @@ def as_stored(score_map: NDArray[np.floating]) -> Map:
     return stored
 
 
-def read_maps(folder: Path, names: Sequence[str], frames: Sequence[int], placing: Placing) -> tuple[list[Maps], str]:
+def read_maps(
+    folder: Path, names: Sequence[str], frames: Sequence[int], alignment: FrameAlignment
+) -> tuple[list[Maps], str]:
     """Return the maps of each clip, a file a clip, and how they were told apart.
 
     A folder of what `test --maps` writes, or of .npy arrays (frames, H, W), higher where more anomalous, whose first
-    and last frames are as `placing` states for scores. names, frames: of the test clips.
+    and last frames are as `alignment` states for scores. names, frames: of the test clips.
     Raises DataError for what is no maps, or does not fit its clip.
     """
     files = [child for child in visible_children(folder) if child.suffix.lower() in (".parquet", ".npy")]
@@ -171,13 +173,15 @@ def read_maps(folder: Path, names: Sequence[str], frames: Sequence[int], placing
         return [*found], matching
     arrays = [_array(file) for file in files]
     clips = tuple(Clip(file.stem, np.empty(len(array))) for file, array in zip(files, arrays, strict=True))
-    place(Series(folder, clips, of="maps"), names, frames, placing)  # as many as stated, or it says which clip has not
+    align_scores(
+        Series(folder, clips, of="maps"), names, frames, alignment
+    )  # as many as stated, or it says which clip has not
     ends = np.array([(array.min(), array.max()) for array in arrays], np.float64)
     if not np.isfinite(ends).all():
         at = int(np.flatnonzero(~np.isfinite(ends).all(axis=1))[0])
         raise DataError("the maps hold values that are no numbers", str(files[at]), "Mend the maps")
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
-    first = placing.bounds(1)[0]
+    first = alignment.bounds(1)[0]
     return [MapArray(file, array, first, low, high) for file, array in zip(files, arrays, strict=True)], matching
 
 

@@ -1,6 +1,6 @@
 """Reading scores of frames from the files that methods write, and tables of labels that stand beside scores.
 
-Nothing here knows how many frames a clip has: `placing` holds what was read against the clips.
+Nothing here knows how many frames a clip has: `alignment` holds what was read against the clips.
 """
 
 import csv

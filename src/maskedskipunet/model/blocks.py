@@ -73,14 +73,14 @@ def _join_frames(frames: Tensor, length: int) -> Tensor:
 def side_by_side(in_channels: int, out_channels: int, kind: BlockKind) -> nn.ModuleList:
     """Return one convolution for each of the kernel sizes 3, 5 and 7, each in -> out channels."""
     return nn.ModuleList(
-        _convolution(in_channels, out_channels, kernel, hole, kind)
-        for kernel, hole in zip(BLOCK_KERNELS, BLOCK_MASKS, strict=True)
+        _convolution(in_channels, out_channels, kernel, mask_size, kind)
+        for kernel, mask_size in zip(BLOCK_KERNELS, BLOCK_MASKS, strict=True)
     )
 
 
-def _convolution(in_channels: int, out_channels: int, kernel: int, hole: int, kind: BlockKind) -> nn.Module:
+def _convolution(in_channels: int, out_channels: int, kernel: int, mask_size: int, kind: BlockKind) -> nn.Module:
     if kind == "masked":
-        return MaskedConv2d(in_channels, out_channels, kernel=kernel, hole=hole)
+        return MaskedConv2d(in_channels, out_channels, kernel=kernel, mask_size=mask_size)
     if kind == "volume":
         sizes = (TEMPORAL_KERNEL, kernel, kernel)
         return nn.Conv3d(in_channels, out_channels, sizes, padding=(TEMPORAL_KERNEL // 2, kernel // 2, kernel // 2))

@@ -8,7 +8,7 @@ from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventRule
-from maskedskipunet.detection.raising import alarms, lasting_score
+from maskedskipunet.detection.threshold_adjustment import has_alarm, silencing_threshold
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.records.kinds import unanswered_of_kind
 from maskedskipunet.records.recorded import RecordedEvent
@@ -203,4 +203,4 @@ def _judged(scores: NormalScores, calibration: Calibration) -> tuple[float, bool
     """Return how high it lasts, and whether it is an alarm at its time of day."""
     assert calibration.alarm is not None
     rule = rule_of(calibration, scores.starts_s)
-    return lasting_score(scores, rule, calibration.alarm.usual), alarms(scores, rule)
+    return silencing_threshold(scores, rule, calibration.alarm.median_score), has_alarm(scores, rule)

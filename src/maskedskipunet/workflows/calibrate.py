@@ -33,7 +33,7 @@ from maskedskipunet.workflows.calibration_footage import (
 from maskedskipunet.workflows.calibration_moments import Moment, draw_moments
 from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.input_selection import NamedVideo
 from maskedskipunet.workflows.kept_scores import KEPT_NAME, KeptScores, model_key
 
 
@@ -99,13 +99,13 @@ def calibrate(
     pictures = options.pictures or home / "calibration"
     require_writable(folder)
     require_writable(pictures)
-    kept, stretches = choose_footage(videos, options.exclude)
+    kept, time_ranges = choose_footage(videos, options.exclude)
     starts_s = require_start_times(kept, options.starts) if options.parts else [None] * len(kept)
     warn_of_training_footage(folder, kept, progress)
     scorer, sources, has_new_format = _scorer_and_sources(model, kept, options)
     settings = scorer.input_format.to_dict() | {"on_bad_frame": options.on_bad_frame}
     kept_scores = KeptScores.read(home / KEPT_NAME, model_key(folder, settings))
-    scored = score_footage(kept, sources, stretches, scorer, kept_scores, progress)
+    scored = score_footage(kept, sources, time_ranges, scorer, kept_scores, progress)
     setting = _alarm_setting(scored, starts_s, budget, options)
     calibration = replace(
         Calibration.of({video.name: video.scores for video in scored}),

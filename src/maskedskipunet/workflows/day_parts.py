@@ -7,7 +7,7 @@ from maskedskipunet.data.start_times import require_pattern, start_of_day_s
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.progress import Progress
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.input_selection import NamedVideo
 
 
 def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> list[float]:

@@ -28,7 +28,7 @@ from maskedskipunet.scene.generation import SceneConfig, write_scene
 from maskedskipunet.training.config import TrainConfig, TrainingConfig
 from maskedskipunet.view.film_strip import film_strip
 from maskedskipunet.workflows.calibrate import calibrate
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.input_selection import NamedVideo
 from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
 from maskedskipunet.workflows.score import score as score_video
 from maskedskipunet.workflows.scoring import ScoredVideo

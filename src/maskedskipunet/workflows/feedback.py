@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
-from maskedskipunet.detection.raising import lost_by_compression, raised_over
+from maskedskipunet.detection.threshold_adjustment import lost_by_compression, raised_above
 from maskedskipunet.errors import CalibrationError, ConfigError, RunError
 from maskedskipunet.files import require_writable
 from maskedskipunet.model.pretrained import model_folder
@@ -239,7 +239,7 @@ class _Said:
 
     def raised(self, by: By, after: ClipScores) -> FeedbackResult:
         """The threshold raised over what is normal, as far as that takes, not written yet. after: scores by then."""
-        raised = raised_over(self.calibration, self.answered.marked_scores(after))
+        raised = raised_above(self.calibration, self.answered.marked_scores(after))
         return self.result(by, after, raised)
 
     def result(self, by: By, after: ClipScores | None = None, renewed: Calibration | None = None) -> FeedbackResult:

@@ -14,7 +14,7 @@ from maskedskipunet.workflows.answered_clips import ClipScorer, KeptClips
 from maskedskipunet.workflows.answered_events import AnsweredEvents, ClipScores
 from maskedskipunet.workflows.calibrate import CalibrateOptions, calibrate
 from maskedskipunet.workflows.fine_tuning import fine_tuned
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.input_selection import NamedVideo
 
 
 @dataclass(frozen=True)

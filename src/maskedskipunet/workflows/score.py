@@ -25,7 +25,7 @@ from maskedskipunet.workflows.event_pictures import EventPictures, remove_event_
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
-from maskedskipunet.workflows.gathering import RemoteVideo
+from maskedskipunet.workflows.input_selection import RemoteVideo
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import own_labels
 from maskedskipunet.workflows.precision import precision_effect

@@ -32,7 +32,7 @@ from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import scored_hours
 from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
-from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+from maskedskipunet.workflows.input_selection import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.joint_events import JointKind, write_joint_events
 from maskedskipunet.workflows.kept_scores import footage_identity
 from maskedskipunet.workflows.normal_moments import NormalMoments
