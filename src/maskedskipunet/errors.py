@@ -48,8 +48,8 @@ def advice_when_interrupted(advice: str | Callable[[], str] | None) -> Iterator[
     try:
         yield
     except KeyboardInterrupt as interruption:
-        told = advice() if callable(advice) else advice
-        interruption.__notes__ = [] if told is None else [told]
+        note = advice() if callable(advice) else advice
+        interruption.__notes__ = [] if note is None else [note]
         raise
 
 

@@ -20,7 +20,7 @@ from maskedskipunet.data.jpeg import from_jpeg
 from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
-from maskedskipunet.detection.calibration import Calibration, told_rarity
+from maskedskipunet.detection.calibration import Calibration, describe_rarity
 from maskedskipunet.detection.events import Event, EventRule, EventUpdate
 from maskedskipunet.monitor.monitor_events import Alarm
 from maskedskipunet.records.store import Records
@@ -355,7 +355,7 @@ def test_the_same_rarity_is_told_in_the_same_words_as_score_tells_it(cli, alarme
     scored = cli("score", disturbed, "--model", alarmed, "--out", "scored")
     watched = cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300, "--no-records")
     frames = Calibration.read(alarmed / "model").frames
-    assert told_rarity(1 / (frames + 1), frames) == f"none of {frames} normal frames"
+    assert describe_rarity(1 / (frames + 1), frames) == f"none of {frames} normal frames"
     rarities = [line.partition(", reached by ")[2].partition(";")[0] for line in watched.err.splitlines()]
     told = [rarity for rarity in rarities if rarity]
     assert len(told) == 3

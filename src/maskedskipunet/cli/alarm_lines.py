@@ -52,12 +52,12 @@ class AlarmLines:
         return time.strftime("%H:%M:%S", time.localtime(alarm.began_unix_s))
 
     def _rarity(self, share: float | None) -> str:
-        from maskedskipunet.detection.calibration import told_rarity, told_share
+        from maskedskipunet.detection.calibration import describe_rarity, describe_share
 
         if share is None:
             return ""
         frames = self.normal_frames
-        return f", reached by {told_share(share) if frames is None else told_rarity(share, frames)}"
+        return f", reached by {describe_share(share) if frames is None else describe_rarity(share, frames)}"
 
     def _files(self, alarm: Alarm) -> str:
         from maskedskipunet.records.folder import RecordsFolder

@@ -155,7 +155,7 @@ def _print(result: "CalibrateResult") -> None:
     assert setting is not None
     rows = [(moment.name, f"{moment.time_s:.1f}", moment.frame, f"{moment.score:.5f}") for moment in result.moments]
     console.print_table("Highest moments of the normal footage", ("name", "time (s)", "frame", "score"), rows)
-    for line in told(setting):
+    for line in describe(setting):
         console.say(line)
     if result.moments:
         console.say(f"pictures: {result.moments[0].picture.parent} (leave a moment out with --exclude {rows[0][0]})")
@@ -166,7 +166,7 @@ def _print(result: "CalibrateResult") -> None:
         console.say(f"scores: {result.kept_path} (another budget for this footage takes only seconds)")
 
 
-def told(setting: "AlarmSetting") -> list[str]:
+def describe(setting: "AlarmSetting") -> list[str]:
     """Returns sentences that say what was set, and how certain it is."""
     lines = [
         f"threshold {setting.rule.threshold:.5f}, release level {setting.rule.release:.5f} for {setting.budget}",

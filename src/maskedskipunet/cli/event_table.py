@@ -6,7 +6,7 @@ from typing import Any
 
 from maskedskipunet.cli import console
 from maskedskipunet.detection.budget import Budget, is_surplus
-from maskedskipunet.detection.calibration import Calibration, told_rarity
+from maskedskipunet.detection.calibration import Calibration, describe_rarity
 from maskedskipunet.detection.events import Event
 from maskedskipunet.detection.kinds import describe_kind, of_one_kind
 from maskedskipunet.view.reasons import describe_reason, plain_event
@@ -26,7 +26,7 @@ def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], cali
             row = ["–" if picture is None else picture.name, console.clock(event.start_s), console.clock(event.end_s)]
             row.append(f"{event.top_score:.5f}")
             if calibration is not None and event.normal_share is not None:
-                row.append(told_rarity(event.normal_share, calibration.frames))
+                row.append(describe_rarity(event.normal_share, calibration.frames))
             rows.append(row)
     if rows and len(rows[0]) > len(header):
         header.append("normal frames this high")
@@ -37,8 +37,8 @@ def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], cali
         if first.reason is None or not any(event.id in strongest for event in alike):
             continue
         when = console.clock(first.start_s)
-        told = when if len(alike) == 1 else describe_kind(len(alike), when)
-        console.say(f"{told}: {describe_reason(first.reason)}")
+        count_and_time = when if len(alike) == 1 else describe_kind(len(alike), when)
+        console.say(f"{count_and_time}: {describe_reason(first.reason)}")
 
 
 def describe_surplus(events: int, hours: float, budget: Budget) -> list[str]:

@@ -96,7 +96,7 @@ class Parser:
             *names,
             type=partial(_read, type, name if is_option else metavar),
             metavar=metavar,
-            help=f"{help.rstrip('.')}{_told(default)}.".replace("%", "%%"),
+            help=f"{help.rstrip('.')}{_shown_default(default)}.".replace("%", "%%"),
             **kind,
         )
         self._defaults[dest] = default
@@ -114,13 +114,13 @@ class Parser:
 
     def add_config(self, config: type, key: str) -> None:
         """Give each field of a dataclass an option `--key.field`, explained by the dataclass's docstring."""
-        title, told = _explained(config)
+        title, descriptions = _explained(config)
         hints = get_type_hints(config)
         self._groups[key] = self._parser.add_argument_group(title)
         for field in fields(config):
             name = f"{key}.{field.name}"
             short = [SHORT_FORMS[name]] if name in SHORT_FORMS else []
-            text = told.get(field.name, "")
+            text = descriptions.get(field.name, "")
             self.add(
                 *short,
                 f"--{name}",
@@ -183,9 +183,9 @@ class Parser:
         try:
             known, unknown = self._parser.parse_known_args(arguments)
         except argparse.ArgumentError as error:
-            raise _told_better(error) from error
+            raise _clearer_message(error) from error
         if unknown:
-            raise self._not_understood(unknown[0])
+            raise self._refuse_unknown(unknown[0])
         given = {name: value for name, value in vars(known).items() if value is not None and value != []}
         recipe = self._recipe(given["config"]) if "config" in given else {}
         options = Options(**self._defaults | recipe | given)
@@ -235,7 +235,7 @@ class Parser:
                 settings[name] = read_value(self._in_recipe[name], text, where)
         return settings
 
-    def _not_understood(self, argument: str) -> UsageError:
+    def _refuse_unknown(self, argument: str) -> UsageError:
         if not argument.startswith("-"):
             return UsageError(f"{shown(argument)} is one argument too many", cure=self._see_help())
         name = argument.split("=")[0]
@@ -266,7 +266,7 @@ def data_config(path: Path | None, base: DataConfig | None = None, **changes: An
     return DataConfig(**values | {name: value for name, value in changes.items() if value is not None})
 
 
-def _told(default: Any) -> str:
+def _shown_default(default: Any) -> str:
     if default is None or default == ():
         return ""
     text = (
@@ -279,7 +279,7 @@ def _read(hint: Any, where: str, text: str) -> Any:
     return read_value(hint, text, where)
 
 
-def _told_better(error: argparse.ArgumentError) -> UsageError:
+def _clearer_message(error: argparse.ArgumentError) -> UsageError:
     name = (error.argument_name or "").split("/")[0]
     if error.message.startswith("ignored"):
         return UsageError(f"{name} takes no value", cure=f"Write {name} alone")

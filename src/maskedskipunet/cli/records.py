@@ -99,9 +99,10 @@ def _check(options: Options) -> int:
         console.say(f"{left} left open by a watch that was killed: the next watch ends them and informs the sinks")
     for sink, count in report.queues.items():
         console.say(f"sink {sink}: {count.waiting:,} waiting, {count.delivered:,} delivered, {count.dropped:,} dropped")
-    told = f"{console.counted(report.events, 'event')}, {console.counted(report.clips, 'clip')}"
+    counts = f"{console.counted(report.events, 'event')}, {console.counted(report.clips, 'clip')}"
     console.say(
-        f"{report.folder}: {told}, {readable_bytes(report.file_bytes)}, {_verdict(len(report.faults), report.is_clean)}"
+        f"{report.folder}: {counts}, {readable_bytes(report.file_bytes)}, "
+        f"{_verdict(len(report.faults), report.is_clean)}"
     )
     return 0 if report.is_clean else 1
 
@@ -141,8 +142,8 @@ def _kinds(options: Options) -> int:
         if (reason := kind.events[0].event.reason) is not None:
             console.say(f"{_shown(kind.id)}: {describe_reason(reason)}")
     without = sum(recorded.event.kind_id is None for recorded in events)
-    told = f"{console.counted(len(events), 'event')} of {console.counted(len(kinds), 'kind')}"
-    console.say(f"{told}, {without:,} without a kind" if without else told)
+    counts = f"{console.counted(len(events), 'event')} of {console.counted(len(kinds), 'kind')}"
+    console.say(f"{counts}, {without:,} without a kind" if without else counts)
     if kinds:
         console.say("one answer for a whole kind: maskedskipunet feedback RUN KIND --normal --all-of-kind")
     return 0

@@ -171,8 +171,8 @@ def _labels_beyond_the_end(item: VideoItem, split: Split, info: SourceInfo) -> l
     if item.labels is None or not item.labels.cut or not item.labels.ranges:
         return []
     beyond = max(last for _, last in item.labels.ranges) + 1 - info.frame_count
-    told = f"{split}/{item.name} has labels for {beyond} frames beyond its last one, which count nothing"
-    return [told] if beyond > 0 else []
+    note = f"{split}/{item.name} has labels for {beyond} frames beyond its last one, which count nothing"
+    return [note] if beyond > 0 else []
 
 
 def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anomalous: int | None) -> VideoRow:
@@ -242,9 +242,9 @@ def _cameras(dataset: Dataset) -> list[str]:
     counts = Counter(item.camera for item in dataset.train if item.camera is not None)
     if len(counts) < _SEVERAL:
         return []
-    told = ", ".join(f"{camera} ({count})" for camera, count in sorted(counts.items()))
+    listed = ", ".join(f"{camera} ({count})" for camera, count in sorted(counts.items()))
     return [
-        f"the training videos are of {len(counts)} cameras by their folders: {told}; --data.scene takes one of them"
+        f"the training videos are of {len(counts)} cameras by their folders: {listed}; --data.scene takes one of them"
     ]
 
 

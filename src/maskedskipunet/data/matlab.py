@@ -100,18 +100,18 @@ def _answer(stream: IO[bytes]) -> tuple[str | None, NDArray[Any] | None]:
     line = stream.readline()
     if not line.endswith(b"\n"):
         raise EOFError
-    told = json.loads(line)
-    if "fault" in told:
-        return told["fault"], None
-    if told["found"] is None:
+    header = json.loads(line)
+    if "fault" in header:
+        return header["fault"], None
+    if header["found"] is None:
         return None, None
-    parts = [_array(stream, kind, tuple(shape)) for kind, shape in told["found"]["arrays"]]
-    if told["found"]["cells"] is None:
+    parts = [_array(stream, kind, tuple(shape)) for kind, shape in header["found"]["arrays"]]
+    if header["found"]["cells"] is None:
         return None, parts[0]
     cells = np.empty(len(parts), object)
     for at, part in enumerate(parts):
         cells[at] = part
-    return None, cells.reshape(told["found"]["cells"])
+    return None, cells.reshape(header["found"]["cells"])
 
 
 def _array(stream: IO[bytes], kind: str, shape: tuple[int, ...]) -> NDArray[Any]:

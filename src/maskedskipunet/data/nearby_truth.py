@@ -163,7 +163,7 @@ class _Search:
         """Files and folders named as a clip, or where none is, by the clips' numbers: 1.npy for 01.avi."""
         children = [path for path in self._children(folder) if path.is_dir() or path.suffix.lower() in LABEL_SUFFIXES]
         for name_of in (_by_name, _by_number):
-            clips = _told_apart(self.clips, name_of)
+            clips = _by_distinct_name(self.clips, name_of)
             found = [(clips[name], path) for path in children if (name := name_of(path)) in clips]
             if found and len({name_of(path) for path in children}) > len(children) // 2:
                 yield from found
@@ -178,7 +178,9 @@ def _by_number(path: Path) -> str | int | None:
     return number_of_clip(_stem(path))
 
 
-def _told_apart(clips: Sequence[Path], name_of: Callable[[Path], str | int | None]) -> dict[str | int | None, Path]:
+def _by_distinct_name(
+    clips: Sequence[Path], name_of: Callable[[Path], str | int | None]
+) -> dict[str | int | None, Path]:
     counts = Counter(map(name_of, clips))
     return {name: clip for clip in clips if (name := name_of(clip)) is not None and counts[name] == 1}
 

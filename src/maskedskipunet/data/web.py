@@ -29,7 +29,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _LEFT_AS_IS = "/?#[]@!$&'()*+,;=%:~"
 
 log = logging.getLogger(__name__)
-_told_of: set[str] = set()  # servers of which it was said that they are not checked
+_reported_hosts: set[str] = set()  # servers of which it was said that they are not checked
 
 
 class _Response(HTTPResponse):
@@ -122,7 +122,7 @@ class WebAddress:
 
     def _ask(self, url: str) -> tuple[HTTPResponse | None, str]:
         """The answer to one request and whatever login it takes; or what went wrong."""
-        login = self.login if self._may_be_told(url) else None
+        login = self.login if self._may_send_login(url) else None
         answered = False
         for _ in range(3):
             try:
@@ -146,7 +146,7 @@ class WebAddress:
         cure = "Write the address as http://USER:PASSWORD@HOST/" if self.login is None else "Check user and password"
         raise LoginError(f"{self._fault} ({refusal})", str(self.address), cure)
 
-    def _may_be_told(self, url: str) -> bool:
+    def _may_send_login(self, url: str) -> bool:
         """Return whether the login may be sent there: to no other server than the address names, and no less safely."""
         to, own = urlsplit(url), urlsplit(self._url)
         return to.hostname == own.hostname and (to.scheme == own.scheme or to.scheme == "https")
@@ -164,8 +164,8 @@ class WebAddress:
         self._is_checked = False
         self._opener = _opener(_lenient_context())
         response = self._send(url, authorization)
-        if (place := urlsplit(url).netloc) not in _told_of:
-            _told_of.add(place)
+        if (place := urlsplit(url).netloc) not in _reported_hosts:
+            _reported_hosts.add(place)
             log.warning("%s: its certificate cannot be checked; the connection is encrypted nevertheless", self.address)
         return response
 

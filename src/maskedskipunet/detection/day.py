@@ -76,17 +76,17 @@ class DayAlarms:
         return {"parts": parts, "starts": self.starts}
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> "DayAlarms":
+    def from_dict(cls, values: Mapping[str, Any]) -> "DayAlarms":
         """Return the inverse of to_dict. Raises KeyError, TypeError, ValueError or ConfigError for anything else."""
         parts = []
-        for values in told["parts"]:
-            rule = None if values["rule"] is None else EventRule(**values["rule"])
-            part = PartAlarms(**{**from_stored_names(values), "part": DayPart(**values["part"]), "rule": rule})
+        for stored in values["parts"]:
+            rule = None if stored["rule"] is None else EventRule(**stored["rule"])
+            part = PartAlarms(**{**from_stored_names(stored), "part": DayPart(**stored["part"]), "rule": rule})
             if not all(isfinite(figure) for figure in (part.footage_h, part.alarms, part.median_score or 0.0)):
                 raise ValueError("its parts of the day are no numbers")
             parts.append(part)
         require_apart([part.part for part in parts])
-        starts = told["starts"]
+        starts = values["starts"]
         if starts is not None and not isinstance(starts, str):
             raise TypeError("its pattern of file names is no text")
         return cls(tuple(parts), starts)

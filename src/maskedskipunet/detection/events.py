@@ -182,44 +182,43 @@ class EventStream:
         rule: EventRule | None = None,
         readings: Mapping[str, CueReading] = MappingProxyType({}),
     ) -> list[EventUpdate]:
-        """Return the next frame, and what is to be told because of it.
+        """Take the next frame, and return the updates of events that follow from it.
 
-        score: None where the frame has none. boxes: where the frame is anomalous; only asked at an event's highest.
-        readings: what the cues say of the frame.
-        rule: whose threshold and release level hold for this frame, instead of the stream's; how long things last is
-        the stream's to say.
+        score: None if the frame has none. boxes: returns the anomalous boxes; only called at an event's highest score.
+        readings: of the cues for this frame. rule: its threshold and release level apply to this frame instead of the
+        stream's; durations are always the stream's.
         """
         levels = rule or self._rule
         now = self._clock.now(time_s)
-        told = []
+        updates = []
         if self._open is not None and now - self._open.last > self._rule.merge_s:
-            told += self._close()
+            updates += self._close()
         if score is None or isnan(score):
-            return told
+            return updates
         if self._open is None:
             if score < levels.threshold or now < self._quiet_until:
-                return told
+                return updates
             self._open = _Open(now, self._clock.shift, index, score, boxes())
             self._open.readings = readings
         elif not self._open.goes_on(now, index, score, boxes, levels):
-            return told
+            return updates
         elif self._open.peak_frame == index:
             self._open.readings = readings
-        return told + self._tell(self._open)
+        return updates + self._report(self._open)
 
     def finish(self) -> list[EventUpdate]:
-        """The source has ended: the end of the running event."""
+        """Return the end of the open event, because the source has ended."""
         return self._close() if self._open is not None else []
 
-    def _tell(self, event: "_Open") -> list[EventUpdate]:
+    def _report(self, event: "_Open") -> list[EventUpdate]:
         if event.id is None:
             if event.active_s < self._rule.shortest_s:
                 return []
-            event.id, event.told = self._new_id(), event.last
+            event.id, event.reported = self._new_id(), event.last
             return [EventUpdate("new", self._event(event))]
-        if event.last - event.told < self._rule.update_s:
+        if event.last - event.reported < self._rule.update_s:
             return []
-        event.told = event.last
+        event.reported = event.last
         return [EventUpdate("update", self._event(event))]
 
     def _close(self) -> list[EventUpdate]:
@@ -350,7 +349,7 @@ class _Open:
         self.frames = 1
         self.boxes = boxes
         self.readings: Mapping[str, CueReading] = {}
-        self.told = now
+        self.reported = now
         self._above = True
         self._earlier_s = 0.0
 

@@ -114,8 +114,8 @@ def map_writer(
     import pyarrow.parquet as pq
 
     size = 2 * height_px * width_px
-    told = {"height": str(height_px), "width": str(width_px), "scale": repr(highest * SCALE)}
-    schema = pa.schema([("frame", pa.int64()), ("map", pa.binary(size))], metadata=told)
+    metadata = {"height": str(height_px), "width": str(width_px), "scale": repr(highest * SCALE)}
+    schema = pa.schema([("frame", pa.int64()), ("map", pa.binary(size))], metadata=metadata)
     frames: list[int] = []
     maps: list[bytes] = []
     with (
@@ -211,8 +211,8 @@ def open_maps(path: Path) -> MapFile:
 
     try:
         with pq.ParquetFile(path) as file:
-            told = file.schema_arrow.metadata or {}
-            height_px, width_px, scale = (told[key] for key in (b"height", b"width", b"scale"))
+            metadata = file.schema_arrow.metadata or {}
+            height_px, width_px, scale = (metadata[key] for key in (b"height", b"width", b"scale"))
             last = max(file.read(columns=["frame"])["frame"].to_pylist(), default=-1)
             found = MapFile(path, file.metadata.num_rows, last, int(height_px), int(width_px), float(scale))
             if file.schema_arrow.field("map").type != pa.binary(2 * found.height_px * found.width_px):

@@ -21,7 +21,7 @@ class PrecisionEffect:
     mean_difference: float
     order_correlation: float | None
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Return a sentence.
 
         >>> PrecisionEffect("bfloat16", 30, 0.0123, 0.004, 0.9987).told()

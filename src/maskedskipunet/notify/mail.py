@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from maskedskipunet.detection.calibration import told_share
+from maskedskipunet.detection.calibration import describe_share
 from maskedskipunet.detection.events import Phase
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.detection.kinds import describe_kind
@@ -125,7 +125,7 @@ def _of_event(delivery: Delivery) -> tuple[str, str]:
     """Return the subject and the text of an event's mail."""
     message = delivery.message
     share = message["normal_share"]
-    rare = "" if share is None else f"Reached by: {told_share(share)}\n"
+    rare = "" if share is None else f"Reached by: {describe_share(share)}\n"
     why = (
         "" if (reason := message.get("reason")) is None else f"Why: {describe_reason(EventReason.from_dict(reason))}\n"
     )

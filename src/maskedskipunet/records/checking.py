@@ -172,12 +172,12 @@ def _differences(records: Records) -> Iterator[_Difference]:
     described: set[Path] = set()
     for path in others:
         if path.suffix == ".json":
-            told = _without_row(path, rows)
-            if isinstance(told, str):
-                yield _Difference(folder.relative(path), told, _put_aside(folder, path))
+            orphan = _without_row(path, rows)
+            if isinstance(orphan, str):
+                yield _Difference(folder.relative(path), orphan, _put_aside(folder, path))
             else:
                 described.add(path)
-                yield from _to_insert(records, path, told)
+                yield from _to_insert(records, path, orphan)
     for path in others:
         is_footage = path.suffix != ".json" and path.with_name(f"{event_of(path)}.json") not in described
         if is_footage and not _has_come(records, path) and path.is_file():
@@ -193,66 +193,66 @@ def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
         return "written from the row"
 
     try:
-        told = RecordedEvent.read(description)
+        described = RecordedEvent.read(description)
     except RecordsError as error:
         fault = error.what if description.exists() else "the event's file is gone"
         yield _Difference(folder.relative(description), fault, write)
-        told = recorded
-    if told != recorded:
-        is_newer = told.revision > recorded.revision and told.began_unix_s == recorded.began_unix_s
+        described = recorded
+    if described != recorded:
+        is_newer = described.revision > recorded.revision and described.began_unix_s == recorded.began_unix_s
 
         def take() -> str:
-            records.insert(told)
+            records.insert(described)
             return "the row was changed to what the file says"
 
         yield _Difference(folder.relative(description), "row and file differ", take if is_newer else write)
-        recorded = told if is_newer else recorded
+        recorded = described if is_newer else recorded
     yield from _of_footage(records, event_id, clip, recorded.has_clip, is_whole_clip)
     yield from _of_footage(records, event_id, picture, recorded.has_picture, is_whole_picture)
     yield from _of_footage(records, event_id, normal, recorded.has_normal_picture, is_whole_picture)
 
 
 def _of_footage(
-    records: Records, event_id: str, path: Path, is_told: bool, is_whole: Callable[[Path], bool]
+    records: Records, event_id: str, path: Path, is_recorded: bool, is_whole: Callable[[Path], bool]
 ) -> Iterator[_Difference]:
     """Yield a clip or picture that is told of and gone, or there and not whole, or whole and not told of."""
     folder = records.folder
 
-    def tell() -> str:
+    def refresh() -> str:
         records.refresh_files(event_id)
         return "the event no longer mentions it"
 
     def put_aside() -> str:
         moved = _put_aside(folder, path)()
-        return f"{moved}, {tell()}"
+        return f"{moved}, {refresh()}"
 
     where = folder.relative(path)
     if not path.is_file():
-        if is_told:
-            yield _Difference(where, "the file is gone", tell)
+        if is_recorded:
+            yield _Difference(where, "the file is gone", refresh)
     elif not is_whole(path):
         yield _Difference(where, "the file is incomplete", put_aside)
-    elif not is_told:  # its writer was killed before it could tell
-        yield _Difference(where, None, tell)
+    elif not is_recorded:  # its writer was killed before it could record it
+        yield _Difference(where, None, refresh)
 
 
 def _without_row(path: Path, rows: dict[str, RecordedEvent]) -> RecordedEvent | str:
     """Return the event that a file tells of which is no row's, or what is wrong with the file."""
     try:
-        told = RecordedEvent.read(path)
+        described = RecordedEvent.read(path)
     except RecordsError as error:
         return error.what
-    if told.event.id in rows or path.parent.name != day_of(told.began_unix_s):
+    if described.event.id in rows or path.parent.name != day_of(described.began_unix_s):
         return "is in the wrong folder"
-    return told
+    return described
 
 
-def _to_insert(records: Records, path: Path, told: RecordedEvent) -> Iterator[_Difference]:
+def _to_insert(records: Records, path: Path, described: RecordedEvent) -> Iterator[_Difference]:
     def insert() -> str:
-        records.insert(told)
+        records.insert(described)
         return "the row was made from the file"
 
-    if not records.has_row(told.event.id):  # it may have come meanwhile
+    if not records.has_row(described.event.id):  # it may have come meanwhile
         yield _Difference(records.folder.relative(path), "the event has no row", insert)
 
 

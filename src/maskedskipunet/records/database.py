@@ -67,16 +67,16 @@ def database_faults(path: Path) -> Iterator[None]:
     except exc.IntegrityError:
         raise
     except exc.DatabaseError as error:
-        raise _told(str(error.orig).strip(), path) from error
+        raise _describe(str(error.orig).strip(), path) from error
     except UnicodeDecodeError as error:  # what SQLite says of a damaged table repeats its bytes
-        raise _told("its tables are malformed", path) from error
+        raise _describe("its tables are malformed", path) from error
 
 
 class UnavailableError(RecordsError):
     """The database cannot be used now; later it may be."""
 
 
-def _told(fault: str, path: Path) -> RecordsError | DiskSpaceError:
+def _describe(fault: str, path: Path) -> RecordsError | DiskSpaceError:
     if "full" in fault:
         return DiskSpaceError("no space left for the records", str(path), "Free some space")
     if "locked" in fault:

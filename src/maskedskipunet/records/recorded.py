@@ -50,10 +50,10 @@ class RecordedEvent:
 
     def write(self, path: Path) -> None:
         """Write the event as JSON. Raises DiskSpaceError when there is no room."""
-        told = {"format": FORMAT_VERSION} | {field.name: getattr(self, field.name) for field in fields(self)}
-        told["event"] = self.event.to_dict()
+        values = {"format": FORMAT_VERSION} | {field.name: getattr(self, field.name) for field in fields(self)}
+        values["event"] = self.event.to_dict()
         with whole_file(path) as part:
-            part.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> "RecordedEvent":
@@ -63,7 +63,7 @@ class RecordedEvent:
                 text = file.read(LARGEST_BYTES + 1)
             if len(text) > LARGEST_BYTES:
                 raise ValueError("too large for an event")
-            recorded = cls._understand(json.loads(text))
+            recorded = cls._from_dict(json.loads(text))
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise RecordsError(f"not an event ({error})"[:200], str(path), "Restore the file") from error
         if path.stem != recorded.event.id:
@@ -71,28 +71,28 @@ class RecordedEvent:
         return recorded
 
     @classmethod
-    def _understand(cls, told: Any) -> "RecordedEvent":
-        if told["format"] != FORMAT_VERSION:
-            raise ValueError(f"format {told['format']!r}, this version reads {FORMAT_VERSION}")
-        event, answer = told["event"], told["answer"]
-        if told["phase"] not in get_args(Phase) or answer not in (None, *get_args(Answer)):
+    def _from_dict(cls, values: Any) -> "RecordedEvent":
+        if values["format"] != FORMAT_VERSION:
+            raise ValueError(f"format {values['format']!r}, this version reads {FORMAT_VERSION}")
+        event, answer = values["event"], values["answer"]
+        if values["phase"] not in get_args(Phase) or answer not in (None, *get_args(Answer)):
             raise ValueError("a phase or an answer that there is not")
-        told = {"has_normal_picture": False} | told  # earlier versions did not write it
-        if not all(isinstance(told[key], bool) for key in ("has_clip", "has_picture", "has_normal_picture")):
+        values = {"has_normal_picture": False} | values  # earlier versions did not write it
+        if not all(isinstance(values[key], bool) for key in ("has_clip", "has_picture", "has_normal_picture")):
             raise ValueError("has_clip, has_picture and has_normal_picture are true or false")
         return cls(
             event=plain_event(Event.from_dict(event)),
-            camera=require_camera(told["camera"]),
-            began_unix_s=require_time(told["began_unix_s"]),
-            updated_unix_s=require_time(told["updated_unix_s"]),
-            phase=told["phase"],
-            sequence=_whole(told["sequence"]),
-            has_clip=told["has_clip"],
-            has_picture=told["has_picture"],
-            has_normal_picture=told["has_normal_picture"],
+            camera=require_camera(values["camera"]),
+            began_unix_s=require_time(values["began_unix_s"]),
+            updated_unix_s=require_time(values["updated_unix_s"]),
+            phase=values["phase"],
+            sequence=_whole(values["sequence"]),
+            has_clip=values["has_clip"],
+            has_picture=values["has_picture"],
+            has_normal_picture=values["has_normal_picture"],
             answer=answer,
-            answered_unix_s=None if answer is None else require_time(told["answered_unix_s"]),
-            revision=_whole(told["revision"]),
+            answered_unix_s=None if answer is None else require_time(values["answered_unix_s"]),
+            revision=_whole(values["revision"]),
         )
 
     def message(self) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
 
 def recorded_event(row: EventRow) -> RecordedEvent:
     """Return the row as a value."""
-    told: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__}
-    event = Event.from_dict(told)
+    values: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__}
+    event = Event.from_dict(values)
     answer: Any = row.answer
     phase: Any = row.phase
     return RecordedEvent(

@@ -82,8 +82,8 @@ def fit(
             stop.stop_if_asked()  # after its last step
             whole = int(trainer.estimated_stepping_batches)
             if trainer.global_step < whole:  # max_minutes were over
-                told = f"the limit was reached after {trainer.global_step:,} of {whole:,} steps"
-                progress.note(f"{told}; longer training may score better")
+                reached = f"the limit was reached after {trainer.global_step:,} of {whole:,} steps"
+                progress.note(f"{reached}; longer training may score better")
         finally:
             _forget_host(run.logs)
     done = {"epochs_done": max(1, trainer.current_epoch), "finished": True}

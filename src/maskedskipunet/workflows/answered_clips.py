@@ -97,7 +97,7 @@ class KeptClips:
 
     def ids(self) -> set[str]:
         """Ids of the events that are listed."""
-        return {str(one["id"]) for one in self._told()}
+        return {str(one["id"]) for one in self._read_entries()}
 
     def copied_to(self, folder: Path) -> "KeptClips":
         """Return these clips, copied into another run."""
@@ -107,24 +107,24 @@ class KeptClips:
 
     def add(self, events: Sequence[RecordedEvent], clips: Mapping[str, Path]) -> None:
         """Keep the clips of events."""
-        told = {one["id"]: one for one in self._told()}
+        entries = {one["id"]: one for one in self._read_entries()}
         for recorded in events:
             name = f"{recorded.event.id}.mp4"
             _copy(clips[recorded.event.id], self.folder / name)
-            told[recorded.event.id] = {
+            entries[recorded.event.id] = {
                 "id": recorded.event.id,
                 "clip": name,
                 "camera": recorded.camera,
                 "began_unix_s": recorded.began_unix_s,
                 "top_score": recorded.event.top_score,
             }
-        self._write(list(told.values()))
+        self._write(list(entries.values()))
 
     def remove(self, ids: Iterable[str]) -> None:
         """Keep the clips of some events no more; nothing happens where there are none."""
         gone = set(ids)
-        told = self._told()
-        left = [one for one in told if one["id"] not in gone]
+        entries = self._read_entries()
+        left = [one for one in entries if one["id"] not in gone]
         if left:
             self._write(left)
         else:
@@ -132,10 +132,10 @@ class KeptClips:
         for event_id in gone:
             (self.folder / f"{event_id}.mp4").unlink(missing_ok=True)
 
-    def _write(self, told: Sequence[Mapping[str, Any]]) -> None:
-        write_json(self._list, {"format": FORMAT_VERSION, "events": list(told)})
+    def _write(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        write_json(self._list, {"format": FORMAT_VERSION, "events": list(entries)})
 
-    def _told(self) -> list[dict[str, Any]]:
+    def _read_entries(self) -> list[dict[str, Any]]:
         try:
             return [one for one in json.loads(self._list.read_text(encoding="utf-8"))["events"] if "id" in one]
         except FileNotFoundError:

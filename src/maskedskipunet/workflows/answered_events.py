@@ -68,14 +68,16 @@ def choose_events(
 
 @dataclass(frozen=True)
 class AnsweredEvents:
-    """Events that were answered. marked: those that are answered now. told: those that have a clip; clips: its path,
+    """Events that were answered.
+
+    marked: those answered now. recorded_events: those that have a clip; clips: its path,
     by the event's id. settled: those that are answered for their kind alone, and have no clip to learn from. members:
     ids of those that are answered because others of their kind are. of_kind: how many others of their kinds are left
     without an answer.
     """
 
     marked: list[RecordedEvent]
-    told: list[RecordedEvent]
+    recorded_events: list[RecordedEvent]
     clips: dict[str, Path]
     without_clip: tuple[str, ...]
     settled: tuple[RecordedEvent, ...] = ()
@@ -102,11 +104,11 @@ class AnsweredEvents:
             (marked if has_clip else settled).append(one)
         ids = {recorded.event.id for recorded in marked}
         earlier = [one for one in events if one.answer is not None and one.event.id not in ids]
-        told, clips, without_clip = [], {}, []
+        recorded_events, clips, without_clip = [], {}, []
         for recorded in [*(replace(one, answer="normal") for one in marked), *earlier]:
             event_id, clip = recorded.event.id, records.clip_path(recorded.event.id, recorded.began_unix_s)
             if clip.is_file():
-                told.append(recorded)
+                recorded_events.append(recorded)
                 clips[event_id] = clip
             elif event_id in ids:
                 cure = "Mark events with clips; `watch` cuts them while there is room"
@@ -115,7 +117,7 @@ class AnsweredEvents:
                 without_clip.append(event_id)
         members = frozenset(one.event.id for one in alike) if with_kind else frozenset()
         left = 0 if with_kind else len(alike)
-        return cls(marked, told, clips, tuple(without_clip), tuple(settled), members, left)
+        return cls(marked, recorded_events, clips, tuple(without_clip), tuple(settled), members, left)
 
     @property
     def paths(self) -> list[Path]:
@@ -137,12 +139,12 @@ class AnsweredEvents:
             if recorded.event.id not in self.members:
                 fault = "no frame of its clip has a score"
                 raise RecordsError(fault, recorded.event.id, "Mark events whose clips are longer, and whole")
-        told = [recorded for recorded in self.told if scores[recorded.event.id] is not None]
-        clips = {recorded.event.id: self.clips[recorded.event.id] for recorded in told}
+        recorded_events = [recorded for recorded in self.recorded_events if scores[recorded.event.id] is not None]
+        clips = {recorded.event.id: self.clips[recorded.event.id] for recorded in recorded_events}
         return replace(
             self,
             marked=[recorded for recorded in self.marked if recorded not in mute],
-            told=told,
+            recorded_events=recorded_events,
             clips=clips,
             without_clip=(*self.without_clip, *(self.clips.keys() - clips.keys())),
             settled=(*self.settled, *mute),
@@ -150,7 +152,7 @@ class AnsweredEvents:
 
     def scored(self, scores: ClipScores) -> Iterator[tuple[RecordedEvent, NormalScores]]:
         """Yield events with their clips' scores, at the time of day that they began at."""
-        for recorded in self.told:
+        for recorded in self.recorded_events:
             if (found := scores.get(recorded.event.id)) is not None:
                 yield recorded, replace(found, starts_s=time_of_day_s(recorded.began_unix_s))
 

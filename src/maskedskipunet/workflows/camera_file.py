@@ -127,10 +127,10 @@ def _cameras(value: Any, faults: list[str]) -> tuple[dict[str, CameraAddress], d
     if not isinstance(value, dict) or not value:
         faults.append("cameras: none is named")
         return found, ignored
-    for key, said in value.items():
-        where, source = f"cameras.{key}", said
-        if isinstance(said, dict):
-            settings = {str(setting): told for setting, told in said.items()}
+    for key, raw in value.items():
+        where, source = f"cameras.{key}", raw
+        if isinstance(raw, dict):
+            settings = {str(setting): value for setting, value in raw.items()}
             source, shapes = settings.pop("source", None), _shapes(settings.pop("ignore", None), where, faults)
             faults += [f"{where}.{setting}: there is no such setting" for setting in settings]
             if shapes:

@@ -67,8 +67,8 @@ class FeedbackTraining:
         assert calibration.alarm is not None
         day = calibration.alarm.day
         try:
-            told = json.loads(run.calibrated_on.read_text(encoding="utf-8"))
-            videos = [NamedVideo(str(name), Path(path)) for name, path in told["videos"].items()]
+            inputs = json.loads(run.calibrated_on.read_text(encoding="utf-8"))
+            videos = [NamedVideo(str(name), Path(path)) for name, path in inputs["videos"].items()]
             gone = [str(video.path) for video in videos if not video.path.exists()]
             if not gone:
                 calibrate(
@@ -76,7 +76,7 @@ class FeedbackTraining:
                     videos,
                     calibration.alarm.budget,
                     CalibrateOptions(
-                        exclude=told["exclude"],
+                        exclude=inputs["exclude"],
                         interval_h=calibration.alarm.interval_h,
                         parts=() if day is None else [each.part for each in day.parts],
                         starts=None if day is None else day.starts,

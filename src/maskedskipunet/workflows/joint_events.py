@@ -58,11 +58,11 @@ def write_joint_events(out: Path, videos: Sequence[str]) -> JointEvents:
     """
     kinds = _JointKinds()
     rows, is_any = [], False
-    for name, told in _event_files(out, videos):
+    for name, content in _event_files(out, videos):
         is_any = True
-        if kinds.add(name, told["events"]):
-            write_plain_events(out / name, told)
-        for values in told["events"]:
+        if kinds.add(name, content["events"]):
+            write_plain_events(out / name, content)
+        for values in content["events"]:
             pictures = {key: f"{name}/{values[key]}" for key in ("picture", "normal_picture") if values.get(key)}
             rows.append([name, *event_row(values | pictures)])
     path = out / EVENT_FILES[1]
@@ -104,12 +104,12 @@ def _event_files(out: Path, videos: Sequence[str]) -> Iterator[tuple[str, dict[s
     """Yield what `events.json` of each video holds; a video without such a file is left out."""
     for name in videos:
         try:
-            told = json.loads((out / name / EVENT_FILES[0]).read_text(encoding="utf-8"))
-            for values in told["events"]:
+            content = json.loads((out / name / EVENT_FILES[0]).read_text(encoding="utf-8"))
+            for values in content["events"]:
                 _event(values)
         except (OSError, ValueError, KeyError, TypeError):  # none, or none of ours
             continue
-        yield name, told
+        yield name, content
 
 
 def _event(values: dict[str, Any]) -> Event:

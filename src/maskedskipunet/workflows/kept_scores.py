@@ -52,11 +52,11 @@ class KeptScores:
         """Return what was kept of this model; nothing where that is another's, damaged or not there."""
         try:
             with np.load(path, allow_pickle=False) as file:
-                told = json.loads(str(file["told"]))
-                if told["model"] != model:
+                header = json.loads(str(file["told"]))
+                if header["model"] != model:
                     return cls(path, model)
-                videos = {key: _unpacked(file, number) for number, key in enumerate(told["videos"])}
-                return cls(path, model, videos, frozenset(told["drawn"]))
+                videos = {key: _unpacked(file, number) for number, key in enumerate(header["videos"])}
+                return cls(path, model, videos, frozenset(header["drawn"]))
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             return cls(path, model)
 
@@ -67,8 +67,8 @@ class KeptScores:
 
     def write(self) -> None:
         """Write the file. Raises DiskSpaceError where there is no room."""
-        told = {"model": self.model, "videos": [*self.videos], "drawn": sorted(self.drawn)}
-        arrays: dict[str, Any] = {"told": np.array(json.dumps(told))}
+        header = {"model": self.model, "videos": [*self.videos], "drawn": sorted(self.drawn)}
+        arrays: dict[str, Any] = {"told": np.array(json.dumps(header))}
         for number, scores in enumerate(self.videos.values()):
             arrays |= {f"{name}_{number}": array for name, array in _packed(scores).items()}
         with whole_file(self.path) as part, part.open("wb") as file:

@@ -79,13 +79,13 @@ def of_address(error: MaskedSkipUNetError, address: CameraAddress) -> MaskedSkip
 
 def _record(name: str, source: LiveSource, path: Path, seconds: float, progress: Progress) -> None:
     with progress.stage(f"recording {name}", round(seconds), "seconds") as advance:
-        told = 0.0
+        pending = 0.0
 
         def came(more: float) -> None:
-            nonlocal told
-            told += more
-            whole = int(told)
-            told -= whole
+            nonlocal pending
+            pending += more
+            whole = int(pending)
+            pending -= whole
             advance(whole)
 
         recorded = record(source, path, seconds, came)

@@ -27,11 +27,11 @@ class SinkTrial:
 def try_sinks(
     sinks: Sequence[SinkConfig],
     names: Sequence[str] = (),
-    told: Callable[[SinkTrial], None] = lambda trial: None,
+    on_trial: Callable[[SinkTrial], None] = lambda trial: None,
 ) -> list[SinkTrial]:
     """Hand one test message to each sink, or to those that are named; nothing is recorded, and none is tried again.
 
-    told: is given each outcome as it comes. Raises ConfigError where there is no such sink, or none at all.
+    on_trial: is given each outcome as it comes. Raises ConfigError where there is no such sink, or none at all.
     """
     known = [config.subscription.sink for config in sinks]
     if not sinks:
@@ -42,7 +42,7 @@ def try_sinks(
     for config in sinks:
         if not names or config.subscription.sink in names:
             trials.append(SinkTrial(config.subscription.sink, _fault(config)))
-            told(trials[-1])
+            on_trial(trials[-1])
     return trials
 
 

@@ -125,8 +125,8 @@ def _with_nearby_truth(dataset: Dataset) -> Dataset:
         for item in test
     ]
     used = {place for path in found.used - known for place in (path, path.parent)}
-    told = {f"{path.relative_to(dataset.root)}{'/' if path.is_dir() else ''}" for path in used}
-    ignored = [note for note in dataset.ignored if not set(note.partition(" (")[0].split(", ")) <= told]
+    named = {f"{path.relative_to(dataset.root)}{'/' if path.is_dir() else ''}" for path in used}
+    ignored = [note for note in dataset.ignored if not set(note.partition(" (")[0].split(", ")) <= named]
     return replace(dataset, test=tuple(test), ignored=(*ignored, *found.notes))
 
 
