@@ -101,22 +101,22 @@ def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> No
 
 def require_writable(folder: Path, *, cure: str = "Name another") -> None:
     """Raises ConfigError when nothing can be written into `folder`, or where it will be made."""
-    there = existing_folder(folder)
-    if not there.is_dir():
-        raise ConfigError("there is a file where a folder is wanted", str(there), "Name another folder")
+    existing = existing_folder(folder)
+    if not existing.is_dir():
+        raise ConfigError("there is a file where a folder is wanted", str(existing), "Name another folder")
     try:
-        with TemporaryFile(dir=there):  # permissions alone do not tell of what the system keeps to itself
+        with TemporaryFile(dir=existing):  # permissions alone do not tell of what the system keeps to itself
             pass
     except OSError as error:
-        raise ConfigError(f"cannot write into the folder ({error.strerror})", str(there), cure) from error
+        raise ConfigError(f"cannot write into the folder ({error.strerror})", str(existing), cure) from error
 
 
 def existing_folder(folder: Path) -> Path:
     """Return the folder, or where it is not made yet the nearest above it: on the same disk."""
-    there = folder.absolute()
-    while not there.exists():
-        there = there.parent
-    return there
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    return existing
 
 
 def lock_file(file: IO[Any], *, wait: bool) -> None:

@@ -65,5 +65,5 @@ class AlarmLines:
         if self.records is None:
             return ""
         folder, event_id = RecordsFolder(self.records), alarm.update.event.id
-        clip, picture = (at(event_id, alarm.began_unix_s) for at in (folder.clip, folder.picture))
+        clip, picture = (path_of(event_id, alarm.began_unix_s) for path_of in (folder.clip, folder.picture))
         return f"; clip {clip}, picture {picture}"

@@ -182,13 +182,13 @@ def describe(setting: "AlarmSetting") -> list[str]:
         )
     if setting.extrapolated:
         lines.append("there is too little footage to see so few alarms; the threshold is an estimate")
-    for each in () if setting.day is None else setting.day.parts:
-        if each.rule is None:
-            lines.append(f"{each.part}: uses the common threshold; {each.footage_h:.2f} hours are too few for its own")
+    for part in () if setting.day is None else setting.day.parts:
+        if part.rule is None:
+            lines.append(f"{part.part}: uses the common threshold; {part.footage_h:.2f} hours are too few for its own")
         else:
-            alarms = console.counted(each.alarms, "alarm")
+            alarms = console.counted(part.alarms, "alarm")
             lines.append(
-                f"{each.part}: threshold {each.rule.threshold:.5f}, {alarms} in {each.footage_h:.2f} hours of footage"
+                f"{part.part}: threshold {part.rule.threshold:.5f}, {alarms} in {part.footage_h:.2f} hours of footage"
             )
     return lines
 

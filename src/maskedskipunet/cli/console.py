@@ -97,8 +97,8 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
     needed = (len(header) - 1) * BETWEEN_COLUMNS
-    for at, (name, *column) in enumerate(zip(header, *cells, strict=True)):
-        if at < left:
+    for index, (name, *column) in enumerate(zip(header, *cells, strict=True)):
+        if index < left:
             table.add_column(Text(name), overflow="fold", min_width=NARROWEST_NAME)
             needed += NARROWEST_NAME
         else:  # never folded: half a figure is another figure

@@ -69,7 +69,7 @@ def describe_alarms(result: "DemoResult") -> list[str]:
     shown = result.alarm
     if shown is None or not (events := shown.scored.events):
         return lines
-    event, picture = max(zip(events, shown.event_pictures, strict=True), key=lambda each: each[0].top_score)
+    event, picture = max(zip(events, shown.event_pictures, strict=True), key=lambda pair: pair[0].top_score)
     share, frames = event.normal_share, result.calibration.frames
     rare = "" if share is None else f", reached by {describe_rarity(share, frames)}"
     when = f"{console.clock(event.start_s)} of {shown.scored.name}.mp4"

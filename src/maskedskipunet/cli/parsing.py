@@ -228,7 +228,7 @@ class Parser:
                 raise UsageError("there is no such setting", where, self._perhaps(name, list(self._in_recipe)))
             elif name in self._many:
                 texts = [text] if isinstance(text, str) else text or []
-                settings[name] = [read_value(self._in_recipe[name], each, where) for each in texts]
+                settings[name] = [read_value(self._in_recipe[name], item, where) for item in texts]
             elif isinstance(text, list):
                 raise UsageError("not a single value", where, "Write `name: value`")
             elif text is not None:

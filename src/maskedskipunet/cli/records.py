@@ -134,7 +134,7 @@ def _kinds(options: Options) -> int:
     console.write_figures(options.json, {"events": len(events), "kinds": [kind.figures() for kind in kinds]})
     rows = []
     for kind in sorted(kinds, key=lambda kind: -len(kind.events)):
-        first, last = (_minute(kind.events[at].began_unix_s) for at in (0, -1))
+        first, last = (_minute(kind.events[position].began_unix_s) for position in (0, -1))
         rows.append((_shown(kind.id), kind.camera, len(kind.events), kind.unanswered, first, last))
     if rows:
         console.print_table("Alarms by kind", ("kind", "camera", "alarms", "unanswered", "first", "last"), rows, left=2)

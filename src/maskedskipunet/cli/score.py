@@ -177,12 +177,12 @@ def _highest(result: "ScoreResult") -> list[dict[str, Any]]:
     shares = None if result.calibration is None else result.calibration.share(scored.scores[top]).tolist()
     return [
         {
-            "time_s": float(scored.time_s[at]),
-            "frame": int(scored.index[at]),
-            "score": float(scored.scores[at]),
+            "time_s": float(scored.time_s[position]),
+            "frame": int(scored.index[position]),
+            "score": float(scored.scores[position]),
             "normal_share": share,
         }
-        for at, share in zip(top, shares or [None] * len(top), strict=True)
+        for position, share in zip(top, shares or [None] * len(top), strict=True)
     ]
 
 
@@ -329,9 +329,9 @@ def describe_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
 def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:
     """Returns the positions of the highest scores, none within two seconds of a higher one."""
     chosen: list[int] = []
-    for at in np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable"):
-        if np.isnan(scores[at]) or len(chosen) == TOP_MOMENTS:
+    for position in np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable"):
+        if np.isnan(scores[position]) or len(chosen) == TOP_MOMENTS:
             break
-        if all(abs(time_s[at] - time_s[other]) >= APART_S for other in chosen):
-            chosen.append(int(at))
+        if all(abs(time_s[position] - time_s[other]) >= APART_S for other in chosen):
+            chosen.append(int(position))
     return chosen

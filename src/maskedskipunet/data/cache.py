@@ -63,9 +63,9 @@ def cache_entries(cache: Path) -> list[CacheEntry]:
     entries = []
     for meta in frames_folder(cache).glob(f"[!.]*/{META_NAME}"):
         try:
-            said = json.loads(meta.read_text())
+            metadata = json.loads(meta.read_text())
             size_bytes = sum(file.stat().st_size for file in meta.parent.iterdir())
-            entries.append(CacheEntry(meta.parent, said["source"], tuple(said["shape"]), size_bytes))
+            entries.append(CacheEntry(meta.parent, metadata["source"], tuple(metadata["shape"]), size_bytes))
         except (OSError, ValueError, TypeError, KeyError):
             continue  # cleared or damaged meanwhile: not an entry
     return sorted(entries, key=lambda entry: -entry.size_bytes)

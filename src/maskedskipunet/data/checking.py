@@ -200,13 +200,14 @@ def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
         ("train", size.train_clips, size.train_frames),
         ("test", size.test_clips, size.test_frames),
     ):
-        here = _totals(row for row in rows if row.split == split)
-        if here.videos and (here.videos != clips or frames not in (None, here.frames)):
+        found_totals = _totals(row for row in rows if row.split == split)
+        if found_totals.videos and (found_totals.videos != clips or frames not in (None, found_totals.frames)):
             official = f"{size.name} officially has {clips} clips" + (
                 "" if frames is None else f" and {frames:,} frames"
             )
             notes.append(
-                f"{split}: {official}, here are {here.videos}" + ("" if frames is None else f" and {here.frames:,}")
+                f"{split}: {official}, here are {found_totals.videos}"
+                + ("" if frames is None else f" and {found_totals.frames:,}")
             )
     return notes
 

@@ -52,7 +52,7 @@ def find_footage(
         search.enter(search.links.pop(0), follow=False)
     found = search.found
     found.videos.sort(key=lambda path: _place(path, root))
-    found.left_out.sort(key=lambda one: _place(one.path, root))
+    found.left_out.sort(key=lambda excluded: _place(excluded.path, root))
     return found
 
 
@@ -61,8 +61,8 @@ def notes_of(left_out: Iterable[LeftOut], root: Path) -> list[str]:
     of a kind.
     """
     groups: dict[str, list[Path]] = {}
-    for one in left_out:
-        groups.setdefault(one.why, []).append(one.path)
+    for excluded in left_out:
+        groups.setdefault(excluded.why, []).append(excluded.path)
     return [f"{_listed(paths, root)} ({why})" for why, paths in groups.items()]
 
 

@@ -117,12 +117,12 @@ def _some(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:_NAMES_SHOWN])) + (", …" if len(numbers) > _NAMES_SHOWN else "")
 
 
-def _left_out(files: Sequence[Path], one: str, several: str) -> list[str]:
+def _left_out(files: Sequence[Path], singular: str, plural: str) -> list[str]:
     if not files:
         return []
     more = f" and {len(files) - _NAMES_SHOWN} more" if len(files) > _NAMES_SHOWN else ""
     names = ", ".join(file.name for file in files[:_NAMES_SHOWN]) + more
-    return [f"left out: {names} ({one if len(files) == 1 else several})"]
+    return [f"left out: {names} ({singular if len(files) == 1 else plural})"]
 
 
 # Which number of a name is the frame's

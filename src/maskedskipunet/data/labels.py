@@ -107,10 +107,10 @@ def placed_labels(values: Labels, frame_count: int, missing: Sequence[tuple[int,
     """Return one label a frame, or one an image: frames without an image are normal. Raises LabelError for other
     numbers.
     """
-    there = np.ones(frame_count, bool)
+    has_image = np.ones(frame_count, bool)
     for first, last in missing:
-        there[first : last + 1] = False
-    images = int(there.sum())
+        has_image[first : last + 1] = False
+    images = int(has_image.sum())
     if len(values) == frame_count:
         return values
     if len(values) != images:
@@ -118,7 +118,7 @@ def placed_labels(values: Labels, frame_count: int, missing: Sequence[tuple[int,
         whole = "" if images == frame_count else f" (or {frame_count} with the missing ones)"
         raise LabelError(f"found {len(values)} labels, expected {expected}{whole}", str(path), ONE_A_FRAME)
     labels = np.zeros(frame_count, np.uint8)
-    labels[there] = values
+    labels[has_image] = values
     return labels
 
 
@@ -138,7 +138,9 @@ def _of_values(stated: StatedLabels, frame_count: int, missing: Sequence[tuple[i
     assert stated.values is not None
     if stated.frames is None or np.array_equal(stated.frames, np.arange(len(stated.frames))):
         return placed_labels(stated.values, frame_count, missing, path)
-    needed = np.setdiff1d(np.arange(frame_count), [at for first, last in missing for at in range(first, last + 1)])
+    needed = np.setdiff1d(
+        np.arange(frame_count), [index for first, last in missing for index in range(first, last + 1)]
+    )
     for found, expected, line in zip(stated.frames, _expected(stated.frames, needed), stated.lines, strict=True):
         if found != expected:
             cure = "Number all frames from 0, in order"

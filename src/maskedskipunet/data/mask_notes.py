@@ -34,9 +34,9 @@ def _of_pixels(item: VideoItem, volume: Volume, info: SourceInfo, labels: Labels
     frames = np.flatnonzero(frames_with_image(info)) if len(volume) != info.frame_count else np.arange(len(volume))
     looked_at = np.unique(np.linspace(0, len(volume) - 1, MOST_MASKS_READ, dtype=int)).tolist()
     stated = None if labels is None or _say_the_labels(item) else labels[frames[looked_at]]
-    some = Volume(volume.path, [volume.planes[number] for number in looked_at])
-    background = some.background(stated)
-    has_any = np.array([marked(plane, background).any() for plane in some.planes], np.uint8)
+    sample = Volume(volume.path, [volume.planes[number] for number in looked_at])
+    background = sample.background(stated)
+    has_any = np.array([marked(plane, background).any() for plane in sample.planes], np.uint8)
     notes = []
     if background.any():
         shown = ", ".join(map(str, background.tolist()))

@@ -109,8 +109,8 @@ def _answer(stream: IO[bytes]) -> tuple[str | None, NDArray[Any] | None]:
     if header["found"]["cells"] is None:
         return None, parts[0]
     cells = np.empty(len(parts), object)
-    for at, part in enumerate(parts):
-        cells[at] = part
+    for index, part in enumerate(parts):
+        cells[index] = part
     return None, cells.reshape(header["found"]["cells"])
 
 
@@ -119,12 +119,12 @@ def _array(stream: IO[bytes], kind: str, shape: tuple[int, ...]) -> NDArray[Any]
     if dtype.kind in "OV":  # what is in cells of cells and in structures is nothing to us
         return np.empty(shape, dtype)
     content = bytearray(prod(shape) * dtype.itemsize)
-    view, at = memoryview(content), 0
-    while at < len(content):
-        count = stream.readinto(view[at:])  # type: ignore[attr-defined]  # of a pipe
+    view, offset = memoryview(content), 0
+    while offset < len(content):
+        count = stream.readinto(view[offset:])  # type: ignore[attr-defined]  # of a pipe
         if not count:
             raise EOFError
-        at += count
+        offset += count
     return np.frombuffer(content, dtype).reshape(shape)
 
 

@@ -19,8 +19,8 @@ _SENT = "biufcSU"  # kinds of arrays; of others the shape alone is told
 def main(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer requests until there are no more."""
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     for line in requests:
         path, name = json.loads(line)
         header, arrays = _answer(path, name)

@@ -62,10 +62,10 @@ def pictures_beside_frames(names: Sequence[str]) -> frozenset[str]:
     """
     stems = {name: name.rpartition(".")[0].casefold() for name in names}
     captured = {stem.removesuffix("-capture") for stem in stems.values() if stem.endswith("-capture")}
-    drawn = {name for name, stem in stems.items() if stem.endswith("-analyse") and stem[: -len("-analyse")] in captured}
+    plots = {name for name, stem in stems.items() if stem.endswith("-analyse") and stem[: -len("-analyse")] in captured}
     numbered = [stem for stem in stems.values() if re.search("[0-9]", stem)]
     bare = [name for name, stem in stems.items() if not re.search("[0-9]", stem)]
     if len(bare) < len(numbered):
         first_letters = {re.split("[0-9]", stem, maxsplit=1)[0].rstrip(" _-(") for stem in numbered}
-        drawn |= {name for name in bare if stems[name] not in first_letters}
-    return frozenset(drawn)
+        plots |= {name for name in bare if stems[name] not in first_letters}
+    return frozenset(plots)

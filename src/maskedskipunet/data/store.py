@@ -216,10 +216,10 @@ def _key(request: StoreRequest, how: StoreFormat) -> str:
 
 def _identity(file: Path) -> tuple[str, int, int]:
     try:
-        said = file.stat()
+        status = file.stat()
     except OSError:  # a broken link among images: whether that matters is for reading to say
         return file.name, 0, 0
-    return file.name, said.st_size, said.st_mtime_ns
+    return file.name, status.st_size, status.st_mtime_ns
 
 
 def _remove_abandoned(folder: Path) -> None:

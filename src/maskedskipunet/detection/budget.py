@@ -155,8 +155,8 @@ class AlarmCounts:
         times_drawn: (R, B), how often each block was drawn.
         """
         totals = self.counts.sum(axis=1) if times_drawn is None else self.counts @ times_drawn.T
-        most: Ints = np.maximum.accumulate(totals, axis=0)
-        return most
+        highest: Ints = np.maximum.accumulate(totals, axis=0)
+        return highest
 
 
 def set_threshold(
@@ -208,21 +208,23 @@ def count_alarms(
     block_h = np.clip(sum(map(np.sum, hours)) / BLOCKS, SHORTEST_BLOCK_S / 3600, LONGEST_BLOCK_S / 3600)
     blocks: list[Ints] = []
     block_hours: list[float] = []
-    for each in hours:
-        count = max(1, round(each.sum() / block_h))
-        block = np.minimum((np.cumsum(each) - each) / max(each.sum(), 1e-12) * count, count - 1).astype(np.int64)
+    for frame_hours in hours:
+        count = max(1, round(frame_hours.sum() / block_h))
+        block = np.minimum(
+            (np.cumsum(frame_hours) - frame_hours) / max(frame_hours.sum(), 1e-12) * count, count - 1
+        ).astype(np.int64)
         blocks.append(block + len(block_hours))
-        block_hours += np.bincount(block, each, count).tolist()
+        block_hours += np.bincount(block, frame_hours, count).tolist()
     enough = 3 * allowed(sum(block_hours)) + 2 * TAIL_ALARMS
     rows: list[Ints] = []
-    most = 0
+    highest = 0
     for level in levels.tolist():
         tried, row = rule.with_threshold(level, median_score), np.zeros(len(block_hours), np.int64)
         for (clock, scores), block in zip(scored, blocks, strict=True):
             np.add.at(row, block[np.array([span[0][0] for span in find_spans(clock, scores, tried)], np.int64)], 1)
         rows.append(row)
-        most = max(most, int(row.sum()))
-        if most >= enough or 2 * row.sum() < most:
+        highest = max(highest, int(row.sum()))
+        if highest >= enough or 2 * row.sum() < highest:
             break
     return AlarmCounts(levels[: len(rows)], np.array(rows), np.array(block_hours), median_score)
 
@@ -271,17 +273,17 @@ def future_rates(counts: AlarmCounts, budget: Budget, future_h: float, extrapola
     random = np.random.default_rng(seed)
     blocks = len(counts.block_h)
     even = np.full(blocks, 1 / blocks)
-    drawn = random.multinomial(blocks, even, TAIL_RESAMPLES if extrapolated else RESAMPLES)
-    reached, hours = counts.reached(drawn), drawn @ counts.block_h
+    counts_drawn = random.multinomial(blocks, even, TAIL_RESAMPLES if extrapolated else RESAMPLES)
+    reached, hours = counts.reached(counts_drawn), counts_drawn @ counts.block_h
     if extrapolated:
         whole = _Tail.of(counts.levels, counts.reached(), counts.hours)
-        rates = np.empty(len(drawn))
-        for at in range(len(drawn)):
+        rates = np.empty(len(counts_drawn))
+        for row in range(len(counts_drawn)):
             try:
-                level = _Tail.of(counts.levels, reached[:, at], float(hours[at])).level(budget.per_hour)
+                level = _Tail.of(counts.levels, reached[:, row], float(hours[row])).level(budget.per_hour)
             except CalibrationError:  # too few alarms were drawn
                 level = whole.level(budget.per_hour)
-            rates[at] = whole.rate(level)
+            rates[row] = whole.rate(level)
         # Many futures of each, or the highest would hang on few draws.
         return random.poisson(np.repeat(rates, 50) * future_h) / future_h
     rows = np.maximum((reached <= budget.per_hour * hours).sum(axis=0) - 1, 0)

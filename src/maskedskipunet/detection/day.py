@@ -118,8 +118,8 @@ def levels_of_day(common: EventRule, day: DayAlarms | None, times_of_day_s: NDAr
     levels = Levels.of(common, len(times_of_day_s))
     for part in () if day is None else day.parts:
         if part.rule is not None:
-            there = part.part.holds(times_of_day_s)
-            levels.threshold[there], levels.release[there] = part.rule.threshold, part.rule.release
+            inside = part.part.holds(times_of_day_s)
+            levels.threshold[inside], levels.release[inside] = part.rule.threshold, part.rule.release
     return levels
 
 
@@ -137,10 +137,10 @@ def read_parts(text: str) -> tuple[DayPart, ...]:
     """
     parts = []
     for word in text.split(","):
-        said = re.fullmatch(r"\s*([^\s=,][^=,]*?)\s*=\s*([\d:]+)\s*-\s*([\d:]+)\s*", word)
-        if said is None:
+        match = re.fullmatch(r"\s*([^\s=,][^=,]*?)\s*=\s*([\d:]+)\s*-\s*([\d:]+)\s*", word)
+        if match is None:
             raise ConfigError(f"{word.strip()[:60]!r} is no part of the day", "parts", _USE)
-        parts.append(DayPart(said[1], _seconds(said[2]), _seconds(said[3])))
+        parts.append(DayPart(match[1], _seconds(match[2]), _seconds(match[3])))
     require_apart(parts)
     return tuple(parts)
 
@@ -150,20 +150,20 @@ def require_apart(parts: Sequence[DayPart]) -> None:
     for part in parts:
         if not (0 <= part.start_s < DAY_S and 0 <= part.end_s <= DAY_S and part.start_s != part.end_s):
             raise ConfigError(f"{part} is no part of a day", "parts", _USE)
-    for at, one in enumerate(parts):
-        for other in parts[:at]:
-            if one.name == other.name:
-                raise ConfigError(f"{one.name} is named twice", "parts", "Use another name")
-            if one.holds(other.start_s) or other.holds(one.start_s):
-                raise ConfigError(f"{other} and {one} overlap", "parts", "Let one end where the other begins")
+    for index, part in enumerate(parts):
+        for other in parts[:index]:
+            if part.name == other.name:
+                raise ConfigError(f"{part.name} is named twice", "parts", "Use another name")
+            if part.holds(other.start_s) or other.holds(part.start_s):
+                raise ConfigError(f"{other} and {part} overlap", "parts", "Let one end where the other begins")
 
 
 def _seconds(text: str) -> int:
-    said = re.fullmatch(r"(\d{1,2})(?::(\d{2}))?", text)
+    match = re.fullmatch(r"(\d{1,2})(?::(\d{2}))?", text)
     if (
-        said is None
-        or (hours := int(said[1])) > 24
-        or (minutes := int(said[2] or 0)) > 59
+        match is None
+        or (hours := int(match[1])) > 24
+        or (minutes := int(match[2] or 0)) > 59
         or hours * 60 + minutes > 1440
     ):
         raise ConfigError(f"{text[:60]!r} is no time of day", "parts", "Use 7, 07:30 or 24")

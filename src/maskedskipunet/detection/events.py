@@ -322,17 +322,17 @@ def find_spans(
             quiet_until = float(clock[segments[-1][1]]) + rule.pause_s
         segments = []
 
-    at = 0
-    while at < len(high):
-        first = int(high[at])
+    position = 0
+    while position < len(high):
+        first = int(high[position])
         if segments and clock[first] - clock[segments[-1][1]] > rule.merge_s:
             close()
         if not segments and clock[first] < quiet_until:
-            at = int(np.searchsorted(high_clock, quiet_until))
+            position = int(np.searchsorted(high_clock, quiet_until))
             continue
         last = int(stops[np.searchsorted(stops, first)])
         segments.append((first, last))
-        at = int(np.searchsorted(high, last, side="right"))
+        position = int(np.searchsorted(high, last, side="right"))
     close()
     return spans
 

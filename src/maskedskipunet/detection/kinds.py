@@ -17,20 +17,20 @@ SLOW = 0.5  # times as fast as what passes there: what is slower is all alike
 MOST_KINDS = 200  # that a source is held against: the newest
 
 
-def are_alike(one: EventReason, other: EventReason) -> bool:
+def are_alike(first: EventReason, second: EventReason) -> bool:
     """Return whether two events are of one kind, by what the cues say of their peaks.
 
     The same cue leads, for a moment or for minutes, around places less than FAR apart; about as many places are
     strange, they depart from normal in the same way, and what moves there is about as fast. What a cue does not say of
     both is not compared.
     """
-    if one.cue != other.cue or (one.reading.lasting_s is None) != (other.reading.lasting_s is None):
+    if first.cue != second.cue or (first.reading.lasting_s is None) != (second.reading.lasting_s is None):
         return False
-    looks = [reason.readings.get(APPEARANCE, _NOTHING) for reason in (one, other)]
-    speeds = [reason.readings.get(MOVEMENT, _NOTHING).speed_ratio for reason in (one, other)]
+    looks = [reason.readings.get(APPEARANCE, _NOTHING) for reason in (first, second)]
+    speeds = [reason.readings.get(MOVEMENT, _NOTHING).speed_ratio for reason in (first, second)]
     spreads = [(log(max(look.spread or 0.0, SMALL)),) for look in looks]
     return (
-        _are_within([_centre(reason.reading) for reason in (one, other)], FAR)
+        _are_within([_centre(reason.reading) for reason in (first, second)], FAR)
         and _are_within(spreads, log(SPREAD_TIMES))
         and _are_within([_root_mean(look.look) for look in looks], LOOKS_APART)
         and _are_within([None if speed is None else (log(max(speed, SLOW)),) for speed in speeds], log(SPEED_TIMES))
@@ -113,10 +113,10 @@ _Point = tuple[float, ...] | None
 
 
 def _are_within(points: Sequence[_Point], apart: float) -> bool:
-    one, other = points
-    if one is None or other is None:
+    first, second = points
+    if first is None or second is None:
         return True
-    return len(one) == len(other) and dist(one, other) <= apart
+    return len(first) == len(second) and dist(first, second) <= apart
 
 
 def _centre(reading: CueReading) -> _Point:

@@ -56,7 +56,7 @@ class CueReading:
         return cls(
             **{
                 **values,
-                **{name: tuple(map(float, some)) for name, some in numbers.items()},
+                **{name: tuple(map(float, sequence)) for name, sequence in numbers.items()},
                 "nearest": None if nearest is None else Moment(str(nearest["video"]), float(nearest["time_s"])),
             }
         )

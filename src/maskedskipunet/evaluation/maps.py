@@ -165,7 +165,7 @@ def read_maps(
     """
     files = [child for child in visible_children(folder) if child.suffix.lower() in (".parquet", ".npy")]
     order, matching = match([file.stem for file in files], names, str(folder))
-    files = [files[at] for at in order]
+    files = [files[index] for index in order]
     if all(file.suffix.lower() == ".parquet" for file in files):
         found = [_checked(open_maps(file), count) for file, count in zip(files, frames, strict=True)]
         if other := next((maps for maps in found if maps.scale != found[0].scale), None):
@@ -178,8 +178,8 @@ def read_maps(
     )  # as many as stated, or it says which clip has not
     ends = np.array([(array.min(), array.max()) for array in arrays], np.float64)
     if not np.isfinite(ends).all():
-        at = int(np.flatnonzero(~np.isfinite(ends).all(axis=1))[0])
-        raise DataError("the maps hold values that are no numbers", str(files[at]), "Mend the maps")
+        index = int(np.flatnonzero(~np.isfinite(ends).all(axis=1))[0])
+        raise DataError("the maps hold values that are no numbers", str(files[index]), "Mend the maps")
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
     first = alignment.bounds(1)[0]
     return [MapArray(file, array, first, low, high) for file, array in zip(files, arrays, strict=True)], matching

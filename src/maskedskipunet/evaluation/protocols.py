@@ -72,8 +72,8 @@ def frame_protocols(
     by_videos: dict[str, Interval | None] = {}
     by_blocks: dict[str, Interval | None] = {}
 
-    def add(protocols: dict[str, Figure], these: Sequence[LabelledScores]) -> None:
-        labels, scores, video, frame = _pooled(these)
+    def add(protocols: dict[str, Figure], group: Sequence[LabelledScores]) -> None:
+        labels, scores, video, frame = _pooled(group)
         ranking = Ranking(labels, scores)
         figures.update({key: ranking.figure(figure) for key, figure in protocols.items()})
         wanted = list(protocols.values())
@@ -86,8 +86,8 @@ def frame_protocols(
         for key, values in _macro_readings(labelled).items():
             figures[key] = _mean(values)
             by_videos[key] = mean_interval(values, seed)
-        for key, these in zip(PER_VIDEO, _per_video(labelled, smoothing), strict=True):
-            add({key: area_under_roc}, these)
+        for key, group in zip(PER_VIDEO, _per_video(labelled, smoothing), strict=True):
+            add({key: area_under_roc}, group)
     else:
         figures |= dict.fromkeys((*MACRO, *PER_VIDEO, "videos", "videos_with_labels", "one_class_videos", "video_auc"))
     figures["smoothing"] = {"sigma_frames": smoothing.sigma_frames, "window_frames": smoothing.window_frames}
@@ -138,7 +138,7 @@ def _pooled(
     return (
         np.concatenate([np.empty(0, np.uint8), *labels]),
         np.concatenate([np.empty(0), *(video.scores[video.scored] for video in videos)]),
-        np.concatenate([np.empty(0, np.int64), *(np.full(len(place), at) for at, place in enumerate(places))]),
+        np.concatenate([np.empty(0, np.int64), *(np.full(len(place), number) for number, place in enumerate(places))]),
         np.concatenate([np.empty(0, np.int64), *places]),
     )
 

@@ -94,10 +94,10 @@ def read_cues(path: Path, names: Sequence[str]) -> dict[str, Series]:
     if own.suffix.lower() != ".parquet" or not own.is_file():
         return {}
     try:
-        there = pq.read_schema(own).names
+        columns = pq.read_schema(own).names
     except (OSError, pa.ArrowException) as error:
         raise DataError("cannot read the Parquet file", str(own), "Make it again") from error
-    return {name: _parquet(own, name) for name in names if name in there}
+    return {name: _parquet(own, name) for name in names if name in columns}
 
 
 def _folder(folder: Path) -> Series:
@@ -220,7 +220,7 @@ def _csv(path: Path) -> Series:
         if len(cells) != len(header):
             where = f"{path}, line {number}"
             raise DataError(f"found {len(cells)} cells, expected {len(header)}", where, "Complete the table")
-    cells_of = {name: [cells[at] for _, cells in rows] for at, name in enumerate(header)}
+    cells_of = {name: [cells[index] for _, cells in rows] for index, name in enumerate(header)}
     lines = [number for number, _ in rows]
     values = _floats(cells_of["score"], lines, path)
     frames = _floats(cells_of["frame"], lines, path) if "frame" in header else None
@@ -254,11 +254,11 @@ def _table(path: Path, column: Column, videos: Sequence[str] | None, frames: Flo
     if videos is None:
         return Series(path, (_table_clip(path, path.stem, frames, values),), concatenated=frames is None)
     names = list(dict.fromkeys(videos))
-    number = {name: at for at, name in enumerate(names)}
+    number = {name: index for index, name in enumerate(names)}
     video = np.array([number[name] for name in videos], np.int64)
     clips = []
-    for at, name in enumerate(names):
-        rows = np.flatnonzero(video == at)
+    for index, name in enumerate(names):
+        rows = np.flatnonzero(video == index)
         clips.append(_table_clip(path, name, None if frames is None else frames[rows], values[rows]))
     return Series(path, tuple(clips))
 

@@ -56,7 +56,7 @@ def mask_regions(masks: Iterable[NDArray[np.bool_]]) -> list[FrameRegions]:
                 parents[_root(parents, int(numbers[new - 1]))] = _root(parents, int(numbers_before[old - 1]))
         frames.append((_boxes(labelled), numbers))
         before, numbers_before = labelled, numbers
-    roots = np.array([_root(parents, at) for at in range(len(parents))], np.int64)
+    roots = np.array([_root(parents, index) for index in range(len(parents))], np.int64)
     tracks = np.unique(roots, return_inverse=True)[1].astype(np.int64)
     return [FrameRegions(boxes, tracks[numbers]) for boxes, numbers in frames]
 
@@ -116,7 +116,7 @@ def overlaps(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     common = np.clip(high - low + 1, 0, None).prod(axis=2)
-    areas = [(these[:, 2:] - these[:, :2] + 1).prod(axis=1) for these in (boxes, others)]
+    areas = [(some_boxes[:, 2:] - some_boxes[:, :2] + 1).prod(axis=1) for some_boxes in (boxes, others)]
     shares: NDArray[np.float64] = common / (areas[0][:, None] + areas[1][None] - common)
     return shares
 
@@ -203,8 +203,8 @@ def _boxes(labelled: NDArray[np.int32]) -> Boxes:
     return np.array(found, np.int64).reshape(-1, 4)
 
 
-def _root(parents: list[int], at: int) -> int:
-    while parents[at] != at:
-        parents[at] = parents[parents[at]]
-        at = parents[at]
-    return at
+def _root(parents: list[int], index: int) -> int:
+    while parents[index] != index:
+        parents[index] = parents[parents[index]]
+        index = parents[index]
+    return index

@@ -57,7 +57,7 @@ def read_ground_truth(
         raise LabelError(
             "no frame has a label in it", str(path), "Name a file with labels, or the data set with --data"
         )
-    if any(one.values is None for one in stated.values()):
+    if any(labels.values is None for labels in stated.values()):
         return _of_ranges(path, stated, lengths, scored)
     if set(stated) == {""} and stated[""].frames is None:
         labels = stated[""].values
@@ -66,7 +66,7 @@ def read_ground_truth(
         return whole if lengths is None else whole.cut(_named(lengths), "--clips")
     if lengths is not None:
         raise LabelError("the ground truth has clips of its own", str(path), "Leave --clips out")
-    by_name = {name or path.stem: _every_frame(name or path.stem, one, path) for name, one in stated.items()}
+    by_name = {name or path.stem: _every_frame(name or path.stem, labels, path) for name, labels in stated.items()}
     names = sorted(by_name, key=natural_key)
     labels_by_clip = tuple(by_name[name] for name in names)
     return GroundTruth(tuple(names), labels_by_clip, tuple(map(len, labels_by_clip)), path.name)
@@ -144,11 +144,13 @@ def _of_ranges(
         found, said_by = _lengths(path, len(names), lengths, scored)
         by_name = dict(zip(found, (stated[name] for name in names), strict=True))
     labels = []
-    for name, one in by_name.items():
-        if one.values is not None and len(one.values) != found[name]:
-            fault = f"found {len(one.values)} labels, expected {found[name]}"
+    for name, clip_labels in by_name.items():
+        if clip_labels.values is not None and len(clip_labels.values) != found[name]:
+            fault = f"found {len(clip_labels.values)} labels, expected {found[name]}"
             raise LabelError(fault, f"{path}, clip {name}", "Give one 0 or 1 for each frame")
-        labels.append(filled(one.spans, found[name], path) if one.values is None else one.values)
+        labels.append(
+            filled(clip_labels.spans, found[name], path) if clip_labels.values is None else clip_labels.values
+        )
     return GroundTruth(tuple(by_name), tuple(labels), tuple(found.values()), f"{path.name}, clips by {said_by}")
 
 

@@ -159,10 +159,10 @@ def _seconds(run: Callable[[T], object], made: T) -> float:
 
 def _read(path: Path) -> dict[str, dict[str, float]]:
     try:
-        said = json.loads(path.read_text())
+        content = json.loads(path.read_text())
         return {
             machine: {key: float(value) for key, value in timings.items()} if isinstance(timings, Mapping) else {}
-            for machine, timings in said.items()
+            for machine, timings in content.items()
         }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

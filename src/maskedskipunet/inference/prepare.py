@@ -130,10 +130,10 @@ class PreparedNetwork:
 
 
 def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
-    there = [part for part in parts if part is not None]
-    if len(there) < 2:
-        return there[0] if there else None
-    return torch.cat(there)
+    present = [part for part in parts if part is not None]
+    if len(present) < 2:
+        return present[0] if present else None
+    return torch.cat(present)
 
 
 def prepare(

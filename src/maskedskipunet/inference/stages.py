@@ -39,7 +39,7 @@ class DirectEncoder:
         self.project_bias = block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
-        return torch.cat([self._halved(some) for some in few_images(images, len(self.bias))])
+        return torch.cat([self._halved(chunk) for chunk in few_images(images, len(self.bias))])
 
     def _halved(self, images: Tensor) -> Tensor:
         hidden = side_by_side(images, self.kernels, self.bias)
@@ -54,7 +54,7 @@ class DirectDecoder:
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
-        return torch.cat([self._doubled(some) for some in few_images(images, len(self.bias))])
+        return torch.cat([self._doubled(chunk) for chunk in few_images(images, len(self.bias))])
 
     def _doubled(self, images: Tensor) -> Tensor:
         count, height, width, _ = images.shape
@@ -73,7 +73,7 @@ class TiledEncoder:
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
-        return torch.cat([self._halved(some) for some in few_tiles(images, self.grid)])
+        return torch.cat([self._halved(chunk) for chunk in few_tiles(images, self.grid)])
 
     def _halved(self, images: Tensor) -> Tensor:
         hidden = tiled_side_by_side(images, self.kernels, self.bias, self.grid, evens_first=True)
@@ -97,7 +97,7 @@ class TiledDecoder:
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
-        return torch.cat([self._doubled(some) for some in few_tiles(images, self.grid)])
+        return torch.cat([self._doubled(chunk) for chunk in few_tiles(images, self.grid)])
 
     def _doubled(self, images: Tensor) -> Tensor:
         grid, step = self.grid, self.grid.step
@@ -125,7 +125,7 @@ class DirectSkip:
 
     def __call__(self, kept: Tensor) -> Tensor:
         count = len(kept) - self.frames + 1
-        windows = torch.cat([kept[at : at + count] for at in range(self.frames)], 3).permute(0, 3, 1, 2)
+        windows = torch.cat([kept[start : start + count] for start in range(self.frames)], 3).permute(0, 3, 1, 2)
         return F.conv2d(windows, self.kernel, self.bias, padding=self.kernel.shape[-1] // 2).permute(0, 2, 3, 1)
 
 

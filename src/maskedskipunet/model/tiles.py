@@ -85,10 +85,12 @@ def _cost(grid: TileGrid, inputs: int, outputs: int) -> float:
 
 def multiplications(grid: TileGrid, inputs: int, outputs: int) -> float:
     """Return the multiplications of one image: those of the products and of the transforms."""
-    there = 2 * grid.half * grid.tile * (grid.step if grid.down > 1 else grid.tile) + 4 * grid.half * grid.tile**2
+    forward_cost = (
+        2 * grid.half * grid.tile * (grid.step if grid.down > 1 else grid.tile) + 4 * grid.half * grid.tile**2
+    )
     back = 2 * grid.half * grid.step * grid.tile * 2 + 2 * grid.half * grid.step**2
     products = grid.frequencies * inputs * outputs
-    return float(grid.tiles * (4 * products + there * inputs + back * outputs))
+    return float(grid.tiles * (4 * products + forward_cost * inputs + back * outputs))
 
 
 def transform_bytes(grid: TileGrid, inputs: int, outputs: int) -> int:
@@ -202,8 +204,8 @@ def convolve(spectra: Tensor, kernels: Sequence[Product], grid: TileGrid, bias: 
     """
     count = len(spectra) - len(kernels) + 1
     product: Product | None = None
-    for at, kernel in enumerate(kernels):
-        product = multiply(spectra[at : at + count].flatten(0, 1), kernel, product)
+    for index, kernel in enumerate(kernels):
+        product = multiply(spectra[index : index + count].flatten(0, 1), kernel, product)
     assert product is not None, "a convolution has a kernel"
     add_bias(product, bias, grid)
     return assemble(tile_pixels(product, grid), grid)

@@ -180,9 +180,9 @@ def edges_alike(baseline: Map, edges: Map) -> float:
     for rows in np.array_split(np.arange(len(baseline)), BLOCKS):
         for columns in np.array_split(np.arange(baseline.shape[1]), BLOCKS):
             block = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            one, other = baseline[block] - baseline[block].mean(), edges[block] - edges[block].mean()
-            size = float(np.linalg.norm(one))
-            found.append(float((one * other).sum()) / max(size * float(np.linalg.norm(other)), 1e-9))
-            strengths.append(size / one.size**0.5)
+            expected, found_edges = baseline[block] - baseline[block].mean(), edges[block] - edges[block].mean()
+            size = float(np.linalg.norm(expected))
+            found.append(float((expected * found_edges).sum()) / max(size * float(np.linalg.norm(found_edges)), 1e-9))
+            strengths.append(size / expected.size**0.5)
     enough = TEXTURED * float(np.median(strengths))
     return float(np.median([alike for alike, strength in zip(found, strengths, strict=True) if strength >= enough]))

@@ -24,7 +24,7 @@ from maskedskipunet.notify.settings import (
 from maskedskipunet.notify.sink import Attachments, RetryLaterError, Sink
 from maskedskipunet.records.identity import watch_id
 from maskedskipunet.records.outbox import Delivery
-from maskedskipunet.records.recorded import at
+from maskedskipunet.records.recorded import iso_time
 from maskedskipunet.records.states import State
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.subscriptions import FAULTS, StateChoice, Subscription
@@ -163,10 +163,10 @@ class MqttSink:
         """Return the messages to retain, by topic."""
         expected = {}
         for camera in cameras:
-            here = now.get(camera, CurrentState(False))
-            expected[self.topics.state(camera)] = ON if here.is_alarm else OFF
+            current = now.get(camera, CurrentState(False))
+            expected[self.topics.state(camera)] = ON if current.is_alarm else OFF
             if self.config.health:
-                expected[self.topics.health(camera)] = _health(camera, here.states)
+                expected[self.topics.health(camera)] = _health(camera, current.states)
         return expected
 
     def _open_shared(self, current: int) -> None:
@@ -223,7 +223,9 @@ class MqttSink:
 
 
 def _health(camera: str, states: Sequence[State]) -> str:
-    described = [{"kind": state.kind, "detail": state.detail, "began_at": at(state.began_unix_s)} for state in states]
+    described = [
+        {"kind": state.kind, "detail": state.detail, "began_at": iso_time(state.began_unix_s)} for state in states
+    ]
     return json.dumps({"camera": camera, "states": described})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.files import whole_file
-from maskedskipunet.records.recorded import RecordedEvent, at
+from maskedskipunet.records.recorded import RecordedEvent, iso_time
 
 COLUMNS = {
     "id": "string",
@@ -60,17 +60,17 @@ def export(events: Sequence[RecordedEvent], path: Path) -> None:
 def table_row(recorded: RecordedEvent) -> dict[str, Any]:
     """Return one event under the names of COLUMNS."""
     event = recorded.event
-    beside = f"events/{at(recorded.began_unix_s)[:10]}/{event.id}"
+    beside = f"events/{iso_time(recorded.began_unix_s)[:10]}/{event.id}"
     values = event.to_dict() | {
         "cue": None if event.reason is None else event.reason.cue,
         "kind_id": event.kind_id,
         "camera": recorded.camera,
-        "began_at": at(recorded.began_unix_s),
-        "updated_at": at(recorded.updated_unix_s),
+        "began_at": iso_time(recorded.began_unix_s),
+        "updated_at": iso_time(recorded.updated_unix_s),
         "phase": recorded.phase,
         "boxes": [list(box) for box in event.boxes],
         "answer": recorded.answer,
-        "answered_at": None if recorded.answered_unix_s is None else at(recorded.answered_unix_s),
+        "answered_at": None if recorded.answered_unix_s is None else iso_time(recorded.answered_unix_s),
         "clip": f"{beside}.mp4" if recorded.has_clip else None,
         "picture": f"{beside}.jpg" if recorded.has_picture else None,
         "normal_picture": f"{beside}.normal.jpg" if recorded.has_normal_picture else None,

@@ -105,8 +105,8 @@ class RecordedEvent:
             "phase": self.phase,
             "sequence": self.sequence,
             "camera": self.camera,
-            "began_at": at(self.began_unix_s),
-            "updated_at": at(self.updated_unix_s),
+            "began_at": iso_time(self.began_unix_s),
+            "updated_at": iso_time(self.updated_unix_s),
             "has_clip": self.has_clip,
             "has_picture": self.has_picture,
             **({"has_normal_picture": True} if self.has_normal_picture else {}),
@@ -184,7 +184,7 @@ def require_time(unix_s: Any) -> float:
     return value
 
 
-def at(unix_s: float) -> str:
+def iso_time(unix_s: float) -> str:
     """Return a time as people and programs read it.
 
     >>> at(1.25)

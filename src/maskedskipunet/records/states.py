@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from maskedskipunet.records.outbox import STATE_PREFIX
-from maskedskipunet.records.recorded import at, message_key
+from maskedskipunet.records.recorded import iso_time, message_key
 from maskedskipunet.records.rows import camera_row
 from maskedskipunet.records.tables import CameraRow, StateRow
 
@@ -98,8 +98,8 @@ def _message(row: StateRow, camera: str) -> Mapping[str, Any]:
         "camera": camera,
         "state": row.kind,
         "detail": row.detail,
-        "began_at": at(row.began_unix_s),
-        "updated_at": at(row.began_unix_s if row.ended_unix_s is None else row.ended_unix_s),
+        "began_at": iso_time(row.began_unix_s),
+        "updated_at": iso_time(row.began_unix_s if row.ended_unix_s is None else row.ended_unix_s),
     }
 
 

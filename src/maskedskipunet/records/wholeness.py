@@ -13,20 +13,20 @@ def is_whole_clip(path: Path) -> bool:
     kinds = set()
     with path.open("rb") as file:
         end = os.fstat(file.fileno()).st_size
-        at = 0
-        while at < end:
-            file.seek(at)
+        offset = 0
+        while offset < end:
+            file.seek(offset)
             head = file.read(16)
             size, kind, shortest = int.from_bytes(head[:4]), head[4:8], 8
             if size == 1:
                 size, shortest = int.from_bytes(head[8:16]), 16
             elif size == 0:
-                size = end - at
+                size = end - offset
             if len(head) < shortest or size < shortest:
                 return False
             kinds.add(kind)
-            at += size
-    return at == end and {b"ftyp", b"moov", b"mdat"} <= kinds
+            offset += size
+    return offset == end and {b"ftyp", b"moov", b"mdat"} <= kinds
 
 
 def is_whole_picture(path: Path) -> bool:

@@ -202,13 +202,13 @@ class Scorer:
         Returns for each Arrivals the scores that are known by now, each frame's exactly once, in order.
         """
         if self.backend is None:
-            found = [[FrameScore(*_numbers(sized), None) for sized in came.frames] for came in arrivals]
+            found = [[FrameScore(*_numbers(sized), None) for sized in arrived.frames] for arrived in arrivals]
         else:
             found = self._network_scores(self.backend, arrivals, with_maps)
         if not self.cues:
             return found
         fuse = self.fuse or (take_first_cue if self.backend is None else keep_network_score)
-        found = [came.window.judged(came, scores, fuse) for came, scores in zip(arrivals, found, strict=True)]
+        found = [arrived.window.judged(arrived, scores, fuse) for arrived, scores in zip(arrivals, found, strict=True)]
         return found if with_maps else [[replace(score, map=None) for score in scores] for scores in found]
 
     def warm_up(self) -> None:
@@ -220,12 +220,12 @@ class Scorer:
     def _network_scores(
         self, backend: Backend, arrivals: Sequence["Arrivals"], with_maps: bool
     ) -> list[list[FrameScore]]:
-        encoded = iter(encode_frames([sized for came in arrivals for sized in came.frames], backend))
+        encoded = iter(encode_frames([sized for arrived in arrivals for sized in arrived.frames], backend))
         due: list[tuple[int, DueClips]] = []
-        for number, came in enumerate(arrivals):
-            if came.broken:
-                due.append((number, came.window.clips.end()))
-            due.append((number, came.window.clips.add(list(islice(encoded, len(came.frames))))))
+        for number, arrived in enumerate(arrivals):
+            if arrived.broken:
+                due.append((number, arrived.window.clips.end()))
+            due.append((number, arrived.window.clips.add(list(islice(encoded, len(arrived.frames))))))
         found: list[list[FrameScore]] = [[] for _ in arrivals]
         scores = score_clips(
             [clips for _, clips in due],
@@ -274,21 +274,21 @@ class SourceWindow:
         self._runs.clear()
         self._cues = cues
 
-    def judged(self, came: "Arrivals", scores: Iterable[FrameScore], fuse: Fuse) -> list[FrameScore]:
+    def judged(self, arrived: "Arrivals", scores: Iterable[FrameScore], fuse: Fuse) -> list[FrameScore]:
         """Let the cues judge what came, and return the frames whose scores are all known, in order.
 
         scores: the network's, that are known by now.
         """
         self._scored.extend(scores)
-        self._targets.extend(sized.is_target for sized in came.frames)
+        self._targets.extend(sized.is_target for sized in arrived.frames)
         for cue in self._cues:
             judged = self._judged[cue.name]
-            if came.broken and cue.name in self._runs:
+            if arrived.broken and cue.name in self._runs:
                 judged.extend(self._runs.pop(cue.name).finish())
-            if came.frames:
+            if arrived.frames:
                 if cue.name not in self._runs:
                     self._runs[cue.name] = cue.start_run()
-                judged.extend(self._runs[cue.name].add(came.frames))
+                judged.extend(self._runs[cue.name].add(arrived.frames))
         found = []
         while self._scored and all(self._judged.values()):
             cues: Mapping[str, CueScore] = {name: waiting.popleft() for name, waiting in self._judged.items()}
@@ -320,10 +320,10 @@ class _Running(Generic[K]):
         self.ended: Ended | None = None
         self._window = window
 
-    def take(self, most: int) -> Arrivals:
+    def take(self, count: int) -> Arrivals:
         """Return its next frames; where it has none, the end of those before."""
         try:
-            frames = list(islice(self.stream, most))
+            frames = list(islice(self.stream, count))
         except DataError as error:
             self.ended = Ended(error)
             return Arrivals(self._window, [])

@@ -182,12 +182,12 @@ def _cross(crossed: Mask, ax: float, ay: float, bx: float, by: float) -> None:
 def _numbers(word: str, text: str, where: str) -> list[tuple[float, bool]]:
     found = []
     for number in word.split(","):
-        if not (said := re.fullmatch(r"([-+]?(?:\d+\.?\d*|\.\d+))(%?)", number)):
+        if not (match := re.fullmatch(r"([-+]?(?:\d+\.?\d*|\.\d+))(%?)", number)):
             raise _malformed(text, "is no shape", where)
-        value = float(said[1])
+        value = float(match[1])
         if not 0 <= value <= LARGEST:
             raise _malformed(text, f"holds {_plain(value)}, which is {'below 0' if value < 0 else 'too large'}", where)
-        found.append((value, bool(said[2])))
+        found.append((value, bool(match[2])))
     return found
 
 

@@ -150,10 +150,10 @@ def score_clips(
         reconstructions = backend.reconstruct_runs(features, *pixels.shape[2:])
         maps = _without_ignored(function.map(pixels, reconstructions), [frame.ignored for frame in targets])
         scores = function.score(maps).tolist()
-        drawn = (reconstructions * 255).round().byte().cpu().numpy() if with_maps else [None] * len(scores)
+        rendered = (reconstructions * 255).round().byte().cpu().numpy() if with_maps else [None] * len(scores)
         shown = maps.float().cpu().numpy() if with_maps else [None] * len(scores)
         positions = [(number, target) for number, run in runs for target in run]
-        scored = (_Scored(*values) for values in zip(scores, shown, drawn, strict=True))
+        scored = (_Scored(*values) for values in zip(scores, shown, rendered, strict=True))
         found = dict(zip(positions, scored, strict=True))
     return [
         [_frame_score(clips.held[target], found.get((number, target), _Scored())) for target in clips.targets]

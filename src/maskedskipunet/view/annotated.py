@@ -67,10 +67,10 @@ class AnnotatedRenderer:
             raise ShapeError(f"a frame of shape {frame.shape} in a video of {self._source_shape}")
         frame = enlarged(frame, self._scale)
         running = any(event.start_s <= time_s <= event.end_s for event in self._events)
-        drawn = annotate(frame, score_map, glow_level=self._threshold, box_level=self._box_level if running else None)
-        self._draw_strip(drawn, time_s, running)
+        picture = annotate(frame, score_map, glow_level=self._threshold, box_level=self._box_level if running else None)
+        self._draw_strip(picture, time_s, running)
         return np.pad(
-            drawn, ((0, self.height_px - self._shape[0]), (0, self.width_px - self._shape[1]), (0, 0)), "edge"
+            picture, ((0, self.height_px - self._shape[0]), (0, self.width_px - self._shape[1]), (0, 0)), "edge"
         )
 
     def _draw_strip(self, picture: Image, time_s: float, running: bool) -> None:
@@ -78,8 +78,8 @@ class AnnotatedRenderer:
         strip[:] = strip // 3
         now = self._column(time_s)
         for curve, columns in ((self._past, slice(0, now + 1)), (self._ahead, slice(now + 1, None))):
-            part, there = strip[:, columns], curve[:, columns]
-            part[there.any(axis=2)] = there[there.any(axis=2)]
+            part, on_curve = strip[:, columns], curve[:, columns]
+            part[on_curve.any(axis=2)] = on_curve[on_curve.any(axis=2)]
         strip[:, now] = ALARM if running else (255, 255, 255)
 
     def _curve(self, time_s: NDArray[np.float64], scores: NDArray[np.float64], colour: tuple[int, int, int]) -> Image:
@@ -103,9 +103,9 @@ class AnnotatedRenderer:
             np.maximum.at(top, place, scores[run])
             line = np.arange(columns[0], columns[-1] + 1)
             heights = row(np.interp(line, columns, top))
-            for at, column in enumerate(line):
-                before = heights[max(at - 1, 0)]
-                strip[min(before, heights[at]) : max(before, heights[at]) + 1, column] = colour
+            for index, column in enumerate(line):
+                before = heights[max(index - 1, 0)]
+                strip[min(before, heights[index]) : max(before, heights[index]) + 1, column] = colour
         for event in self._events:
             strip[:band, self._column(event.start_s) : self._column(event.end_s) + 1] = ALARM
         if self._labels is not None and self._labels.any():
@@ -141,10 +141,10 @@ def annotate(
     caption: a few words in a corner, where the frame is large enough to read them.
     """
     height_px, width_px = frame.shape[:2]
-    drawn = frame if score_map is None else _glowing(frame, score_map, glow_level)
+    pixels = frame if score_map is None else _glowing(frame, score_map, glow_level)
     if box_level is not None and score_map is not None:
-        drawn = with_boxes(drawn, map_boxes(score_map, box_level, height_px=height_px, width_px=width_px))
-    picture = Picture.fromarray(drawn)
+        pixels = with_boxes(pixels, map_boxes(score_map, box_level, height_px=height_px, width_px=width_px))
+    picture = Picture.fromarray(pixels)
     pen = ImageDraw.Draw(picture)
     if caption is not None and height_px >= LOWEST_WITH_WORDS_PX:
         font = ImageFont.load_default(max(10, height_px // 20))

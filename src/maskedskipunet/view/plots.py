@@ -155,9 +155,9 @@ def plot_ablation(rows: Sequence[tuple[str, float | None]], path: Path, title: s
     axes.barh(places, [auc or 0.0 for _, auc in rows], bar_px / row_px, color=LIGHT.curve, zorder=2)
     for place, (name, auc) in enumerate(rows):
         _write(axes.text(-0.015, place, name, ha="right", va="center", fontsize=11, color=LIGHT.text))
-        said, where, colour = ("no labels", 0.0, LIGHT.quiet) if auc is None else (f"{auc:.3f}", auc, LIGHT.text)
+        label, where, colour = ("no labels", 0.0, LIGHT.quiet) if auc is None else (f"{auc:.3f}", auc, LIGHT.text)
         weight = "normal" if auc is None else "bold"
-        value = axes.text(where + 0.012, place, said, va="center", fontsize=11, color=colour, fontweight=weight)
+        value = axes.text(where + 0.012, place, label, va="center", fontsize=11, color=colour, fontweight=weight)
         value.set_bbox({"facecolor": LIGHT.panel, "edgecolor": "none", "pad": 1.5})
         _write(value)
     axes.axvline(0.5, color=LIGHT.quiet, linewidth=1.2, linestyle=(0, (4, 3)), zorder=3)

@@ -97,7 +97,7 @@ class KeptClips:
 
     def ids(self) -> set[str]:
         """Ids of the events that are listed."""
-        return {str(one["id"]) for one in self._read_entries()}
+        return {str(entry["id"]) for entry in self._read_entries()}
 
     def copied_to(self, folder: Path) -> "KeptClips":
         """Return these clips, copied into another run."""
@@ -107,7 +107,7 @@ class KeptClips:
 
     def add(self, events: Sequence[RecordedEvent], clips: Mapping[str, Path]) -> None:
         """Keep the clips of events."""
-        entries = {one["id"]: one for one in self._read_entries()}
+        entries = {entry["id"]: entry for entry in self._read_entries()}
         for recorded in events:
             name = f"{recorded.event.id}.mp4"
             _copy(clips[recorded.event.id], self.folder / name)
@@ -124,7 +124,7 @@ class KeptClips:
         """Keep the clips of some events no more; nothing happens where there are none."""
         gone = set(ids)
         entries = self._read_entries()
-        left = [one for one in entries if one["id"] not in gone]
+        left = [entry for entry in entries if entry["id"] not in gone]
         if left:
             self._write(left)
         else:
@@ -137,7 +137,7 @@ class KeptClips:
 
     def _read_entries(self) -> list[dict[str, Any]]:
         try:
-            return [one for one in json.loads(self._list.read_text(encoding="utf-8"))["events"] if "id" in one]
+            return [entry for entry in json.loads(self._list.read_text(encoding="utf-8"))["events"] if "id" in entry]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -54,13 +54,13 @@ def choose_events(
     for text in beginnings:
         fits = [recorded for recorded in events if text and recorded.event.id.startswith(text)]
         if with_kind and not fits:
-            fits = [one for one in events if text and (one.event.kind_id or "").startswith(text)][:1]
+            fits = [recorded for recorded in events if text and (recorded.event.kind_id or "").startswith(text)][:1]
         exact = [recorded for recorded in fits if recorded.event.id == text]
         if not fits:
             raise RecordsError("there is no such event", text[:80], "See `maskedskipunet records export`")
         if len(fits) > 1 and not exact:
-            some = ", ".join(recorded.event.id for recorded in fits[:3]) + (" …" if fits[3:] else "")
-            raise RecordsError(f"{len(fits)} events begin so ({some})", text[:80], "Write more of the id")
+            listed = ", ".join(recorded.event.id for recorded in fits[:3]) + (" …" if fits[3:] else "")
+            raise RecordsError(f"{len(fits)} events begin so ({listed})", text[:80], "Write more of the id")
         recorded = (exact or fits)[0]
         chosen[recorded.event.id] = recorded
     return list(chosen.values())
@@ -99,13 +99,13 @@ class AnsweredEvents:
         marked = choose_events(events, beginnings, with_kind=with_kind)
         alike = unanswered_of_kind(events, marked)
         settled: list[RecordedEvent] = []
-        for one in alike if with_kind else []:
-            has_clip = records.clip_path(one.event.id, one.began_unix_s).is_file()
-            (marked if has_clip else settled).append(one)
+        for recorded in alike if with_kind else []:
+            has_clip = records.clip_path(recorded.event.id, recorded.began_unix_s).is_file()
+            (marked if has_clip else settled).append(recorded)
         ids = {recorded.event.id for recorded in marked}
-        earlier = [one for one in events if one.answer is not None and one.event.id not in ids]
+        earlier = [recorded for recorded in events if recorded.answer is not None and recorded.event.id not in ids]
         recorded_events, clips, without_clip = [], {}, []
-        for recorded in [*(replace(one, answer="normal") for one in marked), *earlier]:
+        for recorded in [*(replace(recorded, answer="normal") for recorded in marked), *earlier]:
             event_id, clip = recorded.event.id, records.clip_path(recorded.event.id, recorded.began_unix_s)
             if clip.is_file():
                 recorded_events.append(recorded)
@@ -115,7 +115,7 @@ class AnsweredEvents:
                 raise RecordsError("the event has no clip", event_id, cure)
             else:
                 without_clip.append(event_id)
-        members = frozenset(one.event.id for one in alike) if with_kind else frozenset()
+        members = frozenset(recorded.event.id for recorded in alike) if with_kind else frozenset()
         left = 0 if with_kind else len(alike)
         return cls(marked, recorded_events, clips, tuple(without_clip), tuple(settled), members, left)
 

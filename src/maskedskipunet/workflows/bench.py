@@ -128,6 +128,6 @@ def _seconds_a_frame(scorer: Scorer, batch_size: int, *, frames: int) -> list[fl
 
 
 def _noise(height_px: int, width_px: int) -> Iterator[Frame]:
-    drawn = np.random.default_rng(0).integers(0, 256, (DRAWN_FRAMES, height_px, width_px, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (DRAWN_FRAMES, height_px, width_px, 3), np.uint8)
     for index in count():
-        yield Frame(index, index / 25, drawn[index % DRAWN_FRAMES])
+        yield Frame(index, index / 25, noise[index % DRAWN_FRAMES])

@@ -36,7 +36,9 @@ def learn_model_cues(
         return
     input_format = config.input_format
     grid = PlaceGrid.of_size(input_format.height_px, input_format.width_px)
-    videos, held = ([_normal(video, input_format) for video in some] for some in (training, held_back))
+    videos, held = (
+        [_normal(video, input_format) for video in videos_of_split] for videos_of_split in (training, held_back)
+    )
     with progress.stage(f"learning {' and '.join(names)}", looks(videos, names)) as advance:
         learned = learn_cues(videos, grid, names, advance)
     if config.has_network:

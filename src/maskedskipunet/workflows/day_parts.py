@@ -32,7 +32,7 @@ def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> lis
 def note_unknown_times(calibration: Calibration | None, paths: Sequence[Path], progress: Progress) -> None:
     """Say once which videos use the common threshold because their time of day is not known."""
     day = None if calibration is None or calibration.alarm is None else calibration.alarm.day
-    if day is None or all(each.rule is None for each in day.parts):  # there is one threshold alone
+    if day is None or all(part.rule is None for part in day.parts):  # there is one threshold alone
         return
     starts = day.starts
     unknown = [path.name for path in paths if start_of_day_s(path, starts) is None]

@@ -138,7 +138,7 @@ def _shown_alarm(
     tested: Sequence[ScoredVideo], folder: Path, run: RunFolder, with_videos: bool, progress: Progress
 ) -> ScoreResult | None:
     """Score the test video with the strongest event by itself, as a person would, into `alarm/`."""
-    events = [(each.top_score, video.name) for video in tested for each in video.events or ()]
+    events = [(event.top_score, video.name) for video in tested for event in video.events or ()]
     if not events:
         return None
     video = folder / "footage" / "test" / f"{max(events)[1]}.mp4"

@@ -127,7 +127,7 @@ class Detector:
             )
         input_format = self._scorer.input_format if fps is None else replace(self._scorer.input_format, fps=fps)
         sources = frame_sources(source, input_format, on_bad_frame, rate=fps)
-        if not stream and (live := next((one for one in sources if one.is_live), None)):
+        if not stream and (live := next((candidate for candidate in sources if candidate.is_live), None)):
             raise ConfigError("a live source never ends", live.name, "Use stream=True")
         results = self._results(sources, criteria, batch_size)
         return results if stream else list(results)

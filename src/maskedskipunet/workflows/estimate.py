@@ -48,10 +48,10 @@ def require_memory_for_batch(config: NetworkConfig, height_px: int, width_px: in
 
 
 def _require_memory(needed_bytes: int, what: str, where: str, cure: str) -> None:
-    there_bytes = usable_bytes()
-    if needed_bytes > there_bytes:
-        needed, there = readable_bytes(needed_bytes), readable_bytes(there_bytes)
-        raise ConfigError(f"{what} takes at least {needed} of memory, this machine has {there}", where, cure)
+    available_bytes = usable_bytes()
+    if needed_bytes > available_bytes:
+        needed, available = readable_bytes(needed_bytes), readable_bytes(available_bytes)
+        raise ConfigError(f"{what} takes at least {needed} of memory, this machine has {available}", where, cure)
 
 
 def usable_bytes() -> float:

@@ -172,27 +172,27 @@ def _pixels_and_regions(
     Where the data set states boxes and tracks, its regions are those, and its pixels what they cover.
     """
     frames, labels = truth.frames, truth.labels
-    marked = [at for at, item in enumerate(items) if item.masks is not None or item.boxes is not None]
-    total = sum(frames[at] for at in marked)
+    marked = [index for index, item in enumerate(items) if item.masks is not None or item.boxes is not None]
+    total = sum(frames[index] for index in marked)
     pixels = PixelCounts()
     truths: list[tuple[list[FrameRegions], tuple[int, int]]] = []
     with progress.stage("pixels", total) as advance:
-        for at in marked:
-            own = _own_regions(items[at], frames[at])
-            walk = _Walk(items[at], own, found[at], pixels, advance)
+        for index in marked:
+            own = _own_regions(items[index], frames[index])
+            walk = _Walk(items[index], own, found[index], pixels, advance)
             by_masks = mask_regions(walk.masks())
             truths.append((by_masks if own is None else own, walk.size_px))
-            for note in differences(np.array(walk.marked, np.uint8), labels[at]):
-                log.warning("clip %s %s", items[at].name, note)
+            for note in differences(np.array(walk.marked, np.uint8), labels[index]):
+                log.warning("clip %s %s", items[index].name, note)
     figures = pixels.figures()
     if not figures["frames_with_map"]:
         raise DataError("no frame has a map", str(where), "Make the maps again")
     regions = RegionCounts(thresholds(pixels.normal + pixels.anomalous), figures["frames_with_map"])
     with progress.stage("regions", total) as advance:
-        for at, (regions_of_clip, size_px) in zip(marked, truths, strict=True):
-            regions.add_clip(regions_of_clip, found[at].maps(), *size_px)
-            advance(frames[at])
-    has_boxes = [items[at].boxes is not None for at in marked]
+        for index, (regions_of_clip, size_px) in zip(marked, truths, strict=True):
+            regions.add_clip(regions_of_clip, found[index].maps(), *size_px)
+            advance(frames[index])
+    has_boxes = [items[index].boxes is not None for index in marked]
     regions_from = "boxes" if all(has_boxes) else "boxes and masks" if any(has_boxes) else "masks"
     return {**figures, **regions.figures(), "clips_with_masks": len(marked), "regions_from": regions_from}
 
@@ -261,5 +261,5 @@ def _of_data(path: Path, scene: str | None, options: EvaluateOptions) -> _Evalua
     has = sum(label is not None for label in labels)
     said_by += "" if has == len(labels) else f", for {has} of {len(labels)} clips"
     names = tuple(item.name for item in items)
-    there = [frames_with_image(info) for info in infos]
-    return _Evaluator(GroundTruth(names, tuple(labels), tuple(frames), said_by), options, items, there)
+    has_images = [frames_with_image(info) for info in infos]
+    return _Evaluator(GroundTruth(names, tuple(labels), tuple(frames), said_by), options, items, has_images)

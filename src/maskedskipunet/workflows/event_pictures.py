@@ -75,9 +75,9 @@ def write_event_pictures(
 def _write(path: Path, image: Image, event: Event) -> Path:
     """Write a picture with an event's boxes, large enough to be seen."""
     scale = readable_scale(image.shape[0])
-    drawn = with_boxes(enlarged(image, scale), [enlarged_box(box, scale) for box in event.boxes])
+    marked = with_boxes(enlarged(image, scale), [enlarged_box(box, scale) for box in event.boxes])
     with whole_file(path) as part:
-        part.write_bytes(to_jpeg(drawn))
+        part.write_bytes(to_jpeg(marked))
     return path
 
 

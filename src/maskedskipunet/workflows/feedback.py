@@ -126,22 +126,22 @@ def feed_back_normal(
         records = stack.enter_context(Records.open(folder, create=False))
         scorer = ClipScorer(model, options.device, progress)
         answered = AnsweredEvents.of(records, beginnings, with_kind=options.all_of_kind)
-        said = _Said.of(answered, scorer, target.calibration())
+        answers = _Answers.of(answered, scorer, target.calibration())
         if by == "train":
             if options.dry_run:
-                return said.result(by)
-            result = _trained(target, said, options.training(progress))
-            for recorded in said.answered.answered:
+                return answers.result(by)
+            result = _trained(target, answers, options.training(progress))
+            for recorded in answers.answered.answered:
                 records.answer(recorded.event.id, "normal")
             return result
-        cues = said.learned(target.cues(), scorer) if by == "cues" else None
-        result = said.raised(by, said.before if cues is None else said.again(cues, scorer))
-        result = replace(result, others=_others(records, said, result))
+        cues = answers.learned(target.cues(), scorer) if by == "cues" else None
+        result = answers.raised(by, answers.before if cues is None else answers.again(cues, scorer))
+        result = replace(result, others=_others(records, answers, result))
         if options.dry_run:
             return result
         if result.lost and not options.force:
             raise _refusal(result)
-        return _written(target, records, said, cues, result)
+        return _written(target, records, answers, cues, result)
 
 
 def undo_feedback(model: Path, folder: Path, *, dry_run: bool = False, progress: Progress | None = None) -> Undone:
@@ -209,7 +209,7 @@ class _Target:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Answers:
     """What was said of events, and how their clips score. before: as the model is. factors: how many times as high each
     clip's scores were before it was compressed.
     """
@@ -220,12 +220,12 @@ class _Said:
     factors: Mapping[str, float]
 
     @classmethod
-    def of(cls, answered: AnsweredEvents, scorer: ClipScorer, calibration: Calibration) -> "_Said":
+    def of(cls, answered: AnsweredEvents, scorer: ClipScorer, calibration: Calibration) -> "_Answers":
         raw = scorer.score(answered.paths)
         answered = answered.only(raw)
         factors = {
-            one.event.id: lost_by_compression(scores, rule_of(calibration, scores.starts_s), one.event.top_score)
-            for one, scores in answered.scored(raw)
+            event.id: lost_by_compression(scores, rule_of(calibration, scores.starts_s), event.top_score)
+            for event, scores in ((recorded.event, scores) for recorded, scores in answered.scored(raw))
         }
         return cls(answered, calibration, _scaled(raw, factors), factors)
 
@@ -258,10 +258,10 @@ class _Said:
         )
 
 
-def _others(records: Records, said: _Said, result: FeedbackResult) -> OtherAlarms:
+def _others(records: Records, answers: _Answers, result: FeedbackResult) -> OtherAlarms:
     """Return what a raised threshold does to alarms that nobody has answered."""
-    ids = {recorded.event.id for recorded in said.answered.answered}
-    return other_alarms(records.events(), ids, said.calibration, result.after or said.calibration)
+    ids = {recorded.event.id for recorded in answers.answered.answered}
+    return other_alarms(records.events(), ids, answers.calibration, result.after or answers.calibration)
 
 
 def _scaled(scores: ClipScores, factors: Mapping[str, float]) -> ClipScores:
@@ -272,17 +272,17 @@ def _scaled(scores: ClipScores, factors: Mapping[str, float]) -> ClipScores:
 
 
 def _written(
-    target: _Target, records: Records, said: _Said, cues: CueModel | None, result: FeedbackResult
+    target: _Target, records: Records, answers: _Answers, cues: CueModel | None, result: FeedbackResult
 ) -> FeedbackResult:
     """Write what answers change, all of it or nothing: the cues first, for any threshold fits any cues."""
-    answered, raised = said.answered, result.after
+    answered, raised = answers.answered, result.after
     assert raised is not None
-    changed = {CUES_NAME: cues is not None, CALIBRATION_NAME: raised != said.calibration}
+    changed = {CUES_NAME: cues is not None, CALIBRATION_NAME: raised != answers.calibration}
     names = [name for name, is_new in changed.items() if is_new]
     with target.steps.step(records, answered.marked, names, also=answered.settled) as earlier:
         if cues is not None:
             cues.write(target.weights)
-        if raised != said.calibration:
+        if raised != answers.calibration:
             raised.write(target.weights)
         target.kept.add(answered.marked, answered.clips)
         for recorded in answered.answered:
@@ -292,10 +292,10 @@ def _written(
     )
 
 
-def _trained(target: _Target, said: _Said, training: FeedbackTraining) -> FeedbackResult:
-    trained = training.train(target.run, said.answered, said.calibration)
+def _trained(target: _Target, answers: _Answers, training: FeedbackTraining) -> FeedbackResult:
+    trained = training.train(target.run, answers.answered, answers.calibration)
     renewed = _calibration(trained.run.model, trained.run.path)
-    result = said.result("train", trained.scores, renewed)
+    result = answers.result("train", trained.scores, renewed)
     return replace(result, model=trained.run.path, carried_over=trained.carried_over)
 
 

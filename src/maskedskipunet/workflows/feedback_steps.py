@@ -89,7 +89,7 @@ class FeedbackSteps:
     def read(self) -> list[FeedbackStep]:
         """Return all steps that can be undone. Raises RunError for a damaged list."""
         try:
-            return [_step(each) for each in json.loads(self.path.read_text(encoding="utf-8"))["steps"]]
+            return [_step(values) for values in json.loads(self.path.read_text(encoding="utf-8"))["steps"]]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -213,7 +213,10 @@ class FeedbackSteps:
         if self.kept.folder.is_dir() and not any(self.kept.folder.iterdir()):
             self.kept.folder.rmdir()
         names, ids = [file.name for file in step.files], [before.id for before in step.answers]
-        found, gone = [each for each in ids if each in known], [each for each in ids if each not in known]
+        found, gone = (
+            [event_id for event_id in ids if event_id in known],
+            [event_id for event_id in ids if event_id not in known],
+        )
         return Undone(tuple(names), tuple(found), tuple(gone))
 
 
@@ -235,12 +238,12 @@ def _digest(path: Path) -> str:
 
 
 def _step(values: Mapping[str, Any]) -> FeedbackStep:
-    files = tuple(ChangedFile(**{name: str(value) for name, value in each.items()}) for each in values["files"])
+    files = tuple(ChangedFile(**{name: str(value) for name, value in item.items()}) for item in values["files"])
     clips = tuple(map(str, values["clips"]))
     for name in (*(name for file in files for name in (file.name, file.earlier)), *clips):
         if not name or Path(name).name != name:
             raise ValueError(f"{name!r} is no name of a file")
-    answers = tuple(EarlierAnswer(**each) for each in values["answers"])
-    if any(each.answer not in (None, "normal", "anomaly") for each in answers):
+    answers = tuple(EarlierAnswer(**item) for item in values["answers"])
+    if any(item.answer not in (None, "normal", "anomaly") for item in answers):
         raise ValueError("an answer that there is not")
     return FeedbackStep(bool(values["done"]), str(values["records"]), files, answers, clips)

@@ -78,7 +78,7 @@ class FeedbackTraining:
                     CalibrateOptions(
                         exclude=inputs["exclude"],
                         interval_h=calibration.alarm.interval_h,
-                        parts=() if day is None else [each.part for each in day.parts],
+                        parts=() if day is None else [part.part for part in day.parts],
                         starts=None if day is None else day.starts,
                         device=self.device,
                     ),

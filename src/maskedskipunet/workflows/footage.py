@@ -125,10 +125,10 @@ def note_enlarged(config: DataConfig, input_format: InputFormat, progress: Progr
     times = config.height_px * config.width_px / max(1, height_px * width_px)
     if times >= MUCH_LARGER:
         tall, wide = (max(SMALLEST_PX, SIZE_STEP * ceil(size / SIZE_STEP)) for size in (height_px, width_px))
-        said = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
+        factor = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
         progress.note(
             f"footage of {width_px}x{height_px} is enlarged to {config.width_px}x{config.height_px}, which takes about "
-            f"{said} times as long; --data.height_px {tall} --data.width_px {wide} keeps its size"
+            f"{factor} times as long; --data.height_px {tall} --data.width_px {wide} keeps its size"
         )
 
 
@@ -181,8 +181,8 @@ def split_holdback(videos: Sequence[StoredVideo], share: float) -> tuple[list[St
         return [_part(videos[0], slice(cut))], [_part(videos[0], slice(cut, None))]
     count = min(len(videos) - 1, max(1, round(len(videos) * share)))
     held = {int((number + 0.5) * len(videos) / count) for number in range(count)}
-    kept = [video for at, video in enumerate(videos) if at not in held]
-    return kept, [videos[at] for at in sorted(held)]
+    kept = [video for index, video in enumerate(videos) if index not in held]
+    return kept, [videos[index] for index in sorted(held)]
 
 
 def test_videos(config: DataConfig, input_format: InputFormat) -> list[LabelledVideo]:
@@ -207,14 +207,14 @@ def _test_video(item: VideoItem, source: Source) -> LabelledVideo:
     return LabelledVideo(item, source, info, labels)
 
 
-def _shares(sources: Sequence[Source], most: int | None) -> list[int | None]:
+def _shares(sources: Sequence[Source], limit: int | None) -> list[int | None]:
     """Return how many frames each video gives when only so many may be taken in all: in proportion to its length."""
-    if most is None:
+    if limit is None:
         return [None] * len(sources)
     counts = [source.expected_frames() for source in sources]
-    if sum(counts) <= most:
+    if sum(counts) <= limit:
         return [None] * len(sources)
-    return [most * count // sum(counts) for count in counts]
+    return [limit * count // sum(counts) for count in counts]
 
 
 def _part(video: StoredVideo, frames: slice) -> StoredVideo:

@@ -187,8 +187,8 @@ class _Archive:
                 self._score_fetched(video, self.settings, None)
                 return
             with opened_download(video.address) as download:
-                said = {"address": str(video.address), "bytes": download.size_bytes, "version": download.version}
-                settings = self.settings | {"video": said}
+                origin = {"address": str(video.address), "bytes": download.size_bytes, "version": download.version}
+                settings = self.settings | {"video": origin}
                 if not self._is_finished(video.name, settings):
                     self._score_fetched(video, settings, download)
         except (DataError, ConfigError) as error:

@@ -163,10 +163,10 @@ class VideoScoring:
             size_px = {"height_px": info.height_px, "width_px": info.width_px}
             self._alarms = VideoAlarms(name, self._criteria, **size_px, starts_s=self._starts_s)
         with ExitStack() as stack:
-            if (drawn := self._outputs.first_film) is not None:
+            if (film := self._outputs.first_film) is not None:
                 self._buffer = stack.enter_context(
                     MapBuffer(
-                        drawn.parent,
+                        film.parent,
                         frames=source.expected_frames(),
                         height_px=height_px,
                         width_px=width_px,
@@ -215,9 +215,9 @@ class VideoScoring:
                 thresholds=self._thresholds(result.time_s),
                 drift=tuple(self._alarms.changes),
             )
-        drawn = self._outputs.first_film
-        if self._buffer is not None and drawn is not None and result.labelled.scored.any():
-            drawn.parent.mkdir(parents=True, exist_ok=True)
+        film = self._outputs.first_film
+        if self._buffer is not None and film is not None and result.labelled.scored.any():
+            film.parent.mkdir(parents=True, exist_ok=True)
             if self._outputs.comparison is not None:
                 _draw(result, self.source, self._buffer, self._outputs.comparison, self._advance)
             if self._outputs.annotated is not None and self._alarms is not None:
@@ -260,7 +260,8 @@ def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
 
     thresholds = {}
     if any(video.threshold is not None for video in videos):
-        thresholds["threshold"] = pa.array([each for video in videos for each in of_frames(video)], pa.float64())
+        values = [value for video in videos for value in of_frames(video)]
+        thresholds["threshold"] = pa.array(values, pa.float64())
     table = pa.table(
         {
             "video": pa.array([video.name for video in videos for _ in video.index], pa.string()),

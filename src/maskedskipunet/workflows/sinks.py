@@ -11,7 +11,7 @@ from maskedskipunet.notify.building import build_sink
 from maskedskipunet.notify.config import SinkConfig
 from maskedskipunet.notify.sink import Attachments, RefusedError, RetryLaterError
 from maskedskipunet.records.outbox import Delivery
-from maskedskipunet.records.recorded import at, message_key
+from maskedskipunet.records.recorded import iso_time, message_key
 
 TEXT = "This is a test message of maskedskipunet. Alarms will arrive like this one."
 
@@ -64,7 +64,7 @@ def _fault(config: SinkConfig) -> str | None:
 
 def _test_message(sink: str) -> Delivery:
     """Return a test message, as a sink gets it from the outbox."""
-    test_id, now = f"test-{uuid4().hex[:16]}", at(time.time())
+    test_id, now = f"test-{uuid4().hex[:16]}", iso_time(time.time())
     message = {
         "key": message_key(test_id, "new", 0),
         "kind": "test",

@@ -7,7 +7,7 @@ from typing import Any
 
 from maskedskipunet.records import outbox
 from maskedskipunet.records.outbox import QueueCount, Waiting
-from maskedskipunet.records.recorded import at
+from maskedskipunet.records.recorded import iso_time
 from maskedskipunet.records.states import CameraCondition, State
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.watch_lock import is_watched
@@ -31,7 +31,10 @@ class CameraStatus:
     states: tuple[State, ...]
 
     def figures(self) -> Mapping[str, Any]:
-        states = [{"kind": one.kind, "detail": one.detail, "began_at": at(one.began_unix_s)} for one in self.states]
+        states = [
+            {"kind": state.kind, "detail": state.detail, "began_at": iso_time(state.began_unix_s)}
+            for state in self.states
+        ]
         return {
             "name": self.name,
             "alive": self.is_alive,
@@ -92,7 +95,7 @@ def watch_status(folder: Path) -> WatchStatus:
         watched, now_unix_s = is_watched(records.folder), records.clock()
         alarms = {recorded.camera for recorded in records.events(open_only=True)}
         states = records.states(lasting_only=True)
-        conditions = {name: one for name, one in records.camera_conditions().items() if one.condition}
+        conditions = {name: condition for name, condition in records.camera_conditions().items() if condition.condition}
         with records.read() as session:
             counts, waiting = outbox.counts(session), outbox.waiting(session)
     cameras = []
@@ -118,4 +121,4 @@ def _is_silent(condition: CameraCondition, now_unix_s: float) -> bool:
 
 
 def _time(unix_s: float | None) -> str | None:
-    return None if unix_s is None else at(unix_s)
+    return None if unix_s is None else iso_time(unix_s)

@@ -40,7 +40,7 @@ def recognise_corridor(root: Path, folders: Folders) -> Dataset | None:
     ignored = (
         *notes(root, folders.subfolders(homes) - {*homes, *parts, *truths}, "no part of IITB Corridor's layout"),
         *of_no_clip(set(arrays.values()) - used),
-        *notes_of([one for part in parts for one in found[part].left_out], root),
+        *notes_of([excluded for part in parts for excluded in found[part].left_out], root),
         *unusable(root, folders),
     )
     return Dataset("corridor", root, items_of(train, root), items, ignored)

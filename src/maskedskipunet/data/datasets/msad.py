@@ -42,7 +42,7 @@ def recognise_msad(root: Path, folders: Folders) -> Dataset | None:
     own = {folder for part in outer for folder in (part, *part.parents)}
     ignored = (
         *notes(root, folders.subfolders([root]) - own, "no part of MSAD's layout"),
-        *notes_of([one for part in outer for one in found[part].left_out], root),
+        *notes_of([excluded for part in outer for excluded in found[part].left_out], root),
     )
     return Dataset("msad", root, items_of(train, root), items, ignored)
 

@@ -28,7 +28,7 @@ def recognise_nwpu_campus(root: Path, folders: Folders) -> Dataset | None:
     places = [*homes, *folders.named(homes, "groundtruth", "ground_truth", "gt"), *parts]
     truth = one_truth([file for file in folders.files(places, ".npz") if is_archive(file)])
     items = labelled_items(test, root, folders, Truth(truth))
-    left_out = [one for part in parts for one in found[part].left_out]
+    left_out = [excluded for part in parts for excluded in found[part].left_out]
     own = {*homes, *parts, *_within((truth,) if truth else (), root)}
     ignored = (
         *notes(root, folders.subfolders(homes) - own, "no part of NWPU Campus's layout"),

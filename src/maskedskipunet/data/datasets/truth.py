@@ -106,8 +106,8 @@ def partial_note(truth: Path | None, items: Sequence[VideoItem]) -> list[str]:
     stated = numbered[0].labels.of_clips if numbered[0].labels else None
     if stated is None or stated <= len(items):
         return []
-    there = ", ".join(item.name for item in items[:_NAMES_SHOWN]) + (" …" if len(items) > _NAMES_SHOWN else "")
-    return [f"the labels of {stated - len(items)} of {stated} clips in {truth.name} (here are {there} alone)"]
+    listed = ", ".join(item.name for item in items[:_NAMES_SHOWN]) + (" …" if len(items) > _NAMES_SHOWN else "")
+    return [f"the labels of {stated - len(items)} of {stated} clips in {truth.name} (here are {listed} alone)"]
 
 
 def is_label_file(path: Path) -> bool:

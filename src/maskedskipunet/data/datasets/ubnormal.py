@@ -39,7 +39,7 @@ def recognise_ubnormal(root: Path, folders: Folders) -> Dataset | None:
     masks = {path: folder for path, folder in annotations.items() if folders.files([folder], ".png")}
     shipped = {path: label for path in test if (label := _label(path, folders)) is not None}
     items = labelled_items(test, root, folders, Truth(shipped=shipped, masks=masks))
-    left_out = [one for one in found.left_out if not _is_annotations(one.path)]
+    left_out = [excluded for excluded in found.left_out if not _is_annotations(excluded.path)]
     unsplit = [] if split else [_unsplit()]
     return Dataset("ubnormal", root, items_of(train, root), items, (*unsplit, *notes_of([*others, *left_out], root)))
 

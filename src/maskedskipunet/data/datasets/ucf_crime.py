@@ -88,6 +88,6 @@ def _is_copy(path: Path, root: Path) -> bool:
     return _lies_in(path, root, _EVENTS)
 
 
-def _in_order(some: Iterable[Path], every: Iterable[Path]) -> list[Path]:
-    kept = set(some)
-    return [path for path in every if path in kept]
+def _in_order(paths: Iterable[Path], ordered: Iterable[Path]) -> list[Path]:
+    kept = set(paths)
+    return [path for path in ordered if path in kept]

@@ -57,10 +57,10 @@ def record(
         try:
             with av.open(str(path), "w", format="matroska") as file:
                 copy = coded.add_to(file)
-                for came in with_judged_start(coded, clock, seconds):
-                    packet, before_s = came.what, now_s
-                    now_s = clock.time_of(came)
-                    if max(now_s, came.arrived_s - began_s) >= seconds:
+                for stamped in with_judged_start(coded, clock, seconds):
+                    packet, before_s = stamped.what, now_s
+                    now_s = clock.time_of(stamped)
+                    if max(now_s, stamped.arrived_s - began_s) >= seconds:
                         break
                     shown_later = 0 if packet.pts is None or packet.dts is None else packet.pts - packet.dts
                     later_s = max(0, shown_later) * float(packet.time_base or 1)
@@ -130,9 +130,9 @@ class _Jpegs:
 
     def add_to(self, file: OutputContainer) -> VideoStream:
         decoder = JpegDecoder()
-        for came in self._pictures:
-            if (picture := decoder.decode(came.jpeg)) is not None:
-                self._pictures = chain([came], self._pictures)
+        for stamped in self._pictures:
+            if (picture := decoder.decode(stamped.jpeg)) is not None:
+                self._pictures = chain([stamped], self._pictures)
                 stream = file.add_mux_stream("mjpeg", width=picture.width, height=picture.height)
                 assert isinstance(stream, VideoStream), "mjpeg is video"
                 return stream
@@ -140,11 +140,11 @@ class _Jpegs:
 
     def __iter__(self) -> Iterator[Stamped["Packet[VideoStream]"]]:
         try:
-            for came in self._pictures:
-                self.damaged += came.jpeg is None
-                packet = _packet(came.jpeg or b"\0")
+            for stamped in self._pictures:
+                self.damaged += stamped.jpeg is None
+                packet = _packet(stamped.jpeg or b"\0")
                 packet.is_keyframe = True
-                yield came.stamped(packet)
+                yield stamped.stamped(packet)
         except VideoError as error:
             self.fault = error.what
 

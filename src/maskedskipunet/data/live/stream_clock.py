@@ -40,16 +40,16 @@ class StreamClock:
         self._arrived_s = 0.0  # when the last frame came, as far as it is known
         self._stream_s = 0.0  # the sum of the stream's own steps
 
-    def judge(self, came: "Sequence[Stamped[Any]]") -> None:
+    def judge(self, stamps: "Sequence[Stamped[Any]]") -> None:
         """Judge the stream's pace by its first frames before any of them has its time."""
         trial = StreamClock()
-        for one in came:
-            trial.time_of(one)
+        for stamp in stamps:
+            trial.time_of(stamp)
         self._checks = trial._checks
 
-    def time_of(self, came: "Stamped[Any]") -> float:
+    def time_of(self, stamped: "Stamped[Any]") -> float:
         """Return the time of what came."""
-        return self.time_s(came.stated_s, came.arrived_s, waited=came.waited)
+        return self.time_s(stamped.stated_s, stamped.arrived_s, waited=stamped.waited)
 
     def time_s(self, stated_s: float | None, arrived_s: float, *, waited: bool = True) -> float:
         """Return the frame's time.
@@ -197,7 +197,7 @@ def with_first_times(stamped: Iterable[Stamped[T]]) -> Iterator[Stamped[T]]:
             yield item
             continue
         held.append(item)
-        stated = [at for at, one in enumerate(held) if one.stated_s is not None]
+        stated = [index for index, stamp in enumerate(held) if stamp.stated_s is not None]
         if held[0].stated_s is not None or len(stated) == 2 or len(held) == MOST_HELD or not item.has_clock:
             yield from _first_filled(held, stated)
             held = None
@@ -222,9 +222,9 @@ def with_judged_start(stamped: Iterable[Stamped[T]], clock: StreamClock, most_s:
 def _first_filled(held: list[Stamped[T]], stated: list[int]) -> list[Stamped[T]]:
     if len(stated) < 2:
         return held
-    first_s, second_s = (held[at].stated_s or 0.0 for at in stated)
+    first_s, second_s = (held[index].stated_s or 0.0 for index in stated)
     step_s = (second_s - first_s) / (stated[1] - stated[0])
     return [
-        one if at >= stated[0] else replace(one, stated_s=first_s - (stated[0] - at) * step_s)
-        for at, one in enumerate(held)
+        stamp if index >= stated[0] else replace(stamp, stated_s=first_s - (stated[0] - index) * step_s)
+        for index, stamp in enumerate(held)
     ]

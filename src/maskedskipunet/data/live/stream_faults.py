@@ -60,8 +60,8 @@ def stream_fault(error: Exception) -> str:
     """Return what went wrong in a few words, and without the address that the library's own text holds."""
     if isinstance(error, av.error.ExitError):  # what an interrupted wait ends in
         return NOTHING_CAME
-    said = getattr(error, "strerror", None) or type(error).__name__
-    return said.removeprefix("Server returned ").partition(" (")[0]
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return reason.removeprefix("Server returned ").partition(" (")[0]
 
 
 def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:

@@ -91,8 +91,8 @@ def _converted(taken: _Picture) -> Frame:
 
 def _stream_pictures(source: LiveSource) -> Iterator[_Picture]:
     clock = StreamClock()
-    for index, came in enumerate(_arriving(source)):
-        yield _Picture(index, clock.time_of(came), came.what)
+    for index, stamped in enumerate(_arriving(source)):
+        yield _Picture(index, clock.time_of(stamped), stamped.what)
 
 
 def _arriving(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
@@ -102,8 +102,8 @@ def _arriving(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
             yield from with_first_times(_decoded(connection))
         else:
             decoder = JpegDecoder()
-            for came in connection:
-                yield came.stamped(decoder.decode(came.jpeg))
+            for stamped in connection:
+                yield stamped.stamped(decoder.decode(stamped.jpeg))
 
 
 def _decoded(opened: OpenedStream) -> Iterator[Stamped[VideoFrame | None]]:
@@ -137,8 +137,8 @@ def _usb_frames(address: CameraAddress) -> Iterator[Frame]:
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         clock, index = StreamClock(), 0
         while True:
-            there, image = capture.read()
-            if not there:
+            is_read, image = capture.read()
+            if not is_read:
                 raise VideoError("the camera gives no more pictures", str(address), "Check its cable")
             yield Frame(index, clock.time_s(None, time.monotonic()), np.ascontiguousarray(image[:, :, ::-1]))
             index += 1

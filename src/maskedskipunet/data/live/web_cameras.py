@@ -114,7 +114,7 @@ def _jpegs(response: HTTPResponse, web: WebAddress) -> Iterator[bytes | None]:
     """Yield the pictures in an answer, whatever stands between them: boundaries are missing or wrong in
     many cameras.
     """
-    splitter, came, found = JpegSplitter(), 0, False
+    splitter, received_bytes, found = JpegSplitter(), 0, False
     while True:
         try:
             data = response.read1(PART_BYTES)
@@ -123,11 +123,11 @@ def _jpegs(response: HTTPResponse, web: WebAddress) -> Iterator[bytes | None]:
             data, fault = b"", web_fault(error)
         if not data:
             break
-        came += len(data)
+        received_bytes += len(data)
         for jpeg in splitter.feed(data):
             found = True
             yield jpeg
-        if splitter.waiting_bytes > MOST_BYTES or (not found and came > MOST_BYTES):
+        if splitter.waiting_bytes > MOST_BYTES or (not found and received_bytes > MOST_BYTES):
             break
     where = str(web.address)
     if data or (not found and fault == "its end"):

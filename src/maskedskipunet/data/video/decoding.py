@@ -160,13 +160,13 @@ class _Intake:
     def early_end(self) -> VideoError | None:
         """Return the error to raise when less is there than the file declares."""
         if self.stream.frames > self._packets:
-            there = f"{self._packets} of {self.stream.frames} frames"
+            extent = f"{self._packets} of {self.stream.frames} frames"
         elif self.declared_end_s - self._end_s > max(1.0, 2 * self.frame_s):
-            there = f"{self._end_s:.1f} of {self.declared_end_s:.1f} seconds"
+            extent = f"{self._end_s:.1f} of {self.declared_end_s:.1f} seconds"
         else:
             return None
         return VideoError(
-            f"the video ends early: {there} are there",
+            f"the video ends early: {extent} are there",
             str(self.path),
             "Copy it again, or go on with --on-bad-frame skip",
         )

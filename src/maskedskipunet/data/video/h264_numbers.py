@@ -82,9 +82,9 @@ def _read_settings(data: bytes) -> tuple[int, bool]:
         reader.unsigned(), reader.unsigned()  # bit depths
         reader.bits(1)
         if reader.bits(1):
-            for at in range(12 if chroma == 3 else 8):
+            for index in range(12 if chroma == 3 else 8):
                 if reader.bits(1):
-                    _pass_over_scaling(reader, 16 if at < 6 else 64)
+                    _pass_over_scaling(reader, 16 if index < 6 else 64)
     bits = reader.unsigned() + 4
     order = reader.unsigned()
     if order == 0:

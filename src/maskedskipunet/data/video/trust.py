@@ -63,19 +63,21 @@ class PictureTrust:
 
     def trusts(self, picture: VideoFrame) -> bool:
         """Return whether a decoded picture is whole."""
-        place = next((at for at in reversed(range(len(self._sent))) if self._sent[at].pts == picture.pts), None)
-        if place is None:
+        position = next(
+            (index for index in reversed(range(len(self._sent))) if self._sent[index].pts == picture.pts), None
+        )
+        if position is None:
             return not (picture.is_corrupt or self._damaged)
         if picture.is_corrupt:
-            self._spread(place)
-        return self._sent[place].is_trusted
+            self._spread(position)
+        return self._sent[position].is_trusted
 
-    def _spread(self, place: int) -> None:
+    def _spread(self, position: int) -> None:
         """Damage was seen in a picture: what was decoded since, up to the next key frame, rests on it."""
-        for at in range(place, len(self._sent)):
-            if at > place and self._sent[at].is_key:
+        for index in range(position, len(self._sent)):
+            if index > position and self._sent[index].is_key:
                 return
-            self._sent[at].is_trusted = False
+            self._sent[index].is_trusted = False
         self._damaged = True
 
 
