@@ -1,4 +1,4 @@
-"""Writing files so that they are there whole or not at all."""
+"""Writes files whole or not at all, reads them with a limit, and locks them."""
 
 import errno
 import os
@@ -25,9 +25,9 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the name `path` when the block ends well.
+    """Yield a temporary path beside `path` to write to; it is renamed to `path` when the block ends without an error.
 
-    Makes the folder. On an error nothing is left. Raises DiskSpaceError when the disk is full.
+    Creates the folder. After an error nothing is left. Raises DiskSpaceError when the disk is full.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with no_room_is_our_error(path):
@@ -37,7 +37,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             _to_disk(part)
             part.replace(path)
         except OSError as error:
-            if error.filename == str(part):  # a name that no one has heard of
+            if error.filename == str(part):  # a name that means nothing to the user
                 raise type(error)(error.errno, error.strerror, str(path)) from error
             raise
         finally:
@@ -45,7 +45,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def keep_earlier(path: Path) -> Path | None:
-    """Copy a file that will be written anew to the next free `NAME.N.SUFFIX` beside it; None where there is none."""
+    """Copy a file that will be replaced to the next free `NAME.N.SUFFIX` beside it; return None if there is none."""
     if not path.exists():
         return None
     number = 1
@@ -58,7 +58,7 @@ def keep_earlier(path: Path) -> Path | None:
 
 @contextmanager
 def no_room_is_our_error(path: Path) -> Iterator[None]:
-    """Turns the operating system's "no space left" into a DiskSpaceError that names the file."""
+    """Turn the operating system's "no space left" into a DiskSpaceError that names the file."""
     try:
         yield
     except OSError as error:
@@ -70,18 +70,18 @@ def no_room_is_our_error(path: Path) -> Iterator[None]:
 
 
 def require_plain_file(path: Path) -> None:
-    """Raises OSError for what is no plain file: a pipe would make its reader wait for ever, a device has no end."""
+    """Require a plain file: reading a pipe would wait for ever, a device has no end. Raises OSError otherwise."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not a plain file", str(path))
 
 
 def read_text(path: Path, *, most_bytes: int, encoding: str = "utf-8", errors: str = "strict") -> str:
-    """Return the text of a plain file. Raises OSError, for a larger one too, and UnicodeDecodeError."""
+    """Return the text of a plain file. Raises OSError, also if it is too large, and UnicodeDecodeError."""
     return read_content(path, most_bytes=most_bytes).decode(encoding, errors)
 
 
 def read_content(path: Path, *, most_bytes: int) -> bytes:
-    """Return the bytes of a plain file. Raises OSError, for a larger one too."""
+    """Return the bytes of a plain file. Raises OSError, also if it is too large."""
     require_plain_file(path)
     with path.open("rb") as file:
         content = file.read(most_bytes + 1)
@@ -91,7 +91,7 @@ def read_content(path: Path, *, most_bytes: int) -> bytes:
 
 
 def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> None:
-    """Raises DiskSpaceError when `needed_bytes` do not fit where `folder` lies (or will lie)."""
+    """Require free space on the disk of `folder`, which need not exist yet. Raises DiskSpaceError."""
     free_bytes = shutil.disk_usage(existing_folder(folder)).free
     if needed_bytes > free_bytes:
         raise DiskSpaceError(
@@ -100,19 +100,19 @@ def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> No
 
 
 def require_writable(folder: Path, *, cure: str = "Name another") -> None:
-    """Raises ConfigError when nothing can be written into `folder`, or where it will be made."""
+    """Require that `folder` can be written to, or created. Raises ConfigError."""
     existing = existing_folder(folder)
     if not existing.is_dir():
         raise ConfigError("there is a file where a folder is wanted", str(existing), "Name another folder")
     try:
-        with TemporaryFile(dir=existing):  # permissions alone do not tell of what the system keeps to itself
+        with TemporaryFile(dir=existing):  # permissions alone do not show every restriction
             pass
     except OSError as error:
         raise ConfigError(f"cannot write into the folder ({error.strerror})", str(existing), cure) from error
 
 
 def existing_folder(folder: Path) -> Path:
-    """Return the folder, or where it is not made yet the nearest above it: on the same disk."""
+    """Return the folder, or its nearest existing parent, which is on the same disk."""
     existing = folder.absolute()
     while not existing.exists():
         existing = existing.parent
@@ -120,11 +120,13 @@ def existing_folder(folder: Path) -> Path:
 
 
 def lock_file(file: IO[Any], *, wait: bool) -> None:
-    """Hold an open file's lock until it is closed, or the process ends however it ends.
+    """Lock an open file until it is closed, or until the process ends however it ends.
 
-    wait: until whoever holds it gives it back; else BlockingIOError is raised while somebody does. Raises ConfigError
-    on systems that have no such locks.
+    wait: wait until the lock is free; otherwise BlockingIOError is raised while another process holds it. Raises
+    ConfigError on systems without such locks.
     """
+    # Plain flock rather than the filelock package: a waiting process queues in the kernel and goes on at once, while
+    # filelock polls; and where flock is missing, filelock falls back to marker files, which outlive a killed process.
     try:
         import fcntl
     except ModuleNotFoundError as error:
@@ -133,20 +135,20 @@ def lock_file(file: IO[Any], *, wait: bool) -> None:
 
 
 def unlock_file(file: IO[Any]) -> None:
-    """Give back the lock of a file that stays open."""
-    import fcntl  # where the lock was taken, it is there
+    """Unlock a file that stays open."""
+    import fcntl  # available wherever the lock was taken
 
     fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def require_supported_system() -> None:
-    """Raises ConfigError on systems that lack what the program is built on."""
+    """Require an operating system with file locks. Raises ConfigError."""
     if find_spec("fcntl") is None:
         raise ConfigError(*UNSUPPORTED)
 
 
 def readable_bytes(count: float) -> str:
-    """Return a number of bytes for people.
+    """Return a number of bytes as readable text.
 
     >>> readable_bytes(1_400_000_000)
     '1.4 GB'

@@ -185,7 +185,7 @@ def test_a_folder_without_records_is_refused(tmp_path):
 
 @pytest.mark.parametrize("how", ["whole", "gone"])
 def test_nothing_is_repaired_under_a_process_that_watches(filled, monkeypatch, how):
-    monkeypatch.setattr("maskedskipunet.records.watch_lock._PATIENCE_S", 0.1)
+    monkeypatch.setattr("maskedskipunet.records.watch_lock._TIMEOUT_S", 0.1)
     lock = WatchLock(filled.records.folder.watch_lock)
     assert lock.take(wait=False)
     if how == "gone":

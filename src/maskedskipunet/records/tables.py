@@ -55,6 +55,7 @@ class EventRow(Table):
         Index(None, "began_unix_s"),
         Index(None, "camera_id", "began_unix_s"),
         Index(None, "kind_id", "began_unix_s"),
+        Index(None, "top_score", "id"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
