@@ -1,4 +1,4 @@
-"""Which frames make a clip: how many, how far apart, and what that means for windows, delays and frames left out."""
+"""The geometry of clips: their length and spacing, and what follows for windows, delays and skipped frames."""
 
 from dataclasses import dataclass
 

@@ -41,7 +41,8 @@ class MaskedSkipUNetError(Exception):
 
 @contextmanager
 def advice_when_interrupted(advice: str | Callable[[], str] | None) -> Iterator[None]:
-    """What a person is told who interrupts this block (None: nothing), instead of what a part of it would say.
+    """Set the advice that is printed when a person interrupts this block; None: no advice. It replaces that of inner
+    blocks.
 
     advice: where it depends on how far the block came, it is asked then. It travels as the exception's note.
     """

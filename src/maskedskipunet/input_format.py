@@ -1,4 +1,4 @@
-"""What a network looks at: the size of its frames, how they are sampled, and how far apart those of a clip lie."""
+"""The input format of a network: frame size, sampling, and the spacing of a clip's frames."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ _WRITTEN_WHERE_SET: Mapping[str, Any] = {"footage_fps": None, "spacing": 1, "ign
 
 @dataclass(frozen=True, kw_only=True)
 class InputFormat:
-    """What a trained network is used to looking at, stored with it and applied whenever it scores.
+    """The input format of a trained network, which is stored with it and applied whenever it scores.
 
     height_px, width_px: every frame is resized to it. fps: videos are resampled to this many frames a second
     (None: as they are). stride: then every stride-th frame is kept. spacing: frames of a clip lie this many sampled

@@ -1,4 +1,4 @@
-"""What machine this is, as far as it decides how fast things are: hardware only."""
+"""Describes the hardware that determines speed."""
 
 import ctypes
 import os

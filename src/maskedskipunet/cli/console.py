@@ -1,4 +1,4 @@
-"""What a person sees: bars on a terminal, plain lines elsewhere; messages to stderr, results to stdout."""
+"""Prints for people: bars on a terminal, plain lines elsewhere; messages to stderr, results to stdout."""
 
 import sys
 import time
@@ -192,6 +192,6 @@ def share(value: float | None) -> str:
 
 
 def write_figures(path: Path | None, figures: Mapping[str, Any]) -> None:
-    """What --json asks for."""
+    """Write the figures that --json asks for."""
     if path is not None:
         write_json(path, figures)

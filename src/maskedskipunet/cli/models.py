@@ -1,4 +1,4 @@
-"""Which model a person means by a name or a path."""
+"""Finds the model that a name or a path refers to."""
 
 from pathlib import Path
 

@@ -25,7 +25,7 @@ LIST_WORDS = "--list-words"  # asks a command for what may be typed, for the com
 
 
 class WordsListed(Exception):  # noqa: N818  # no error: a command's answer
-    """What may be typed after a command, as Parser lists it."""
+    """The words that may follow a command, as Parser lists them."""
 
     def __init__(self, words: dict[str, tuple[str, ...]]) -> None:
         super().__init__(words)
@@ -33,7 +33,7 @@ class WordsListed(Exception):  # noqa: N818  # no error: a command's answer
 
 
 class Options(argparse.Namespace):
-    """What was asked for: `options.seed`, and `options["training.epochs"]` where a name is no Python name."""
+    """The parsed options: `options.seed`, or `options["training.epochs"]` if a name is no Python name."""
 
     def __getitem__(self, name: str) -> Any:
         return vars(self)[name]

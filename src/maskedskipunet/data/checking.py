@@ -1,4 +1,4 @@
-"""What a data set holds and what about it is odd, found without decoding a frame of video."""
+"""Checks a data set: its content and its oddities, found without decoding any video."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -60,7 +60,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `check` found.
+    """The findings of `check`.
 
     label_set: which ground truth the test videos have, None where they have none. test_videos, masked: how many
     there are, readable or not, and how many of them have pixel-level ground truth that fits. oddities: one line each,

@@ -27,7 +27,7 @@ def clip_starts(good: NDArray[np.bool_], geometry: ClipGeometry) -> NDArray[np.i
 
 @dataclass(frozen=True)
 class Clips:
-    """All clips of some videos, counted through.
+    """The clips of several videos, numbered consecutively.
 
     geometry: which frames make a clip. videos: whose frames they are. video, start: (N,), each clip's video and first
     frame.

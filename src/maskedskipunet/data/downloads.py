@@ -21,7 +21,7 @@ _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 
 @dataclass(frozen=True)
 class Download:
-    """What a server has begun to send.
+    """A download that has begun.
 
     size_bytes: None where it does not say. version: what changes when the file does, as far as the server says.
     is_live: whether it is a camera's pictures: one after another without end, or one of now, to be asked for again.

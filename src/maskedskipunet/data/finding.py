@@ -31,7 +31,7 @@ class LeftOut:
 
 @dataclass(slots=True)
 class Footage:
-    """What was found below a folder, in natural order, and what was not taken for it."""
+    """The footage found below a folder, in natural order, and what was left out."""
 
     videos: list[Path] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What lies in folders, each listed once however often it is asked about."""
+"""Lists folders, and remembers each listing."""
 
 import os
 from collections.abc import Iterable

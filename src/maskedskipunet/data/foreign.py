@@ -1,4 +1,4 @@
-"""What lies among footage and is none: other programs' files, ground truth, videos named as anomalies, own results."""
+"""Recognises files among footage that are none: other programs' files, ground truth, named anomalies, own results."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Which frame of a video each image of a folder is, by the number in its name."""
+"""Finds the frame number of each image of a folder from its name."""
 
 import re
 from collections import Counter

@@ -28,7 +28,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a source says of itself before its frames are decoded.
+    """Information about a source, available before its frames are decoded.
 
     frame_count: frames that can be read, of images those that are missing among them too. height_px, width_px: size
     of its frames. frame_rate: frames a second, None where the source states none (folders of images).

@@ -1,4 +1,4 @@
-"""What a network sees where it is not to look: one grey, whatever is there."""
+"""Replaces ignored pixels by a uniform grey."""
 
 import numpy as np
 from numpy.typing import NDArray

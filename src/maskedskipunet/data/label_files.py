@@ -41,7 +41,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StatedLabels:
-    """What a file says of one video: a value a frame, or ranges where values is None.
+    """The labels of one video in a file: a value for each frame, or ranges if values is None.
 
     frames: which frame each value belongs to, in the file's order; None: one after another. lines: of the values.
     """

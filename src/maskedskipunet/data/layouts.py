@@ -1,4 +1,4 @@
-"""What a path holds: the layouts of data sets we recognise, and the videos in them."""
+"""Recognises the layouts of data sets, and finds their videos."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is odd about the masks of a clip, for a person who looks a data set through."""
+"""Describes oddities of a clip's masks."""
 
 import numpy as np
 

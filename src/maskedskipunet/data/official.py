@@ -1,4 +1,4 @@
-"""How large the data sets are that others publish figures on."""
+"""The official sizes of public data sets."""
 
 import re
 from collections.abc import Sequence

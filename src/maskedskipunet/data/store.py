@@ -40,7 +40,7 @@ TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})  # no fault of the stor
 
 @dataclass(frozen=True, kw_only=True)
 class StoreFormat:
-    """How frames are stored: resized, with 1 or 3 channels."""
+    """The format of stored frames: their size, and 1 or 3 channels."""
 
     height_px: int
     width_px: int

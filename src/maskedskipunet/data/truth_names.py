@@ -1,4 +1,4 @@
-"""What files and folders of ground truth are called, by us and by others."""
+"""Recognises ground truth by the names of its files and folders."""
 
 import re
 from collections.abc import Iterable

@@ -68,7 +68,7 @@ class _Https(HTTPSHandler):
 
 
 class WebAddress:
-    """What a web server shows at an address. It may be asked again and again, as for a camera's single pictures.
+    """The content of a web address. It can be requested repeatedly, for instance for a camera's single pictures.
 
     open_s: how long to wait for a connection and an answer. read_s: for each further part of it. fault: what it is
     called when it does not answer, such as `cannot fetch it`.

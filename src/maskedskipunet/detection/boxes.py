@@ -18,7 +18,7 @@ TOUCHING = np.ones((3, 3), np.int8)  # corners included
 def map_boxes(
     score_map: NDArray[np.floating], level: float, *, height_px: int, width_px: int, limit: int = 8
 ) -> tuple[Box, ...]:
-    """Where a frame is anomalous: boxes around connected regions at or above a level, the strongest first.
+    """Return boxes around the connected regions at or above a level, the strongest first.
 
     score_map: (h, w), at the network's size. level: of a pixel; an event's release level fits, for a frame's score is
     the mean of a patch of pixels. height_px, width_px: of the source, whose pixels the boxes are in. Specks are left

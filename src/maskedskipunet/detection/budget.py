@@ -297,7 +297,7 @@ def future_rates(counts: AlarmCounts, budget: Budget, future_h: float, extrapola
 
 @dataclass(frozen=True)
 class _Tail:
-    """How rare alarms become above a level: a generalised Pareto distribution of what they rise above it.
+    """The tail of alarms above a level, as a generalised Pareto distribution of the excess.
 
     per_hour: alarms above the level. shape: 0 or more, so that no end of the tail is believed in that was not seen.
     """

@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """How often a normal frame scores at least so much.
+    """The distribution of the scores of normal frames.
 
     videos: the normal videos it was learned from, none of them trained on. frames: how many scores. levels: scores,
     rising; shares: for each the share of normal frames that score at least as high, falling from 1 on. alarm: the

@@ -29,7 +29,7 @@ Phase = Literal["new", "update", "end"]
 
 @dataclass(frozen=True, kw_only=True)
 class EventRule:
-    """What makes an event of scores.
+    """The rule by which scores become events.
 
     threshold: a score that begins one. release: it goes on down to this score. shortest_s: seconds above the release
     level, gaps not counted, from which on it counts: less is a flicker, and a single frame, a decoder's fault mostly,
@@ -129,7 +129,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventUpdate:
-    """What is known of an event at a moment. Phases: one `new`, any number of `update`, one `end`."""
+    """The state of an event at a moment. Phases: one `new`, any number of `update`, one `end`."""
 
     phase: Phase
     event: Event

@@ -1,4 +1,4 @@
-"""What is known of one frame once it was scored."""
+"""The score of one frame, with its map and the readings of cues."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from maskedskipunet.detection.reading import CueReading
 
 @dataclass(frozen=True, slots=True)
 class FrameScore:
-    """How anomalous one frame is.
+    """The score of one frame: how anomalous it is.
 
     index, time_s: of the frame. score: higher is more anomalous; None where no clip is centred on it: at the beginning
     and the end, as far as half a clip reaches, and where a frame of its clip is bad. map: float32 (H, W), the score map
@@ -32,5 +32,5 @@ class FrameScore:
 
     @property
     def seen(self) -> NDArray[np.float32] | None:
-        """What drift is judged by: how rare places look, or else the score map."""
+        """The map that drift is measured on: how rare places look, or else the score map."""
         return self.map if self.looks is None else self.looks

@@ -1,4 +1,4 @@
-"""How the cues of one frame become one score, and which of them a score is due to."""
+"""Fuses the cues of a frame into one score, and finds the cue that caused it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class EventReason:
 
     @property
     def reading(self) -> CueReading:
-        """What the cue says that raised it."""
+        """The reading of the cue that raised the alarm."""
         return self.readings[self.cue]
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What one cue says of one frame, in numbers that a reason can be told from."""
+"""The reading of one cue for one frame, in numbers from which a reason is described."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class CueReading:
-    """How strange one cue finds a frame, and where.
+    """The surprise of one cue in a frame, and where it lies.
 
     surprise: -log10 of the share of normal frames that are as strange to this cue; 3 is one in a thousand.
     box: left, top, right and bottom of the strangest place, shares of the picture's width and height; None where the

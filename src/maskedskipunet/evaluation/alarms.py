@@ -1,4 +1,4 @@
-"""What a threshold that was set without labels does on labelled frames: to frames, and to alarms."""
+"""Evaluates a threshold that was set without labels on labelled frames and alarms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How far a figure would move had other footage been filmed: 95 % intervals by drawing again.
+"""Bootstrap intervals: how much a figure would vary with other footage.
 
 Frames are correlated, so single frames must not be drawn: whole videos are, or blocks of neighbouring frames.
 """

@@ -27,7 +27,7 @@ class LabelledScores:
 
     @property
     def scored(self) -> NDArray[np.bool_]:
-        """Which frames have a score, (N,)."""
+        """A mask of the frames with a score, (N,)."""
         return ~np.isnan(self.scores)
 
 

@@ -34,7 +34,7 @@ class Maps(Protocol):
 
 @dataclass(frozen=True)
 class MapFile:
-    """What map_writer wrote. last: the number of the last frame that has a map, -1 where none has. scale: a stored
+    """A file written by map_writer. last: the number of the last frame with a map, -1 if none has one. scale: a stored
     step in units of the score.
     """
 
@@ -223,7 +223,7 @@ def open_maps(path: Path) -> MapFile:
 
 
 def nearest(length: int, shown: int) -> NDArray[np.intp]:
-    """For each of `shown` pixels of a line the one of `length` pixels that its centre lies in.
+    """Return for each of `shown` pixels of a line the one of `length` pixels that contains its centre.
 
     >>> nearest(2, 5).tolist()
     [0, 0, 1, 1, 1]

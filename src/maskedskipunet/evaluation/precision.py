@@ -1,4 +1,4 @@
-"""How scores in reduced precision differ from those in full."""
+"""Measures how scores in reduced precision differ from those in float32."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class PrecisionEffect:
-    """How scores differ from those in float32, on the first frames of a video.
+    """The difference of scores from those in float32, on the first frames of a video.
 
     largest_difference, mean_difference: relative to the float32 score. order_correlation: of the two orders of frames
     (Spearman), 1 where they are the same; None for fewer than two frames.

@@ -1,4 +1,4 @@
-"""Every frame-level protocol of the field side by side, each under its own name, none implicit."""
+"""Computes the field's frame-level protocols side by side, each under its own name."""
 
 from collections.abc import Sequence
 from typing import Any

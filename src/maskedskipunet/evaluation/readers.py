@@ -39,7 +39,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What a file or folder holds.
+    """The scores of a file or folder.
 
     concatenated: one row of numbers for all clips, which names none of them. of: what the numbers are, for errors.
     """

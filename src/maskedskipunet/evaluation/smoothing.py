@@ -19,7 +19,7 @@ _REACH = 4.0  # how many sigmas from its centre a Gaussian is cut off, as scipy 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How wide the filters are. sigma_frames: of the Gaussian, above 0. window_frames: of the median, odd."""
+    """The widths of the filters. sigma_frames: of the Gaussian, above 0. window_frames: of the median, odd."""
 
     sigma_frames: float = 5.0
     window_frames: int = 17

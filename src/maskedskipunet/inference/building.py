@@ -35,7 +35,7 @@ KERNEL = max(BLOCK_KERNELS)
 
 @dataclass(frozen=True)
 class Stages:
-    """All parts of a network for one size of frames. encoder, skips: level 1 (finest) to 4. decoder: coarsest first.
+    """The stages of a network for one size of frames. encoder, skips: level 1 (finest) to 4. decoder: coarsest first.
 
     chosen: the name of the candidate that was chosen for each operation.
     """

@@ -65,7 +65,7 @@ class FoldedBlock:
 
 @dataclass(frozen=True)
 class FoldedNetwork:
-    """All weights of a network that encodes frames one by one.
+    """The folded weights of a network that encodes frames one by one.
 
     encoder, skips: level 1 (finest) to 4; None for a skip that is no convolution. decoder: coarsest first.
     """

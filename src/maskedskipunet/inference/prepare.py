@@ -48,7 +48,7 @@ class PreparedNetwork:
 
     @property
     def batch_size(self) -> int:
-        """How many frames at once are worth their memory: wide networks fill the machine with few."""
+        """The number of frames to compute at once: wide networks fill the machine with few."""
         return BATCH_SIZE if self.config.latent_dim < WIDE else BATCH_SIZE // 2
 
     def describe(self) -> dict[str, Any]:

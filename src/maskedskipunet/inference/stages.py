@@ -130,7 +130,7 @@ class DirectSkip:
 
 
 class TiledSkip:
-    """What DirectSkip gives, by tiles.
+    """Computes the result of DirectSkip by tiles.
 
     The transforms of each frame's tiles are kept: made once, they serve T windows.
     """

@@ -100,7 +100,7 @@ def is_torch_file(path: Path) -> bool:
 
 
 def _networks(content: Any, place: str = "", nested: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Every network in what was saved, and where it lies there."""
+    """Yield every network in a saved object, and its position there."""
     if isinstance(content, Unread):
         content = dict(_layers(content)) or content.state
     if isinstance(content, Sequence) and not isinstance(content, str | bytes):

@@ -47,7 +47,7 @@ class MaskedConv2d(nn.Conv2d):
 
 
 class SkipConvolution(nn.Conv3d):
-    """What a skip passes on: the target frame's features inferred from all T frames around them.
+    """The masked convolution of a skip: it infers the target frame's features from all T frames around them.
 
     mask_size: side of the mask's window in the target frame; 0 masks nothing.
     (B, T, C, H, W) -> (B, C, H, W), zero padding in space. Only the target frame's output is ever read, so

@@ -20,7 +20,7 @@ from maskedskipunet.model.tiles import (
 
 
 def tiled_conv2d(images: Tensor, weight: Tensor, bias: Tensor, tile: int) -> Tensor:
-    """As torch's conv2d with "same" zero padding: (B, in, H, W) by (out, in, k, k) -> (B, out, H, W), k odd.
+    """Convolve like torch's conv2d with "same" zero padding: (B, in, H, W) by (out, in, k, k) -> (B, out, H, W), k odd.
 
     tile: side of the tiles, above k - 1. Equal to rounding, and for large kernels many times faster on a CPU.
     """

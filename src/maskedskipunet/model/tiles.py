@@ -23,7 +23,7 @@ Product = tuple[Tensor, Tensor]  # real and imaginary part, each (frequencies, t
 
 @dataclass(frozen=True)
 class TileGrid:
-    """How tiles cover images.
+    """A grid of tiles that cover an image.
 
     kernel: side of the kernels, odd. tile: side of a tile, above kernel. height_px, width_px: of the images.
     """
@@ -137,7 +137,7 @@ def kernel_spectra(kernels: Sequence[Tensor], grid: TileGrid) -> Product:
 
 
 def turned_kernel_spectra(kernel: Tensor, grid: TileGrid) -> Product:
-    """Of the kernel that leads a loss's gradient back: turned around, inputs and outputs exchanged.
+    """Return the spectra of the kernel for the backward pass: rotated by 180 degrees, inputs and outputs exchanged.
 
     (out, in, k, k) -> two of (frequencies, out, in).
     """

@@ -96,7 +96,7 @@ class HealthMonitor:
 
     @property
     def faults(self) -> set[Fault]:
-        """What is wrong now."""
+        """The current faults."""
         kept: dict[Fault, Debounce | None] = {
             "frozen": self._frozen,
             "dark": self._dark,

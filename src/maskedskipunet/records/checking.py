@@ -1,4 +1,4 @@
-"""Whether rows and files agree, and mending them where they do not."""
+"""Checks that rows and files of records agree, and repairs them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class _Difference:
 
 @dataclass
 class CheckReport:
-    """What lies in a records folder and what is wrong with it.
+    """The content of a records folder, and its faults.
 
     left_open: events that a killed watch left open; the next watch ends them. finished: what a killed process had
     left half done; it was finished and is no fault. queues: by sink.
@@ -59,7 +59,7 @@ class CheckReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is wrong any longer."""
+        """No fault is left."""
         return all(fault.mended for fault in self.faults)
 
     def figures(self) -> dict[str, Any]:

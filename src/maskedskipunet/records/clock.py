@@ -80,7 +80,7 @@ class ClockGuard:
         return ClockJump(by_s, self._offset_s + self._began_s, self._offset_s + steady)
 
     def took(self, jump: ClockJump) -> None:
-        """What was stamped before the jump has been put right."""
+        """Note that times before the jump were corrected."""
         self._offset_s += jump.by_s
         self._trusted_at_s = self._steady() + SETTLE_S
         direction = "forward" if jump.by_s > 0 else "back"
@@ -128,7 +128,7 @@ def adopt_unknown_ages(session: Session, now_unix_s: float) -> None:
 
 
 def last_trusted_unix_s(session: Session) -> float | None:
-    """When a watch into these records trusted the clock last; None where there was none.
+    """Return when a watch last trusted the clock; None if there was no watch.
 
     Where only an earlier version wrote here, its newest event or message stands for that.
     """

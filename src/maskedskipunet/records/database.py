@@ -108,7 +108,7 @@ def _engine(path: Path) -> Engine:
 
 @contextmanager
 def _alone(folder: RecordsFolder) -> Iterator[None]:
-    """No other process makes or upgrades the database meanwhile."""
+    """Lock the folder, so that no other process creates or upgrades the database meanwhile."""
     try:
         with no_room_is_our_error(folder.lock):
             folder.path.mkdir(parents=True, exist_ok=True)

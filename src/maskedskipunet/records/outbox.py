@@ -48,13 +48,13 @@ class Delivery:
 
     @property
     def kind(self) -> str:
-        """What the message is of: "event", "state" or "test"."""
+        """The kind of the message: "event", "state" or "test"."""
         return str(self.message.get("kind", "event"))  # messages of earlier versions are all of events
 
 
 @dataclass(frozen=True)
 class QueueCount:
-    """How many messages to a sink wait, were delivered, or were dropped, of those that are still remembered."""
+    """Counts of a sink's messages that wait, were delivered or were dropped, as far as they are still stored."""
 
     waiting: int = 0
     delivered: int = 0

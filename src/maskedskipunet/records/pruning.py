@@ -18,7 +18,7 @@ SETTLING_S = 60.0  # after its end an event may still get its clip
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How long and how much is kept.
+    """Limits on the age and the size of records.
 
     older_than_s: events that began longer ago go, in seconds; None: none do by age. larger_than_bytes: the oldest go
     until the files of all are no more than that; None: none do by size.
@@ -46,7 +46,7 @@ class Removed:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was removed, the oldest first, and the bytes of the files that stay."""
+    """The removed events, the oldest first, and the bytes of the remaining files."""
 
     removed: tuple[Removed, ...]
     kept_bytes: int

@@ -27,7 +27,7 @@ class State:
 
 @dataclass(frozen=True)
 class CameraCondition:
-    """How a camera's connection is, as the watch knew it last.
+    """The last known condition of a camera's connection.
 
     condition: connecting, running, lost or ended, empty where nothing is known; since_unix_s: since when.
     heard_unix_s: when its last frame came, to half a minute.

@@ -17,7 +17,7 @@ NAMES = {
 
 
 class Table(DeclarativeBase):
-    """What all tables share."""
+    """The base of all tables."""
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map = {float: Float, list[Any]: JSON, dict[str, Any]: JSON}  # noqa: RUF012  # as SQLAlchemy wants it
@@ -90,7 +90,7 @@ class EventRow(Table):
 
 
 class AnswerRow(Table):
-    """What a person said of an event: `normal` or `anomaly`. The last answer counts."""
+    """A person's answer to an event: `normal` or `anomaly`. The last answer counts."""
 
     __tablename__ = "answers"
 

@@ -1,4 +1,4 @@
-"""Whether a clip or a picture is whole, by its outer structure alone."""
+"""Checks that a clip or a picture is complete, by its outer structure alone."""
 
 import os
 from pathlib import Path

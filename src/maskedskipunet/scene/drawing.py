@@ -1,4 +1,4 @@
-"""How the generated scene is painted: the camera's view, the still background, what moves in it.
+"""Paints the generated scene: the camera's view, the still background, and moving figures.
 
 Places are in units of a picture 96 units high, whatever its size in pixels: x to the right, y down.
 Everything is painted several times too large and averaged down, which makes smooth edges.

@@ -1,4 +1,4 @@
-"""What moves through the generated scene, as shapes: people walking and running, a cyclist, a cart.
+"""The moving figures of the generated scene, as shapes: people walking and running, a cyclist, a cart.
 
 A figure is a list of shapes in metres, seen from the side: x forward from its middle, y up from the
 ground, painted in the order of the list. Where it stands and how large it looks is the picture's business.

@@ -48,7 +48,7 @@ ANOMALOUS_SHARE = 0.4  # of what is anomalous inside the picture, from which on 
 
 @dataclass(frozen=True, kw_only=True)
 class SceneConfig:
-    """How much of the scene to make, and which of its endlessly many versions.
+    """Settings of the generated scene: its amount and its seed.
 
     seed: another seed is another place, other people and other times. height_px, width_px: multiples
     of 16. frame_rate: frames a second. train_frames, test_frames: frames of each video of that part.
@@ -82,7 +82,7 @@ class SceneConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SceneTruth:
-    """What the written videos hold.
+    """The ground truth of the written videos.
 
     normal: the training videos. calibration: normal ones besides. test: the test videos. kinds: for each
     test video's name without its suffix, the kind of each frame, one of KINDS or an empty string.

@@ -1,4 +1,4 @@
-"""What is ignored of frames: the only place where its descriptions are parsed, and the masks that follow from them."""
+"""Parses descriptions of ignored regions, and makes masks of them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

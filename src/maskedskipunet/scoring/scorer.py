@@ -76,12 +76,12 @@ class Scorer:
 
     @cached_property
     def geometry(self) -> ClipGeometry:
-        """Which frames make a clip."""
+        """The geometry of clips."""
         return self.input_format.clip_geometry(1 if self.backend is None else self.backend.clip_length)
 
     @cached_property
     def ignored(self) -> IgnoredRegions:
-        """What is not looked at. Raises ConfigError for what is no shape."""
+        """The ignored regions. Raises ConfigError for a text that is no shape."""
         return IgnoredRegions.of(self.input_format)
 
     @property
@@ -96,17 +96,17 @@ class Scorer:
 
     @property
     def batch_size(self) -> int:
-        """How many frames are worth scoring at once."""
+        """The number of frames to score at once."""
         return BATCH_SIZE if self.backend is None else self.backend.batch_size
 
     @property
     def late_frames(self) -> int:
-        """How many sampled frames after a frame its score waits for."""
+        """The number of sampled frames after a frame that its score depends on."""
         return max(self.geometry.half_span, *(cue.late_frames for cue in self.cues), 0)
 
     @property
     def highest(self) -> float:
-        """What its score maps reach at most: 1 for a network's errors, more for the surprises of several cues."""
+        """The highest value of its score maps: 1 for a network's errors, more for the surprises of several cues."""
         return HIGHEST if self.cues else 1.0
 
     def is_needed(self, position: int, every: int) -> bool:
@@ -118,12 +118,12 @@ class Scorer:
 
     @property
     def drift_measure(self) -> Measure:
-        """What it is judged by whether normal itself has changed: see `FrameScore.seen`."""
+        """The measure of drift; see `FrameScore.seen`."""
         return LOOKS if self.fuse is not None and any(cue.name == APPEARANCE for cue in self.cues) else ERRORS
 
     @property
     def wants_images(self) -> bool:
-        """Whether a cue looks at the sources' own pictures."""
+        """At least one cue needs the sources' own pictures."""
         return any(cue.wants_images for cue in self.cues)
 
     def score(
@@ -253,7 +253,7 @@ class Scorer:
 
 
 class SourceWindow:
-    """What a scorer keeps of one source from turn to turn: encoded frames, and the runs of its cues.
+    """The state of a scorer for one source: encoded frames, and the runs of its cues.
 
     Its memory is bounded, however long the source is.
     """

@@ -101,7 +101,7 @@ class Region:
 
     @property
     def _is_box(self) -> bool:
-        """Whether it is a rectangle along the axes, its corners in turn."""
+        """Return whether it is a rectangle along the axes, with its corners in order."""
         if len(self.corners) != 4:
             return False
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = self.corners

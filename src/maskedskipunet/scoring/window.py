@@ -19,7 +19,7 @@ from maskedskipunet.scoring.backend import Backend
 
 @dataclass(frozen=True, slots=True)
 class ScoreFunction:
-    """How reconstructions become scores.
+    """A function that turns reconstructions into scores.
 
     map: (targets, reconstructions), (B, C, H, W) each, -> (B, H, W). score: (B, H, W) -> (B,).
     """
@@ -121,7 +121,7 @@ def _without_pixels(sized: SizedFrame) -> EncodedFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """What was found at the target of one clip. map, reconstruction: None where not asked for."""
+    """The result for the target frame of one clip. map, reconstruction: None if not asked for."""
 
     score: float | None = None
     map: NDArray[np.float32] | None = None

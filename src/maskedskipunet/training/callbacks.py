@@ -1,4 +1,4 @@
-"""What happens around training: progress, weights and state on disk, the table of metrics, the time limit."""
+"""Callbacks of training: progress, weights and state on disk, the table of metrics, the time limit."""
 
 import csv
 import time
@@ -149,7 +149,7 @@ class StopBetweenSteps(L.Callback):
             raise KeyboardInterrupt
 
     def time_left(self) -> str:
-        """When the step in hand will end, for a message; nothing where that is at once."""
+        """Describe when the current step will end, for a message; empty if it ends at once."""
         if self._began_s is None:
             return ""
         if self._length_s is None:

@@ -95,12 +95,12 @@ class TrainConfig:
 
     @property
     def has_network(self) -> bool:
-        """Whether a network is trained."""
+        """A network is trained, and not only cues."""
         return RECONSTRUCTION in self.cues
 
     @property
     def input_format(self) -> InputFormat:
-        """What the network will be used to looking at."""
+        """The input format of the network to train."""
         return self.data.input_format
 
     def to_dict(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class ClipDataset(Dataset[Tensor]):
 
 
 class EpochShuffle(Sampler[int]):
-    """Every clip once an epoch, or a share of them drawn anew, shuffled; a resumed training sees the same order."""
+    """Shuffles the clips of an epoch, all or a random share; a resumed training sees the same order."""
 
     def __init__(self, count: int, seed: int, share: float = 1.0) -> None:
         self.count, self.seed, self.epoch = count, seed, 0

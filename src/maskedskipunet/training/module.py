@@ -80,7 +80,7 @@ class TrainingModule(L.LightningModule):
 
 
 def use_tiles(network: MaskedSkipUNet, tiled: bool) -> None:
-    """Whether the skips' large kernels are applied by tiles; a GPU's own convolutions are fast enough."""
+    """Apply the skips' large kernels by tiles, or not; a GPU's own convolutions are fast enough."""
     for skip in network.skips:
         if isinstance(skip, SkipConvolution):
             skip.tiled = tiled

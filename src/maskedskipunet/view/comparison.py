@@ -69,7 +69,7 @@ class ComparisonRenderer:
 
     @property
     def frame_count(self) -> int:
-        """How many frames the video has."""
+        """The number of frames of the video."""
         return len(self._curve.time_s)
 
     def render(

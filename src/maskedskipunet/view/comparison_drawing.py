@@ -1,4 +1,4 @@
-"""What comparison pictures are drawn with: colours, captions, dots and borders."""
+"""Drawing helpers of comparison pictures: colours, captions, dots and borders."""
 
 from functools import cache
 from pathlib import Path

@@ -54,7 +54,7 @@ class ScoreCurve:
 
     @property
     def note(self) -> str:
-        """What is to be said of its AUC."""
+        """A note about its AUC."""
         if self.labels is None:
             return "no labels"
         return "one class" if self.auc is None else f"AUC {self.auc:.3f}"

@@ -86,7 +86,7 @@ class AnsweredEvents:
 
     @property
     def answered(self) -> list[RecordedEvent]:
-        """All events that are answered now, with clip or without."""
+        """The events that are answered now, with or without a clip."""
         return [*self.marked, *self.settled]
 
     @classmethod

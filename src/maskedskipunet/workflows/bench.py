@@ -1,4 +1,4 @@
-"""How fast this machine scores: frames a second of some networks, from files and from a camera."""
+"""Measures how fast this machine scores: frames a second of some networks, from files and from a camera."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ DRAWN_FRAMES = 16
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured of one network.
+    """The measured speed of one network.
 
     name: of the network. latent_dim, height_px, width_px: of it and its frames. prepare_s: seconds to its first score,
     longest the first time on a machine. files_fps: frames a second where many are scored together. camera_fps: one at

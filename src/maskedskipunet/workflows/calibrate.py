@@ -39,7 +39,7 @@ from maskedskipunet.workflows.kept_scores import KEPT_NAME, KeptScores, model_ke
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrateOptions:
-    """How a model is calibrated, and on what of the footage.
+    """Options of a calibration.
 
     exclude: names of videos, or NAME@START-END in seconds, that are left out: what is called normal often holds an
     anomaly. interval_h: hours of new footage whose alarm rate is predicted. parts: of the day that get thresholds

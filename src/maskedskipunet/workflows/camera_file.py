@@ -27,7 +27,7 @@ LARGEST = 1_000_000  # characters
 
 @dataclass(frozen=True)
 class CameraFile:
-    """What a file of cameras says.
+    """The content of a file of cameras.
 
     model, records: None where it names none. fps: None where it asks for no rate. ignore: shapes that are not looked
     at, of the cameras that have any.

@@ -1,4 +1,4 @@
-"""Whether the time of day of footage is known, where thresholds hang on it."""
+"""Requires the time of day of footage if thresholds depend on it."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -44,7 +44,7 @@ PICTURE_WIDTH_PX = 1280
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found and where it lies.
+    """The results of the demo, and their files.
 
     figures: as in `demo.json`. film: the comparison video to look at first. picture: a moment of each kind of
     anomaly. Both are None where no videos were written. calibration: with the threshold of alarms; None where the

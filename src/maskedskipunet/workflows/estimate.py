@@ -1,4 +1,4 @@
-"""How long a training will take and whether it can fit into memory, told before it starts."""
+"""Estimates the duration of a training and its memory before it starts."""
 
 from pathlib import Path
 

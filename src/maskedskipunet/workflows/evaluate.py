@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found. figures: a key a protocol, ready for JSON."""
+    """The results of an evaluation. figures: a key for each protocol, ready for JSON."""
 
     videos: Sequence[LabelledScores]
     figures: dict[str, Any]
@@ -52,7 +52,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
-    """How scores are compared with labels.
+    """Options of comparing scores with labels.
 
     alignment: which frames the scores belong to. normality: scores say how normal a frame is (maps, how anomalous a
     pixel is). maps: a folder as read_maps takes it, for pixels and regions where the data set has masks. map_patch_px:

@@ -78,7 +78,7 @@ def answer_anomaly(
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackOptions:
-    """How a model is made to apply that events were normal.
+    """Options of feedback that events were normal.
 
     by: `cues` teaches the model's cues what these events look like and how they move, and raises the threshold over
     what is left; `calibrate` raises the threshold no further than it takes for these not to be alarms; `train` makes a
@@ -189,7 +189,7 @@ class _Target:
 
     @property
     def steps(self) -> FeedbackSteps:
-        """What answers changed in it."""
+        """The steps of feedback in the model's folder."""
         return FeedbackSteps(self.weights, self.kept)
 
     def calibration(self) -> Calibration:
@@ -210,8 +210,8 @@ class _Target:
 
 @dataclass(frozen=True)
 class _Answers:
-    """What was said of events, and how their clips score. before: as the model is. factors: how many times as high each
-    clip's scores were before it was compressed.
+    """The answered events and the scores of their clips. before: by the present model. factors: the factor by which
+    compression lowered each clip's scores.
     """
 
     answered: AnsweredEvents

@@ -1,4 +1,4 @@
-"""What answers changed in a model's folder, step by step, so that each step is done whole and can be undone."""
+"""Changes of a model's folder by feedback, in steps that are applied whole and can be undone."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ class ChangedFile:
 
 @dataclass(frozen=True)
 class EarlierAnswer:
-    """What had been said of an event before a step. answer: None where nothing had."""
+    """The answer to an event before a step. answer: None if there was none."""
 
     id: str
     answer: Answer | None
@@ -61,7 +61,7 @@ class FeedbackStep:
 
 @dataclass(frozen=True)
 class Undone:
-    """What undoing a step gave back.
+    """The files and answers that undoing a step restored.
 
     files: names of files of the model's folder that are as they were. answers: ids of events that are answered as
     before. gone: ids of events that the records do not hold any more.

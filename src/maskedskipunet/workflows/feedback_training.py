@@ -30,7 +30,7 @@ class TrainedAgain:
 
 @dataclass(frozen=True)
 class FeedbackTraining:
-    """How a run is trained on with what is normal too."""
+    """Trains a run further, with footage that was answered as normal."""
 
     epochs: int
     learning_rate: float

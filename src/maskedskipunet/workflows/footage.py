@@ -41,7 +41,7 @@ class LabelledVideo:
 
 
 def source_of(path: Path, input_format: InputFormat, on_bad_frame: OnBadFrame) -> Source:
-    """Where a video's frames come from, sampled as a network looks at them."""
+    """Return the source of a video's frames, sampled for a network."""
     return Source(
         path=path,
         fps=input_format.fps,

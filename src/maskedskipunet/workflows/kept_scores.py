@@ -23,7 +23,7 @@ _ARRAYS = ("index", "time_s", "scores", "block_start_s", "block_score", "block_p
 
 @dataclass(frozen=True)
 class FootageScores:
-    """What scoring one normal video gave.
+    """The scores of one normal video.
 
     index, time_s, scores: (N,), NaN where a frame has no score. blocks: what drift is told by.
     """

@@ -1,4 +1,4 @@
-"""What a raised threshold does to recorded events that nobody has answered, judged by their highest scores alone."""
+"""Finds recorded events without an answer that a raised threshold would silence, by their highest scores."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What reduced precision does to scores, measured on the footage that is to be scored."""
+"""Measures the effect of reduced precision on the footage that is scored."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What a server shows, as a file for as long as it is scored."""
+"""Fetches or records an address into a temporary file while it is scored."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,7 +63,7 @@ def fetched(
 
 @contextmanager
 def _about(address: CameraAddress, place: Path) -> Iterator[None]:
-    """What is wrong with a file that will be gone is said of where it came from."""
+    """Raise errors about a temporary file with its original address."""
     try:
         yield
     except (DataError, ConfigError) as error:

@@ -57,12 +57,12 @@ class Result:
 
     @property
     def is_alarm(self) -> bool:
-        """Whether the frame belongs to an event."""
+        """The frame belongs to an event."""
         return self.event is not None
 
     @property
     def heatmap(self) -> NDArray[np.float32] | None:
-        """How anomalous each pixel is: float32 (H, W), at the size of the source, computed when you read it.
+        """The anomaly of each pixel: float32 (H, W), at the size of the source, computed when you read it.
 
         None if there is no score.
         """

@@ -35,7 +35,7 @@ from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, VideoSco
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What was found and where it lies.
+    """The results, and where their files are.
 
     video_path: None where none was asked for. effect: of reduced precision, None in float32. calibration: of the
     model, None where it has none. events_paths: `events.json` and `events.csv`, where the model has a threshold;
@@ -56,14 +56,14 @@ class ScoreResult:
 
     @property
     def paths(self) -> list[Path]:
-        """Everything that was written, but for the pictures of events."""
+        """The files that were written, without the pictures of events."""
         videos = (path for path in (self.video_path, self.annotated_path) if path is not None)
         return [self.scores_path, self.plot_path, *self.events_paths, *videos]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions:
-    """How videos are scored, and what is written of them.
+    """Options of scoring videos, and of the files to write.
 
     with_video: also write a comparison video, and where there is a threshold an annotated one. on_bad_frame: what
     happens at a frame that cannot be read. precision: bfloat16 is faster where the processor has it; of one video the
@@ -167,7 +167,7 @@ class ScoreJob:
 
     @property
     def steps(self) -> int:
-        """How many frames are scored and drawn, each counted once for either."""
+        """The number of frames to score plus the number to draw."""
         expected = self.frames
         if not self.with_video:
             return expected
@@ -175,7 +175,7 @@ class ScoreJob:
 
     @property
     def with_maps(self) -> bool:
-        """Whether anything that is made of it needs score maps."""
+        """At least one output needs score maps."""
         return self.with_video or self._has_threshold
 
     @property

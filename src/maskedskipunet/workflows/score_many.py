@@ -45,7 +45,7 @@ FINISHED_NAME = "finished.json"  # written last into a video's folder: all else 
 
 @dataclass(frozen=True)
 class DoneVideo:
-    """What is kept of a scored video in memory.
+    """The summary of a scored video that stays in memory.
 
     highest: score. events: how many, None without a threshold. drift: where drift begins or ends. scored_h: hours of
     frames that have a score.
@@ -77,10 +77,10 @@ class DoneVideo:
 
 @dataclass(frozen=True)
 class ManyScores:
-    """What became of each video. done: those scored now. before: names of those that were finished already.
-    failed: names and faults of those that could not be scored. events_path: `events.csv` with the events of all
-    that are scored, now or before; None where the model has no threshold. calibration: of the model. kinds: of those
-    events, over all videos, in order of the first of each; empty for a model without cues.
+    """The outcome of each video. done: those scored now. before: names of those that were finished already. failed:
+    names and faults of those that could not be scored. events_path: `events.csv` with the events of all that are
+    scored, now or before; None where the model has no threshold. calibration: of the model. kinds: of those events,
+    over all videos, in order of the first of each; empty for a model without cues.
     """
 
     done: tuple[DoneVideo, ...]

@@ -95,7 +95,7 @@ class ScoredVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOutputs:
-    """What is written of one video besides its scores; None: not wanted.
+    """The files to write for one video besides its scores; None: not wanted.
 
     comparison: path of the video of inputs beside reconstructions. annotated: path of the video with boxes, which takes
     a threshold. maps: path of the file of score maps.
@@ -181,7 +181,7 @@ class VideoScoring:
 
     @property
     def with_maps(self) -> bool:
-        """Whether score maps are wanted with the scores."""
+        """The outputs need score maps."""
         return any(wanting is not None for wanting in (self._buffer, self._keep_map, self._alarms))
 
     def add(self, scored: FrameScore) -> None:
@@ -240,7 +240,7 @@ class VideoScoring:
         self._stack.__exit__(kind, error, traceback)
 
     def close(self) -> None:
-        """What was kept aside on disk is gone."""
+        """Remove the temporary files on disk."""
         self._stack.close()
 
 

@@ -18,7 +18,7 @@ TEXT = "This is a test message of maskedskipunet. Alarms will arrive like this o
 
 @dataclass(frozen=True)
 class SinkTrial:
-    """What came of a test message. fault: why the sink did not take it, None where it did."""
+    """The outcome of a test message. fault: why the sink did not accept it, None if it did."""
 
     sink: str
     fault: str | None

@@ -1,4 +1,4 @@
-"""Which cameras are alive, since when, and what waits for whom: from the records of a watch, while it runs or after."""
+"""Reads the status of a watch from its records, while it runs or after: cameras, and waiting messages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SILENT_S = 120.0  # a watch notes twice a minute which cameras it heard of
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """How one camera is.
+    """The status of one camera.
 
     is_alive: whether a watch is running and frames come. is_silent: whether it is said to be running, and no frame has
     come. is_alarm: whether an event lasts.
@@ -49,7 +49,7 @@ class CameraStatus:
 
 @dataclass(frozen=True)
 class SinkStatus:
-    """How many messages of one sink wait, were delivered or dropped; waiting: None where none waits."""
+    """The status of one sink. waiting: None if no message waits."""
 
     name: str
     count: QueueCount
@@ -63,7 +63,7 @@ class SinkStatus:
 
 @dataclass(frozen=True)
 class WatchStatus:
-    """How a watch is.
+    """The status of a watch.
 
     is_watched: whether one is running into these records. cameras: those of the watch that is running, or that ran
     last.
@@ -76,7 +76,7 @@ class WatchStatus:
 
     @property
     def is_well(self) -> bool:
-        """Whether a watch is running and all its cameras are alive."""
+        """A watch is running, and all its cameras are alive."""
         return self.is_watched and all(camera.is_alive for camera in self.cameras)
 
     def figures(self) -> dict[str, Any]:

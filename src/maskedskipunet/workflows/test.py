@@ -37,7 +37,7 @@ NORMAL_SHARES = (0.05, 0.01, 0.001)  # of normal frames that thresholds may reac
 
 @dataclass(frozen=True)
 class TestResult:
-    """What was found and where it lies.
+    """The results, and where their files are.
 
     metrics: as in `metrics.json`, a key a protocol. effect: of reduced precision, None in float32.
     """

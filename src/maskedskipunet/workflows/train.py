@@ -181,7 +181,7 @@ def _how_to_go_on(run: RunFolder) -> str:
 
 
 def _with_ignored(config: TrainConfig) -> TrainConfig:
-    """With the shapes that it ignores as the model will keep them, so that a run needs no mask image any more."""
+    """Return a configuration with ignored shapes in the model's form, so that the run no longer needs a mask image."""
     if not config.data.ignore:
         return config
     plain = replace(config.input_format, ignore=())

@@ -1,4 +1,4 @@
-"""What a data set is made of: its videos, their ground truth, and notes of what is not used."""
+"""The content of a data set: its videos, their ground truth, and notes about unused files."""
 
 import re
 from collections import Counter
@@ -58,7 +58,7 @@ class Dataset:
 
     @property
     def label_set(self) -> str | None:
-        """Which ground truth the test videos have, in words."""
+        """Describe the kind of ground truth of the test videos."""
         return label_set(self.test)
 
 

@@ -30,7 +30,7 @@ _NAMES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is known of test videos, by their paths. file: one that states the labels of all of them."""
+    """The ground truth of test videos, by their paths. file: one that states the labels of all of them."""
 
     file: Path | None = None
     shipped: Mapping[Path, LabelSource] = field(default_factory=dict)

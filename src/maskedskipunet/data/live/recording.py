@@ -31,7 +31,7 @@ _SPOILED = {"h264": b"\0\0\0\1\x41\0", "hevc": b"\0\0\0\1\x02\1\0"}
 
 @dataclass(frozen=True)
 class Recorded:
-    """How long the recording is, and why it is no longer; None where nothing broke off.
+    """The length of a recording, and the fault that ended it early, None if there was none.
 
     damaged: frames that were damaged on their way, or rest on such; in the file they are bad frames.
     """

@@ -86,7 +86,7 @@ class StreamClock:
 
 
 class _PaceCheck:
-    """Whether a stream's clock goes as fast as frames come, over spans of so many seconds.
+    """Checks over spans of some seconds that a stream's clock runs as fast as its frames arrive.
 
     Frames stall, and catch up: a single span says nothing. Two spans running with the same fault, or without one, do.
     Only frames that were waited for tell when they came: the first of a gulp does, and so a span goes from one to
@@ -145,7 +145,7 @@ class _Spacing:
 
 @dataclass(frozen=True, slots=True)
 class Stamped(Generic[T]):
-    """What came, the time that the stream states for it if it does, and when it came by a clock here.
+    """An item of a stream, the time that the stream states for it, if any, and its arrival on the local clock.
 
     waited: whether it was waited for; else it had come before. has_clock: whether its stream states times at all.
     """
@@ -159,7 +159,7 @@ class Stamped(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Stamping:
-    """What the times of a stream are worth.
+    """The trust in the times of a stream.
 
     base_s: their unit; None where FFmpeg makes them up. is_live: whether frames come as they are taken; what has an
     end is served as fast as it is read.

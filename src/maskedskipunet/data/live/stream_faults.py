@@ -1,4 +1,4 @@
-"""What went wrong with a stream, in words that name it: FFmpeg calls many things "Invalid data" or "I/O error"."""
+"""Describes faults of streams precisely; FFmpeg calls many of them "Invalid data" or "I/O error"."""
 
 import errno
 import socket

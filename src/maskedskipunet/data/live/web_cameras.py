@@ -147,7 +147,7 @@ class JpegSplitter:
 
     @property
     def waiting_bytes(self) -> int:
-        """How much of a picture has come that is not whole yet."""
+        """The number of bytes received of an incomplete picture."""
         return len(self._waiting)
 
     def feed(self, data: bytes) -> Iterator[bytes | None]:

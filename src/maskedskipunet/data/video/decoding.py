@@ -120,7 +120,7 @@ class _Sent(NamedTuple):
 
 
 class _Intake:
-    """What packets say before they are decoded: which of them give a frame, when, and whether the stream is whole."""
+    """Reads packets before they are decoded: which give a frame, when, and whether the stream is complete."""
 
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
         self.path, self.stream = path, stream
@@ -348,7 +348,7 @@ def _rate(stream: VideoStream) -> float | None:
 
 
 def _declared_end_s(stream: VideoStream) -> float:
-    """Where Matroska's tag, such as `00:01:02.5`, says that the stream ends; 0 where there is none."""
+    """Return the end of the stream by Matroska's tag, such as `00:01:02.5`; 0 if there is none."""
     try:
         hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

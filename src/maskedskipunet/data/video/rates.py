@@ -1,4 +1,4 @@
-"""How many frames a second a recording has, by the steps from frame to frame and not by its length."""
+"""Finds the frame rate of a recording from the steps between frames, not from its length."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Which decoded pictures can be trusted: what is lost on its way smears all that follow, until the next key frame."""
+"""Decides which decoded pictures can be trusted: lost data smears all pictures until the next key frame."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class PictureTrust:
 
     @property
     def is_damaged(self) -> bool:
-        """Whether the packet sent last, and so those after it, cannot be trusted."""
+        """The last packet, and those after it, cannot be trusted."""
         return self._damaged
 
     def send(self, packet: "Packet[VideoStream]", *, is_lost: bool = False, is_cut: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Which files are videos: by their names where these say so, by their first bytes where they do not."""
+"""Recognises videos by their names, or by their first bytes."""
 
 import re
 from pathlib import Path
