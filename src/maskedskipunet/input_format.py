@@ -22,7 +22,7 @@ class InputFormat:
     (None: as they are). stride: then every stride-th frame is kept. spacing: frames of a clip lie this many sampled
     frames apart; every sampled frame is still the middle of a clip. image_fps: the rate taken for folders of images,
     which state none. footage_fps: the rate of videos that were trained on as they are, at which cameras are looked at;
-    None where it is not one, or not known. ignore: shapes of frames that it does not look at (`scoring.ignored` reads
+    None if it is not one, or not known. ignore: shapes of frames that it does not look at (`scoring.ignored` reads
     them); in a stored model they are in percent, so that they hold for frames of any size.
     """
 
@@ -53,7 +53,7 @@ class InputFormat:
 
     @property
     def sampled_fps(self) -> float | None:
-        """Frames a second after sampling, of videos; None where it depends on the footage."""
+        """Frames a second after sampling, of videos; None if it depends on the footage."""
         rate = self.fps or self.footage_fps
         return None if rate is None else rate / self.stride
 

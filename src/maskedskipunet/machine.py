@@ -28,12 +28,12 @@ def instruction_set() -> str:
 
 
 def cores() -> int | None:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def memory_bytes() -> int | None:
-    """Return the machine's memory; None where the system does not tell."""
+    """Return the machine's memory; None if the system does not tell."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
@@ -58,7 +58,7 @@ def _cpu_fact(name: str) -> str:
 def give_back_memory() -> None:
     """Give the system what this process has freed and kept, after work that needed much more than what comes.
 
-    Does nothing where the C library is another than GNU's.
+    Does nothing if the C library is another than GNU's.
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -69,7 +69,7 @@ def keep_memory() -> None:
 
     By default the C library gives large blocks back at once, and each new one costs a fault a page: a third of a
     training step on the CPU. For whole programs, such as a command; a library does not decide this for its user. Does
-    nothing where the C library is another than GNU's.
+    nothing if the C library is another than GNU's.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -72,7 +72,7 @@ class RunFolder:
 
     @contextmanager
     def for_one_process(self) -> Iterator[None]:
-        """A block in which no other process writes this run. Raises RunError while one does.
+        """Lock the run for this block, so that no other process writes it. Raises RunError while one does.
 
         The system ends the hold with the process, however that ends.
         """
@@ -130,7 +130,7 @@ def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
     """Return the run that a person means: a run folder, or its name under `runs/`; as the latest, the training begun
     last.
 
-    Raises RunError where there is none.
+    Raises RunError if there is none.
     """
     for link in (path, runs / path):
         if link.name == LATEST and link.is_symlink() and (newest := _newest(_runs_in(link.parent))) is not None:
@@ -155,18 +155,18 @@ def run_meant(path: Path, runs: Path = Path("runs")) -> RunFolder | None:
 
 
 def latest_model(runs: Path) -> RunFolder | None:
-    """Return the run whose model was written last; None where none has a model."""
+    """Return the run whose model was written last; None if none has a model."""
     return _newest([run for run in _runs_in(runs) if run.has_model()])
 
 
 def point_latest(run: RunFolder) -> None:
-    """`runs/latest` means this run from now on, if it has a model."""
+    """Point `runs/latest` to this run, if it has a model."""
     if run.has_model():
         _point_latest(run.path.parent, run.path.name)
 
 
 def point_latest_elsewhere(runs: Path) -> None:
-    """After a run was removed: `runs/latest` means the newest of those that are left, with a model if any has one."""
+    """Point `runs/latest` to the newest remaining run after one was removed, with a model if any has one."""
     left = latest_model(runs) or _newest(_runs_in(runs))
     if left is not None:
         _point_latest(runs, left.path.name)
@@ -180,7 +180,7 @@ def _runs_in(folder: Path) -> list[RunFolder]:
 
 
 def _newest(runs: Iterable[RunFolder]) -> RunFolder | None:
-    """By when the model was written, or for a training that has none yet, when something was."""
+    """Return the newest run, by when its model was written, or its latest file if it has no model yet."""
 
     def written_ns(run: RunFolder) -> int:
         weights = run.model / "model.safetensors"
@@ -209,7 +209,7 @@ def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) 
 
 
 def describe_environment(accelerators: Iterable[str] = ()) -> dict[str, Any]:
-    """Package versions and hardware, nothing else: no names, paths, users or addresses.
+    """Return package versions and hardware, without names, paths, users or addresses.
 
     accelerators: names of the GPUs, which the caller knows.
     """

@@ -27,7 +27,7 @@ NATURAL_WIDTH = 10_000  # of a table in a file or a pipe: whatever it needs
 
 
 def make_progress() -> Progress:
-    """Bars where stderr is a terminal, plain lines where it is a file or a pipe."""
+    """Return bars if stderr is a terminal, plain lines if it is a file or a pipe."""
     return BarProgress() if sys.stderr.isatty() else PlainProgress()
 
 
@@ -93,7 +93,7 @@ class PlainProgress:
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int = 1) -> None:
-    """A table on stdout, its title on a line above; the first `left` columns hold text, the others figures."""
+    """Print a table on stdout with its title above; the first `left` columns hold text, the others figures."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
     needed = (len(header) - 1) * BETWEEN_COLUMNS
@@ -114,7 +114,7 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]
 
 
 def say(message: str) -> None:
-    """A line of results on stdout; on a terminal it is broken between words."""
+    """Print a line of results on stdout; on a terminal it is broken between words."""
     print(shown_on(sys.stdout, message))
 
 
@@ -174,7 +174,7 @@ def frames_scored(scored: int, frames: int) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Return a figure for a table; none where there is none.
+    """Return a figure for a table; none if there is none.
 
     >>> figure(0.98412), figure(None)
     ('0.9841', '–')
@@ -183,7 +183,7 @@ def figure(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share for a table; none where there is none.
+    """Return a share for a table; none if there is none.
 
     >>> share(0.9824), share(None)
     ('98.2%', '–')

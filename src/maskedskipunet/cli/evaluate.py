@@ -137,7 +137,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _data(options: Options, scores: RunFolder | None) -> tuple[Path | None, str | None]:
-    """The data set whose clips were scored, and the scene; a run's own where neither it nor labels are named."""
+    """Return the data set of the scored clips, and the scene; those of the run if neither data nor labels are named."""
     data = options.data
     scene = None if options.scene == "all" else options.scene
     if data is not None and (options.ground_truth is not None or options.clips is not None):

@@ -8,7 +8,7 @@ from maskedskipunet.machine import hide_in_process_list
 
 
 def hide_passwords(secrets: Sequence[str]) -> None:
-    """Write over those that stand there. Raises UsageError where the system does not let us."""
+    """Write over those that stand there. Raises UsageError if the system does not let us."""
     typed = [secret for secret in secrets if any(secret in argument for argument in sys.argv)]
     if not typed:
         return

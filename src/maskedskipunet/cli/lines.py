@@ -21,7 +21,7 @@ def one_line(text: str) -> str:
 
 
 def shown_on(stream: TextIO, text: str) -> str:
-    """A text as a stream is given it: one line, which on a terminal is wrapped to its width."""
+    """Return a text as one line, wrapped to the width of a terminal."""
     line = one_line(text)
     if not stream.isatty():
         return line

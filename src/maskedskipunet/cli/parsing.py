@@ -166,11 +166,11 @@ class Parser:
         )
 
     def refuse(self, setting: str, reason: str) -> None:
-        """A recipe may name this setting and leave it empty, as the config.yaml of a run does."""
+        """Refuse a setting in recipes unless it is empty, as in the config.yaml of a run."""
         self._not_here[setting] = reason
 
     def leave_out(self, setting: str) -> None:
-        """A recipe may give this setting, and it has no effect here."""
+        """Accept a setting in recipes and ignore it."""
         self._left_out.add(setting)
 
     def parse(self, arguments: Sequence[str]) -> Options:
@@ -259,7 +259,7 @@ def build(config: type[T], options: Options, key: str) -> T:
 
 
 def data_config(path: Path | None, base: DataConfig | None = None, **changes: Any) -> DataConfig:
-    """Footage named on the command line, other settings as in `base`."""
+    """Return settings with footage named on the command line, and the other settings of `base`."""
     values = asdict(base) if base is not None else {}
     if path is not None:
         values["path"] = path

@@ -14,7 +14,7 @@ _EXAMPLE = "Write settings into it, such as `training: {epochs: 3}`"
 
 
 def read_recipe(path: Path) -> Iterator[tuple[str, str | list[str] | None]]:
-    """Yield the settings of a recipe by their full names (`training.epochs`), as text; None where one is left empty.
+    """Yield the settings of a recipe by their full names (`training.epochs`), as text; None if one is left empty.
 
     A list of values is a list of texts.
 

@@ -195,7 +195,7 @@ def _prune(options: Options) -> int:
 
 
 def _time(text: str | None, where: str) -> float | None:
-    """A time as it was written, in UTC where it does not say otherwise, as seconds since 1970."""
+    """Return a written time in seconds since 1970; UTC if it names no other zone."""
     if text is None:
         return None
     try:

@@ -11,7 +11,7 @@ from maskedskipunet.errors import DataError
 def scene_of(item: VideoItem) -> str | None:
     """Return the scene that a clip shows: 01 for `01_0014`, D001 for `D001_02.avi`, else its camera by its folder.
 
-    None where neither tells one.
+    None if neither tells one.
     """
     match = re.match(r"([0-9]{2}|D[0-9]{3})_", item.path.name)
     return match[1] if match else item.camera

@@ -28,8 +28,8 @@ _SEVERAL = 2  # cameras
 class VideoRow:
     """One readable video of a report.
 
-    frame_rate: frames a second, None where the source states none. duration_s: seconds, of images at
-    the report's image_fps. anomalous_frames: by its labels, None where it has none or none that fit.
+    frame_rate: frames a second, None if the source states none. duration_s: seconds, of images at
+    the report's image_fps. anomalous_frames: by its labels, None if it has none or none that fit.
     """
 
     split: Split
@@ -48,7 +48,7 @@ class Totals:
     """Sums over a split's readable videos.
 
     labelled_frames: frames of the videos whose labels fit; anomalous_frames: those of them that are
-    anomalous, None where no video has labels.
+    anomalous, None if no video has labels.
     """
 
     videos: int
@@ -62,7 +62,7 @@ class Totals:
 class Report:
     """The findings of `check`.
 
-    label_set: which ground truth the test videos have, None where they have none. test_videos, masked: how many
+    label_set: which ground truth the test videos have, None if they have none. test_videos, masked: how many
     there are, readable or not, and how many of them have pixel-level ground truth that fits. oddities: one line each,
     for a person to read. faults: those of them by which a video cannot be used. failed: videos that cannot be read or
     whose labels do not fit; each has a fault.

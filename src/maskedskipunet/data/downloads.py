@@ -23,7 +23,7 @@ _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 class Download:
     """A download that has begun.
 
-    size_bytes: None where it does not say. version: what changes when the file does, as far as the server says.
+    size_bytes: None if it does not say. version: what changes when the file does, as far as the server says.
     is_live: whether it is a camera's pictures: one after another without end, or one of now, to be asked for again.
     """
 

@@ -44,7 +44,7 @@ def find_footage(
 
     A folder of images is one video, but not where it holds videos too: pictures beside recordings are no frames.
     Links to folders are followed, each folder taken once. leave_out: says why a folder below is not to be searched,
-    None where it is. Folders that hold no footage by their names (see `why_no_footage`) are left out anyway.
+    None if it is. Folders that hold no footage by their names (see `why_no_footage`) are left out anyway.
     """
     search = _Search(folders or Folders(), leave_out or (lambda folder: None), root)
     search.enter(root, follow=True)
@@ -135,7 +135,7 @@ class _Search:
 
 
 def cameras_of(places: Sequence[Path]) -> list[str | None]:
-    """Return the camera that each video is of, by the folders it lies in; None where they name none, or all the same.
+    """Return the camera that each video is of, by the folders it lies in; None if they name none, or all the same.
 
     places: paths relative to the folder that was named. The camera is the deepest folder with a letter in its name,
     so that dates and hours are passed over: front_door of 2023-04-26/07/front_door/00.05.mp4.

@@ -37,7 +37,7 @@ class Folders:
         self._listings: dict[Path, Listing] = {}
 
     def listing(self, folder: Path) -> Listing:
-        """Return what a folder holds; nothing where it cannot be listed."""
+        """Return what a folder holds; nothing if it cannot be listed."""
         if folder not in self._listings:
             self._listings[folder] = _list(folder)
         return self._listings[folder]

@@ -23,7 +23,7 @@ class FrameFiles:
 
     indices: of each file, from 0, rising; a frame whose number is missing among the files has an index and no file.
     count: frames in all, those without a file too. unplaced: why frame numbers that others state cannot be placed
-    here, a clause; empty where they can. notes: what a person should know, a line each.
+    here, a clause; empty if they can. notes: what a person should know, a line each.
     """
 
     files: tuple[Path, ...]
@@ -74,7 +74,7 @@ def number_frames(files: Sequence[Path], pictures: Sequence[Path] = ()) -> Frame
 
 
 def _placed(numbers: Sequence[int]) -> tuple[tuple[int, ...], str, list[str]]:
-    """Index of each number, why the numbers are no indices, and notes."""
+    """Return the index of each number, why the numbers are no indices, and notes."""
     in_order = tuple(range(len(numbers)))
     steps = [after - before for before, after in pairwise(numbers)]
     jumps = any(step != 1 for step in steps)
@@ -156,7 +156,7 @@ def _numbered(files: Sequence[Path]) -> _Numbered | None:
 
 
 def _running_field(shape: tuple[str, ...], files: Sequence[Path]) -> int | None:
-    """Return which of the numbers in names of one shape runs from frame to frame; None where none does, or
+    """Return which of the numbers in names of one shape runs from frame to frame; None if none does, or
     several may.
     """
     fields = range(len(shape) - 1)

@@ -120,7 +120,7 @@ def read_images(folder: Path, on_bad_frame: OnBadFrame, image_fps: float) -> Ite
 
 
 def numbered_image(folder: Path, index: int) -> Image | None:
-    """Return one image of a folder, by the index that read_images gives it; None where there is none.
+    """Return one image of a folder, by the index that read_images gives it; None if there is none.
 
     Raises DataError when there are no images, FrameError for a bad one.
     """
@@ -176,7 +176,7 @@ def _require_size(path: Path, size: tuple[int, int], first: tuple[int, int], fir
 
 @contextmanager
 def opened_image(path: Path) -> Iterator[PIL.Image.Image]:
-    """An image with its header read; whatever goes wrong while it is open is a FrameError."""
+    """Open an image and read its header; every error while it is open becomes a FrameError."""
     try:
         if path.stat().st_size == 0:
             raise _bad_image(path, "it is empty, zero bytes")

@@ -27,7 +27,7 @@ class Row:
     cells: tuple[str, ...]
 
     def cell(self, column: int) -> str:
-        """Return the cell in a column, empty where the line is too short."""
+        """Return the cell in a column, empty if the line is too short."""
         return self.cells[column] if column < len(self.cells) else ""
 
 

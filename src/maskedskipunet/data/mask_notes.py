@@ -52,7 +52,7 @@ def _say_the_labels(item: VideoItem) -> bool:
 
 
 def differences(marked: Labels, stated: Labels | None) -> list[str]:
-    """That masks mark other frames than the labels, a clause that follows a clip's name; none where they do not."""
+    """Describe that masks mark other frames than the labels, as clauses after a clip's name; none if they agree."""
     if stated is None:
         return []
     more, fewer = int((marked > stated).sum()), int((marked < stated).sum())

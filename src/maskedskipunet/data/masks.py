@@ -21,7 +21,7 @@ def has_masks(item: VideoItem) -> bool:
 
 
 def read_masks(item: VideoItem) -> Iterator[NDArray[np.bool_]]:
-    """Yield one (H, W) mask a frame, in order, True where anomalous, as large as the frames; none where the clip has
+    """Yield one (H, W) mask a frame, in order, True where anomalous, as large as the frames; none if the clip has
     none.
 
     From a folder of mask images or from one file (see `read_volume`), a mask at a time. A frame that is missing among
@@ -49,7 +49,7 @@ def read_masks(item: VideoItem) -> Iterator[NDArray[np.bool_]]:
 
 
 def frames_with_image(info: SourceInfo) -> NDArray[np.bool_]:
-    """(frames,): False where a frame is missing among images."""
+    """Return (frames,), False if a frame is missing among images."""
     has_image = np.ones(info.frame_count, bool)
     for first, last in info.missing:
         has_image[first : last + 1] = False

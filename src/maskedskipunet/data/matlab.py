@@ -21,7 +21,7 @@ _CURE = "Copy it again or leave it out"
 
 
 def mat_variable(path: Path, name: str) -> NDArray[Any] | None:
-    """Return a variable of a `.mat` file as MATLAB shows it, two-dimensional at least; None where there is no such one.
+    """Return a variable of a `.mat` file as MATLAB shows it, two-dimensional at least; None if there is no such one.
 
     A cell array is an array of objects. Nothing in the file is executed.
     Raises LabelError when the file cannot be read, and for MATLAB 7.3's format, which is another.

@@ -85,7 +85,7 @@ class _Search:
         ]
 
     def candidates(self) -> Iterable[tuple[Path, Path]]:
-        """Clips and what may be ground truth of each, the likeliest first."""
+        """Yield clips with possible ground truth of each, the likeliest first."""
         by_parent: dict[Path, dict[str, Path]] = {}
         stems = Counter((clip.parent, _stem(clip).casefold()) for clip in self.clips)
         for clip in self.clips:
@@ -160,7 +160,7 @@ class _Search:
         return [path for path in dict.fromkeys(inside) if not path.is_dir() and states_all_clips(path)]
 
     def _in_truth_folder(self, folder: Path) -> Iterable[tuple[Path, Path]]:
-        """Files and folders named as a clip, or where none is, by the clips' numbers: 1.npy for 01.avi."""
+        """Yield files and folders with a clip's name, or if there are none, with its number: 1.npy for 01.avi."""
         children = [path for path in self._children(folder) if path.is_dir() or path.suffix.lower() in LABEL_SUFFIXES]
         for name_of in (_by_name, _by_number):
             clips = _by_distinct_name(self.clips, name_of)
@@ -186,7 +186,7 @@ def _by_distinct_name(
 
 
 def _clip_name(name: str) -> str:
-    """A clip's name as files of ground truth have it: without its suffix and what says that it is ground truth."""
+    """Return a clip's name from that of its ground truth: without suffix and the words that mark ground truth."""
     stem = name.casefold()
     for suffix in (*LABEL_SUFFIXES, ".avi", ".mp4", ".mkv", ".mov", ".mpg", ".mpeg", ".wmv"):
         stem = stem.removesuffix(suffix)

@@ -104,5 +104,5 @@ def has_fewer(info: SourceInfo, fps: float) -> bool:
 
 
 def _floor(rate: float) -> str:
-    """A rate as it is typed, and no higher."""
+    """Return a rate as a short text that is no higher than the rate."""
     return f"{floor(rate * 1000) / 1000:g}"

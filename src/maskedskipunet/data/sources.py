@@ -29,7 +29,7 @@ class Source:
     on_bad_frame: OnBadFrame = "stop"
 
     def probe(self) -> SourceInfo:
-        """Size, rate and number of all frames, without decoding. Raises DataError for what is no footage."""
+        """Return size, rate and number of frames without decoding. Raises DataError for anything that is no footage."""
         return self._info
 
     @cached_property  # several steps ask, and a long video's packets take seconds to count

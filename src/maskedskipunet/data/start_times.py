@@ -56,7 +56,7 @@ def require_pattern(starts: str) -> None:
 
 
 def start_of_day_s(path: Path, starts: str | None) -> float | None:
-    """Return seconds from local midnight to the first frame of a file or a folder of images; None where it is not
+    """Return seconds from local midnight to the first frame of a file or a folder of images; None if it is not
     known.
 
     starts: a strptime pattern of the name without its suffix, and with `/` of the folders before it too. `*` stands
@@ -108,7 +108,7 @@ def _read(name: str, pattern: str) -> datetime | None:
 
 @lru_cache(maxsize=16)
 def _compiled(pattern: str) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
-    """Return a pattern as a regular expression with a group a directive, and the directives; None where it cannot be
+    """Return a pattern as a regular expression with a group a directive, and the directives; None if it cannot be
     one.
     """
     directives: list[str] = []
@@ -129,7 +129,7 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
 
 
 def _parts(pattern: str) -> Iterator[str]:
-    """Directives, `*` and the text between them."""
+    """Yield directives, `*` and the text between them."""
     return (match[0] for match in re.finditer(r"%.?|\*|[^%*]+", pattern, re.DOTALL))
 
 

@@ -56,9 +56,9 @@ class StoredVideo:
     """The frames of one video.
 
     frames: uint8 (N, C, H, W), memory-mapped, read-only. index: (N,), each frame's place in its source.
-    good: (N,), False where a frame was bad and skipped; its pixels are then zeros. ignored: (H, W), where nothing is
+    good: (N,), False if a frame was bad and skipped; its pixels are then zeros. ignored: (H, W), where nothing is
     looked at, None for nowhere: the store holds frames as they are, and whoever reads them paints. time_s: (N,),
-    seconds since the source's first frame; None where it is not known.
+    seconds since the source's first frame; None if it is not known.
     """
 
     name: str
@@ -86,7 +86,7 @@ def store_videos(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> list[StoredVideo]:
-    """Have every video in the store, decoding those that are not, several at a time.
+    """Store every video, decoding those that are not stored yet, several at a time.
 
     Interrupted, it keeps the videos that are whole and goes on from there when called again.
     Raises DiskSpaceError before it starts when they would not fit, ConfigError when the cache cannot be written,

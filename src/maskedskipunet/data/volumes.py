@@ -46,11 +46,11 @@ class Volume:
         return background_of(self.planes, labels)
 
     def masks(self, labels: NDArray[np.uint8] | None = None) -> Iterator[NDArray[np.bool_]]:
-        """(H, W) a mask, in order, True where anomalous. labels: of the masks' frames, where others state them."""
+        """Yield masks (H, W) in order, True where anomalous. labels: of the masks' frames, if they are known."""
         return masks_of(self.planes, labels)
 
     def labels(self) -> NDArray[np.uint8]:
-        """(masks,): 1 where a mask has any pixel."""
+        """Return (masks,), 1 for a mask with any pixel."""
         return np.array([mask.any() for mask in self.masks()], np.uint8)
 
 

@@ -89,7 +89,7 @@ class WebAddress:
     def open(self) -> HTTPResponse:
         """Return the server's answer, of which only the headers have come. It is for the caller to close.
 
-        Raises LoginError where the user or the password is refused or missing, VideoError for whatever else the
+        Raises LoginError if the user or the password is refused or missing, VideoError for whatever else the
         server does not give; neither holds a secret of the address.
         """
         url, fault = self._url, ""
@@ -121,7 +121,7 @@ class WebAddress:
         return self.login.answer("GET", _path_of(self._url))
 
     def _ask(self, url: str) -> tuple[HTTPResponse | None, str]:
-        """The answer to one request and whatever login it takes; or what went wrong."""
+        """Return the answer to one request, with the login it needs, or what went wrong."""
         login = self.login if self._may_send_login(url) else None
         answered = False
         for _ in range(3):

@@ -34,7 +34,7 @@ class AlarmCriteria:
     def of(cls, calibration: Calibration | None, threshold: float | None = None) -> "AlarmCriteria | None":
         """Return the criteria of a calibration, at another threshold where one is named, or of a threshold alone.
 
-        A threshold that is named holds all day. None where there is no threshold at all.
+        A threshold that is named holds all day. None if there is no threshold at all.
         """
         rule = _rule(calibration, threshold)
         if rule is None:
@@ -84,7 +84,7 @@ class AlarmFinder:
 
     @property
     def running(self) -> Event | None:
-        """The event that goes on, as it is known now; None where there is none."""
+        """The event that goes on, as it is known now; None if there is none."""
         return self._events.running
 
     def set_criteria(self, criteria: AlarmCriteria) -> None:
@@ -97,8 +97,8 @@ class AlarmFinder:
     ) -> FrameAlarms:
         """Take the next frame, and return what follows from it.
 
-        height_px, width_px: of the source's picture, in whose pixels boxes are; 0 where it is not known, for no boxes.
-        time_of_day_s: since midnight; None where it is not known, so that the common rule holds.
+        height_px, width_px: of the source's picture, in whose pixels boxes are; 0 if it is not known, for no boxes.
+        time_of_day_s: since midnight; None if it is not known, so that the common rule holds.
         """
         rule, change = self._in_force.see(frame.time_s, frame.score, frame.seen, time_of_day_s=time_of_day_s)
         boxes = partial(_boxes, frame, rule.release, height_px, width_px)
@@ -114,7 +114,7 @@ class VideoAlarms:
     """Collects the alarms of a whole video while its scores come.
 
     source: its name, in events. height_px, width_px: of its picture. starts_s: the time of day at its time 0, in
-    seconds since midnight; None where it is not known. rule: the one that holds at its
+    seconds since midnight; None if it is not known. rule: the one that holds at its
     beginning. changes: where drift began or ended so far.
     """
 
@@ -137,13 +137,13 @@ class VideoAlarms:
             self.changes.append(found.drift)
 
     def finish(self) -> tuple[Event, ...]:
-        """The video has ended: return its events; those within drift are judged by the raised threshold."""
+        """Return the events of the video, which has ended; those within drift are judged by the raised threshold."""
         self._ended += [update.event for update in self._finder.finish()]
         return tuple(with_kinds(without_new_normal(self._ended, self.changes, self.rule)))
 
 
 def _boxes(frame: FrameScore, level: float, height_px: int, width_px: int) -> tuple[Box, ...]:
-    """Return where a frame is anomalous, in pixels of its source; nothing where the source's size is not known.
+    """Return where a frame is anomalous, in pixels of its source; nothing if the source's size is not known.
 
     Where there is no map, or no pixel of it reaches the level, it is the place that the strangest cue names.
     """

@@ -60,8 +60,8 @@ class Budget:
 
 @dataclass(frozen=True)
 class NormalScores:
-    """The scores of one normal video. time_s, scores: (N,), one a frame; NaN where a frame has no score. starts_s: the
-    time of day at its time 0, in seconds since midnight; None where it is not known.
+    """The scores of one normal video. time_s, scores: (N,), one a frame; NaN if a frame has no score. starts_s: the
+    time of day at its time 0, in seconds since midnight; None if it is not known.
     """
 
     name: str
@@ -106,7 +106,7 @@ class AlarmSetting:
         return rule_of_day(self.rule, self.day, time_of_day_s)
 
     def levels_at(self, times_of_day_s: Floats) -> Levels:
-        """Return the thresholds and release levels at times of day, (N,), NaN where one is not known."""
+        """Return the thresholds and release levels at times of day, (N,), NaN if one is not known."""
         return levels_of_day(self.rule, self.day, times_of_day_s)
 
     def to_dict(self) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def count_alarms(
     """Return the alarms that each block of footage gives, at thresholds from the highest score down.
 
     Down to where there are several times as many as are allowed in so many hours, or alarms join to half as many;
-    at most down to the median. Raises CalibrationError where no frame has a score.
+    at most down to the median. Raises CalibrationError if no frame has a score.
     """
     pooled = np.concatenate([np.empty(0), *(video.scores for video in videos)])
     pooled = np.sort(pooled[~np.isnan(pooled)])[::-1]
@@ -259,12 +259,12 @@ def is_surplus(alarms: int, expected: float) -> bool:
 
 
 def footage_hours(videos: Sequence[NormalScores]) -> float:
-    """Hours of frames that have a score."""
+    """Return the hours of frames that have a score."""
     return float(sum(_hours(video).sum() for video in videos))
 
 
 def future_rates(counts: AlarmCounts, budget: Budget, future_h: float, extrapolated: bool, seed: int) -> Floats:
-    """Rates of alarms that new footage may have, (R,), each as likely as the others.
+    """Return possible rates of alarms of new footage, (R,), equally likely.
 
     The whole way is gone again with drawn blocks: from them a threshold, and at that threshold the rate of the
     footage that they were drawn from. New footage varies too: it is drawn likewise, or where the tail is all that is
@@ -351,7 +351,7 @@ class _Tail:
 
 
 def scored_frames(video: NormalScores) -> tuple[Floats, Floats]:
-    """Clock and scores of the frames that have one."""
+    """Return the clock and the scores of the frames that have a score."""
     known = ~np.isnan(video.scores)
     return stream_clock(video.time_s)[0][known], video.scores[known]
 

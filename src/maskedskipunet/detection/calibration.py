@@ -33,7 +33,7 @@ class Calibration:
 
     videos: the normal videos it was learned from, none of them trained on. frames: how many scores. levels: scores,
     rising; shares: for each the share of normal frames that score at least as high, falling from 1 on. alarm: the
-    threshold that was set for a budget of alarms; None where none was. drift: what minutes of normal footage look like;
+    threshold that was set for a budget of alarms; None if none was. drift: what minutes of normal footage look like;
     None where too little is known.
     """
 
@@ -107,7 +107,7 @@ class Calibration:
 
     @classmethod
     def read(cls, folder: Path) -> "Calibration | None":
-        """Return what write wrote; None where a model has no calibration. Raises CalibrationError for a damaged one."""
+        """Return what write wrote; None if a model has no calibration. Raises CalibrationError for a damaged one."""
         path = folder / CALIBRATION_NAME
         try:
             values = json.loads(read_text(path, most_bytes=LARGEST_BYTES))
@@ -142,14 +142,14 @@ class Calibration:
 
 
 def keep_earlier(folder: Path) -> Path | None:
-    """Copy a model's calibration to the next free `calibration.N.json`; None where there is none."""
+    """Copy a model's calibration to the next free `calibration.N.json`; None if there is none."""
     return files.keep_earlier(folder / CALIBRATION_NAME)
 
 
 def describe_share(share: float, frames: str = "normal frames") -> str:
     """Return a share of frames in words.
 
-    >>> told_share(0.32), told_share(0.00062)
+    >>> describe_share(0.32), describe_share(0.00062)
     ('32% of normal frames', '1 in 1,613 normal frames')
     """
     return f"{share:.0%} of {frames}" if share >= 0.05 else f"1 in {1 / share:,.0f} {frames}"
@@ -158,7 +158,7 @@ def describe_share(share: float, frames: str = "normal frames") -> str:
 def describe_rarity(share: float, frames: int) -> str:
     """Return how many normal frames score as high, by a calibration on so many frames.
 
-    >>> told_rarity(0.32, 356), told_rarity(1 / 357, 356)
+    >>> describe_rarity(0.32, 356), describe_rarity(1 / 357, 356)
     ('32% of normal frames', 'none of 356 normal frames')
     """
     if share * frames < 1 - 1e-9:

@@ -68,7 +68,7 @@ class DayAlarms:
     starts: str | None = None
 
     def rule_at(self, time_of_day_s: float) -> EventRule | None:
-        """Return the rule at a time in seconds since some midnight; None where the common one holds."""
+        """Return the rule at a time in seconds since some midnight; None if the common one holds."""
         return next((part.rule for part in self.parts if part.part.holds(time_of_day_s)), None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def rule_of_day(common: EventRule, day: DayAlarms | None, time_of_day_s: float |
 
 
 def levels_of_day(common: EventRule, day: DayAlarms | None, times_of_day_s: NDArray[np.float64]) -> Levels:
-    """Return the thresholds and release levels at times of day, (N,), NaN where one is not known."""
+    """Return the thresholds and release levels at times of day, (N,), NaN if one is not known."""
     levels = Levels.of(common, len(times_of_day_s))
     for part in () if day is None else day.parts:
         if part.rule is not None:
@@ -130,7 +130,7 @@ def time_of_day_s(unix_s: float) -> float:
 
 
 def read_parts(text: str) -> tuple[DayPart, ...]:
-    """Parts of the day as they are written: `day=7-20,night=20:30-7`. Raises ConfigError for what are none.
+    """Parse parts of the day, such as `day=7-20,night=20:30-7`. Raises ConfigError for anything else.
 
     >>> [str(part) for part in read_parts("day=7-20,night=20:30-7")]
     ['day (07:00 to 20:00)', 'night (20:30 to 07:00)']

@@ -63,7 +63,7 @@ class EventRule:
 
         median_score: of normal frames; every release level is above it.
 
-        >>> EventRule(threshold=1, release=1).at(2.0, usual=1.0).release
+        >>> EventRule(threshold=1, release=1).with_threshold(2.0, median_score=1.0).release
         1.8
         """
         release = median_score + RELEASE_SHARE * (threshold - median_score)
@@ -93,7 +93,7 @@ class Event:
     was set back meanwhile, as if it had gone on. start_frame, end_frame, peak_frame: numbers of frames in the source.
     top_score: the highest. mean_score: over the frames above the release level. boxes: (x, y, width, height) in
     pixels of the source, where the frame of the highest score is anomalous. normal_share: the share of normal frames
-    that score as high as top_score, None where nothing is known of them. reason: which cue raised it and why; None for
+    that score as high as top_score, None if nothing is known of them. reason: which cue raised it and why; None for
     a model of its network alone. kind_id: the id of the first event of its kind (see `kinds`); None where kinds are not
     told apart.
     """
@@ -141,7 +141,7 @@ def no_boxes() -> tuple[Box, ...]:
 
 
 def new_id() -> str:
-    """Unlike any other, after a restart too."""
+    """Return an id that is unique, also after a restart."""
     return str(uuid4())
 
 
@@ -166,7 +166,7 @@ class EventStream:
 
     @property
     def running(self) -> Event | None:
-        """The event that goes on, as it is known now; None where none was told of."""
+        """The event that goes on, as it is known now; None if none was told of."""
         return None if self._open is None or self._open.id is None else self._event(self._open)
 
     def set_rule(self, rule: EventRule, normal_share: Callable[[float], float] | None) -> None:
@@ -260,7 +260,7 @@ def find_events(
 ) -> list[Event]:
     """Return the events of a whole video, without boxes: those that an EventStream ends with.
 
-    index, time_s, scores: (N,), one a frame, NaN where a frame has no score. levels: of each frame, instead of the
+    index, time_s, scores: (N,), one a frame, NaN if a frame has no score. levels: of each frame, instead of the
     rule's. Raises ShapeError when they differ in length.
     """
     clock, shift = stream_clock(time_s)

@@ -42,7 +42,7 @@ class Kind:
     """Events of one kind.
 
     id: of the first of them. reason: why that was raised. began: when. count: how many there are. start_s: when the
-    first began by its source's own time; None where that was another connection's.
+    first began by its source's own time; None if that was another connection's.
     """
 
     id: str
@@ -61,7 +61,7 @@ class Kinds:
     def find(self, event: Event, began: float) -> Kind | None:
         """Return the kind of an event, with the event counted: that of the first event that is like it, or a new one.
 
-        began: when the event began, on the clock that all are told by. None where nothing is known of its reason.
+        began: when the event began, on the clock that all are told by. None if nothing is known of its reason.
         """
         if event.reason is None:
             return None
@@ -81,7 +81,7 @@ class Kinds:
 
 
 def with_kind(event: Event, kind: Kind | None) -> Event:
-    """Return an event that names its kind; the event as it is where that is None."""
+    """Return an event that names its kind; the event as it is if that is None."""
     return event if kind is None else replace(event, kind_id=kind.id)
 
 

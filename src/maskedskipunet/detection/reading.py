@@ -25,7 +25,7 @@ class CueReading:
     """The surprise of one cue in a frame, and where it lies.
 
     surprise: -log10 of the share of normal frames that are as strange to this cue; 3 is one in a thousand.
-    box: left, top, right and bottom of the strangest place, shares of the picture's width and height; None where the
+    box: left, top, right and bottom of the strangest place, shares of the picture's width and height; None if the
     cue does not say. speed_ratio: of movement, how many times as fast as 99 % of what passes there. nearest: of
     appearance, the normal moment that looks most alike there. lasting_s: of appearance, for how long it has looked
     strange, where that is what is strange. look: of appearance, how the strangest places depart from their nearest

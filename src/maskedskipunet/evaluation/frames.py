@@ -14,7 +14,7 @@ from maskedskipunet.evaluation.ranking import Ranking, area_under_roc
 class LabelledScores:
     """One video's scores and ground truth.
 
-    scores: float (N,), NaN where a frame has none. labels: 0 or 1, (N,); None where there is no ground truth.
+    scores: float (N,), NaN if a frame has none. labels: 0 or 1, (N,); None if there is no ground truth.
     """
 
     name: str
@@ -32,7 +32,7 @@ class LabelledScores:
 
 
 def roc_auc(labels: NDArray[np.uint8], scores: NDArray[np.float64]) -> float | None:
-    """Area under the ROC curve; None where the labels hold one class only, so that there is no such area.
+    """Return the area under the ROC curve; None if the labels hold one class only.
 
     labels: 0 or 1, (N,). scores: finite, (N,), higher is more anomalous.
 
@@ -52,7 +52,7 @@ def micro_auc(videos: Sequence[LabelledScores]) -> float | None:
 
 
 def video_auc(video: LabelledScores) -> float | None:
-    """Return AUC within one video; None where it has no labels or one class only."""
+    """Return AUC within one video; None if it has no labels or one class only."""
     return None if video.labels is None else roc_auc(video.labels[video.scored], video.scores[video.scored])
 
 
@@ -82,7 +82,7 @@ def auc_by_kind(videos: Sequence[LabelledScores], kinds: Mapping[str, Sequence[s
     """Return AUC of each kind of anomaly: its frames against the normal frames of all videos.
 
     kinds: for each video's name the kind of each frame, "" where it is normal. Frames without a score are left
-    out; None where a kind, or everything normal, has none. Raises ShapeError when kinds and scores differ in length.
+    out; None if a kind, or everything normal, has none. Raises ShapeError when kinds and scores differ in length.
     """
     by_video = [np.asarray(kinds[video.name], dtype=np.str_) for video in videos]
     for video, named in zip(videos, by_video, strict=True):

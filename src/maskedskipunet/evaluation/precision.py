@@ -24,7 +24,7 @@ class PrecisionEffect:
     def describe(self) -> str:
         """Return a sentence.
 
-        >>> PrecisionEffect("bfloat16", 30, 0.0123, 0.004, 0.9987).told()
+        >>> PrecisionEffect("bfloat16", 30, 0.0123, 0.004, 0.9987).describe()
         'bfloat16 changes the scores of the first 30 frames by 0.4%, at most 1.2%; their order correlates 0.999'
         """
         order = "" if self.order_correlation is None else f"; their order correlates {self.order_correlation:.3f}"
@@ -38,7 +38,7 @@ class PrecisionEffect:
 
 
 def compare(precision: str, exact: NDArray[np.float64], rough: NDArray[np.float64]) -> PrecisionEffect:
-    """exact, rough: scores of the same frames, finite, (N,), N >= 1."""
+    """Compare two series of scores. exact, rough: scores of the same frames, finite, (N,), N >= 1."""
     from scipy.stats import spearmanr  # a second to import
 
     difference = np.abs(rough - exact) / np.maximum(np.abs(exact), np.finfo(np.float32).tiny)

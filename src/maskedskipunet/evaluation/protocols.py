@@ -63,7 +63,7 @@ def frame_protocols(
     macro_auc_one_class_as_1: a video of one class counts 1. macro_auc_padded: each video is stretched to [0, 1], and
     a normal frame of score 0 and an anomalous one of score 1 are added to it. micro_auc_min_max, _gaussian, _median:
     pooled after each video was stretched or smoothed. intervals: by_videos and by_blocks, a pair a key.
-    borders: False where one sequence stands for all videos; what needs their borders is then None.
+    borders: False if one sequence stands for all videos; what needs their borders is then None.
     seed: of the draws.
     """
     smoothing = smoothing or Smoothing()
@@ -112,7 +112,7 @@ def padded_auc(video: LabelledScores) -> float:
 
 
 def _macro_readings(videos: Sequence[LabelledScores]) -> dict[str, Floats]:
-    """Return the AUC of each video by each reading, NaN where a reading leaves the video out."""
+    """Return the AUC of each video by each reading, NaN if a reading leaves the video out."""
     own = np.array([np.nan if (auc := video_auc(video)) is None else auc for video in videos])
     padded = np.array([padded_auc(video) for video in videos])
     return dict(zip(MACRO, (own, np.where(np.isnan(own), 1.0, own), padded), strict=True))
@@ -132,7 +132,7 @@ def _per_video(videos: Sequence[LabelledScores], smoothing: Smoothing) -> list[l
 def _pooled(
     videos: Sequence[LabelledScores],
 ) -> tuple[NDArray[np.uint8], Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Label, score, video and place in it of every scored frame."""
+    """Return label, score, video and position in it of every scored frame."""
     labels = [video.labels[video.scored] for video in videos if video.labels is not None]
     places = [np.flatnonzero(video.scored) for video in videos]
     return (

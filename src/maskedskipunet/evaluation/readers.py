@@ -30,7 +30,7 @@ _PLAIN = "Save plain numbers with numpy.save, one array a clip or one for all"
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip's numbers. values: float (N,), NaN where there is none. frames: (N,), None: one after another."""
+    """One clip's numbers. values: float (N,), NaN if there is none. frames: (N,), None: one after another."""
 
     name: str
     values: Floats
@@ -82,7 +82,7 @@ def read_label_table(path: Path) -> Series:
 
 
 def read_cues(path: Path, names: Sequence[str]) -> dict[str, Series]:
-    """Return the scores of single cues that stand beside a model's own, by their names; none where the file has none.
+    """Return the scores of single cues that stand beside a model's own, by their names; none if the file has none.
 
     path: as read_series takes it. names: of the columns that are looked for, in a `scores.parquet` alone.
     Raises DataError for columns that cannot be read.

@@ -81,7 +81,7 @@ def box_regions(boxes: Iterable[TrackedBox], frames: int) -> list[FrameRegions]:
 
 
 def region_boxes(score_map: Map, threshold: int, height_px: int, width_px: int) -> Boxes:
-    """Boxes around all connected regions that reach the threshold, corners included, in pixels of the map's source.
+    """Return boxes around all connected regions that reach the threshold, corners included, in pixels of the source.
 
     The published criteria ask for every region. The boxes that users see are `detection.boxes.map_boxes`: of a
     smoothed map, few, the strongest first.
@@ -108,7 +108,7 @@ def region_boxes(score_map: Map, threshold: int, height_px: int, width_px: int) 
 
 
 def overlaps(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
-    """IoU of each box with each other one, (N, M).
+    """Return the IoU of each box with each other one, (N, M).
 
     >>> overlaps(np.array([[0, 0, 9, 9]]), np.array([[5, 0, 14, 9], [20, 20, 21, 21]])).round(3).tolist()
     [[0.333, 0.0]]
@@ -122,7 +122,9 @@ def overlaps(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
 
 
 def thresholds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Falling thresholds, reached by shares of all pixels that grow by equal ratios. counts: pixels of each value."""
+    """Return falling thresholds, reached by shares of all pixels that grow by equal ratios. counts: pixels of each
+    value.
+    """
     reached = np.cumsum(counts[::-1])[::-1]
     shares = np.geomspace(*SHARES, THRESHOLDS)
     values = [int(np.flatnonzero(reached >= max(1, share * reached[0]))[-1]) for share in shares]
@@ -148,7 +150,7 @@ class RegionCounts:
     def add_clip(
         self, regions: Sequence[FrameRegions], maps: Iterable[tuple[int, Map]], height_px: int, width_px: int
     ) -> None:
-        """One clip: the regions of all its frames, and the map of each frame that has one, under its number."""
+        """Add one clip: the regions of all its frames, and the map of each frame that has one, with its number."""
         tracks = max((int(frame.tracks.max()) + 1 for frame in regions if len(frame.tracks)), default=0)
         sizes = np.zeros(tracks, np.int64)
         matches = np.zeros((len(self._steps), tracks), np.int64)
@@ -167,7 +169,7 @@ class RegionCounts:
         self._track_matches.append(matches)
 
     def figures(self) -> dict[str, Any]:
-        """rbdc and tbdc, None where there is no region, and what they rest on; ready for JSON."""
+        """Return rbdc and tbdc, None if there is no region, with their counts, ready for JSON."""
         sizes = np.concatenate(self._track_sizes)
         matches = np.concatenate(self._track_matches, axis=1)
         seen = sizes > 0  # others lie in frames without a map
@@ -183,7 +185,7 @@ class RegionCounts:
 
 
 def area_to_one(false_positives: NDArray[np.float64], rates: NDArray[np.float64]) -> float:
-    """Area under a rate over false positives a frame, from 0 to 1 of them.
+    """Return the area under a rate over false positives per frame, from 0 to 1 of them.
 
     The curve starts at (0, 0), leaves out thresholds with more than one false positive a frame, is held flat from its
     last point on, and its points are joined by straight lines. Where a lower threshold joins regions to fewer and

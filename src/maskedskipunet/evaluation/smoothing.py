@@ -32,7 +32,7 @@ class Smoothing:
 
 
 def gaussian(scores: Floats, sigma_frames: float) -> Floats:
-    """Centred Gaussian, the sequence mirrored at its ends: scipy's gaussian_filter1d as it is by default."""
+    """Smooth by a centred Gaussian, the sequence mirrored at its ends, like scipy's gaussian_filter1d by default."""
     from scipy.ndimage import gaussian_filter1d
 
     smooth: Floats = gaussian_filter1d(scores, sigma_frames, truncate=_REACH)
@@ -49,7 +49,7 @@ def causal_gaussian(scores: Floats, sigma_frames: float) -> Floats:
 
 
 def median(scores: Floats, window_frames: int) -> Floats:
-    """Centred running median, the sequence mirrored at its ends: scipy's median_filter as it is by default."""
+    """Smooth by a centred running median, the sequence mirrored at its ends, like scipy's median_filter by default."""
     from scipy.ndimage import median_filter
 
     smooth: Floats = median_filter(scores, window_frames)
@@ -75,7 +75,7 @@ def scaled(videos: Sequence[LabelledScores]) -> list[LabelledScores]:
 
 
 def min_max(scores: Floats) -> Floats:
-    """Scores stretched to [0, 1]; 0 where all are the same.
+    """Scores stretched to [0, 1]; 0 if all are the same.
 
     >>> min_max(np.array([2.0, 4.0, 3.0])).tolist()
     [0.0, 1.0, 0.5]

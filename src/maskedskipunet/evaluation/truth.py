@@ -73,7 +73,7 @@ def read_ground_truth(
 
 
 def read_lengths(text: str) -> list[int]:
-    """Lengths of clips from `180,150,…`, or from a file with one a line. Raises DataError."""
+    """Read lengths of clips from `180,150,…`, or from a file with one on each line. Raises DataError."""
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError as error:
@@ -184,6 +184,6 @@ def _every_frame(name: str, stated: StatedLabels, path: Path) -> Labels:
 
 
 def _named(lengths: Sequence[int]) -> dict[str, int]:
-    """Numbers for names, as many digits each: their natural order is their order."""
+    """Return numbers as names with equally many digits, so that their natural order is their order."""
     digits = len(str(len(lengths)))
     return {f"{number:0{digits}d}": length for number, length in enumerate(lengths, start=1)}

@@ -138,7 +138,7 @@ class _Timings:
         return matrix_flops_per_s()
 
     def keep(self) -> None:
-        """Remembering is a convenience: where it cannot be written, the next time measures anew."""
+        """Store the timings if possible; otherwise the next run measures again."""
         with suppress(OSError), whole_file(self.path) as file:
             file.write_text(json.dumps(self.all, indent=1))
 

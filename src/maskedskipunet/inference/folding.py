@@ -104,7 +104,7 @@ def fold_encoder(block: nn.Module) -> FoldedBlock:
 
 
 def fold_decoder(block: nn.Module, inputs: Sequence[int] | None = None) -> FoldedBlock:
-    """inputs: the input channels that are ever other than 0; None for all."""
+    """Fold a decoder block. inputs: the input channels that are ever other than 0; None for all."""
     assert isinstance(block, DecoderBlock), "a decoder is made of these"
     kernels, bias = _fold_convolutions(block.convs, block.norm_1)
     project, project_bias = _fold(block.project, block.norm_2)

@@ -200,11 +200,11 @@ def tiled_side_by_side(
 
 
 def few_images(images: Tensor, hidden: int) -> Iterator[Tensor]:
-    """Images a few at a time on the CPU, where memory that is written anew costs more than it saves to write much."""
+    """Yield a few images at a time on the CPU, where writing new memory costs more than larger batches save."""
     together = max(1, HIDDEN_BYTES // (hidden * images[0, :, :, 0].numel() * images.element_size()))
     return iter(torch.split(images, together if images.device.type == "cpu" else len(images)))
 
 
 def few_tiles(images: Tensor, grid: TileGrid) -> Iterator[Tensor]:
-    """Images a few at a time, so that the products of their tiles stay small."""
+    """Yield a few images at a time, so that the products of their tiles stay small."""
     return iter(torch.split(images, ceil(ROWS_TOGETHER / grid.tiles)))

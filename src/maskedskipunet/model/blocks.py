@@ -47,7 +47,7 @@ class DecoderBlock(nn.Module):
 
 
 def space_to_depth(features: Tensor) -> Tensor:
-    """(B, C, [T,] H, W) -> (B, 4C, [T,] H/2, W/2); channel index c*4 + row*2 + column."""
+    """Rearrange (B, C, [T,] H, W) to (B, 4C, [T,] H/2, W/2); channel index c*4 + row*2 + column."""
     if features.dim() == 4:
         return F.pixel_unshuffle(features, 2)
     return _join_frames(F.pixel_unshuffle(_split_frames(features), 2), features.shape[2])
@@ -61,7 +61,7 @@ def depth_to_space(features: Tensor) -> Tensor:
 
 
 def _split_frames(volume: Tensor) -> Tensor:
-    """(B, C, T, H, W) -> (B*T, C, H, W); with more dimensions torch refuses to shuffle frames of one pixel."""
+    """Rearrange (B, C, T, H, W) to (B*T, C, H, W); torch cannot shuffle frames of one pixel with more dimensions."""
     return volume.transpose(1, 2).flatten(0, 1)
 
 

@@ -15,7 +15,7 @@ TILED_FROM = 7  # the smallest kernel for which tiles pay in training
 
 
 def centred_mask(kernel: int, mask_size: int, frames: int = 1) -> Tensor:
-    """Ones with a centred hole of zeros in the middle frame.
+    """Return ones with a centred window of zeros in the middle frame.
 
     kernel, mask_size: side lengths in taps, both odd. frames: T. Returns (T, kernel, kernel), float32.
 
@@ -76,7 +76,7 @@ class SkipConvolution(nn.Conv3d):
         return F.conv2d(images, kernel, self.bias, padding=side // 2)
 
     def all_frames(self, volume: Tensor) -> Tensor:
-        """(B, C, T, H, W) -> the same shape: each frame in turn as the target, zero padding in time too."""
+        """Apply it to (B, C, T, H, W) with each frame as the target, zero padding in time too."""
         padding = [size // 2 for size in self.kernel_size]
         return F.conv3d(volume, self.weight * self.mask, self.bias, padding=padding)
 

@@ -71,7 +71,7 @@ def _build(
 
 
 def _require_numbers(model: MaskedSkipUNet, path: Path) -> None:
-    """Weights that are no numbers would give scores that are none, which look like frames without a score."""
+    """Refuse weights that are no finite numbers: they would give scores that look like missing ones."""
     for name, weight in model.state_dict().items():
         if not torch.isfinite(weight).all():
             raise WeightsError(f"{name} holds values that are no numbers", str(path), "Name another epoch")

@@ -93,7 +93,7 @@ def write_cues_only(folder: Path, input_format: InputFormat, channels: int) -> N
 
 
 def read_cues_only(folder: Path) -> tuple[InputFormat, int] | None:
-    """Return what write_cues_only wrote: what the cues look at, and channels; None where the model has a network.
+    """Return what write_cues_only wrote: what the cues look at, and channels; None if the model has a network.
 
     Raises WeightsError for a damaged description.
     """

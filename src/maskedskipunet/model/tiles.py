@@ -172,7 +172,7 @@ def add_bias(product: Product, bias: Tensor, grid: TileGrid) -> None:
 
 
 def tile_pixels(product: Product, grid: TileGrid, evens_first: bool = False) -> Tensor:
-    """Back from frequencies: (frequencies, tiles, C) -> (step, step, tiles, C), the right part of each tile.
+    """Transform back from frequencies: (frequencies, tiles, C) -> (step, step, tiles, C), the valid part of each tile.
 
     evens_first: rows 0, 2, 4, … before 1, 3, 5, …, and columns likewise: the four places of 2x2 squares lie apart.
     """
@@ -186,7 +186,7 @@ def tile_pixels(product: Product, grid: TileGrid, evens_first: bool = False) -> 
 
 
 def assemble(pixels: Tensor, grid: TileGrid) -> Tensor:
-    """Tiles set side by side: (side, side, N * tiles, C) -> images (N, H, W, C), what lies outside cut off.
+    """Assemble tiles: (side, side, N * tiles, C) -> images (N, H, W, C), cropped to the image.
 
     side: the grid's step, or half of it where the tiles were halved since.
     """

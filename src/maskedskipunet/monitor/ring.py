@@ -41,5 +41,5 @@ class FrameRing:
         return (kept for kept in tuple(self._kept) if kept.time_s >= time_s)
 
     def nearest(self, time_s: float) -> KeptFrame | None:
-        """Return the frame nearest to a time; None where none is kept."""
+        """Return the frame nearest to a time; None if none is kept."""
         return min(self._kept, key=lambda kept: abs(kept.time_s - time_s), default=None)

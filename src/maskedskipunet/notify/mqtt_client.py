@@ -121,7 +121,7 @@ class BrokerConnection:
         return client
 
     def _connected(self, client: "Client", _: object, flags: object, reason: Any, properties: object) -> None:
-        """At each connection, also after the broker was away."""
+        """Handle a connection, also after the broker was unavailable."""
         if reason.is_failure:
             self._refusal = f"the broker refuses the connection ({reason})"
         else:

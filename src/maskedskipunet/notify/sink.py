@@ -26,7 +26,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Attachments:
-    """The files of an event as they exist now; None where there is none, and for other messages."""
+    """The files of an event as they exist now; None if there is none, and for other messages."""
 
     clip: Path | None = None
     picture: Path | None = None

@@ -112,7 +112,8 @@ def header_value(name: str, value: str) -> str:
 
 
 def signature(secret: str, unix_s: int, body: bytes) -> str:
-    """`t=SECONDS,v1=HEX`: HMAC-SHA256 of the time, a dot and the body, so that neither can be changed nor replayed.
+    """Return `t=SECONDS,v1=HEX`: HMAC-SHA256 of the time, a dot and the body, so that neither can be changed or
+    replayed.
 
     >>> signature("key", 1772355600, b"{}")[:24]
     't=1772355600,v1=acc894d2'
@@ -160,7 +161,7 @@ class WebhookSettings(Settings):
     timeout_s: float = 10.0
 
     def address(self) -> str:
-        """Raises ConfigError where it is a secret that is not there, or no address."""
+        """Raises ConfigError if it is a secret that is not there, or no address."""
         address = Secret(self.url).reveal() if is_reference(self.url) else self.url
         if fault := _address_fault(address):
             raise ConfigError(fault, "url", "Write https://HOST/PATH")

@@ -23,7 +23,7 @@ _SUFFIXES = (".json", ".mp4", ".jpg")
 
 @dataclass(frozen=True)
 class Fault:
-    """where: an event or a file. what: is wrong there. mended: what was done about it, None where nothing was."""
+    """where: an event or a file. what: is wrong there. mended: what was done about it, None if nothing was."""
 
     where: str
     what: str
@@ -32,7 +32,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class _Difference:
-    """fault: None where a killed process left something undone. mend: does it, and says what was done."""
+    """fault: None if a killed process left something undone. mend: does it, and says what was done."""
 
     where: str
     fault: str | None
@@ -144,7 +144,7 @@ def _made_anew(folder: RecordsFolder, report: CheckReport, fault: str) -> Record
 
 
 def _integrity(records: Records) -> str | None:
-    """Return what SQLite finds wrong, None where nothing is."""
+    """Return what SQLite finds wrong, None if nothing is."""
     try:
         with records.read() as session:
             found = [str(row[0]) for row in session.execute(text("PRAGMA integrity_check(5)")) if row[0] != "ok"]

@@ -42,7 +42,7 @@ class ClockGuard:
 
     It cannot while it stands before 2020, and for half a day after it was set or where it differs by more than a day
     from when it was trusted last: no age that it tells removes anything then. clock: the time now in seconds since
-    1970. steady: seconds that only grow. trusted_unix_s: when a watch trusted it last, None where none did.
+    1970. steady: seconds that only grow. trusted_unix_s: when a watch trusted it last, None if none did.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ClockGuard:
         return is_set and self.jump() is None and self._steady() >= self._trusted_at_s
 
     def jump(self) -> ClockJump | None:
-        """Return how the clock was set since the last `took`; None where it was not."""
+        """Return how the clock was set since the last `took`; None if it was not."""
         steady = self._steady()
         by_s = self._clock() - steady - self._offset_s
         if abs(by_s) <= JUMP_S:

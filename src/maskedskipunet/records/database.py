@@ -139,7 +139,7 @@ def _bring_up_to_date(connection: Connection, path: Path) -> None:
 
 
 def _log_ahead(engine: Engine) -> None:
-    """The database stays in this mode; it is set when the database is known to be ours."""
+    """Switch the database to write-ahead logging, which is permanent, once it is known to be ours."""
     connection = engine.raw_connection()  # no transaction is open there
     try:
         connection.cursor().execute("PRAGMA journal_mode = WAL")

@@ -20,7 +20,7 @@ class EventFiles:
         self._folder = folder
 
     def note_presence(self, row: EventRow) -> None:
-        """Have a row say which clip and pictures lie there."""
+        """Set in a row which clip and pictures exist."""
         clip, picture, normal, _ = self._folder.files(row.id, row.began_unix_s)
         row.has_clip, row.has_picture, row.has_normal_picture = clip.is_file(), picture.is_file(), normal.is_file()
 
@@ -33,7 +33,7 @@ class EventFiles:
     def write_pictures(self, recorded: RecordedEvent, picture: bytes, normal_picture: bytes | None) -> None:
         """Write an event's picture and that of its nearest normal moment, or warn where that cannot be done.
 
-        normal_picture: None where there is none; the one of an earlier peak is removed.
+        normal_picture: None if there is none; the one of an earlier peak is removed.
         """
         _, path, beside, _ = self._folder.files(recorded.event.id, recorded.began_unix_s)
         try:

@@ -48,7 +48,7 @@ def export(events: Sequence[RecordedEvent], path: Path) -> None:
     """Write events as a table, a row each, in the form that the file's name says.
 
     Times are ISO 8601 in UTC (timestamps in Parquet); boxes are lists of x, y, width, height, in CSV as JSON; clip
-    and pictures are paths in the records folder, empty where there is none.
+    and pictures are paths in the records folder, empty if there is none.
     Raises ConfigError for another name, DiskSpaceError when there is no room.
     """
     require_table(path)

@@ -220,7 +220,7 @@ def forget_done(session: Session, before_unix_s: float) -> None:
 
 
 def next_delivery(session: Session, sink: str, now_unix_s: float) -> Delivery | float | None:
-    """Return the message to try now; else when one will be due, in seconds since 1970; None where none waits.
+    """Return the message to try now; else when one will be due, in seconds since 1970; None if none waits.
 
     A message waits until the earlier ones of its event are through. One that would be due in the far future was put
     off while the clock was wrong: it is due now.
@@ -238,14 +238,14 @@ def next_delivery(session: Session, sink: str, now_unix_s: float) -> Delivery | 
 
 
 def delivered(session: Session, delivery: Delivery, now_unix_s: float) -> None:
-    """The receiver has it."""
+    """Mark a delivery as delivered."""
     row = session.get(DeliveryRow, delivery.id)
     if row is not None:  # else a newer message has taken its place
         row.status, row.fault, row.done_unix_s, row.attempts = "delivered", None, now_unix_s, row.attempts + 1
 
 
 def failed(session: Session, delivery: Delivery, fault: str, due_unix_s: float) -> None:
-    """The try failed; it is not due again before."""
+    """Note a failed try, and when the delivery is due again."""
     row = session.get(DeliveryRow, delivery.id)
     if row is not None and row.status == "waiting":
         row.fault, row.due_unix_s, row.attempts = fault[:300], due_unix_s, row.attempts + 1

@@ -187,7 +187,7 @@ def require_time(unix_s: Any) -> float:
 def iso_time(unix_s: float) -> str:
     """Return a time as people and programs read it.
 
-    >>> at(1.25)
+    >>> iso_time(1.25)
     '1970-01-01T00:00:01.250+00:00'
     """
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")

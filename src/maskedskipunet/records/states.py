@@ -29,7 +29,7 @@ class State:
 class CameraCondition:
     """The last known condition of a camera's connection.
 
-    condition: connecting, running, lost or ended, empty where nothing is known; since_unix_s: since when.
+    condition: connecting, running, lost or ended, empty if nothing is known; since_unix_s: since when.
     heard_unix_s: when its last frame came, to half a minute.
     """
 
@@ -39,7 +39,7 @@ class CameraCondition:
 
 
 def begin(session: Session, camera: str, kind: str, detail: str, now_unix_s: float) -> Mapping[str, Any] | None:
-    """Begin a state; returns what receivers are told, None where one of its kind lasts."""
+    """Begin a state; returns what receivers are told, None if one of its kind lasts."""
     owner = camera_row(session, camera)
     if session.scalars(_lasting(owner.id, kind)).first():
         return None
@@ -66,7 +66,7 @@ def end(session: Session, camera: str, kind: str, now_unix_s: float) -> list[Map
 
 
 def all_states(session: Session, camera: str | None = None, *, lasting_only: bool = False) -> list[State]:
-    """States in order of their begin, of one camera or of all."""
+    """Return states in order of their begin, of one camera or of all."""
     found = select(StateRow, CameraRow.name).join(CameraRow).order_by(StateRow.began_unix_s, StateRow.id)
     if camera is not None:
         found = found.where(CameraRow.name == camera)

@@ -26,7 +26,7 @@ class Table(DeclarativeBase):
 class CameraRow(Table):
     """A camera. source: its address without credentials.
 
-    condition: its connection as the watch knew it last (connecting, running, lost, ended), empty where none was heard
+    condition: its connection as the watch knew it last (connecting, running, lost, ended), empty if none was heard
     of; condition_unix_s: since when. heard_unix_s: when a frame of it arrived last, as written twice a minute;
     trusted_unix_s: when that was written last by a clock that could be trusted.
     """

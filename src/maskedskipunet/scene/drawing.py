@@ -251,7 +251,7 @@ def _paint_furniture(draw: _Brush, furniture: Furniture) -> None:
 
 
 def _paint_board(draw: _Brush, furniture: Furniture, time_s: float) -> None:
-    """An advertising screen: bands of two colours run over it, and the pair changes."""
+    """Paint an advertising screen: bands of two colours run over it, and the pair changes."""
     x, top, bottom = furniture.board_x, 5.0, 27.5
     bands = 16
     for band in range(bands):

@@ -184,7 +184,7 @@ class Agent:
     leaves_path: tuple[float, float] | None = None
 
     def way(self, time_s: float) -> float:
-        """Units gone since the start."""
+        """Return the distance since the start, in units."""
         gone = self.speed * (time_s - self.enters_s)
         return gone - min(max(gone - self.pause_after, 0.0), self.speed * self.pause_s)
 
@@ -193,7 +193,7 @@ class Agent:
         return -40 < self.start + self.direction * self.way(time_s) < view.width + 30
 
     def sprite(self, time_s: float) -> Sprite:
-        """The figure as it is at that time."""
+        """Return the figure at a time."""
         way = self.way(time_s)
         foot_y = self.lane
         if self.leaves_path is not None:
@@ -224,7 +224,7 @@ class Agent:
 
 
 def _pedestrians(rng: np.random.Generator, view: View, duration_s: float) -> list[Agent]:
-    """Enough people for some to be in the picture at any time, the first already under way at the start."""
+    """Return enough people for some to be in the picture at any time; the first are already walking at the start."""
     agents = []
     enters_s = -18.0
     while enters_s < duration_s:

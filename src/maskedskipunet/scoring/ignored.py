@@ -38,7 +38,7 @@ class IgnoredRegions:
         return cls(regions, input_format.height_px, input_format.width_px)
 
     def mask(self, height_px: int, width_px: int) -> NDArray[np.bool_] | None:
-        """Return the network's pixels that are ignored of a source of this size; None where nothing ever is.
+        """Return the network's pixels that are ignored of a source of this size; None if nothing ever is.
 
         Raises DataError when nothing is left to look at, or a shape lies outside the source's frames.
         """
@@ -53,7 +53,7 @@ class IgnoredRegions:
         return mask
 
     def source_mask(self, height_px: int, width_px: int) -> NDArray[np.bool_] | None:
-        """Return the source's own pixels that the shapes touch; None where nothing is ignored."""
+        """Return the source's own pixels that the shapes touch; None if nothing is ignored."""
         return region_mask(self.regions, height_px, width_px) if self.regions else None
 
     def _mask(self, height_px: int, width_px: int) -> NDArray[np.bool_]:
@@ -84,7 +84,7 @@ def also_ignoring(input_format: InputFormat, shapes: Sequence[str], where: str) 
 def in_percent(input_format: InputFormat, sources: Iterable[Source], where: str) -> InputFormat:
     """Return an input format with its shapes in percent, as a model keeps them.
 
-    sources: footage whose pixels shapes are in. Raises ConfigError where pixels mean several things, a shape lies
+    sources: footage whose pixels shapes are in. Raises ConfigError if pixels mean several things, a shape lies
     outside, or nothing is left to look at; DataError for footage that cannot be read.
     """
     ignored = IgnoredRegions.of(input_format, where)

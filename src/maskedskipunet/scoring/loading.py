@@ -112,7 +112,7 @@ def with_other_cues(scorer: Scorer, model: CueModel) -> Scorer | None:
 
 
 def _model_folder(path: Path) -> Path | None:
-    """Return the model folder that a path means; None where it names weights alone, or nothing."""
+    """Return the model folder that a path means; None if it names weights alone, or nothing."""
     try:
         return model_folder(path)
     except WeightsError:
@@ -120,7 +120,7 @@ def _model_folder(path: Path) -> Path | None:
 
 
 def calibration_of(model: Path) -> Calibration | None:
-    """Return what a model's scores mean; None where it was not calibrated, as weights alone never are.
+    """Return what a model's scores mean; None if it was not calibrated, as weights alone never are.
 
     Raises CalibrationError for a damaged calibration.
     """

@@ -43,7 +43,7 @@ COLOUR = 3
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A source gives no more frames. error: what it broke off with; None where that was its end."""
+    """A source gives no more frames. error: what it broke off with; None if that was its end."""
 
     error: DataError | None
 
@@ -53,12 +53,12 @@ class Scorer:
     """A model that turns frames into frame scores, of one source or of many side by side.
 
     backend: the network, ready to score; None for a model of cues alone. input_format: what it looks at. calibration:
-    what its scores mean; None where it was not calibrated. score_function: how reconstructions become scores. cues:
+    what its scores mean; None if it was not calibrated. score_function: how reconstructions become scores. cues:
     what judges frames beside the network. fuse: how their scores become one; None keeps the network's. cue_channels: of
     the frames that a model without a network looks at. smoothing_s: the fused score is the median of the last so many
     seconds; 0: as it is.
     A scorer holds nothing of its sources, so that several threads may use one. Use `load_scorer` for a trained model.
-    Raises ConfigError where there is neither a network nor a cue.
+    Raises ConfigError if there is neither a network nor a cue.
     """
 
     backend: Backend | None
@@ -140,7 +140,7 @@ class Scorer:
         this network; 1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
         with_maps: also give score maps and reconstructions. ignored: (H, W), instead of what the input format says is
         ignored, for frames that have the network's size already. Yields one FrameScore a frame, in order.
-        Raises DataError where all of a frame is ignored.
+        Raises DataError if all of a frame is ignored.
         """
         together = self.score_sources([(None, frames)], batch_size=batch_size, with_maps=with_maps, ignored=ignored)
         with closing(together):
@@ -268,7 +268,7 @@ class SourceWindow:
         self._targets: deque[bool] = deque()  # of frames that have no fused score yet: whether one is wanted
 
     def set_cues(self, cues: Sequence[Cue]) -> None:
-        """Go by other cues of the same names from the next frame on; they begin a new run there."""
+        """Use other cues of the same names from the next frame on; they begin a new run there."""
         for name, run in self._runs.items():
             self._judged[name].extend(run.finish())
         self._runs.clear()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from maskedskipunet.errors import ConfigError, DataError
 
-Mask = NDArray[np.bool_]  # (H, W), True where nothing is looked at
+Mask = NDArray[np.bool_]  # (H, W), True if nothing is looked at
 Point = tuple[float, float]  # x to the right, y down
 
 LARGEST = 1_000_000.0  # pixels; no picture is as large
@@ -123,7 +123,7 @@ def region_mask(regions: Sequence[Region], height_px: int, width_px: int) -> Mas
 
 
 def covering_boxes(mask: Mask) -> list[Region]:
-    """Boxes that together cover a mask's True pixels, in percent, so that it holds for frames of any size.
+    """Return boxes that together cover a mask's True pixels, in percent, so that they fit frames of any size.
 
     Exactly those pixels, but for a fine mask of very many pieces: it is covered more coarsely, never less.
     """

@@ -33,7 +33,7 @@ PUBLISHED_SCORE = ScoreFunction(score_map, frame_score)
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrame:
-    """A frame's features, one row of each tensor; pixels and features are None where the frame had no pixels.
+    """A frame's features, one row of each tensor; pixels and features are None if the frame had no pixels.
 
     is_copy: whether the rows are copies, which do not keep their whole batch in memory.
     """

@@ -68,7 +68,7 @@ class KeepWeights(L.Callback):
 
 
 def save_state(trainer: L.Trainer, path: Path) -> None:
-    """Lightning's full state, written beside its place and moved there when it is on the disk."""
+    """Write Lightning's full state to a temporary file, and move it into place when it is on disk."""
     with whole_file(path) as part:
         trainer.save_checkpoint(part)
 

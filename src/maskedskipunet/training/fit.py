@@ -123,7 +123,7 @@ def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[L.Callback]
 
 @contextmanager
 def _as_first_rank() -> Iterator[None]:
-    """Lightning takes the process's rank from the environment when it is imported, and logs from rank 0 alone."""
+    """Hide the rank in the environment, which Lightning reads on import: it logs from rank 0 alone."""
     process: Any = rank_zero_only  # a function that carries the rank
     before = process.rank
     process.rank = 0
@@ -152,7 +152,7 @@ def _state(run: RunFolder, module: TrainingModule) -> str:
 
 
 def _forget_host(logs: Path) -> None:
-    """TensorBoard writes the machine's name into its files' names; a run folder records hardware, not whose it is."""
+    """Remove the machine's name from TensorBoard's file names; a run folder records hardware, not its owner."""
     host = f".{socket.gethostname()}."
     for events in logs.glob("events.out.tfevents.*"):
         if host in events.name:
@@ -161,7 +161,7 @@ def _forget_host(logs: Path) -> None:
 
 @contextmanager
 def _interrupts_as_ours(stop: StopBetweenSteps, progress: Progress) -> Iterator[None]:
-    """Ctrl-C ends the training after the step in hand, and at once when it comes again.
+    """End the training on Ctrl-C after the current step, and at once on a second Ctrl-C.
 
     So does SIGUSR1, with which schedulers announce that a job's time is over, where nobody else handles it. Lightning
     leaves the process on Ctrl-C, deaf to the next one; here it stays an exception of the caller's.

@@ -23,7 +23,7 @@ class Disturbance:
         self.share, self.seed = share, seed
 
     def __call__(self, clips: Tensor, step: int) -> Tensor:
-        """Clips, (B, C, T, H, W) in [0, 1], with anomalies made into some; the same for the same step."""
+        """Return clips, (B, C, T, H, W) in [0, 1], some of them with made anomalies; the same for the same step."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         disturbed = clips.clone()
         for number in range(len(clips)):
@@ -63,7 +63,7 @@ def _noise(clips: Tensor, number: int, generator: torch.Generator) -> Tensor:
 
 
 def _other_moment(clips: Tensor, number: int, generator: torch.Generator) -> Tensor:
-    """The middle frame is skipped: the frame before or after it stands in its place."""
+    """Replace the middle frame by the frame before or after it."""
     clip = clips[number].clone()
     middle = clip.shape[1] // 2
     if clip.shape[1] > 1:

@@ -31,7 +31,7 @@ class AnnotatedRenderer:
     """Draws the frames of one video at their own size, small ones enlarged by a whole number so that they can be read
     (an odd size gets a row or column more, which H.264 asks for).
 
-    time_s, scores: (N,) of the frames that were scored, NaN where one has none. threshold: of its events. box_level:
+    time_s, scores: (N,) of the frames that were scored, NaN if one has none. threshold: of its events. box_level:
     of the pixels that are boxed while an event goes on. labels: (N,), 1 anomalous, drawn as a band below the events.
     """
 
@@ -168,7 +168,9 @@ def write_annotated(
 
 
 def _glowing(frame: Image, score_map: NDArray[np.floating], threshold: float) -> Image:
-    """Errors in the colours of the heat map: nothing up to half the threshold, strongest at twice as much."""
+    """Overlay errors in the colours of the heat map: nothing up to half the threshold, strongest at twice the
+    threshold.
+    """
     height_px, width_px = frame.shape[:2]
     scale = max(threshold, 1e-12)
     shares = np.clip((np.nan_to_num(score_map.astype(np.float32)) / scale - 0.5) / 1.5, 0, 1)

@@ -77,8 +77,8 @@ class ComparisonRenderer:
     ) -> Image:
         """Return the picture of one frame.
 
-        position: 0 to N - 1. frame: uint8 of the source's size, None where it could not be decoded.
-        reconstruction: uint8 (h, w, 3) and errors: (h, w), of any size, None where no clip is centred.
+        position: 0 to N - 1. frame: uint8 of the source's size, None if it could not be decoded.
+        reconstruction: uint8 (h, w, 3) and errors: (h, w), of any size, None if no clip is centred.
         Returns uint8 (height_px, width_px, 3). Raises ShapeError for a position or an array that does not fit.
         """
         if not 0 <= position < self.frame_count:
@@ -102,7 +102,7 @@ class ComparisonRenderer:
         return canvas
 
     def _unchanging(self) -> Image:
-        """Captions, colour bar and legend that all pictures share."""
+        """Draw the captions, colour bar and legend that all pictures share."""
         size = (self.layout.width_px, self.layout.height_px)
         canvas = np.array(Picture.new("RGB", size, DARK.paper))
         for panel in (self.layout.frame, self.layout.errors, self.layout.reconstruction):

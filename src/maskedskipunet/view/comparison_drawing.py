@@ -69,7 +69,7 @@ class Caption:
         self._to -= size + self._font_px
 
     def bar(self) -> None:
-        """The colours of the errors, as they look over a middle grey."""
+        """Draw the colours of the errors as they look over a middle grey."""
         width, height = self._font_px * 8, self._font_px - 4
         ramp = np.broadcast_to(np.linspace(0, 1, width), (height, width))
         colours = overlay(np.full((height, width, 3), 128, np.uint8), ramp, 1.0)
@@ -105,7 +105,7 @@ def shortened(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
 
 
 def draw_border(canvas: Image, panel: Box, width: int) -> None:
-    """A frame around a panel, in the margin, so that it covers nothing of the picture."""
+    """Draw a frame around a panel, in the margin, so that it covers nothing of the picture."""
     top, bottom, left, right = panel.top, panel.top + panel.height, panel.left, panel.left + panel.width
     colour = ImageColor.getrgb(ALARM)
     canvas[top - width : top, left - width : right + width] = colour
@@ -115,7 +115,7 @@ def draw_border(canvas: Image, panel: Box, width: int) -> None:
 
 
 def draw_dot(panel: Image, x: float, y: float, radius: float, colour: str) -> None:
-    """A filled circle with a smooth edge; x, y in pixels from the upper left corner."""
+    """Draw a filled circle with a smooth edge; x, y in pixels from the upper left corner."""
     reach = int(radius) + 2
     top, left = max(int(y) - reach, 0), max(int(x) - reach, 0)
     part = panel[top : int(y) + reach + 1, left : int(x) + reach + 1]

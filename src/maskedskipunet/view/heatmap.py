@@ -27,7 +27,7 @@ gain at every level at least what a white place loses: with a straight line, sma
 
 
 def colour_map(values: NDArray[np.floating[Any]]) -> Image:
-    """Colours of a perceptually uniform map (inferno), from black over red to pale yellow.
+    """Return colours of a perceptually uniform map (inferno), from black over red to pale yellow.
 
     values: (H, W), 0 to 1; what lies outside is clipped, NaN counts as 0.
     Returns uint8 (H, W, 3).

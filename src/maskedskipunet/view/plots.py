@@ -31,9 +31,9 @@ TIME_STEPS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 3
 class ScoreCurve:
     """The scores of one video.
 
-    name: shown above its plot. time_s: (N,), ascending. scores: (N,), NaN where there is none.
-    labels: uint8 (N,), 1 anomalous; None where there is no ground truth. auc: None for a video of one class.
-    thresholds: (N,), from which on a frame may be an alarm; None where the model has none. alarms: start and end in
+    name: shown above its plot. time_s: (N,), ascending. scores: (N,), NaN if there is none.
+    labels: uint8 (N,), 1 anomalous; None if there is no ground truth. auc: None for a video of one class.
+    thresholds: (N,), from which on a frame may be an alarm; None if the model has none. alarms: start and end in
     seconds of each.
     Raises ShapeError when the arrays are empty or their lengths differ.
     """
@@ -114,7 +114,7 @@ NARROWEST_ALARM_PX = 2  # on a long time axis a short alarm would not be seen
 
 @default_style()
 def plot_scores(curves: Sequence[ScoreCurve], path: Path, title: str) -> None:
-    """One PNG with a panel for each video, all on one score scale, ground truth shaded.
+    """Write one PNG with a panel for each video, all on one score scale, ground truth shaded.
 
     curves: at least one. path: its folder must exist; the file appears when it is whole.
     Raises ConfigError when there is no curve, DiskSpaceError when the disk is full.
@@ -129,7 +129,7 @@ def plot_scores(curves: Sequence[ScoreCurve], path: Path, title: str) -> None:
 
 @default_style()
 def plot_score_curve(curve: ScoreCurve, path: Path) -> None:
-    """One PNG with the scores of one video over time, ground truth shaded.
+    """Write one PNG with the scores of one video over time, ground truth shaded.
 
     path: its folder must exist; the file appears when it is whole. Raises DiskSpaceError when the disk is full.
     """
@@ -138,9 +138,9 @@ def plot_score_curve(curve: ScoreCurve, path: Path) -> None:
 
 @default_style()
 def plot_ablation(rows: Sequence[tuple[str, float | None]], path: Path, title: str) -> None:
-    """One PNG with a bar for each variant's micro AUC, in the order given, chance level marked.
+    """Write one PNG with a bar for each variant's micro AUC, in the order given, chance level marked.
 
-    rows: name and micro AUC, None where there are no labels; at least one.
+    rows: name and micro AUC, None if there are no labels; at least one.
     path: its folder must exist; the file appears when it is whole.
     Raises ConfigError when there is no row, DiskSpaceError when the disk is full.
     """
@@ -225,7 +225,7 @@ def draw_axes(
 
 
 def draw_threshold(axes: "Axes", threshold: float, palette: Palette) -> None:
-    """A dashed line at the score from which a frame is called anomalous, and its name."""
+    """Draw a dashed line with a label at the score from which a frame is anomalous."""
     axes.axhline(threshold, color=palette.threshold, zorder=3, **THRESHOLD_LINE)
     name = axes.annotate(
         "threshold", (1, threshold), (-2, 4), axes.get_yaxis_transform(), "offset points", ha="right", fontsize=10
@@ -235,7 +235,7 @@ def draw_threshold(axes: "Axes", threshold: float, palette: Palette) -> None:
 
 
 def _draw_alarms(axes: "Axes", curve: ScoreCurve, wide_px: int) -> None:
-    """The threshold of each frame as a dashed line, and the alarms as bars along the upper edge, wide enough to see."""
+    """Draw the threshold of each frame as a dashed line, and the alarms as bars along the upper edge."""
     if curve.thresholds is not None:
         axes.step(curve.time_s, curve.thresholds, where="mid", color=LIGHT.threshold, zorder=3, **THRESHOLD_LINE)
     low_s, high_s = curve.limits_s
@@ -245,7 +245,7 @@ def _draw_alarms(axes: "Axes", curve: ScoreCurve, wide_px: int) -> None:
 
 
 def draw_scores(axes: "Axes", curve: ScoreCurve, columns: int, palette: Palette) -> None:
-    """The scores as a line with gaps where there are none; a score alone between two gaps is a dot.
+    """Draw the scores as a line with gaps where there are none; a score alone between two gaps is a dot.
 
     columns: the width of the plot in pixels.
     """
@@ -259,7 +259,7 @@ def draw_scores(axes: "Axes", curve: ScoreCurve, columns: int, palette: Palette)
 def peaks_by_column(
     time_s: NDArray[np.float64], scores: NDArray[np.float64], limits_s: tuple[float, float], columns: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """At most one score for each column of pixels: the highest, so that no peak is lost to the width of a plot.
+    """Return at most one score for each column of pixels, the highest, so that no peak is lost in a narrow plot.
 
     time_s, scores: (N,). limits_s: what the columns span. Each score stands at the last time of its column, so
     that a curve drawn up to a moment holds nothing from after it.
@@ -276,7 +276,7 @@ def peaks_by_column(
 
 
 def score_limits(scores: Sequence[NDArray[np.float64]], *also: float) -> tuple[float, float]:
-    """Lowest and highest value of a score axis with some air; 0 to 1 where there is no score."""
+    """Return the lowest and highest value of a score axis with a margin; 0 to 1 if there is no score."""
     finite = np.concatenate([*(array[np.isfinite(array)] for array in scores), also])
     if not finite.size:
         return 0.0, 1.0
@@ -367,7 +367,7 @@ def _draw_legend(figure: "Figure", curves: Sequence[ScoreCurve], place: tuple[fl
 
 
 def _axes_at(figure: "Figure", box_px: tuple[float, float, float, float]) -> "Axes":
-    """Axes at left, top, width and height in pixels from the figure's upper left corner."""
+    """Create axes at left, top, width and height in pixels from the figure's upper left corner."""
     left, top, width, height = box_px
     total_width, total_height = figure.get_size_inches() * POINTS_PER_INCH
     return figure.add_axes(

@@ -37,7 +37,7 @@ COLUMNS = ("variant", "published_class", "parameters", "epochs", "train_loss", "
 
 @dataclass(frozen=True)
 class AblationRow:
-    """One variant's figures. seconds: of training. None where the test videos have no labels."""
+    """One variant's figures. seconds: of training. None if the test videos have no labels."""
 
     variant: str
     published_class: str
@@ -90,7 +90,7 @@ def ablate(
 
 
 def resume_ablation(folder: Path, *, device: str = "auto", progress: Progress | None = None) -> Ablation:
-    """Go on with an interrupted ablation where it was.
+    """Continue an interrupted ablation.
 
     folder: `runs/latest` means the one begun last. Raises RunError when the folder holds none.
     """

@@ -96,7 +96,7 @@ class KeptClips:
         return [path for path in sorted(self.folder.glob("*.mp4")) if path.is_file()]
 
     def ids(self) -> set[str]:
-        """Ids of the events that are listed."""
+        """Return the ids of the listed events."""
         return {str(entry["id"]) for entry in self._read_entries()}
 
     def copied_to(self, folder: Path) -> "KeptClips":

@@ -14,7 +14,7 @@ from maskedskipunet.records.kinds import unanswered_of_kind
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 
-ClipScores = Mapping[str, NormalScores | None]  # of clips by their event's id; None where a clip has none
+ClipScores = Mapping[str, NormalScores | None]  # of clips by their event's id; None if a clip has none
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Effect:
     """What becomes of an event that was answered. Scores: how high its clip is for as long as an alarm has to last, so
     that at a threshold from there on it is none; by the model before and after.
 
-    top_score: the highest, that the event was told with. after_score, alarms_after: None where nothing was trained
-    yet.
+    top_score: the highest, that the event was told with. after_score, alarms_Return the effects on all answered events.
+    after: None if nothing was trained yet.
     """
 
     id: str
@@ -132,7 +132,7 @@ class AnsweredEvents:
     def only(self, scores: ClipScores) -> "AnsweredEvents":
         """Return those whose clips can be scored.
 
-        Raises RecordsError where one that is answered now cannot, unless it is answered for its kind alone.
+        Raises RecordsError if one that is answered now cannot, unless it is answered for its kind alone.
         """
         mute = [recorded for recorded in self.marked if scores[recorded.event.id] is None]
         for recorded in mute:
@@ -168,7 +168,7 @@ class AnsweredEvents:
         after: ClipScores | None = None,
         renewed: Calibration | None = None,
     ) -> tuple[Effect, ...]:
-        """after: None where nothing was trained yet."""
+        """after: None if nothing was trained yet."""
         effects = []
         marked = {recorded.event.id for recorded in self.marked}
         for recorded, scores in self.scored(before):

@@ -66,9 +66,9 @@ class CalibrateOptions:
 
 @dataclass(frozen=True)
 class CalibrateResult:
-    """calibration: as it was written to `path`. earlier: where the one before it lies now, None where there was none.
+    """calibration: as it was written to `path`. earlier: where the one before it lies now, None if there was none.
     moments: the highest, most striking first. excluded: names of what was left out. kept_path: of the scores, so that
-    another budget costs no scoring; None where they could not be kept.
+    another budget costs no scoring; None if they could not be kept.
     """
 
     calibration: Calibration

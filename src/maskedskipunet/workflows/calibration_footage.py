@@ -33,8 +33,8 @@ class TimeRange:
     @classmethod
     def read(cls, text: str) -> "TimeRange":
         """
-        >>> Stretch.read("13@600-630")
-        Stretch(video='13', start_s=600.0, end_s=630.0)
+        >>> TimeRange.read("13@600-630")
+        TimeRange(video='13', start_s=600.0, end_s=630.0)
         """
         named = re.fullmatch(r"(.+)@([0-9.]+)-([0-9.]+)", text)
         try:

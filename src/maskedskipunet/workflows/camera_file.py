@@ -29,7 +29,7 @@ LARGEST = 1_000_000  # characters
 class CameraFile:
     """The content of a file of cameras.
 
-    model, records: None where it names none. fps: None where it asks for no rate. ignore: shapes that are not looked
+    model, records: None if it names none. fps: None if it asks for no rate. ignore: shapes that are not looked
     at, of the cameras that have any.
     """
 
@@ -74,7 +74,7 @@ def read_camera_file(path: Path, model: Path | None = None) -> CameraFile:
 
 
 def named_sources(sources: list[str]) -> dict[str, CameraAddress]:
-    """Cameras named on a command line, by what of their addresses may be shown. Raises ConfigError."""
+    """Return cameras of a command line by the printable part of their addresses. Raises ConfigError."""
     cameras: dict[str, CameraAddress] = {}
     for number, text in enumerate(sources, start=1):
         address = CameraAddress.parse(text, f"source {number}")
@@ -150,7 +150,7 @@ def _cameras(value: Any, faults: list[str]) -> tuple[dict[str, CameraAddress], d
 
 
 def _shapes(value: Any, where: str, faults: list[str]) -> tuple[str, ...]:
-    """Shapes to ignore, mask images read."""
+    """Return shapes to ignore, with mask images read."""
     texts = [value] if isinstance(value, str) else [] if value is None else value
     if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
         faults.append(f"{where}.ignore: not a list of shapes")
@@ -180,7 +180,7 @@ def _is_model(path: Path) -> bool:
 
 
 def _clips(value: Any, faults: list[str]) -> ClipConfig | None:
-    """`clips: {before_s: 5, after_s: 5, longest_s: 120}`."""
+    """Parse `clips: {before_s: 5, after_s: 5, longest_s: 120}`."""
     numbers = _section("clips", value, ("before_s", "after_s", "longest_s"), faults)
     try:
         return ClipConfig(**numbers) if numbers else None
@@ -190,7 +190,7 @@ def _clips(value: Any, faults: list[str]) -> ClipConfig | None:
 
 
 def _retention(value: Any, faults: list[str]) -> Retention | None:
-    """`keep: {days: 30, gigabytes: 10}`; what is not given stays as it is without the section."""
+    """Parse `keep: {days: 30, gigabytes: 10}`; missing settings keep their defaults."""
     numbers = _section("keep", value, ("days", "gigabytes"), faults)
     kept = RecordingConfig().retention
     try:

@@ -13,7 +13,7 @@ from maskedskipunet.workflows.input_selection import NamedVideo
 def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> list[float]:
     """Return the time of day at which each video starts, in seconds since midnight.
 
-    Raises ConfigError where one is not known, or `starts` is no pattern.
+    Raises ConfigError if one is not known, or `starts` is no pattern.
     """
     if starts is not None:
         require_pattern(starts)

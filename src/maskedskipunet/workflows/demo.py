@@ -47,8 +47,8 @@ class DemoResult:
     """The results of the demo, and their files.
 
     figures: as in `demo.json`. film: the comparison video to look at first. picture: a moment of each kind of
-    anomaly. Both are None where no videos were written. calibration: with the threshold of alarms; None where the
-    footage gave none. alarm: what scoring one test video by itself gave, whose strongest event is shown; None where no
+    anomaly. Both are None if no videos were written. calibration: with the threshold of alarms; None if the
+    footage gave none. alarm: what scoring one test video by itself gave, whose strongest event is shown; None if no
     test video has an event.
     """
 
@@ -123,7 +123,7 @@ def _demo(folder: Path, scene: SceneConfig, start: TrainConfig, with_videos: boo
 
 
 def _calibrated(run: RunFolder, normal: Sequence[Path], progress: Progress) -> Calibration | None:
-    """Set the run's threshold by normal footage that was not trained on; None where there is too little of it."""
+    """Set the run's threshold by normal footage that was not trained on; None if there is too little of it."""
     if not normal:
         return None
     videos = [NamedVideo(path.stem, path) for path in normal]

@@ -55,7 +55,7 @@ def _require_memory(needed_bytes: int, what: str, where: str, cure: str) -> None
 
 
 def usable_bytes() -> float:
-    """This machine's memory, or as much of it as its container may use; infinite where the system does not tell."""
+    """Return this machine's memory, or the limit of its container; infinite if the system does not report it."""
     physical = float(memory_bytes() or "inf")
     try:
         return min(physical, float(_CGROUP_LIMIT.read_text()))
@@ -64,12 +64,12 @@ def usable_bytes() -> float:
 
 
 def training_hours(config: NetworkConfig, height_px: int, width_px: int, clips: int) -> float:
-    """Roughly how many hours it takes on this machine's CPU to train on so many clips."""
+    """Estimate the hours of training on so many clips on this machine's CPU."""
     return clips * clip_flops(config, height_px, width_px) / (SHARE_OF_PEAK * matrix_flops_per_s()) / 3600
 
 
 def clip_flops(config: NetworkConfig, height_px: int, width_px: int) -> float:
-    """Floating-point operations of one training step on one clip: one pass forward, some two backward."""
+    """Return the floating-point operations of one training step on one clip: one pass forward, about two backward."""
     with torch.device("meta"):
         network = MaskedSkipUNet(config).eval()
         clip = torch.empty(1, config.channels, config.frames, height_px, width_px)

@@ -167,7 +167,7 @@ class _Evaluator:
 def _pixels_and_regions(
     items: Sequence[VideoItem], truth: GroundTruth, found: Sequence[Maps], where: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Two walks over the maps: pixels and the masks' regions first, then regions at the thresholds found so.
+    """Evaluate the maps in two passes: pixels and the masks' regions first, then regions at the thresholds found.
 
     Where the data set states boxes and tracks, its regions are those, and its pixels what they cover.
     """

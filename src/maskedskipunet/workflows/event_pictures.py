@@ -50,7 +50,7 @@ def write_event_pictures(
     Beside it goes `NNN.normal.jpg`, the nearest normal moment where the event's reason names one: as large, with the
     same boxes. folder: of the video's results. normal: finds those moments. There is no picture where the frame cannot
     be read again, or too many events score higher.
-    Raises DiskSpaceError where there is no room.
+    Raises DiskSpaceError if there is no room.
     """
     home = folder / PICTURES_NAME
     remove_event_pictures(folder)

@@ -31,9 +31,9 @@ By = Literal["cues", "calibrate", "train"]
 
 @dataclass(frozen=True)
 class FeedbackResult:
-    """model: the run that heeds what was said, a new one where it was trained; None where nothing was done.
+    """model: the run that heeds what was said, a new one where it was trained; None if nothing was done.
 
-    by: how it does. before, after: its alarms (after: None where nothing was trained yet). effects: of all answered
+    by: how it does. before, after: its alarms (after: None if nothing was trained yet). effects: of all answered
     events that have a clip; without_clip: ids of the others. earlier: where the calibration before it lies.
     earlier_cues: where its cues before lie. carried_over: whether the thresholds are those of the network before.
     others: alarms that nobody has answered, where a threshold is raised. settled: ids of events that were answered with
@@ -148,7 +148,7 @@ def undo_feedback(model: Path, folder: Path, *, dry_run: bool = False, progress:
     """Take the last answers back that changed a model without training: its earlier files and the earlier answers hold.
 
     model: the run. folder: of records, where those that the answers were kept in are not there any more. dry_run:
-    change nothing. Raises RunError where there are none, or the model was calibrated or trained again since.
+    change nothing. Raises RunError if there are none, or the model was calibrated or trained again since.
     """
     target = _Target.of(model)
     if dry_run:
@@ -193,7 +193,7 @@ class _Target:
         return FeedbackSteps(self.weights, self.kept)
 
     def calibration(self) -> Calibration:
-        """Return its calibration, with a threshold. Raises CalibrationError where it has none."""
+        """Return its calibration, with a threshold. Raises CalibrationError if it has none."""
         return _calibration(self.weights, self.named)
 
     def cues(self) -> CueModel:
@@ -230,7 +230,7 @@ class _Answers:
         return cls(answered, calibration, _scaled(raw, factors), factors)
 
     def learned(self, cues: CueModel, scorer: ClipScorer) -> CueModel:
-        """The cues once they know what is normal."""
+        """Return the cues after they have learned what is normal."""
         return scorer.learn(self.answered.marked_clips, cues)
 
     def again(self, cues: CueModel, scorer: ClipScorer) -> ClipScores:
@@ -238,7 +238,9 @@ class _Answers:
         return _scaled(scorer.score_again(self.answered.paths, cues), self.factors)
 
     def raised(self, by: By, after: ClipScores) -> FeedbackResult:
-        """The threshold raised over what is normal, as far as that takes, not written yet. after: scores by then."""
+        """Return the threshold raised above normal scores, no further than necessary, not written yet. after: scores by
+        then.
+        """
         raised = raised_above(self.calibration, self.answered.marked_scores(after))
         return self.result(by, after, raised)
 

@@ -112,7 +112,7 @@ class FeedbackSteps:
         *,
         also: Sequence[RecordedEvent] = (),
     ) -> Iterator[Mapping[str, Path]]:
-        """A block that writes files anew and answers events, all of it or nothing.
+        """Replace files and answer events in this block, all of it or nothing.
 
         marked: events as they will be answered. names: of the files that are written anew. also: events that are
         answered too, whose clips are not kept. Gives where the earlier
@@ -158,7 +158,7 @@ class FeedbackSteps:
         return tuple(files)
 
     def finish_interrupted(self, records: Path) -> Undone | None:
-        """Undo a step that a killed process left half done; None where there is none.
+        """Undo a step that a killed process left half done; None if there is none.
 
         records: the folder to use where the step's own is not there any more.
         """
@@ -169,7 +169,7 @@ class FeedbackSteps:
             return self._restore(steps[:-1], steps[-1], opened)
 
     def last(self) -> FeedbackStep:
-        """Return the step that `undo` undoes. Raises RunError where there is none, or what it wrote was written anew
+        """Return the step that `undo` undoes. Raises RunError if there is none, or what it wrote was written anew
         since.
         """
         if not (steps := self.read()):
@@ -222,14 +222,14 @@ class FeedbackSteps:
 
 @contextmanager
 def _records_of(step: FeedbackStep, given: Path) -> Iterator[Records]:
-    """The records that a step's answers lie in; the given ones where they were moved."""
+    """Open the records that hold a step's answers; the given ones if they were moved."""
     own = Path(step.records)
     with Records.open(own if own.is_dir() else given, create=False) as records:
         yield records
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file's content; empty where there is none."""
+    """Return the SHA-256 of a file's content; empty if there is no file."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

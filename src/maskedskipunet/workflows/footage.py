@@ -32,7 +32,7 @@ MUCH_LARGER = 1.5  # times as many pixels: from here on a person should know wha
 
 @dataclass(frozen=True)
 class LabelledVideo:
-    """One test video, found to be readable. labels: uint8, one a frame of the source, None where there are none."""
+    """One test video, found to be readable. labels: uint8, one a frame of the source, None if there are none."""
 
     item: VideoItem
     source: Source
@@ -96,7 +96,7 @@ def training_sources(
 ) -> tuple[Sequence[VideoItem], list[Source]]:
     """Return the videos to train on. progress: is told what lies there and is left out.
 
-    Raises DataError where there are none, or none of the scene asked for.
+    Raises DataError if there are none, or none of the scene asked for.
     """
     dataset = recognise(config.footage)
     if not dataset.train:
@@ -133,7 +133,7 @@ def note_enlarged(config: DataConfig, input_format: InputFormat, progress: Progr
 
 
 def common_rate(sources: Sequence[Source]) -> float | None:
-    """Return the frames a second that videos have, if it is one for all of them; None where it is not, or not known."""
+    """Return the frames a second that videos have, if it is one for all of them; None if it is not, or not known."""
     rates = [source.probe().frame_rate for source in sources]
     known = [float(rate) for rate in rates if rate is not None]
     return float(median(known)) if len(known) == len(sources) > 0 and are_alike(known) else None

@@ -25,7 +25,7 @@ _ARRAYS = ("index", "time_s", "scores", "block_start_s", "block_score", "block_p
 class FootageScores:
     """The scores of one normal video.
 
-    index, time_s, scores: (N,), NaN where a frame has no score. blocks: what drift is told by.
+    index, time_s, scores: (N,), NaN if a frame has no score. blocks: what drift is told by.
     """
 
     index: NDArray[np.int64]
@@ -49,7 +49,7 @@ class KeptScores:
 
     @classmethod
     def read(cls, path: Path, model: str) -> "KeptScores":
-        """Return what was kept of this model; nothing where that is another's, damaged or not there."""
+        """Return what was kept of this model; nothing if that is another's, damaged or not there."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 header = json.loads(str(file["told"]))
@@ -66,7 +66,7 @@ class KeptScores:
         self.videos = {key: kept for key, kept in self.videos.items() if key in keys or json.loads(key)[0] not in paths}
 
     def write(self) -> None:
-        """Write the file. Raises DiskSpaceError where there is no room."""
+        """Write the file. Raises DiskSpaceError if there is no room."""
         header = {"model": self.model, "videos": [*self.videos], "drawn": sorted(self.drawn)}
         arrays: dict[str, Any] = {"told": np.array(json.dumps(header))}
         for number, scores in enumerate(self.videos.values()):
@@ -94,7 +94,7 @@ def video_key(video: Path, left_out: Sequence[tuple[float, float]]) -> str:
 
 
 def footage_identity(path: Path) -> dict[str, int]:
-    """Return what changes when a video does, without reading it. Raises DataError where it cannot be looked at."""
+    """Return what changes when a video does, without reading it. Raises DataError if it cannot be looked at."""
     files = image_files(path) if path.is_dir() else [path]
     try:
         stats = [file.stat() for file in files]

@@ -63,7 +63,7 @@ class MapBuffer:
             self._file.flush()
 
     def at(self, position: int) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
-        """Return a frame's reconstruction, uint8 (H, W, 3), and score map, (H, W); None where it has none."""
+        """Return a frame's reconstruction, uint8 (H, W, 3), and score map, (H, W); None if it has none."""
         if position not in self._places:
             return None, None
         self._file.seek(self._places[position] * self._row_bytes)

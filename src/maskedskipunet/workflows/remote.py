@@ -20,7 +20,7 @@ KB = 1000
 
 
 def require_seconds(address: CameraAddress, seconds: float | None) -> None:
-    """Raises ConfigError where it is not said how much of a stream that never ends is wanted."""
+    """Raises ConfigError if it is not said how much of a stream that never ends is wanted."""
     if seconds is not None and not 0 < seconds < float("inf"):
         raise ConfigError(f"{seconds:g} seconds", "--seconds", "Use a number above 0")
     if seconds is None and address.scheme not in WEB_SCHEMES:
@@ -38,7 +38,7 @@ def fetched(
     download: Download | None = None,
     snapshot_fps: float | None = None,
 ) -> Iterator[Path]:
-    """A file with what an address shows, on the folder's disk; it is removed when the block ends.
+    """Fetch an address into a file on the folder's disk, which is removed when the block ends.
 
     seconds: how much to record of a stream; None: the address is a file's, and all of it is fetched. download: the
     answer that is there already. snapshot_fps: how often a second a camera that gives single pictures is asked for one.

@@ -41,7 +41,7 @@ class Result:
     normal_share: float | None
     threshold: float | None
     score_map: NDArray[np.float32] | None = field(repr=False)
-    """(h, w), at the network's size; None where there is no score."""
+    """(h, w), at the network's size; None if there is no score."""
     glow_level: float = field(repr=False)
     box_level: float | None = field(repr=False)
     reference: EventReference = field(repr=False)

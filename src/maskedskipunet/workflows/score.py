@@ -37,8 +37,8 @@ from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, VideoSco
 class ScoreResult:
     """The results, and where their files are.
 
-    video_path: None where none was asked for. effect: of reduced precision, None in float32. calibration: of the
-    model, None where it has none. events_paths: `events.json` and `events.csv`, where the model has a threshold;
+    video_path: None if none was asked for. effect: of reduced precision, None in float32. calibration: of the
+    model, None if it has none. events_paths: `events.json` and `events.csv`, where the model has a threshold;
     annotated_path: then the second video, where one was asked for. event_pictures: of each event, or None;
     normal_pictures: of the nearest normal moment of each, or None.
     """

@@ -79,7 +79,7 @@ class DoneVideo:
 class ManyScores:
     """The outcome of each video. done: those scored now. before: names of those that were finished already. failed:
     names and faults of those that could not be scored. events_path: `events.csv` with the events of all that are
-    scored, now or before; None where the model has no threshold. calibration: of the model. kinds: of those events,
+    scored, now or before; None if the model has no threshold. calibration: of the model. kinds: of those events,
     over all videos, in order of the first of each; empty for a model without cues.
     """
 
@@ -228,7 +228,7 @@ class _Archive:
         )
 
     def _score(self, jobs: Sequence[tuple[ScoreJob, Settings]], address: CameraAddress | None = None) -> None:
-        """address: where they were fetched from."""
+        """Score jobs. address: where they were fetched from."""
         if not jobs:
             return
         note_other_rates([job.source for job, _ in jobs], self.scorer.input_format, self.progress)
@@ -254,7 +254,7 @@ class _Archive:
 
 
 def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:
-    """Jobs, each no longer marked as finished when its turn comes."""
+    """Yield jobs, and remove each one's mark of completion before it starts."""
     for job in jobs:
         (job.out / FINISHED_NAME).unlink(missing_ok=True)
         yield job

@@ -41,11 +41,11 @@ READ_AHEAD = 8  # frames decoded before they are drawn
 class ScoredVideo:
     """The scores of one video's sampled frames.
 
-    index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
-    labels: uint8 (N,), None where there is no ground truth. rule: of the model's alarms, at the time of day of the
-    first frame, and its threshold; events: those of this video by it; all None where the model has none. thresholds:
+    index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN if a frame has none.
+    labels: uint8 (N,), None if there is no ground truth. rule: of the model's alarms, at the time of day of the
+    first frame, and its threshold; events: those of this video by it; all None if the model has none. thresholds:
     (N,), of each frame, where parts of the day have their own; else None. drift: where drift begins or ends, or
-    changed back. cues: (N,) scores by each cue's name, NaN where it has none; of the reconstruction the network's own,
+    changed back. cues: (N,) scores by each cue's name, NaN if it has none; of the reconstruction the network's own,
     of the others their surprise; empty for a model of its network alone.
     """
 
@@ -76,7 +76,7 @@ class ScoredVideo:
 
     @property
     def frame_thresholds(self) -> NDArray[np.float64] | None:
-        """(N,), of each frame, whether parts of the day have their own or not; None where the model has none."""
+        """(N,), of each frame, whether parts of the day have their own or not; None if the model has none."""
         if self.thresholds is not None or self.threshold is None:
             return self.thresholds
         return np.full(len(self.scores), self.threshold)
@@ -185,7 +185,7 @@ class VideoScoring:
         return any(wanting is not None for wanting in (self._buffer, self._keep_map, self._alarms))
 
     def add(self, scored: FrameScore) -> None:
-        """The next frame's score."""
+        """Add the next frame's score."""
         if self._keep_map is not None and scored.map is not None:
             self._keep_map(scored.index, scored.map)
         if self._buffer is not None:
@@ -203,7 +203,7 @@ class VideoScoring:
                 self.add(scored)
 
     def finish(self) -> ScoredVideo:
-        """The video has ended: its scores and events, and its films drawn, where any frame has a score."""
+        """Return scores and events of the video, which has ended, and draw its films if any frame has a score."""
         result = _gather(self.name, self._found, self._labels, str(self.source.path))
         if self._alarms is not None:
             events, rule = self._alarms.finish(), self._alarms.rule
@@ -226,7 +226,7 @@ class VideoScoring:
         return result
 
     def _thresholds(self, time_s: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """Return the threshold of each frame, by its time of day; None where there is but one."""
+        """Return the threshold of each frame, by its time of day; None if there is but one."""
         if self._criteria is None or self._starts_s is None:
             return None
         return levels_of_day(self._criteria.rule, self._criteria.day, self._starts_s + time_s).threshold

@@ -31,7 +31,7 @@ def try_sinks(
 ) -> list[SinkTrial]:
     """Hand one test message to each sink, or to those that are named; nothing is recorded, and none is tried again.
 
-    on_trial: is given each outcome as it comes. Raises ConfigError where there is no such sink, or none at all.
+    on_trial: is given each outcome as it comes. Raises ConfigError if there is no such sink, or none at all.
     """
     known = [config.subscription.sink for config in sinks]
     if not sinks:

@@ -90,7 +90,7 @@ class WatchStatus:
 
 
 def watch_status(folder: Path) -> WatchStatus:
-    """Return how the watch into a records folder is. Raises RecordsError where there are no records."""
+    """Return how the watch into a records folder is. Raises RecordsError if there are no records."""
     with Records.open(folder, create=False) as records:
         watched, now_unix_s = is_watched(records.folder), records.clock()
         alarms = {recorded.camera for recorded in records.events(open_only=True)}

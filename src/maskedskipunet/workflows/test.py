@@ -126,7 +126,7 @@ def _metrics(
 
 @contextmanager
 def new_maps(folder: RunFolder) -> Iterator[Path]:
-    """A place for new score maps: they take the place of older ones when the block ends well, or vanish."""
+    """Yield a folder for new score maps; they replace older ones if the block ends without an error."""
     part = folder.path / f".{folder.maps.name}.{os.getpid()}.part"
     try:
         yield part
@@ -146,7 +146,7 @@ def _require_room_for_maps(folder: RunFolder, frames: int, input_format: InputFo
 
 
 def draw_plots(folder: RunFolder, scored: Sequence[ScoredVideo]) -> None:
-    """One overview of all score curves, and a plot a video."""
+    """Draw one overview of all score curves, and a plot for each video."""
     folder.plots.mkdir(parents=True, exist_ok=True)
     curves = [video.curve for video in scored]
     plot_scores(curves, folder.plots / f"{OVERVIEW}.png", "Scores over ground truth")
@@ -179,7 +179,7 @@ def at_usual_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo])
 
 
 def alarms_of(calibration: Calibration | None, scored: Sequence[ScoredVideo]) -> dict[str, Any]:
-    """Return what the threshold that was set by a budget finds in labelled videos; nothing where there is none."""
+    """Return what the threshold that was set by a budget finds in labelled videos; nothing if there is none."""
     if calibration is None or calibration.alarm is None:
         return {}
     videos = [

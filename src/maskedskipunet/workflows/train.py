@@ -128,7 +128,7 @@ def _learn_cues(clips: tuple[Clips, Clips], config: TrainConfig, run: RunFolder,
 
 
 def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
-    """Go on with an interrupted training after its last whole epoch, to the weights it would have had without a break.
+    """Resume an interrupted training after its last complete epoch; it reaches the same weights as without a break.
 
     Raises RunError when the folder holds no training or another process is at it, WeightsError when its state is
     damaged.

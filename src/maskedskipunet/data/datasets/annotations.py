@@ -14,7 +14,7 @@ _AS_SHIPPED = "Use the file that the data set ships"
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells parted by blanks) of each line that is not empty. Raises LabelError."""
+    """Yield the line number and the cells, separated by blanks, of each line that is not empty. Raises LabelError."""
     for number, line in enumerate(_text(path).splitlines(), start=1):
         if cells := line.split():
             yield number, cells
@@ -43,7 +43,7 @@ def ranges_from(cells: Sequence[str], where: str, *, counted_from: int, end_incl
     """Return ranges from first, last, first, last, …; a range of -1 and -1, and one that ends before it begins, is
     none.
 
-    counted_from: what the file counts the first frame as; a 0 where it is 1 is taken for the first frame too.
+    counted_from: what the file counts the first frame as; a 0 if it is 1 is taken for the first frame too.
     Raises LabelError for what is no frame number.
     """
     if len(cells) % 2 or not all(re.fullmatch(r"-?[0-9]{1,9}(?:\.0*)?", cell) for cell in cells):

@@ -21,7 +21,7 @@ from maskedskipunet.errors import DataError
 
 
 def recognise_avenue(root: Path, folders: Folders) -> Dataset | None:
-    """Avenue's layout at a folder or one below it; None where it is not."""
+    """Recognise Avenue's layout at a folder or one below it; return None if it is another."""
     # Named by itself, the folder testing_videos is no normal footage.
     alone = own_name(root).casefold() == "testing_videos"
     home = root.resolve().parent if alone else _home(root, folders)
@@ -67,14 +67,14 @@ def avenue_masks(places: Iterable[Path], folders: Folders) -> Path | None:
 
 
 def volumes_in(folder: Path | None, folders: Folders) -> dict[int, Path]:
-    """Avenue's files of masks by the number of their video: 1 for 1_label.mat, which belongs to 01.avi."""
+    """Return Avenue's files of masks by the number of their video: 1 for 1_label.mat, which belongs to 01.avi."""
     files = folders.listing(folder).files if folder else ()
     matches = [(re.fullmatch(r"([0-9]{1,9})_label\.mat", file.name, re.IGNORECASE), file) for file in files]
     return {int(match[1]): file for match, file in matches if match}
 
 
 def with_parent(folder: Path | None) -> tuple[Path, ...]:
-    """A folder and the one it lies in; nothing for None."""
+    """Return a folder and its parent; nothing for None."""
     return (folder, folder.parent) if folder else ()
 
 

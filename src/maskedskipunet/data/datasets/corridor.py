@@ -17,7 +17,7 @@ _CALLED = "frame labels in Test_Annotation/, an array a clip"
 
 
 def recognise_corridor(root: Path, folders: Folders) -> Dataset | None:
-    """IITB Corridor's layout, both archives unpacked into one folder or one of them; None where it is not."""
+    """Recognise IITB Corridor's layout, with one or both archives unpacked; return None if it is another."""
     archives = [folder for folder in folders.listing(root).folders if _ARCHIVE.fullmatch(folder.name)]
     homes = [root, *archives]
     parts = folders.named(homes, "train", "training", "test", "testing")
@@ -47,6 +47,6 @@ def recognise_corridor(root: Path, folders: Folders) -> Dataset | None:
 
 
 def _arrays(truths: Iterable[Path], folders: Folders) -> dict[str, Path]:
-    """Arrays of labels by the name of their clip, however deep: Annotation/000209/000209.npy."""
+    """Return arrays of labels by the name of their clip, at any depth: Annotation/000209/000209.npy."""
     inside = [folder for truth in truths for folder in folders.within(truth, 2)]
     return {file.stem: file for file in folders.files(inside, ".npy")}

@@ -63,7 +63,7 @@ class Dataset:
 
 
 def label_set(items: Iterable[VideoItem]) -> str | None:
-    """Return which ground truth videos have, in words; None where they have none.
+    """Return which ground truth videos have, in words; None if they have none.
 
     Some data sets have several, whose figures cannot be compared: so whatever prints figures prints this too.
     """
@@ -120,7 +120,7 @@ def own_name(path: Path) -> str:
 
 
 def number_of(path: Path) -> int | None:
-    """Return the number that a clip is named by: 1 for `01.avi`, `Test001` and `test-1`; None where it is named
+    """Return the number that a clip is named by: 1 for `01.avi`, `Test001` and `test-1`; None if it is named
     otherwise.
     """
     match = re.fullmatch(r"(?:(?:train|test)[ _-]?)?([0-9]{1,9})", stem_of(path), re.IGNORECASE)

@@ -20,7 +20,7 @@ _START, _END = "starting frame of anomaly", "ending frame of anomaly"
 
 
 def recognise_msad(root: Path, folders: Folders) -> Dataset | None:
-    """MSAD's layout; None where it is not.
+    """Recognise MSAD's layout; return None if it is another.
 
     The split is the authors' first protocol: normal videos for training, normal and all anomalous ones for the test.
     """

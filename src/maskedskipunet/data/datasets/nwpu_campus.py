@@ -14,7 +14,7 @@ _CLIP = re.compile(r"D[0-9]{3}_[0-9]+", re.IGNORECASE)
 
 
 def recognise_nwpu_campus(root: Path, folders: Folders) -> Dataset | None:
-    """NWPU Campus's layout, videos or folders of frames; None where clips are not named as its clips are."""
+    """Recognise NWPU Campus's layout, videos or folders of frames; return None if clips have other names."""
     homes = [root, *folders.named([root], "videos", "frames", "nwpucampusdataset")]
     homes += folders.named(homes[1:], "videos", "frames")
     parts = folders.named(homes, "train", "training", "test", "testing")

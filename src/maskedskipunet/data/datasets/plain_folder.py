@@ -17,10 +17,10 @@ _NO_PART = "not normal/, train/, training/, test/ or testing/"
 
 
 def recognise_folder(root: Path, folders: Folders) -> Dataset:
-    """Any folder: where one below is named for normal footage, that alone is trained on; else all footage below.
+    """Recognise any folder: a folder below named for normal footage alone is for training, otherwise all footage is.
 
     Folders that are named for a test, a calibration or the like are never trained on.
-    Raises DataError where several folders below are data sets of their own.
+    Raises DataError if several folders below are data sets of their own.
     """
     train_folders, test_folders = folders.named([root], *TRAIN_NAMES), folders.named([root], *TEST_NAMES)
     parts = {*train_folders, *test_folders}
@@ -50,7 +50,7 @@ def recognise_folder(root: Path, folders: Folders) -> Dataset:
 
 
 def _normal(root: Path, folders: Folders) -> Footage:
-    """Footage to train on at or below a folder, without what is set aside."""
+    """Return the footage to train on at or below a folder, without what is set aside."""
     nested: list[Path] = []
 
     def leave_out(folder: Path) -> str | None:

@@ -45,7 +45,7 @@ def labelled_items(
     truth: Truth | None = None,
     cameras: Sequence[str | None] | None = None,
 ) -> tuple[VideoItem, ...]:
-    """Items with their labels: from one file for all clips, or from what is shipped, or from a file beside each."""
+    """Return items with their labels: from one file for all clips, from shipped labels, or from a file beside each."""
     truth = truth or Truth()
     if truth.file is not None:
         sources: Sequence[LabelSource | None] = _stated_by_one(truth.file, paths)
@@ -60,10 +60,10 @@ def labelled_items(
 
 
 def labels_beside(video: Path) -> LabelSource | None:
-    """Return the labels that lie beside a video (`NAME_labels.csv`, `.npy` or `.txt`), not yet read; None where none
+    """Return the labels that lie beside a video (`NAME_labels.csv`, `.npy` or `.txt`), not yet read; None if none
     do.
 
-    Raises LabelError where several files state them.
+    Raises LabelError if several files state them.
     """
     folders = Folders()
     listing = folders.listing(video.parent)
@@ -72,7 +72,7 @@ def labels_beside(video: Path) -> LabelSource | None:
 
 
 def truths_of_all(folders: Folders, places: Iterable[Path]) -> list[Path]:
-    """Files that state the labels of all clips.
+    """Return files that state the labels of all clips.
 
     A .mat with `gt`, the frame_labels_NAME.npy that goes round, or a .npz named gt with an array a clip.
     """
@@ -81,7 +81,7 @@ def truths_of_all(folders: Folders, places: Iterable[Path]) -> list[Path]:
 
 
 def matrices_without_gt(folders: Folders, places: Iterable[Path]) -> set[Path]:
-    """MATLAB files that state no labels."""
+    """Return MATLAB files that state no labels."""
     return {file for file in folders.files(places, ".mat") if not holds_gt(file)}
 
 
@@ -91,7 +91,7 @@ def is_archive(file: Path) -> bool:
 
 
 def one_truth(found: Sequence[Path]) -> Path | None:
-    """Return the only file or folder of ground truth, None where there is none; raises LabelError for several."""
+    """Return the only file or folder of ground truth, None if there is none; raises LabelError for several."""
     if len(found) > 1:
         names = " and ".join(str(path) for path in found)
         raise LabelError(f"two files state the same ground truth, {names}", str(found[0].parent), "Keep one of them")
@@ -140,7 +140,7 @@ def _numbers_of(paths: Sequence[Path], stated: Sequence[Ranges], truth: Path) ->
     """Return which of the clips that a file states each video is, from 1: by order, or by its number where some are
     missing.
 
-    Raises LabelError where there are more videos than clips, or fewer whose numbers do not tell which they are.
+    Raises LabelError if there are more videos than clips, or fewer whose numbers do not tell which they are.
     """
     numbers = [number_of(path) for path in paths]
     known = [number for number in numbers if number is not None and 1 <= number <= len(stated)]

@@ -17,7 +17,7 @@ _CALLED = "tracks in NAME_annotations/, a frame within any track is anomalous"
 
 
 def recognise_ubnormal(root: Path, folders: Folders) -> Dataset | None:
-    """UBnormal's layout; None where most videos are not named as its videos are.
+    """Recognise UBnormal's layout; return None if most videos have other names.
 
     The split is that of the authors' lists (normal_training_video_names.txt and so on), where these are there. Without
     them normal videos are for training and abnormal ones for the test, and a note says so.

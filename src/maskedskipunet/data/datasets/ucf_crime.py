@@ -18,7 +18,7 @@ _EVENTS = r".*normal_videos_(?:for_)?event.*"
 
 
 def recognise_ucf_crime(root: Path, folders: Folders) -> Dataset | None:
-    """UCF-Crime's layout; None where it is not.
+    """Recognise UCF-Crime's layout; return None if it is another.
 
     Its training split holds anomalous videos too, for methods that learn from labels of videos: they are left out.
     """

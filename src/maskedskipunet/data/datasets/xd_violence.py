@@ -16,7 +16,7 @@ _TEST_FOLDERS = frozenset({"test", "testing", "test_videos", "videos"})
 
 
 def recognise_xd_violence(root: Path, folders: Folders) -> Dataset | None:
-    """XD-Violence's layout; None where most names do not say `_label_A` or what violence they show.
+    """Recognise XD-Violence's layout; return None if most names have neither `_label_A` nor a kind of violence.
 
     Test videos are those of the folder that holds the videos of annotations.txt. Violent videos elsewhere are of the
     training split, for methods that learn from labels of videos: they are left out.

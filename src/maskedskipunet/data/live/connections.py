@@ -88,11 +88,11 @@ class OpenedStream:
 def connected(
     address: CameraAddress, *, open_s: float, read_s: float, snapshot_fps: float
 ) -> Iterator[OpenedStream | Iterator[CameraPicture]]:
-    """A stream that FFmpeg reads, or the pictures of a camera that sends JPEG over HTTP.
+    """Open a stream that FFmpeg reads, or the pictures of a camera that sends JPEG over HTTP.
 
     open_s, read_s: how long to wait for the stream, and for its next data. snapshot_fps: how often a second a camera
     that gives single pictures is asked for one.
-    Raises VideoError where it cannot be opened, and LoginError where the login is refused, without its secrets.
+    Raises VideoError if it cannot be opened, and LoginError where the login is refused, without its secrets.
     """
     if address.scheme in WEB_SCHEMES:
         web = WebAddress(address, open_s=open_s, read_s=read_s, fault="cannot open the stream")
@@ -123,7 +123,9 @@ def _open_video(web: WebAddress, waits_s: tuple[float, float]) -> InputContainer
 
 
 def _open_rtsp(address: CameraAddress, waits_s: tuple[float, float]) -> tuple[InputContainer, bool]:
-    """Over TCP, where what is late is not lost; over UDP from a camera that refuses TCP. Whether RTP lost some."""
+    """Open an RTSP stream over TCP, which loses nothing, or over UDP if the camera refuses TCP; return whether it is
+    lossy.
+    """
     common = {"allowed_media_types": "video", "timeout": str(int(waits_s[1] * 1e6))}
     over_tcp = {"rtsp_transport": "tcp", "reorder_queue_size": REORDERED}
     over_udp = {"rtsp_transport": "udp", "buffer_size": str(UDP_BUFFER_BYTES)}

@@ -54,7 +54,7 @@ class StreamClock:
     def time_s(self, stated_s: float | None, arrived_s: float, *, waited: bool = True) -> float:
         """Return the frame's time.
 
-        stated_s: as the stream says it, None where it does not. arrived_s: by a clock here that only goes on. waited:
+        stated_s: as the stream says it, None if it does not. arrived_s: by a clock here that only goes on. waited:
         whether the frame was waited for, and so came at arrived_s; else it had come before, no one knows when.
         """
         time_s, came_s = 0.0, arrived_s
@@ -101,7 +101,7 @@ class _PaceCheck:
         self._fault = 0  # of the last span: 1 where the stream's clock ran ahead, -1 where it fell behind
 
     def see(self, stream_s: float, arrived_s: float, waited: bool) -> None:
-        """stream_s: the frame's time by the stream's clock."""
+        """Take the next frame. stream_s: the frame's time by the stream's clock."""
         if not waited:
             self._gulp_s = max(self._gulp_s, stream_s - self._waited_s)
             return

@@ -78,7 +78,7 @@ def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:
 
 
 def _offered(address: CameraAddress) -> list[Challenge]:
-    """Return the logins that an RTSP camera offers, asked for without one, which locks no account; none where that
+    """Return the logins that an RTSP camera offers, asked for without one, which locks no account; none if that
     fails.
     """
     parts = urlsplit(address.secret_url)

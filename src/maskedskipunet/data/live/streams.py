@@ -49,7 +49,7 @@ class LiveSource:
     def frames(self) -> Iterator[Frame]:
         """Yield the kept frames as they arrive; their times begin at 0.
 
-        An image is None where a picture was damaged on its way, or rests on one that was. The images of a stream may
+        An image is None if a picture was damaged on its way, or rests on one that was. The images of a stream may
         change their size.
         Raises VideoError when a source cannot be opened, ends or breaks off (a file's end is the iterator's),
         LoginError when the user or the password is refused, and ConfigError for a file of fewer frames a second than
@@ -96,7 +96,7 @@ def _stream_pictures(source: LiveSource) -> Iterator[_Picture]:
 
 
 def _arriving(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
-    """Pictures as they come; None for one that cannot be trusted, once there was a good one."""
+    """Yield pictures as they arrive; None for one that cannot be trusted, after the first good one."""
     with source.connect() as connection:
         if isinstance(connection, OpenedStream):
             yield from with_first_times(_decoded(connection))

@@ -31,7 +31,7 @@ _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # behind a picture's co
 
 
 def pictures_of(response: HTTPResponse) -> PictureKind | None:
-    """Return how a camera's pictures come in an answer; None where it is something else, such as a video file."""
+    """Return how a camera's pictures come in an answer; None if it is something else, such as a video file."""
     stated = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     kind, _, detail = stated.partition("/")
     if kind == "multipart" or (kind == "video" and detail in _MOTION_JPEG):
@@ -48,7 +48,7 @@ def pictures_of(response: HTTPResponse) -> PictureKind | None:
 
 
 def require_no_page(response: HTTPResponse, web: WebAddress) -> None:
-    """Raises VideoError where an answer is a page for people."""
+    """Raises VideoError if an answer is a page for people."""
     if response.headers.get_content_type() in _PAGES:
         fault = "it is a web page, not a video stream"
         raise VideoError(fault, str(web.address), "Name the address of the stream; the camera's manual has it")
@@ -172,7 +172,9 @@ class JpegSplitter:
         return True
 
     def _follow(self) -> bool | None:
-        """Go on through a picture's parts; whether it is whole (True) or broken off (False), None: more must come."""
+        """Continue through a picture's parts; return True if it is complete, False if it is cut short, None if more
+        must come.
+        """
         data = self._waiting
         while True:
             if self._in_scan:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """An open video and its picture stream; raises VideoError where there is none."""
+    """Open a video and its picture stream. Raises VideoError if there is none."""
     try:
         require_plain_file(path)
         if path.stat().st_size == 0:
@@ -202,7 +202,7 @@ class _Reader:
         self.interlaced = False
 
     def send(self, packet: "av.Packet[VideoStream]", is_seam: bool) -> None:
-        """A packet is about to be decoded. is_seam: whether another recording begins behind it."""
+        """Note that a packet is about to be decoded. is_seam: another recording begins behind it."""
         is_cut = packet.is_corrupt and not is_seam  # the container knows that it was cut off
         self.failures += is_cut
         if packet.size:

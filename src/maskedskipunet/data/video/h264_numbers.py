@@ -70,7 +70,9 @@ class FrameNumbers:
 
 
 def _read_settings(data: bytes) -> tuple[int, bool]:
-    """Bits of a frame's number, 0 where numbers may be left out; and whether colour planes are coded apart."""
+    """Return the bits of a frame's number, 0 if numbers may be left out, and whether colour planes are coded
+    separately.
+    """
     reader = BitReader(data)
     profile = reader.bits(8)
     reader.bits(16)  # constraints and level

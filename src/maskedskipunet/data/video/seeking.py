@@ -46,7 +46,7 @@ def frames_at(source: Source, moments: Sequence[Moment], *, seek_from: int = FRO
 def image_at(source: Source, time_s: float) -> Image | None:
     """Return the picture of one moment of footage, by its time alone, counted as `source.frames()` counts times.
 
-    None where there is none: the footage is gone or damaged, or the moment cannot be reached without long reading.
+    None if there is none: the footage is gone or damaged, or the moment cannot be reached without long reading.
     """
     with suppress(DataError, av.FFmpegError, OSError):
         if source.path.is_dir():

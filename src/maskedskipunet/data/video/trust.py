@@ -73,7 +73,7 @@ class PictureTrust:
         return self._sent[position].is_trusted
 
     def _spread(self, position: int) -> None:
-        """Damage was seen in a picture: what was decoded since, up to the next key frame, rests on it."""
+        """Spread the damage of a picture to all that were decoded since, up to the next key frame."""
         for index in range(position, len(self._sent)):
             if index > position and self._sent[index].is_key:
                 return
@@ -82,7 +82,7 @@ class PictureTrust:
 
 
 def with_seams(packets: Iterator["Packet[VideoStream]"]) -> Iterator[tuple["Packet[VideoStream]", bool]]:
-    """Packets, and whether another recording begins behind each or the next: a key frame whose clock has jumped back.
+    """Yield packets, and whether another recording begins behind each: at a key frame whose clock has jumped back.
 
     There MPEG-TS counts its parts anew, which makes it look as if something of the packets before it were missing.
     """

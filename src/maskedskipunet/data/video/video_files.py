@@ -38,7 +38,7 @@ def is_video(path: Path) -> bool:
 
 
 def holds_video(path: Path) -> bool:
-    """Return whether a file begins as the videos begin that can be read; False where it cannot be read.
+    """Return whether a file begins as the videos begin that can be read; False if it cannot be read.
 
     Decides by signatures and does not open a decoder: a folder may hold thousands of files.
     """
