@@ -30,7 +30,7 @@ from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.store import StoredVideo
 from maskedskipunet.evaluation.bootstrap import RESAMPLES, blocks, draws, interval
 from maskedskipunet.evaluation.ranking import Ranking, area_under_roc
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import load_model
@@ -531,7 +531,7 @@ def remembered(path: Path | None, make_maps: Callable[[], Maps]) -> Maps:
         return Maps(*torch.load(path))
     maps = make_maps()
     if path is not None:
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             torch.save((maps.errors, list(maps.features), maps.images), part)
     return maps
 

@@ -20,17 +20,17 @@ UNSUPPORTED = (
     platform.system() or sys.platform,
     "Use Linux, or on Windows the Windows Subsystem for Linux (WSL 2)",
 )
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DISK_FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` to write to; it is renamed to `path` when the block ends without an error.
 
     Creates the folder. After an error nothing is left. Raises DiskSpaceError when the disk is full.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with no_room_is_our_error(path):
+    with disk_full_as_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield part
@@ -51,18 +51,18 @@ def keep_earlier(path: Path) -> Path | None:
     number = 1
     while (kept := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
         number += 1
-    with whole_file(kept) as part:
+    with atomic_write(kept) as part:
         part.write_bytes(path.read_bytes())
     return kept
 
 
 @contextmanager
-def no_room_is_our_error(path: Path) -> Iterator[None]:
+def disk_full_as_error(path: Path) -> Iterator[None]:
     """Turn the operating system's "no space left" into a DiskSpaceError that names the file."""
     try:
         yield
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if error.errno in DISK_FULL_ERRORS:
             raise DiskSpaceError(
                 "no space left on the disk", str(path), "Free some space, or name another folder"
             ) from error
@@ -75,22 +75,22 @@ def require_plain_file(path: Path) -> None:
         raise OSError(errno.EINVAL, "not a plain file", str(path))
 
 
-def read_text(path: Path, *, most_bytes: int, encoding: str = "utf-8", errors: str = "strict") -> str:
+def read_text(path: Path, *, max_bytes: int, encoding: str = "utf-8", errors: str = "strict") -> str:
     """Return the text of a plain file. Raises OSError, also if it is too large, and UnicodeDecodeError."""
-    return read_content(path, most_bytes=most_bytes).decode(encoding, errors)
+    return read_content(path, max_bytes=max_bytes).decode(encoding, errors)
 
 
-def read_content(path: Path, *, most_bytes: int) -> bytes:
+def read_content(path: Path, *, max_bytes: int) -> bytes:
     """Return the bytes of a plain file. Raises OSError, also if it is too large."""
     require_plain_file(path)
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"larger than {readable_bytes(most_bytes)}", str(path))
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise OSError(errno.EFBIG, f"larger than {readable_bytes(max_bytes)}", str(path))
     return content
 
 
-def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> None:
+def require_free_space(folder: Path, needed_bytes: int, *, what: str, cure: str) -> None:
     """Require free space on the disk of `folder`, which need not exist yet. Raises DiskSpaceError."""
     free_bytes = shutil.disk_usage(existing_folder(folder)).free
     if needed_bytes > free_bytes:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of malloc.h
-MOST_BYTES = 2**31 - 1
+MAX_BYTES = 2**31 - 1
 SPIN_COUNT = 10_000  # a fraction of a millisecond; far fewer cost speed where the cores are free
 
 
@@ -76,7 +76,7 @@ def keep_memory() -> None:
     except (OSError, AttributeError, TypeError):
         return
     mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, MOST_BYTES)
+    mallopt(M_TRIM_THRESHOLD, MAX_BYTES)
 
 
 def share_cores() -> None:

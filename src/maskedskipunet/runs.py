@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from maskedskipunet.errors import RunError
-from maskedskipunet.files import lock_file, read_text, require_writable, whole_file
+from maskedskipunet.files import atomic_write, lock_file, read_text, require_writable
 from maskedskipunet.machine import cores, instruction_set, memory_gb, processor
 from maskedskipunet.plain_yaml import LARGEST_BYTES, ValueLoader
 
@@ -90,7 +90,7 @@ class RunFolder:
     def read_config(self) -> dict[str, Any]:
         """Return what write_config wrote. Raises RunError when it is missing or unreadable."""
         try:
-            config = yaml.load(read_text(self.config, most_bytes=LARGEST_BYTES), ValueLoader)
+            config = yaml.load(read_text(self.config, max_bytes=LARGEST_BYTES), ValueLoader)
         except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
             raise RunError("cannot read the run's config", str(self.config), "Name a whole run folder") from error
         if not isinstance(config, dict):
@@ -190,19 +190,19 @@ def _newest(runs: Iterable[RunFolder]) -> RunFolder | None:
 
 
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write figures for programs; anything that JSON cannot say (NaN) is an error of ours."""
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         part.write_text(text, encoding="utf-8", errors=_UNSAYABLE)
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8", errors=_UNSAYABLE) as file:
+    with atomic_write(path) as part, part.open("w", newline="", encoding="utf-8", errors=_UNSAYABLE) as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.clip_geometry import ClipGeometry
-from maskedskipunet.monitor.load_shedding import MOST_EVERY, LoadShedder
+from maskedskipunet.monitor.load_shedding import MAX_EVERY, LoadShedder
 
 
 def simulate(
@@ -60,7 +60,7 @@ def test_a_machine_that_can_score_nothing_at_all_still_tries_one_frame_of_so_man
     for second in range(10_000):
         load_shedder.update(float(second), 2.0 + second, 1.0)
 
-    assert load_shedder.every == MOST_EVERY
+    assert load_shedder.every == MAX_EVERY
 
 
 def test_frames_are_taken_again_when_the_machine_is_free_again() -> None:

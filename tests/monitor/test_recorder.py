@@ -13,7 +13,7 @@ from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import DiskSpaceError, RecordsError
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Drift, Health, ScoredFrame
-from maskedskipunet.monitor.recorder import MOST_FRAMES, Recorder, RecordingConfig
+from maskedskipunet.monitor.recorder import MAX_FRAMES, Recorder, RecordingConfig
 from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.pruning import Retention
@@ -148,7 +148,7 @@ def test_what_the_records_cannot_take_now_waits_and_is_written_in_its_order(reco
 def test_of_more_events_than_memory_may_hold_the_newest_wait_for_the_disk_and_the_others_are_said(
     records, monkeypatch, caplog
 ):
-    monkeypatch.setattr("maskedskipunet.monitor.recorder.MOST_UPDATES", 4)
+    monkeypatch.setattr("maskedskipunet.monitor.recorder.MAX_UPDATES", 4)
     there = without_room(records, monkeypatch)
     with recorder(records) as tell:
         for event_id in "abcdef":
@@ -231,7 +231,7 @@ def test_what_is_too_much_goes_while_watching_goes_on_and_not_only_at_its_start(
 
 def test_frames_that_find_no_time_are_left_out_and_counted_and_no_event_is(records, monkeypatch, caplog):
     one = recorder(records)  # its thread is not begun yet, as if it were stuck
-    for number in range(MOST_FRAMES + 20):
+    for number in range(MAX_FRAMES + 20):
         one(scored(number, picture=b""))
     one(alarm("new"))
     assert (one.frames_left_out, caplog.text.count("left out of clips")) == (20, 1)

@@ -90,7 +90,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.starts is not None and options.parts is None:
         raise UsageError("--starts needs --parts", "calibrate", "Give --parts, or leave --starts out")
 
-    from maskedskipunet.data.foreign import says_anomalous
+    from maskedskipunet.data.non_footage import says_anomalous
     from maskedskipunet.detection.budget import Budget
     from maskedskipunet.workflows.calibrate import calibrate
     from maskedskipunet.workflows.input_selection import find_videos

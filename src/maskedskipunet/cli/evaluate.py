@@ -227,16 +227,16 @@ def _print(figures: Mapping[str, Any]) -> None:
             "it is not known where clips begin, so there is no protocol by video: state their lengths with --clips"
         )
     if (auc := figures["micro_auc"]) is not None and auc < 0.5:
-        turned = "leave --normality out" if figures["normality"] else "state --normality"
-        console.say(f"the primary figure is below 0.5: if these scores say how normal a frame is, {turned}")
+        reversed_hint = "leave --normality out" if figures["normality"] else "state --normality"
+        console.say(f"the primary figure is below 0.5: if these scores say how normal a frame is, {reversed_hint}")
 
 
 def _print_places(figures: Mapping[str, Any]) -> None:
     rows = [(name, console.figure(figures[key])) for key, name in PLACES.items()]
     console.say("")
     side = figures["map_patch_px"]
-    how = "as they are" if side is None else f"averaged over {side}x{side} of their pixels"
-    console.print_table(f"Pixels, regions and tracks, maps {how}", ("protocol", "figure"), rows)
+    scale = "as they are" if side is None else f"averaged over {side}x{side} of their pixels"
+    console.print_table(f"Pixels, regions and tracks, maps {scale}", ("protocol", "figure"), rows)
     steps = console.counted(figures["region_thresholds"], "threshold")
     clips = f"{console.counted(figures['clips_with_masks'], 'clip')} with {figures['regions_from']}"
     console.say(

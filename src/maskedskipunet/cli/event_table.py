@@ -12,13 +12,13 @@ from maskedskipunet.detection.kinds import describe_kind, of_one_kind
 from maskedskipunet.view.reasons import describe_reason, plain_event
 from maskedskipunet.workflows.scoring import ScoredVideo
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], calibration: Calibration | None) -> None:
     """Prints a table of a video's events in the order of time; only the strongest if there are very many."""
     events = scored.events or ()
-    strongest = {event.id for event in sorted(events, key=lambda event: -event.top_score)[:MOST_SHOWN]}
+    strongest = {event.id for event in sorted(events, key=lambda event: -event.top_score)[:MAX_SHOWN]}
     header = ["picture", "from", "to", "score"]
     rows = []
     for event, picture in zip(events, pictures or [None] * len(events), strict=True):

@@ -168,8 +168,8 @@ def describe(result: "FeedbackResult", options: Options) -> list[str]:
                 f"{before.budget.alarms:.2g}"
             )
     elif after is not None:
-        how = "kept from the earlier run" if result.carried_over else f"set again for {after.budget}"
-        lines.append(f"threshold {after.rule.threshold:.5f}, {how}")
+        origin = "kept from the earlier run" if result.carried_over else f"set again for {after.budget}"
+        lines.append(f"threshold {after.rule.threshold:.5f}, {origin}")
     if result.others is not None and result.others.open:
         lines.append(_describe_others(len(result.others.vanishing), len(result.others.open), dry_run=options.dry_run))
     lines += [f"{effect.id} was an anomaly and no longer alarms" for effect in result.lost]

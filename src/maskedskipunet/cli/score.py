@@ -303,11 +303,11 @@ def _describe_surplus(result: "ManyScores") -> list[str]:
 
 def _describe_kinds(result: "ManyScores") -> list[str]:
     """Returns a line for each kind of several alarms, of the largest kinds."""
-    from maskedskipunet.cli.event_table import MOST_SHOWN
+    from maskedskipunet.cli.event_table import MAX_SHOWN
     from maskedskipunet.detection.kinds import describe_kind
     from maskedskipunet.view.reasons import describe_reason
 
-    many = sorted((kind for kind in result.kinds if kind.events > 1), key=lambda kind: -kind.events)[:MOST_SHOWN]
+    many = sorted((kind for kind in result.kinds if kind.events > 1), key=lambda kind: -kind.events)[:MAX_SHOWN]
     firsts = [f"{console.clock(kind.start_s)} of {kind.video}" for kind in many]
     return [
         f"{describe_kind(kind.events, first)}: {describe_reason(kind.reason)}"

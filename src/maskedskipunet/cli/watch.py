@@ -70,17 +70,17 @@ def _parse(arguments: Sequence[str]) -> Options:
 
 def run(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
-    asked = _cameras(options)
-    if (model := options.model or asked.model) is None:
+    camera_file = _cameras(options)
+    if (model := options.model or camera_file.model) is None:
         raise UsageError("--model RUN must be given, or `model:` in cameras.yaml", cure="See `watch --help`")
-    watch_options = _watch_options(options, asked)
+    watch_options = _watch_options(options, camera_file)
 
     from maskedskipunet.workflows.watch import watch_cameras
 
-    watcher = _Watcher(asked, watch_options.recording, prints_scores=bool(options.scores))
+    watcher = _Watcher(camera_file, watch_options.recording, prints_scores=bool(options.scores))
     with signals() as stop:
         watch_cameras(
-            asked.cameras,
+            camera_file.cameras,
             find_model(model),
             [watcher.on_event],
             watch_options,
@@ -103,46 +103,46 @@ def _cameras(options: Options) -> "CameraFile":
         raise UsageError("SOURCE or --config must be given, and not both", cure="See `maskedskipunet watch --help`")
     if options.camera_file is not None:
         return read_camera_file(options.camera_file, options.model)
-    asked = CameraFile(named_sources(options.sources), None, None, WatchConfig(), ReconnectPolicy())
-    hide_passwords([secret for address in asked.cameras.values() for secret in address.secrets])
-    return asked
+    camera_file = CameraFile(named_sources(options.sources), None, None, WatchConfig(), ReconnectPolicy())
+    hide_passwords([secret for address in camera_file.cameras.values() for secret in address.secrets])
+    return camera_file
 
 
-def _watch_options(options: Options, asked: "CameraFile") -> "WatchOptions":
+def _watch_options(options: Options, camera_file: "CameraFile") -> "WatchOptions":
     from maskedskipunet.workflows.watch import WatchOptions
 
     changes = {name: options[name] for name in ("max_delay_s", "report_s") if options[name] is not None}
     return WatchOptions(
-        fps=options.fps if options.fps is not None else asked.fps,
+        fps=options.fps if options.fps is not None else camera_file.fps,
         speed=options.speed,
         device=options.device,
         precision=options.precision,
-        config=replace(asked.config, **changes),
-        reconnect_policy=asked.reconnect_policy,
-        recording=_recording(options, asked),
-        ignore=asked.ignore,
+        config=replace(camera_file.config, **changes),
+        reconnect_policy=camera_file.reconnect_policy,
+        recording=_recording(options, camera_file),
+        ignore=camera_file.ignore,
     )
 
 
-def _recording(options: Options, asked: "CameraFile") -> "Recording | None":
+def _recording(options: Options, camera_file: "CameraFile") -> "Recording | None":
     from maskedskipunet.workflows.watch import Recording
 
-    if options.no_records and (options.records or options.events or asked.sinks):
+    if options.no_records and (options.records or options.events or camera_file.sinks):
         what = "--records" if options.records else "--events" if options.events else "sinks"
         raise UsageError(f"{what} cannot be used with --no-records", cure="Leave it out: messages wait in the records")
     if options.no_records:
         return None
-    sinks = (*asked.sinks, *([_stdout_sink()] if options.events else []))
-    return Recording(options.records or asked.records or Path("records"), asked.recording, sinks)
+    sinks = (*camera_file.sinks, *([_stdout_sink()] if options.events else []))
+    return Recording(options.records or camera_file.records or Path("records"), camera_file.recording, sinks)
 
 
 class _Watcher:
     """Prints the events of a watch. broken: the files that ended early."""
 
-    def __init__(self, asked: "CameraFile", recording: "Recording | None", *, prints_scores: bool) -> None:
+    def __init__(self, camera_file: "CameraFile", recording: "Recording | None", *, prints_scores: bool) -> None:
         from maskedskipunet.cli.alarm_lines import AlarmLines
 
-        films = frozenset(name for name, address in asked.cameras.items() if address.kind == "file")
+        films = frozenset(name for name, address in camera_file.cameras.items() if address.kind == "file")
         self.broken: list[str] = []
         self._lines = AlarmLines(films, None if recording is None else recording.folder)
         self._prints_scores = prints_scores

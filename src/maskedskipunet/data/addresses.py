@@ -124,9 +124,9 @@ class CameraAddress:
         if self.kind == "usb":
             return f"usb:{self.secret_url}"
         parts = urlsplit(self.secret_url)
-        place = parts.netloc.rpartition("@")[2]
+        host_and_path = parts.netloc.rpartition("@")[2]
         path = _GIVEN_IN_PATH.sub(r"\1=***", parts.path)
-        return f"{parts.scheme}://{place}{path}"
+        return f"{parts.scheme}://{host_and_path}{path}"
 
     def __repr__(self) -> str:
         return f"CameraAddress({str(self)!r})"

@@ -32,9 +32,9 @@ _SHORTEST_NUMBERED = 3  # rows: fewer that count up from 0 may be ranges as well
 
 
 class Span(NamedTuple):
-    """A range of anomalous frames, from 0, both ends included. place: where it stands in the file."""
+    """A range of anomalous frames, from 0, both ends included. location: where it stands in the file."""
 
-    place: str
+    location: str
     start: int
     end: int
 

@@ -57,7 +57,7 @@ def read_rows(path: Path) -> list[Row]:
 def read_label_text(path: Path) -> str:
     """Return the text of a file, in UTF-8 or UTF-16. Raises LabelError when it cannot be read."""
     try:
-        content = read_content(path, most_bytes=LARGEST_BYTES)
+        content = read_content(path, max_bytes=LARGEST_BYTES)
     except OSError as error:
         raise LabelError(f"cannot read the labels ({error.strerror})", str(path), "Copy the file again") from error
     for mark, encoding in _WITH_MARK:

@@ -81,8 +81,8 @@ def labels_for(
         return placed_labels(read_volume(source.path).labels(), frame_count, missing, source.path)
     counted_from = int(source.kind in _COUNTED_FROM_ONE)
     if source.ranges is not None or counted_from:
-        place = f"clip {source.clip}" if source.clip else ""
-        spans: Sequence[Span] = [Span(place, start, end) for start, end in _ranges_of_clip(source)]
+        location = f"clip {source.clip}" if source.clip else ""
+        spans: Sequence[Span] = [Span(location, start, end) for start, end in _ranges_of_clip(source)]
         if source.frames is not None:  # the ranges were labels, one a frame or one an image
             values = filled(spans, source.frames, source.path, counted_from)
             return placed_labels(values, frame_count, missing, source.path)
@@ -100,7 +100,7 @@ def labels_for(
 
 
 def _cut_off(spans: Iterable[Span], frame_count: int) -> list[Span]:
-    return [Span(place, start, min(end, frame_count - 1)) for place, start, end in spans if start < frame_count]
+    return [Span(location, start, min(end, frame_count - 1)) for location, start, end in spans if start < frame_count]
 
 
 def placed_labels(values: Labels, frame_count: int, missing: Sequence[tuple[int, int]], path: Path) -> Labels:
@@ -237,35 +237,37 @@ def _unreadable_statement(text: str, position: int, path: Path) -> LabelError:
     )
 
 
-def _matlab_ranges(stated: str, path: Path, place: str) -> Ranges:
+def _matlab_ranges(stated: str, path: Path, location: str) -> Ranges:
     tokens = re.split(r"[,\s]+", re.sub(r"\s*:\s*", ":", stated))
-    return tuple(_matlab_range(token, path, place) for token in tokens if token)
+    return tuple(_matlab_range(token, path, location) for token in tokens if token)
 
 
-def _matlab_range(token: str, path: Path, place: str) -> tuple[int, int]:
+def _matlab_range(token: str, path: Path, location: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,12})(?::([0-9]{1,12}))?", token)
     if not match:
-        raise LabelError(f"found {_shown(token)}, expected first:last", _where(path, place), "Use whole frame numbers")
+        raise LabelError(
+            f"found {_shown(token)}, expected first:last", _where(path, location), "Use whole frame numbers"
+        )
     start, end = int(match[1]), int(match[2] or match[1])
-    _require_order(start, end, path, place, counted_from=1)
+    _require_order(start, end, path, location, counted_from=1)
     return start - 1, end - 1
 
 
-def _cell_ranges(cell: Any, path: Path, place: str) -> Ranges:
+def _cell_ranges(cell: Any, path: Path, location: str) -> Ranges:
     array = np.asarray(cell)
     if array.size == 0:
         return ()
     if array.ndim > 2 or 2 not in array.shape or array.dtype.kind not in "iuf":
         found = f"an array of shape {array.shape} and type {array.dtype}"
-        raise LabelError(f"found {found}, expected numbers, 2xK", _where(path, place), "Put starts above ends")
+        raise LabelError(f"found {found}, expected numbers, 2xK", _where(path, location), "Put starts above ends")
     pairs = array.reshape(2, -1).T if array.ndim == 1 or array.shape[0] == 2 else array
-    return tuple(_mat_range(start, end, path, place) for start, end in pairs.tolist())
+    return tuple(_mat_range(start, end, path, location) for start, end in pairs.tolist())
 
 
-def _mat_range(start: float, end: float, path: Path, place: str) -> tuple[int, int]:
+def _mat_range(start: float, end: float, path: Path, location: str) -> tuple[int, int]:
     if not (float(start).is_integer() and float(end).is_integer()):
-        raise LabelError(f"found the range {start}:{end}", _where(path, place), "Use whole frame numbers")
-    _require_order(int(start), int(end), path, place, counted_from=1)
+        raise LabelError(f"found the range {start}:{end}", _where(path, location), "Use whole frame numbers")
+    _require_order(int(start), int(end), path, location, counted_from=1)
     return int(start) - 1, int(end) - 1
 
 
@@ -274,28 +276,28 @@ def filled(spans: Iterable[Span], frame_count: int, path: Path, counted_from: in
     LabelError.
     """
     labels = np.zeros(frame_count, dtype=np.uint8)
-    for place, start, end in spans:
-        _require_order(start + counted_from, end + counted_from, path, place, counted_from)
+    for location, start, end in spans:
+        _require_order(start + counted_from, end + counted_from, path, location, counted_from)
         if end >= frame_count:
             raise LabelError(
                 f"found the range {start + counted_from} to {end + counted_from}, "
                 f"but the last of the {frame_count} frames is {frame_count - 1 + counted_from}",
-                _where(path, place),
+                _where(path, location),
                 "Check that the labels belong to this video",
             )
         labels[start : end + 1] = 1
     return labels
 
 
-def _require_order(start: int, end: int, path: Path, place: str, counted_from: int) -> None:
+def _require_order(start: int, end: int, path: Path, location: str, counted_from: int) -> None:
     if start > end or start < counted_from:
         fault = "which is back to front" if start > end else f"but frames count from {counted_from}"
         cure = "Name the first frame, then the last"
-        raise LabelError(f"found the range {start} to {end}, {fault}", _where(path, place), cure)
+        raise LabelError(f"found the range {start} to {end}, {fault}", _where(path, location), cure)
 
 
-def _where(path: Path, place: str) -> str:
-    return f"{path}, {place}" if place else str(path)
+def _where(path: Path, location: str) -> str:
+    return f"{path}, {location}" if location else str(path)
 
 
 def _shown(found: str) -> str:

@@ -21,7 +21,7 @@ def natural_key(name: str) -> NaturalKey:
     ['frame1.jpg', 'Frame2.jpg', 'frame10.jpg']
     """
     parts = re.split(r"([0-9]+)", name.casefold())
-    return tuple(_number_key(part) if place % 2 else (0, part) for place, part in enumerate(parts)), name
+    return tuple(_number_key(part) if index % 2 else (0, part) for index, part in enumerate(parts)), name
 
 
 def _number_key(digits: str) -> tuple[int, str]:

@@ -24,7 +24,7 @@ from maskedskipunet.errors import LoginError, VideoError
 
 WEB_SCHEMES = ("http", "https")
 NOTHING_CAME = "nothing was received for too long"
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LEFT_AS_IS = "/?#[]@!$&'()*+,;=%:~"
 
@@ -93,7 +93,7 @@ class WebAddress:
         server does not give; neither holds a secret of the address.
         """
         url, fault = self._url, ""
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             response, fault = self._ask(url)
             if response is None:
                 break
@@ -164,8 +164,8 @@ class WebAddress:
         self._is_checked = False
         self._opener = _opener(_lenient_context())
         response = self._send(url, authorization)
-        if (place := urlsplit(url).netloc) not in _reported_hosts:
-            _reported_hosts.add(place)
+        if (host := urlsplit(url).netloc) not in _reported_hosts:
+            _reported_hosts.add(host)
             log.warning("%s: its certificate cannot be checked; the connection is encrypted nevertheless", self.address)
         return response
 

@@ -17,7 +17,7 @@ from maskedskipunet import files
 from maskedskipunet.detection.budget import AlarmSetting
 from maskedskipunet.detection.drift import DriftReference
 from maskedskipunet.errors import CalibrationError, ConfigError
-from maskedskipunet.files import read_text, whole_file
+from maskedskipunet.files import atomic_write, read_text
 
 CALIBRATION_NAME = "calibration.json"
 FORMAT_VERSION = 1
@@ -102,7 +102,7 @@ class Calibration:
                 values["alarm_by_day"] = day
         if self.drift is not None:
             values["drift"] = self.drift.to_dict()
-        with whole_file(folder / CALIBRATION_NAME) as part:
+        with atomic_write(folder / CALIBRATION_NAME) as part:
             part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -110,7 +110,7 @@ class Calibration:
         """Return what write wrote; None if a model has no calibration. Raises CalibrationError for a damaged one."""
         path = folder / CALIBRATION_NAME
         try:
-            values = json.loads(read_text(path, most_bytes=LARGEST_BYTES))
+            values = json.loads(read_text(path, max_bytes=LARGEST_BYTES))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:

@@ -271,9 +271,9 @@ def find_events(
     index, clock, shift, scores = index[known], clock[known], shift[known], scores[known]
     found = []
     for segments in find_spans(clock, scores, rule, levels.among(known)):
-        places = np.concatenate([np.arange(first, last + 1) for first, last in segments])
-        start, end, peak = segments[0][0], segments[-1][1], places[np.argmax(scores[places])]
-        values = scores[places].tolist()
+        positions = np.concatenate([np.arange(first, last + 1) for first, last in segments])
+        start, end, peak = segments[0][0], segments[-1][1], positions[np.argmax(scores[positions])]
+        values = scores[positions].tolist()
         found.append(
             Event(
                 new_id(),

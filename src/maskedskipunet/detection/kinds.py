@@ -14,7 +14,7 @@ SMALL = 0.02  # of all places: fewer strange ones are all alike
 LOOKS_APART = 0.2  # of the range of brightness, between what two events show instead of the normal moment
 SPEED_TIMES = 3.0  # as fast
 SLOW = 0.5  # times as fast as what passes there: what is slower is all alike
-MOST_KINDS = 200  # that a source is held against: the newest
+MAX_KINDS = 200  # that a source is held against: the newest
 
 
 def are_alike(first: EventReason, second: EventReason) -> bool:
@@ -75,7 +75,7 @@ class Kinds:
         kind = self.find(event, began)
         if kind is not None:
             self._kinds[kind.id] = kind
-            while len(self._kinds) > MOST_KINDS:
+            while len(self._kinds) > MAX_KINDS:
                 self._kinds.pop(next(iter(self._kinds)))
         return kind
 

@@ -14,7 +14,7 @@ from maskedskipunet.data.naming import visible_children
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frame_alignment import FrameAlignment, align_scores, match
 from maskedskipunet.evaluation.readers import Clip, Series
-from maskedskipunet.files import no_room_is_our_error, whole_file
+from maskedskipunet.files import atomic_write, disk_full_as_error
 
 LEVELS = 2**16
 SCALE = 1 / (LEVELS - 1)  # what one step of the stored numbers means, where maps reach 1 at most
@@ -119,8 +119,8 @@ def map_writer(
     frames: list[int] = []
     maps: list[bytes] = []
     with (
-        no_room_is_our_error(path),
-        whole_file(path) as part,
+        disk_full_as_error(path),
+        atomic_write(path) as part,
         pq.ParquetWriter(
             part,
             schema,

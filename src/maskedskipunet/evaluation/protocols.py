@@ -76,10 +76,10 @@ def frame_protocols(
         labels, scores, video, frame = _pooled(group)
         ranking = Ranking(labels, scores)
         figures.update({key: ranking.figure(figure) for key, figure in protocols.items()})
-        wanted = list(protocols.values())
+        selected = list(protocols.values())
         if borders:
-            by_videos.update(zip(protocols, figure_intervals(ranking, wanted, video, seed), strict=True))
-        by_blocks.update(zip(protocols, figure_intervals(ranking, wanted, blocks(video, frame), seed), strict=True))
+            by_videos.update(zip(protocols, figure_intervals(ranking, selected, video, seed), strict=True))
+        by_blocks.update(zip(protocols, figure_intervals(ranking, selected, blocks(video, frame), seed), strict=True))
 
     add(RAW, labelled)
     if borders:
@@ -134,12 +134,12 @@ def _pooled(
 ) -> tuple[NDArray[np.uint8], Floats, NDArray[np.int64], NDArray[np.int64]]:
     """Return label, score, video and position in it of every scored frame."""
     labels = [video.labels[video.scored] for video in videos if video.labels is not None]
-    places = [np.flatnonzero(video.scored) for video in videos]
+    indices = [np.flatnonzero(video.scored) for video in videos]
     return (
         np.concatenate([np.empty(0, np.uint8), *labels]),
         np.concatenate([np.empty(0), *(video.scores[video.scored] for video in videos)]),
-        np.concatenate([np.empty(0, np.int64), *(np.full(len(place), number) for number, place in enumerate(places))]),
-        np.concatenate([np.empty(0, np.int64), *places]),
+        np.concatenate([np.empty(0, np.int64), *(np.full(len(index), number) for number, index in enumerate(indices))]),
+        np.concatenate([np.empty(0, np.int64), *indices]),
     )
 
 

@@ -162,9 +162,9 @@ def _npz(path: Path) -> Series:
     return Series(path, clips, concatenated=len(clips) == 1)
 
 
-def _numbers(array: Any, path: Path, place: str = "") -> Floats:
+def _numbers(array: Any, path: Path, location: str = "") -> Floats:
     """Return an array of one row as checked numbers, whatever axes of length 1 it has."""
-    where = f"{path}, {place}" if place else str(path)
+    where = f"{path}, {location}" if location else str(path)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise DataError("the array holds no numbers", where, _PLAIN)
     if array.size and array.size != max(array.shape, default=1):
@@ -300,7 +300,7 @@ def _is_number(cell: str) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        return read_text(path, most_bytes=LARGEST_BYTES, encoding="utf-8-sig")
+        return read_text(path, max_bytes=LARGEST_BYTES, encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError("not a text file", str(path), "Write plain numbers as text") from error
     except OSError as error:

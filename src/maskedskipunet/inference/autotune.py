@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 import torch
 
 from maskedskipunet.data.cache import cache_folder
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.inference.ceiling import matrix_flops_per_s
 from maskedskipunet.machine import instruction_set, processor
 
@@ -73,18 +73,18 @@ def _fastest_within(
 ) -> list[Candidate[T]]:
     """Return the choice of a candidate for each operation that takes the least time and fits into the room."""
     # Bytes, seconds a frame and the candidates chosen: the more bytes, the less time.
-    ways: list[tuple[int, float, list[Candidate[T]]]] = [(0, 0.0, [])]
+    plans: list[tuple[int, float, list[Candidate[T]]]] = [(0, 0.0, [])]
     for operation, cost in zip(operations, costs, strict=True):
         longer = [
             (size_bytes + candidate.size_bytes, seconds + cost[candidate.name] / operation.frames, [*chosen, candidate])
-            for size_bytes, seconds, chosen in ways
+            for size_bytes, seconds, chosen in plans
             for candidate in operation.candidates
         ]
-        ways = []
-        for way in sorted(longer, key=lambda way: way[:2]):
-            if not ways or (way[1] < ways[-1][1] and way[0] <= room_bytes):
-                ways.append(way)
-    return ways[-1][2]
+        plans = []
+        for plan in sorted(longer, key=lambda plan: plan[:2]):
+            if not plans or (plan[1] < plans[-1][1] and plan[0] <= room_bytes):
+                plans.append(plan)
+    return plans[-1][2]
 
 
 class _Timings:
@@ -139,7 +139,7 @@ class _Timings:
 
     def keep(self) -> None:
         """Store the timings if possible; otherwise the next run measures again."""
-        with suppress(OSError), whole_file(self.path) as file:
+        with suppress(OSError), atomic_write(self.path) as file:
             file.write_text(json.dumps(self.all, indent=1))
 
 

@@ -27,7 +27,7 @@ from maskedskipunet.model.config import BLOCK_KERNELS, VARIANTS
 from maskedskipunet.model.tiles import TileGrid, multiplications, tilings, transform_bytes
 
 # Frames computed together to find the fastest candidate: as many as files are scored in, or half where they take long.
-MOST_MEASURED, LEAST_MEASURED = 8, 4
+MAX_MEASURED, MIN_MEASURED = 8, 4
 MEASURED_MACS = 8e9
 TILINGS_TRIED = 3
 KERNEL = max(BLOCK_KERNELS)
@@ -133,7 +133,7 @@ def _images(kernels: Sequence[Tensor], size: tuple[int, int], inputs: int, count
 
 def _count(kernels: Sequence[Tensor], size: tuple[int, int]) -> int:
     macs = _direct_flops(kernels, size, 1) / 2
-    return min(MOST_MEASURED, max(LEAST_MEASURED, int(MEASURED_MACS / macs)))
+    return min(MAX_MEASURED, max(MIN_MEASURED, int(MEASURED_MACS / macs)))
 
 
 def _direct_flops(kernels: Sequence[Tensor], size: tuple[int, int], count: int) -> float:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maskedskipunet.errors import ConfigError, WeightsError
-from maskedskipunet.files import keep_earlier, read_text, whole_file
+from maskedskipunet.files import atomic_write, keep_earlier, read_text
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.config import NetworkConfig
 
@@ -39,7 +39,7 @@ def write_weights(
     """Write weights into one safetensors file, whose header says which network they belong to."""
     # One key alone: safetensors writes several in an order of its own, and equal weights should be equal files.
     header = {_HEADER_KEY: json.dumps(describe_network(config, input_format))}
-    with whole_file(path) as part, _os_errors():
+    with atomic_write(path) as part, _os_errors():
         save_file({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}, part, metadata=header)
 
 
@@ -79,7 +79,7 @@ def read_description(folder: Path) -> tuple[NetworkConfig, InputFormat | None]:
     """Return what a model folder's network is and looks at. Raises WeightsError when it does not say so."""
     path = folder / CONFIG_NAME
     try:
-        return understand_description(read_text(path, most_bytes=LARGEST_BYTES), path)
+        return understand_description(read_text(path, max_bytes=LARGEST_BYTES), path)
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"cannot read the model's description ({error})", str(path)) from error
 
@@ -88,7 +88,7 @@ def write_cues_only(folder: Path, input_format: InputFormat, channels: int) -> N
     """Write the description of a model that has no network, only cues. channels: of the frames that they look at."""
     described = {"format": FORMAT_VERSION, "network": None, "channels": channels, "input": input_format.to_dict()}
     folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / CONFIG_NAME) as part:
+    with atomic_write(folder / CONFIG_NAME) as part:
         part.write_text(json.dumps(described, indent=2) + "\n")
 
 
@@ -99,7 +99,7 @@ def read_cues_only(folder: Path) -> tuple[InputFormat, int] | None:
     """
     path = folder / CONFIG_NAME
     try:
-        described = json.loads(read_text(path, most_bytes=LARGEST_BYTES))
+        described = json.loads(read_text(path, max_bytes=LARGEST_BYTES))
         if not isinstance(described, dict) or described.get("network", ...) is not None:
             return None
         if described["format"] != FORMAT_VERSION:
@@ -124,7 +124,7 @@ def rewrite_input_format(folder: Path, input_format: InputFormat) -> None:
 
 
 def _write_description(folder: Path, config: NetworkConfig, input_format: InputFormat | None) -> None:
-    with whole_file(folder / CONFIG_NAME) as part:
+    with atomic_write(folder / CONFIG_NAME) as part:
         part.write_text(json.dumps(describe_network(config, input_format), indent=2) + "\n")
 
 

@@ -13,9 +13,9 @@ from maskedskipunet.model.tiles import (
     kernel_gradient,
     kernel_spectra,
     multiply,
+    rotated_kernel_spectra,
     tile_pixels,
     tile_spectra,
-    turned_kernel_spectra,
 )
 
 
@@ -42,7 +42,7 @@ class _TiledConvolution(torch.autograd.Function):
         grid, outputs = ctx.grid, gradient.permute(0, 2, 3, 1).contiguous()
         by_images = by_weight = None
         if ctx.needs_input_grad[0]:
-            product = multiply(tile_spectra(outputs, grid).flatten(0, 1), turned_kernel_spectra(weight, grid))
+            product = multiply(tile_spectra(outputs, grid).flatten(0, 1), rotated_kernel_spectra(weight, grid))
             by_images = assemble(tile_pixels(product, grid), grid).permute(0, 3, 1, 2).contiguous()
         if ctx.needs_input_grad[1]:
             by_weight = kernel_gradient(spectra.flatten(0, 1), block_spectra(outputs, grid), grid)

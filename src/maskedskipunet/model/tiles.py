@@ -136,7 +136,7 @@ def kernel_spectra(kernels: Sequence[Tensor], grid: TileGrid) -> Product:
     return made[0], made[1]
 
 
-def turned_kernel_spectra(kernel: Tensor, grid: TileGrid) -> Product:
+def rotated_kernel_spectra(kernel: Tensor, grid: TileGrid) -> Product:
     """Return the spectra of the kernel for the backward pass: rotated by 180 degrees, inputs and outputs exchanged.
 
     (out, in, k, k) -> two of (frequencies, out, in).
@@ -274,9 +274,9 @@ def _kernel_waves(kernel: int, inner: int, tile: int, dtype: torch.dtype) -> Pro
     """Real and imaginary part of each tap's wave, (frequencies, inner * inner), of kernels of side `inner` in the
     middle of ones of side `kernel`; they are turned around, as torch convolves without turning them."""
     margin = (kernel - inner) // 2
-    place = torch.arange(kernel - 1 - margin, margin - 1, -1, dtype=torch.float64)
-    down = torch.arange(tile // 2 + 1, dtype=torch.float64)[:, None, None, None] * place[:, None]
-    across = torch.arange(tile, dtype=torch.float64)[:, None, None] * place
+    position = torch.arange(kernel - 1 - margin, margin - 1, -1, dtype=torch.float64)
+    down = torch.arange(tile // 2 + 1, dtype=torch.float64)[:, None, None, None] * position[:, None]
+    across = torch.arange(tile, dtype=torch.float64)[:, None, None] * position
     angle = ((down + across) * (2 * pi / tile)).flatten(2).flatten(0, 1)
     return angle.cos().to(dtype), (-angle.sin()).to(dtype)
 
@@ -301,6 +301,6 @@ def _with_conjugates(tile: int) -> Tensor:
 
 
 def _waves(tile: int) -> tuple[Tensor, Tensor]:
-    place = torch.arange(tile, dtype=torch.float64)
-    angle = torch.outer(place, place).remainder(tile) * (2 * pi / tile)
+    position = torch.arange(tile, dtype=torch.float64)
+    angle = torch.outer(position, position).remainder(tile) * (2 * pi / tile)
     return angle.cos(), angle.sin()

@@ -17,7 +17,7 @@ from maskedskipunet.monitor.reader_process import ArrivedFrame, EndOfFile, Reade
 
 GOODBYE_S = 0.5  # for a process to log out of its camera
 END_S = 2.0  # for a killed process to end
-LEAST_STEP_S = 1e-3
+MIN_STEP_S = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +242,7 @@ class Camera:
         if self._began_s is None or self._last is None:
             self._began_s, self._here = began_s, (0, 0.0)
         else:
-            earliest_s = self._last.time_s + LEAST_STEP_S - message.time_s
+            earliest_s = self._last.time_s + MIN_STEP_S - message.time_s
             self._here = self._last.index + 1 - message.index, max(began_s - self._began_s, earliest_s)
             yield Gap(self.name, unix_s(self._last.arrived_s), unix_s(message.arrived_s), self._why_lost)
         yield CameraState(self.name, "running", time.time())

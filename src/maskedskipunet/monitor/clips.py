@@ -10,9 +10,9 @@ from maskedskipunet.data.jpeg import from_jpeg
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.errors import ConfigError, DiskSpaceError, MaskedSkipUNetError
-from maskedskipunet.files import no_room_is_our_error
+from maskedskipunet.files import disk_full_as_error
 from maskedskipunet.monitor.disk_space import DiskSpaceGuard
-from maskedskipunet.monitor.ring import FrameRing, KeptFrame
+from maskedskipunet.monitor.ring import BufferedFrame, FrameRing
 
 log = logging.getLogger(__name__)
 STRAY_S = 1.0  # a picture shows the event's peak, or a moment at most this far from it
@@ -60,11 +60,11 @@ class ClipCutter:
 
     def __init__(self, config: ClipConfig, *, disk_space: DiskSpaceGuard) -> None:
         self.config, self.disk_space = config, disk_space
-        self.ring = FrameRing(seconds_s=config.before_s + STRAY_S, most_bytes=config.memory_bytes)
+        self.ring = FrameRing(seconds_s=config.before_s + STRAY_S, max_bytes=config.memory_bytes)
         self._clips: dict[str, _Clip] = {}
         self._peaks_s: dict[str, float] = {}
 
-    def see(self, frame: KeptFrame) -> list[FinishedClip]:
+    def see(self, frame: BufferedFrame) -> list[FinishedClip]:
         """Take the next frame, and return the clips that end with it."""
         self.ring.add(frame)
         if self._clips:
@@ -164,7 +164,7 @@ class _Clip:
         if self._writer is None or self.is_abandoned:
             return
         writer, self._writer = self._writer, None
-        with no_room_is_our_error(self.path):
+        with disk_full_as_error(self.path):
             writer.__exit__(None, None, None)
         self.is_written = True
 

@@ -4,7 +4,7 @@ from math import ceil
 
 LOAD_OVER_S = 2.0
 ENOUGH = 0.7  # highest share of busy time after `every` shrinks
-MOST_EVERY = 1000
+MAX_EVERY = 1000
 
 
 class LoadShedder:
@@ -35,7 +35,7 @@ class LoadShedder:
         if is_behind and now_s - self._looked_s >= self._max_delay_s / 4:
             # Frames that wait now came before the last change, which takes a while to show.
             if oldest_s >= self._oldest_s:
-                self._change(min(MOST_EVERY, self.every + max(1, self.every // 2)), now_s)
+                self._change(min(MAX_EVERY, self.every + max(1, self.every // 2)), now_s)
             self._looked_s, self._oldest_s = now_s, oldest_s
         elif now_s - self._since_s >= LOAD_OVER_S:
             load = self._busy_s / (now_s - self._since_s)

@@ -8,7 +8,7 @@ from maskedskipunet.monitor.health import Debounce, HealthChange
 from maskedskipunet.monitor.reader_process import ArrivedFrame
 
 INTERVAL_S = 10.0
-LEAST_STEPS = 5
+MIN_STEPS = 5
 ENOUGH_S = 60.0  # a camera must be fast enough for so long before the fault ends
 
 
@@ -36,7 +36,7 @@ class RateMonitor:
             index, time_s = self._before
             self._steps_s.append((arrived.time_s - time_s) / max(1, arrived.index - index))
         self._before = arrived.index, arrived.time_s
-        if arrived.time_s - self._began_s >= INTERVAL_S and len(self._steps_s) >= LEAST_STEPS:
+        if arrived.time_s - self._began_s >= INTERVAL_S and len(self._steps_s) >= MIN_STEPS:
             rate = 1 / median(self._steps_s)
             yield from self._judge(rate, self._expected_fps, arrived.time_s)
             self._began_s, self._steps_s = arrived.time_s, []

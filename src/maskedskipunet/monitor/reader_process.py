@@ -25,7 +25,7 @@ from maskedskipunet.scoring.ignored import IgnoredRegions
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 PARENT_LOOK_S = 1.0
-MOST_WAITING = 256  # frames
+MAX_WAITING = 256  # frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ class SendQueue:
         self._sender.start()
 
     def put(self, arrived: ArrivedFrame) -> None:
-        while len(self._waiting) >= MOST_WAITING or self._is_late(arrived.arrived_s):
+        while len(self._waiting) >= MAX_WAITING or self._is_late(arrived.arrived_s):
             with suppress(IndexError):  # the sender has just taken it
                 self._waiting.popleft()
                 self._dropped += 1

@@ -18,7 +18,7 @@ from maskedskipunet.errors import DiskSpaceError, MaskedSkipUNetError
 from maskedskipunet.monitor.clips import ClipConfig, ClipCutter, FinishedClip
 from maskedskipunet.monitor.disk_space import DiskSpaceGuard
 from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Drift, Health, MonitorEvent, ScoredFrame
-from maskedskipunet.monitor.ring import KeptFrame
+from maskedskipunet.monitor.ring import BufferedFrame
 from maskedskipunet.records.database import DamagedError, UnavailableError
 from maskedskipunet.records.pruning import Retention, prune
 from maskedskipunet.records.store import Records
@@ -29,8 +29,8 @@ from maskedskipunet.view.marking import with_boxes
 log = logging.getLogger(__name__)
 
 LOST, DRIFT = "lost", "drift"  # states of a camera: no frames arrive, or the scene has changed
-MOST_FRAMES = 500  # waiting for the thread; beyond it frames are left out of clips
-MOST_UPDATES = 10_000  # of events, waiting for the disk
+MAX_FRAMES = 500  # waiting for the thread; beyond it frames are left out of clips
+MAX_UPDATES = 10_000  # of events, waiting for the disk
 RETRY_S = 5.0
 TIDY_S = 600.0
 POLL_S = 1.0
@@ -136,7 +136,7 @@ class Recorder:
             self._heard[event.camera] = event.unix_s
             if event.picture is None:
                 return
-            if self._queue.qsize() >= MOST_FRAMES:
+            if self._queue.qsize() >= MAX_FRAMES:
                 if not self.frames_left_out:
                     log.warning("%s: too slow for all frames; some are left out of clips", self.records.folder.path)
                 self.frames_left_out += 1
@@ -178,7 +178,7 @@ class Recorder:
         match event:
             case ScoredFrame():
                 if event.picture is not None:
-                    frame = KeptFrame(event.frame.time_s, event.picture)
+                    frame = BufferedFrame(event.frame.time_s, event.picture)
                     self._clips_came(self._cutters[event.camera].see(frame))
             case Alarm():
                 self._alarm(event)
@@ -232,7 +232,7 @@ class Recorder:
         return _Writing(alarm, picture, to_jpeg(beside))
 
     def _write(self, writing: _Writing) -> None:
-        if len(self._unwritten) >= MOST_UPDATES:
+        if len(self._unwritten) >= MAX_UPDATES:
             lost = self._unwritten.popleft().alarm
             what = f"{lost.update.phase} of event {lost.update.event.id}"
             log.warning("%s is lost: nothing could be written for too long", what)

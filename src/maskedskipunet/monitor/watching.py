@@ -300,7 +300,7 @@ class CycleScorer:
             batch = camera.take_batch(size, self._load_shedder.every, earliest_s)
             arrivals += [Arrivals(camera.window, [], batch.interrupted), Arrivals(camera.window, batch.frames)]
             published += [(camera, batch.events), (camera, ())]
-        scores = self._scorer.score_turn(arrivals, with_maps=self._config.with_maps)
+        scores = self._scorer.score_arrivals(arrivals, with_maps=self._config.with_maps)
         for (camera, events), camera_scores in zip(published, scores, strict=True):
             camera.publish_scores(camera_scores, self._subscriber)
             for event in events:

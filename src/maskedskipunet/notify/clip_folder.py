@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from maskedskipunet.detection.events import Phase
 from maskedskipunet.errors import MaskedSkipUNetError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.notify.names import plain_name
 from maskedskipunet.notify.settings import Settings, SinkContext
 from maskedskipunet.notify.sink import Attachments, RetryLaterError, Sink
@@ -31,9 +31,9 @@ class ClipFolderSink:
         stem = f"{began}_{plain_name(str(message['camera']))}_{delivery.event_id}"
         try:
             for source in filter(None, (files.clip, files.picture, files.normal_picture)):
-                with whole_file(self.folder / f"{stem}{''.join(source.suffixes)}") as part:
+                with atomic_write(self.folder / f"{stem}{''.join(source.suffixes)}") as part:
                     shutil.copyfile(source, part)
-            with whole_file(self.folder / f"{stem}.json") as part:
+            with atomic_write(self.folder / f"{stem}.json") as part:
                 part.write_text(json.dumps(message, indent=1) + "\n", encoding="utf-8")
         except MaskedSkipUNetError as error:
             raise RetryLaterError(error.what) from error

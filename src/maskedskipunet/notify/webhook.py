@@ -65,13 +65,13 @@ class WebhookSink:
             with hang_up_after(self.timeout_s, lambda: connection.sock):
                 connection.request("POST", target, body, headers)
                 with connection.getresponse() as answer:
-                    status, asked = answer.status, answer.headers.get("Retry-After")
+                    status, retry_after = answer.status, answer.headers.get("Retry-After")
         except (OSError, HTTPException) as error:
             raise RetryLaterError(reason_of(error)) from None  # its own text may hold the address
         finally:
             connection.close()
         if status in TRY_LATER or status >= 500:
-            raise RetryLaterError(f"it answers {status}", retry_after_s(asked, self.clock()))
+            raise RetryLaterError(f"it answers {status}", retry_after_s(retry_after, self.clock()))
         if not 200 <= status < 300:
             raise RefusedError(f"it answers {status}" + (", a redirect, which is not followed" if status < 400 else ""))
 
@@ -122,18 +122,18 @@ def signature(secret: str, unix_s: int, body: bytes) -> str:
     return f"t={unix_s},v1={digest}"
 
 
-def retry_after_s(asked: str | None, now_unix_s: float) -> float:
+def retry_after_s(retry_after: str | None, now_unix_s: float) -> float:
     """Return the seconds that a Retry-After asks for, as a number or a date; 0 for none or nonsense.
 
     >>> retry_after_s("120", 0), retry_after_s("Thu, 01 Jan 1970 00:01:00 GMT", 0), retry_after_s("soon", 0)
     (120.0, 60.0, 0.0)
     """
-    if asked is None:
+    if retry_after is None:
         return 0.0
-    if asked.strip().isascii() and asked.strip().isdigit():
-        return float(asked.strip()[:9])
+    if retry_after.strip().isascii() and retry_after.strip().isdigit():
+        return float(retry_after.strip()[:9])
     try:
-        date = parsedate_to_datetime(asked)
+        date = parsedate_to_datetime(retry_after)
     except (ValueError, TypeError, OverflowError):
         return 0.0
     date = date if date.tzinfo else date.replace(tzinfo=UTC)

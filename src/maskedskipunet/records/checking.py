@@ -9,13 +9,13 @@ from sqlalchemy import text
 
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.records import outbox
+from maskedskipunet.records.completeness import is_complete_clip, is_complete_picture
 from maskedskipunet.records.database import DamagedError
 from maskedskipunet.records.folder import RecordsFolder, day_of, event_of
 from maskedskipunet.records.outbox import QueueCount
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.watch_lock import WatchLock, is_watched
-from maskedskipunet.records.wholeness import is_whole_clip, is_whole_picture
 
 _PASSES = 4
 _SUFFIXES = (".json", ".mp4", ".jpg")
@@ -207,9 +207,9 @@ def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
 
         yield _Difference(folder.relative(description), "row and file differ", take if is_newer else write)
         recorded = described if is_newer else recorded
-    yield from _of_footage(records, event_id, clip, recorded.has_clip, is_whole_clip)
-    yield from _of_footage(records, event_id, picture, recorded.has_picture, is_whole_picture)
-    yield from _of_footage(records, event_id, normal, recorded.has_normal_picture, is_whole_picture)
+    yield from _of_footage(records, event_id, clip, recorded.has_clip, is_complete_clip)
+    yield from _of_footage(records, event_id, picture, recorded.has_picture, is_complete_picture)
+    yield from _of_footage(records, event_id, normal, recorded.has_normal_picture, is_complete_picture)
 
 
 def _of_footage(

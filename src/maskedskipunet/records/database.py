@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 
 from maskedskipunet.errors import DiskSpaceError, RecordsError
-from maskedskipunet.files import lock_file, no_room_is_our_error
+from maskedskipunet.files import disk_full_as_error, lock_file
 from maskedskipunet.records.folder import RecordsFolder
 
 BUSY_TIMEOUT_S = 30.0
@@ -110,7 +110,7 @@ def _engine(path: Path) -> Engine:
 def _alone(folder: RecordsFolder) -> Iterator[None]:
     """Lock the folder, so that no other process creates or upgrades the database meanwhile."""
     try:
-        with no_room_is_our_error(folder.lock):
+        with disk_full_as_error(folder.lock):
             folder.path.mkdir(parents=True, exist_ok=True)
             file = folder.lock.open("a")
     except OSError as error:

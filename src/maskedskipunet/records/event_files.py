@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from maskedskipunet.errors import DiskSpaceError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.records.folder import RecordsFolder
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.rows import recorded_event
@@ -38,10 +38,10 @@ class EventFiles:
         _, path, beside, _ = self._folder.files(recorded.event.id, recorded.began_unix_s)
         try:
             beside.unlink(missing_ok=True)  # it belongs to another peak
-            with whole_file(path) as part:
+            with atomic_write(path) as part:
                 part.write_bytes(picture)
             if normal_picture is not None:
-                with whole_file(beside) as part:
+                with atomic_write(beside) as part:
                     part.write_bytes(normal_picture)
         except (DiskSpaceError, OSError) as error:
             log.warning("event %s goes without a picture (%s)", recorded.event.id, error)

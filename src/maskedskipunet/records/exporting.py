@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.records.recorded import RecordedEvent, iso_time
 
 COLUMNS = {
@@ -53,7 +53,7 @@ def export(events: Sequence[RecordedEvent], path: Path) -> None:
     """
     require_table(path)
     rows = [table_row(recorded) for recorded in events]
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         _WRITERS[path.suffix.lower()](rows, part)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from maskedskipunet.detection.events import Event, Phase
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.errors import RecordsError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.records.folder import require_id
 
 FORMAT_VERSION = 1
@@ -52,7 +52,7 @@ class RecordedEvent:
         """Write the event as JSON. Raises DiskSpaceError when there is no room."""
         values = {"format": FORMAT_VERSION} | {field.name: getattr(self, field.name) for field in fields(self)}
         values["event"] = self.event.to_dict()
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             part.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     @classmethod

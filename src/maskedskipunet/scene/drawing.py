@@ -81,8 +81,8 @@ class Furniture:
 
 def furnish(rng: np.random.Generator, view: View) -> Furniture:
     """Choose where tree, bench, lamp and board stand: one each in the quarters of the picture."""
-    places = view.width * (np.array([0.13, 0.38, 0.62, 0.87]) + rng.uniform(-0.03, 0.03, 4))
-    tree, bench, lamp, board = (float(x) for x in rng.permutation(places))
+    positions = view.width * (np.array([0.13, 0.38, 0.62, 0.87]) + rng.uniform(-0.03, 0.03, 4))
+    tree, bench, lamp, board = (float(x) for x in rng.permutation(positions))
     leaves = []
     for _ in range(34):
         angle, far = rng.uniform(0, 2 * pi), rng.uniform(0, 1) ** 0.5

@@ -139,10 +139,10 @@ def render_video(config: SceneConfig, split: Split, number: int) -> Iterator[tup
     number: from 1. Yields images uint8 (H, W, 3), and one of KINDS or an empty string.
     The same config gives the same bytes; no two videos share a stream of random numbers.
     """
-    place, *splits = np.random.SeedSequence(config.seed).spawn(3)
+    scene_seed, *splits = np.random.SeedSequence(config.seed).spawn(3)
     video = splits[split == "test"].spawn(number)[number - 1]
     traffic_rng, light_rng, sensor_rng = (np.random.default_rng(stream) for stream in video.spawn(3))
-    place_rng = np.random.default_rng(place)
+    place_rng = np.random.default_rng(scene_seed)
     view = View(config.height_px, config.width_px)
     furniture = furnish(place_rng, view)
     still = background(place_rng, view, furniture)

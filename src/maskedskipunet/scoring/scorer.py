@@ -183,7 +183,7 @@ class Scorer:
                     return
                 # As many frames a turn when few sources are left, or the last long one would be slow.
                 arrivals = [source.take(max(1, batch_size // len(running))) for source in running]
-                for source, scores in zip(running, self.score_turn(arrivals, with_maps=with_maps), strict=True):
+                for source, scores in zip(running, self.score_arrivals(arrivals, with_maps=with_maps), strict=True):
                     yield from ((source.key, score) for score in scores)
                     if source.ended is not None:
                         yield source.key, source.ended
@@ -196,7 +196,7 @@ class Scorer:
         """Make what the scorer keeps of one source from turn to turn."""
         return SourceWindow(self.geometry, self.cues, self.smoothing_s)
 
-    def score_turn(self, arrivals: Sequence["Arrivals"], *, with_maps: bool) -> list[list[FrameScore]]:
+    def score_arrivals(self, arrivals: Sequence["Arrivals"], *, with_maps: bool) -> list[list[FrameScore]]:
         """Encode what came of several sources together, and score the clips that are due.
 
         Returns for each Arrivals the scores that are known by now, each frame's exactly once, in order.
@@ -215,7 +215,7 @@ class Scorer:
         """Find the fastest form of the network's parts before frames come, for it takes seconds."""
         blank = np.zeros((self.channels, *self.size_px), np.uint8)
         frames = [SizedFrame(Frame(index, 0.0, None), blank) for index in range(self.geometry.span)]
-        self.score_turn([Arrivals(self.open_window(), frames)], with_maps=False)
+        self.score_arrivals([Arrivals(self.open_window(), frames)], with_maps=False)
 
     def _network_scores(
         self, backend: Backend, arrivals: Sequence["Arrivals"], with_maps: bool

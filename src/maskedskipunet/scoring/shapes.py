@@ -14,9 +14,9 @@ Mask = NDArray[np.bool_]  # (H, W), True if nothing is looked at
 Point = tuple[float, float]  # x to the right, y down
 
 LARGEST = 1_000_000.0  # pixels; no picture is as large
-MOST_CORNERS = 1000  # of a polygon
+MAX_CORNERS = 1000  # of a polygon
 PLACES = 6  # decimals that shapes are written with
-MOST_EDGES = 4000  # between True and False along a mask's rows, two a box; one of more is taken more coarsely
+MAX_EDGES = 4000  # between True and False along a mask's rows, two a box; one of more is taken more coarsely
 _FEWEST_CORNERS = 3
 _USE = "Use a box x,y,width,height, a polygon x,y x,y x,y, or a mask image; numbers in pixels, or all with %"
 
@@ -42,8 +42,8 @@ class Region:
         ((10.0, 20.0), (40.0, 20.0), (40.0, 25.0), (10.0, 25.0))
         """
         words = re.sub(r"\s*,\s*", ",", text.strip()).split()
-        if len(words) > MOST_CORNERS:
-            raise _malformed(text, f"has more than {MOST_CORNERS} corners", where)
+        if len(words) > MAX_CORNERS:
+            raise _malformed(text, f"has more than {MAX_CORNERS} corners", where)
         numbers = [_numbers(word, text, where) for word in words]
         in_percent = {is_percent for row in numbers for _, is_percent in row}
         if len(in_percent) > 1:
@@ -127,7 +127,7 @@ def covering_boxes(mask: Mask) -> list[Region]:
 
     Exactly those pixels, but for a fine mask of very many pieces: it is covered more coarsely, never less.
     """
-    while np.count_nonzero(np.diff(mask, axis=1, prepend=False)) > MOST_EDGES:
+    while np.count_nonzero(np.diff(mask, axis=1, prepend=False)) > MAX_EDGES:
         mask = _coarser(_coarser(mask).T).T
     height_px, width_px = mask.shape
     boxes, begun = [], dict[tuple[int, int], int]()  # the row in which a run of columns began

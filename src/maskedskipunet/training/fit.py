@@ -26,15 +26,15 @@ from maskedskipunet.training.callbacks import (
     KeepWeights,
     MetricsTable,
     ShowProgress,
-    StopAtNonsense,
     StopBetweenSteps,
+    StopOnNonFinite,
     TimeLimit,
 )
 from maskedskipunet.training.config import TrainingConfig
 from maskedskipunet.training.data import ClipDataModule
 from maskedskipunet.training.module import TrainingModule
 from maskedskipunet.training.one_process import in_one_process
-from maskedskipunet.training.restoring import Disturbance
+from maskedskipunet.training.pseudo_anomalies import PseudoAnomalies
 
 LOG_EVERY_STEPS = 10
 
@@ -65,15 +65,15 @@ def fit(
         in_one_process(),
         _as_first_rank(),
         _quiet_lightning(),
-        _interrupts_as_ours(stop, progress),
-        _want_of_memory_as_ours(),
+        _stopping_on_interrupt(stop, progress),
+        _memory_error_as_config_error(),
     ):
         trainer = _trainer(config, run, _callbacks(config, run, progress, stop))
         module = TrainingModule(
             network,
             learning_rate=config.learning_rate,
             schedule=config.schedule,
-            disturbance=Disturbance(config.restore, seed) if config.restore else None,
+            pseudo_anomalies=PseudoAnomalies(config.restore, seed) if config.restore else None,
             motion_weight=config.motion_weight,
         )
         data = ClipDataModule(train, holdback, batch_size=config.batch_size, seed=seed, share=config.share)
@@ -92,7 +92,7 @@ def fit(
 
 def _callbacks(config: TrainingConfig, run: RunFolder, progress: Progress, stop: StopBetweenSteps) -> list[L.Callback]:
     callbacks: list[L.Callback] = [
-        StopAtNonsense(),
+        StopOnNonFinite(),
         MetricsTable(run.training_metrics),
         KeepWeights(run),
         ShowProgress(progress),
@@ -160,7 +160,7 @@ def _forget_host(logs: Path) -> None:
 
 
 @contextmanager
-def _interrupts_as_ours(stop: StopBetweenSteps, progress: Progress) -> Iterator[None]:
+def _stopping_on_interrupt(stop: StopBetweenSteps, progress: Progress) -> Iterator[None]:
     """End the training on Ctrl-C after the current step, and at once on a second Ctrl-C.
 
     So does SIGUSR1, with which schedulers announce that a job's time is over, where nobody else handles it. Lightning
@@ -194,7 +194,7 @@ def _interrupts_as_ours(stop: StopBetweenSteps, progress: Progress) -> Iterator[
 
 
 @contextmanager
-def _want_of_memory_as_ours() -> Iterator[None]:
+def _memory_error_as_config_error() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:

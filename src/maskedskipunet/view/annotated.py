@@ -98,9 +98,9 @@ class AnnotatedRenderer:
 
         strip[row(np.array(self._threshold))] = LEVEL
         for run in _unbroken(known):
-            columns, place = np.unique(self._column(time_s[run]), return_inverse=True)
+            columns, column_index = np.unique(self._column(time_s[run]), return_inverse=True)
             top = np.full(len(columns), -np.inf)
-            np.maximum.at(top, place, scores[run])
+            np.maximum.at(top, column_index, scores[run])
             line = np.arange(columns[0], columns[-1] + 1)
             heights = row(np.interp(line, columns, top))
             for index, column in enumerate(line):

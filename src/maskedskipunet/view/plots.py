@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.errors import ConfigError, ShapeError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.view.matplotlib_defaults import default_style
 
 if TYPE_CHECKING:
@@ -151,13 +151,13 @@ def plot_ablation(rows: Sequence[tuple[str, float | None]], path: Path, title: s
     width_px, height_px = max(names_px + 460 + right_px, 32 + 10 * len(title)), top_px + row_px * len(rows) + bottom_px
     figure = new_figure(width_px, height_px, LIGHT)
     axes = _axes_at(figure, (names_px, top_px, 460, row_px * len(rows)))
-    places = np.arange(len(rows))
-    axes.barh(places, [auc or 0.0 for _, auc in rows], bar_px / row_px, color=LIGHT.curve, zorder=2)
-    for place, (name, auc) in enumerate(rows):
-        _write(axes.text(-0.015, place, name, ha="right", va="center", fontsize=11, color=LIGHT.text))
+    positions = np.arange(len(rows))
+    axes.barh(positions, [auc or 0.0 for _, auc in rows], bar_px / row_px, color=LIGHT.curve, zorder=2)
+    for position, (name, auc) in enumerate(rows):
+        _write(axes.text(-0.015, position, name, ha="right", va="center", fontsize=11, color=LIGHT.text))
         label, where, colour = ("no labels", 0.0, LIGHT.quiet) if auc is None else (f"{auc:.3f}", auc, LIGHT.text)
         weight = "normal" if auc is None else "bold"
-        value = axes.text(where + 0.012, place, label, va="center", fontsize=11, color=colour, fontweight=weight)
+        value = axes.text(where + 0.012, position, label, va="center", fontsize=11, color=colour, fontweight=weight)
         value.set_bbox({"facecolor": LIGHT.panel, "edgecolor": "none", "pad": 1.5})
         _write(value)
     axes.axvline(0.5, color=LIGHT.quiet, linewidth=1.2, linestyle=(0, (4, 3)), zorder=3)
@@ -191,7 +191,7 @@ def save_figure(figure: "Figure", path: Path) -> None:
 
     Raises DiskSpaceError when the disk is full.
     """
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part, format="png", dpi=SHARPNESS * POINTS_PER_INCH)
 
 
@@ -339,7 +339,7 @@ def _plot_grid(curves: Sequence[ScoreCurve], path: Path, title: str, columns: in
     save_figure(figure, path)
 
 
-def _draw_legend(figure: "Figure", curves: Sequence[ScoreCurve], place: tuple[float, float]) -> None:
+def _draw_legend(figure: "Figure", curves: Sequence[ScoreCurve], position: tuple[float, float]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -353,7 +353,7 @@ def _draw_legend(figure: "Figure", curves: Sequence[ScoreCurve], place: tuple[fl
     legend = figure.legend(
         handles=entries,
         loc="center left",
-        bbox_to_anchor=place,
+        bbox_to_anchor=position,
         ncols=len(entries),
         frameon=False,
         fontsize=10,

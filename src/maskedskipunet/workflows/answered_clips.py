@@ -17,7 +17,7 @@ from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.reading import RECONSTRUCTION
 from maskedskipunet.errors import DataError, RunError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.progress import Progress
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.runs import write_json
@@ -85,7 +85,7 @@ class ClipScorer:
         return cues
 
 
-class KeptClips:
+class AnsweredClips:
     """Clips that are normal though they alarmed: `ID.mp4` each, and `events.json` that tells which event it is."""
 
     def __init__(self, folder: Path) -> None:
@@ -99,11 +99,11 @@ class KeptClips:
         """Return the ids of the listed events."""
         return {str(entry["id"]) for entry in self._read_entries()}
 
-    def copied_to(self, folder: Path) -> "KeptClips":
+    def copied_to(self, folder: Path) -> "AnsweredClips":
         """Return these clips, copied into another run."""
         for path in [*self.paths(), *([self._list] if self._list.is_file() else [])]:
             _copy(path, folder / path.name)
-        return KeptClips(folder)
+        return AnsweredClips(folder)
 
     def add(self, events: Sequence[RecordedEvent], clips: Mapping[str, Path]) -> None:
         """Keep the clips of events."""
@@ -159,5 +159,5 @@ def _frames_of(path: Path, note: Callable[[str], None] = lambda message: None) -
 
 
 def _copy(source: Path, target: Path) -> None:
-    with whole_file(target) as part:
+    with atomic_write(target) as part:
         part.write_bytes(source.read_bytes())

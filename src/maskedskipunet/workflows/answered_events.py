@@ -43,7 +43,7 @@ class Effect:
 
 
 def choose_events(
-    events: Sequence[RecordedEvent], beginnings: Sequence[str], *, with_kind: bool = False
+    events: Sequence[RecordedEvent], id_prefixes: Sequence[str], *, with_kind: bool = False
 ) -> list[RecordedEvent]:
     """Return the events that are meant, each once, in the order of their naming.
 
@@ -51,7 +51,7 @@ def choose_events(
     Raises RecordsError for a beginning that no id has, or several.
     """
     chosen: dict[str, RecordedEvent] = {}
-    for text in beginnings:
+    for text in id_prefixes:
         fits = [recorded for recorded in events if text and recorded.event.id.startswith(text)]
         if with_kind and not fits:
             fits = [recorded for recorded in events if text and (recorded.event.kind_id or "").startswith(text)][:1]
@@ -90,13 +90,13 @@ class AnsweredEvents:
         return [*self.marked, *self.settled]
 
     @classmethod
-    def of(cls, records: Records, beginnings: Sequence[str], *, with_kind: bool = False) -> "AnsweredEvents":
+    def of(cls, records: Records, id_prefixes: Sequence[str], *, with_kind: bool = False) -> "AnsweredEvents":
         """Find events, and with_kind all events of their kinds that nobody has answered.
 
         Raises RecordsError for events that there are not, or that have no clip.
         """
         events = records.events()
-        marked = choose_events(events, beginnings, with_kind=with_kind)
+        marked = choose_events(events, id_prefixes, with_kind=with_kind)
         alike = unanswered_of_kind(events, marked)
         settled: list[RecordedEvent] = []
         for recorded in alike if with_kind else []:

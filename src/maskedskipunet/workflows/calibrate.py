@@ -34,7 +34,7 @@ from maskedskipunet.workflows.calibration_moments import Moment, draw_moments
 from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.input_selection import NamedVideo
-from maskedskipunet.workflows.kept_scores import KEPT_NAME, KeptScores, model_key
+from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache, model_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def calibrate(
     warn_of_training_footage(folder, kept, progress)
     scorer, sources, has_new_format = _scorer_and_sources(model, kept, options)
     settings = scorer.input_format.to_dict() | {"on_bad_frame": options.on_bad_frame}
-    kept_scores = KeptScores.read(home / KEPT_NAME, model_key(folder, settings))
+    kept_scores = ScoreCache.read(home / KEPT_NAME, model_key(folder, settings))
     scored = score_footage(kept, sources, time_ranges, scorer, kept_scores, progress)
     setting = _alarm_setting(scored, starts_s, budget, options)
     calibration = replace(

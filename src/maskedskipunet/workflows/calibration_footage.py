@@ -16,7 +16,7 @@ from maskedskipunet.progress import Advance, Progress
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.input_selection import NamedVideo
-from maskedskipunet.workflows.kept_scores import FootageScores, KeptScores, video_key
+from maskedskipunet.workflows.score_cache import FootageScores, ScoreCache, video_key
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def score_footage(
     sources: Sequence[Source],
     time_ranges: Sequence[TimeRange],
     scorer: Scorer,
-    kept: KeptScores,
+    kept: ScoreCache,
     progress: Progress,
 ) -> list[ScoredFootage]:
     """Score videos, except those whose scores are stored, and store all scores, even if the calibration fails."""
@@ -135,7 +135,7 @@ def score_footage(
     ]
 
 
-def keep_scores(scores: KeptScores) -> None:
+def keep_scores(scores: ScoreCache) -> None:
     """Store scores for a later calibration, if that is possible."""
     with suppress(DiskSpaceError, OSError):  # a saving, no result
         scores.write()

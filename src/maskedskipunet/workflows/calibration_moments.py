@@ -10,7 +10,7 @@ from PIL import Image as Picture
 
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sources import Source
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.film_strip import film_strip
 from maskedskipunet.view.heatmap import dimmed, overlay
@@ -55,7 +55,7 @@ def draw_moments(
     drawn: pictures that were drawn of the same scores already.
     """
     chosen = highest_moments(scored, MOMENTS)
-    planned = {place: _moment(scored[place[0]], place[1], folder) for place in chosen}
+    planned = {chosen_frame: _moment(scored[chosen_frame[0]], chosen_frame[1], folder) for chosen_frame in chosen}
     if all(str(moment.picture.resolve()) in drawn and moment.picture.is_file() for moment in planned.values()):
         return tuple(planned.values())
     if folder.is_dir():
@@ -64,12 +64,12 @@ def draw_moments(
     moments: dict[tuple[int, int], Moment] = {}
     for number in sorted({number for number, _ in chosen}):
         video = scored[number]
-        places = sorted(index for other, index in chosen if other == number)
-        for index, picture in _pictures(video.source, places, scorer):
+        indices = sorted(index for other, index in chosen if other == number)
+        for index, picture in _pictures(video.source, indices, scorer):
             moments[number, index] = planned[number, index]
-            with whole_file(planned[number, index].picture) as part:
+            with atomic_write(planned[number, index].picture) as part:
                 Picture.fromarray(picture).save(part, format="PNG")
-    return tuple(moments[place] for place in chosen if place in moments)
+    return tuple(moments[chosen_frame] for chosen_frame in chosen if chosen_frame in moments)
 
 
 def _moment(video: ScoredFootage, index: int, folder: Path) -> Moment:
@@ -80,17 +80,17 @@ def _moment(video: ScoredFootage, index: int, folder: Path) -> Moment:
     return Moment(name, video.name, int(video.index[index]), time_s, float(video.scores[index]), path)
 
 
-def _pictures(source: Source, places: Sequence[int], scorer: Scorer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _pictures(source: Source, indices: Sequence[int], scorer: Scorer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield each place's frame beside its errors: read once more, up to the last of them."""
     half_span = scorer.geometry.half_span
-    wanted = {index: list[Frame]() for index in places}
+    clips = {index: list[Frame]() for index in indices}
     for position, frame in enumerate(source.frames()):
-        for index in places:
+        for index in indices:
             if abs(position - index) <= half_span:
-                wanted[index].append(frame)
-        if position >= places[-1] + half_span:
+                clips[index].append(frame)
+        if position >= indices[-1] + half_span:
             break
-    for index, frames in wanted.items():
+    for index, frames in clips.items():
         for scored in scorer.score(frames, with_maps=True):
             image = next(frame.image for frame in frames if frame.index == scored.index)
             if scored.map is not None and image is not None:

@@ -108,8 +108,8 @@ def _document(path: Path) -> Any:
             fault = "too large for a list of cameras"
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             mark = getattr(error, "problem_mark", None)
-            place = f" (line {mark.line + 1}: {getattr(error, 'problem', '')})" if mark is not None else ""
-            fault = f"not YAML that names cameras{place}"
+            location = f" (line {mark.line + 1}: {getattr(error, 'problem', '')})" if mark is not None else ""
+            fault = f"not YAML that names cameras{location}"
     # Out here, so that no traceback shows a line of the file: it may hold a password.
     raise ConfigError(fault, str(path), EXAMPLE)
 

@@ -20,7 +20,7 @@ from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import CalibrationError, advice_when_interrupted
 from maskedskipunet.evaluation.baseline import frame_differences
 from maskedskipunet.evaluation.frames import LabelledScores, auc_by_kind, micro_auc
-from maskedskipunet.files import require_writable, whole_file
+from maskedskipunet.files import atomic_write, require_writable
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, describe_environment, write_json
@@ -173,7 +173,7 @@ def _write_picture(path: Path, run: RunFolder, moments: Mapping[str, tuple[str, 
         frame = next(islice(read_video(run.videos / f"{name}.mp4"), position, None))
         assert frame.image is not None, "our own video holds every frame"
         shown.append(frame.image)
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         Picture.fromarray(film_strip(shown, width_px=PICTURE_WIDTH_PX)).save(part, "PNG", optimize=True)
 
 

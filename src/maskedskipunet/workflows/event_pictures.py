@@ -9,14 +9,14 @@ from maskedskipunet.data.jpeg import to_jpeg
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video.seeking import frames_at
 from maskedskipunet.detection.events import Event
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.view.enlarging import enlarged, enlarged_box, readable_scale, resized
 from maskedskipunet.view.marking import with_boxes
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.scoring import ScoredVideo
 
 PICTURES_NAME = "events"  # the folder, beside events.json
-MOST_PICTURES = 200  # of the strongest events: nobody looks at more
+MAX_PICTURES = 200  # of the strongest events: nobody looks at more
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def write_event_pictures(
     home = folder / PICTURES_NAME
     remove_event_pictures(folder)
     events = scored.events or ()
-    strongest = sorted(events, key=lambda event: -event.top_score)[:MOST_PICTURES]
+    strongest = sorted(events, key=lambda event: -event.top_score)[:MAX_PICTURES]
     times_s = dict(zip(scored.index.tolist(), scored.time_s.tolist(), strict=True))
     images = frames_at(source, [(event.peak_frame, times_s[event.peak_frame]) for event in strongest])
     peaks: list[Path | None] = []
@@ -76,7 +76,7 @@ def _write(path: Path, image: Image, event: Event) -> Path:
     """Write a picture with an event's boxes, large enough to be seen."""
     scale = readable_scale(image.shape[0])
     marked = with_boxes(enlarged(image, scale), [enlarged_box(box, scale) for box in event.boxes])
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(to_jpeg(marked))
     return path
 

@@ -20,7 +20,7 @@ from maskedskipunet.records.kinds import unanswered_of_kind
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 from maskedskipunet.runs import RunFolder
-from maskedskipunet.workflows.answered_clips import ClipScorer, KeptClips
+from maskedskipunet.workflows.answered_clips import AnsweredClips, ClipScorer
 from maskedskipunet.workflows.answered_events import AnsweredEvents, ClipScores, Effect, choose_events, rule_of
 from maskedskipunet.workflows.feedback_steps import FeedbackSteps, Undone
 from maskedskipunet.workflows.feedback_training import FeedbackTraining
@@ -60,7 +60,7 @@ class FeedbackResult:
 
 
 def answer_anomaly(
-    folder: Path, beginnings: Sequence[str], *, all_of_kind: bool = False, dry_run: bool = False
+    folder: Path, id_prefixes: Sequence[str], *, all_of_kind: bool = False, dry_run: bool = False
 ) -> list[RecordedEvent]:
     """Keep that these events were anomalies.
 
@@ -69,7 +69,7 @@ def answer_anomaly(
     """
     with Records.open(folder, create=False) as records:
         events = records.events()
-        chosen = choose_events(events, beginnings, with_kind=all_of_kind)
+        chosen = choose_events(events, id_prefixes, with_kind=all_of_kind)
         chosen += unanswered_of_kind(events, chosen) if all_of_kind else []
         for recorded in [] if dry_run else chosen:
             records.answer(recorded.event.id, "anomaly")
@@ -104,19 +104,19 @@ class FeedbackOptions:
 def feed_back_normal(
     model: Path,
     folder: Path,
-    beginnings: Sequence[str],
+    id_prefixes: Sequence[str],
     options: FeedbackOptions | None = None,
     *,
     progress: Progress | None = None,
 ) -> FeedbackResult:
     """Answer events as normal, keep their clips in the run's `feedback/`, and make its model heed it.
 
-    model: a run with a calibration. folder: of records. beginnings: of events' ids.
+    model: a run with a calibration. folder: of records. id_prefixes: of events' ids.
     Raises MaskedSkipUNetError, before anything is changed, for what cannot be done.
     """
     progress, options = progress or Silent(), options or FeedbackOptions()
     target = _Target.of(model)
-    by = target.way(options.by)
+    by = target.method(options.by)
     target.calibration()  # a model without a threshold is refused before anything is looked at
     with ExitStack() as stack:
         if not options.dry_run:
@@ -125,7 +125,7 @@ def feed_back_normal(
             target.finish_interrupted(folder, progress)
         records = stack.enter_context(Records.open(folder, create=False))
         scorer = ClipScorer(model, options.device, progress)
-        answered = AnsweredEvents.of(records, beginnings, with_kind=options.all_of_kind)
+        answered = AnsweredEvents.of(records, id_prefixes, with_kind=options.all_of_kind)
         answers = _Answers.of(answered, scorer, target.calibration())
         if by == "train":
             if options.dry_run:
@@ -172,8 +172,8 @@ class _Target:
         weights = model_folder(model)
         return cls(model, weights, RunFolder(weights.parent if weights.name == "model" else weights))
 
-    def way(self, asked: By | None) -> By:
-        """Return how answers are applied. Raises RunError or ConfigError for what this model cannot."""
+    def method(self, asked: By | None) -> By:
+        """Return the method that applies answers. Raises RunError or ConfigError for one that this model cannot use."""
         has_cues = (self.weights / CUES_NAME).exists()
         by: By = asked or ("cues" if has_cues else "calibrate")
         if by == "train" and not self.run.config.is_file():
@@ -183,9 +183,9 @@ class _Target:
         return by
 
     @property
-    def kept(self) -> KeptClips:
+    def kept(self) -> AnsweredClips:
         """Clips that are normal though they alarmed."""
-        return KeptClips(self.run.path / "feedback")
+        return AnsweredClips(self.run.path / "feedback")
 
     @property
     def steps(self) -> FeedbackSteps:
@@ -199,7 +199,7 @@ class _Target:
     def cues(self) -> CueModel:
         """Return its cues."""
         cues = CueModel.read(self.weights)
-        assert cues is not None  # `way` saw to it
+        assert cues is not None  # `method` saw to it
         return cues
 
     def finish_interrupted(self, folder: Path, progress: Progress) -> None:
@@ -303,12 +303,12 @@ def _trained(target: _Target, answers: _Answers, training: FeedbackTraining) -> 
 
 def _refusal(result: FeedbackResult) -> CalibrationError:
     assert result.after is not None
-    lost, ways = ", ".join(effect.id for effect in result.lost), "Use --by train, or --force to accept it"
+    lost, cure = ", ".join(effect.id for effect in result.lost), "Use --by train, or --force to accept it"
     if result.after == result.before:
         fault = "learned as normal, this would hide what was answered as an anomaly"
-        return CalibrationError(fault, lost, f"Use --by calibrate to try the threshold alone. {ways}")
+        return CalibrationError(fault, lost, f"Use --by calibrate to try the threshold alone. {cure}")
     fault = f"raised to {rule_of(result.after).threshold:.5f}, the threshold would miss what was answered as an anomaly"
-    return CalibrationError(fault, lost, ways)
+    return CalibrationError(fault, lost, cure)
 
 
 def _calibration(folder: Path, model: Path) -> Calibration:

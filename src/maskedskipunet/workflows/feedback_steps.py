@@ -14,11 +14,11 @@ from maskedskipunet.files import keep_earlier
 from maskedskipunet.records.recorded import Answer, RecordedEvent
 from maskedskipunet.records.store import Records
 from maskedskipunet.runs import write_json
-from maskedskipunet.workflows.answered_clips import KeptClips
+from maskedskipunet.workflows.answered_clips import AnsweredClips
 
 STEPS_NAME = "steps.json"
 FORMAT_VERSION = 1
-MOST_STEPS = 10  # that can be undone: each keeps a copy of the cues, tens of megabytes
+MAX_STEPS = 10  # that can be undone: each keeps a copy of the cues, tens of megabytes
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class FeedbackSteps:
     """
 
     folder: Path
-    kept: KeptClips
+    kept: AnsweredClips
     path: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -133,11 +133,11 @@ class FeedbackSteps:
             yield {file.name: self.folder / file.earlier for file in step.files}
             finished = [replace(file, after=_digest(self.folder / file.name)) for file in step.files]
             steps_then = [*steps, replace(step, done=True, files=tuple(finished))]
-            self._write(steps_then[-MOST_STEPS:])
+            self._write(steps_then[-MAX_STEPS:])
         except BaseException:
             self._restore(steps, step, records)
             raise
-        self._forget(steps_then[:-MOST_STEPS])
+        self._forget(steps_then[:-MAX_STEPS])
 
     def _forget(self, steps: Sequence[FeedbackStep]) -> None:
         """Remove the large files that steps kept which cannot be undone any more; calibrations are small, and stay."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
 from maskedskipunet.errors import CalibrationError, DataError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.progress import Progress
 from maskedskipunet.runs import RunFolder
-from maskedskipunet.workflows.answered_clips import ClipScorer, KeptClips
+from maskedskipunet.workflows.answered_clips import AnsweredClips, ClipScorer
 from maskedskipunet.workflows.answered_events import AnsweredEvents, ClipScores
 from maskedskipunet.workflows.calibrate import CalibrateOptions, calibrate
 from maskedskipunet.workflows.fine_tuning import fine_tuned
@@ -39,7 +39,7 @@ class FeedbackTraining:
 
     def train(self, run: RunFolder, answered: AnsweredEvents, calibration: Calibration) -> TrainedAgain:
         """Train a run on with the clips of events that are answered now, and all that it keeps from before."""
-        kept = KeptClips(run.path / "feedback")
+        kept = AnsweredClips(run.path / "feedback")
         marked = answered.marked_clips
         clips = {path.stem: path for path in kept.paths()} | marked
         training = fine_tuned(
@@ -93,6 +93,6 @@ class FeedbackTraining:
         self.progress.note(
             f"the footage of the calibration cannot be scored again: {reason}; its thresholds are taken over"
         )
-        with whole_file(new.model / CALIBRATION_NAME) as part:
+        with atomic_write(new.model / CALIBRATION_NAME) as part:
             part.write_bytes((run.model / CALIBRATION_NAME).read_bytes())
         return False

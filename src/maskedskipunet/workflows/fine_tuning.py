@@ -112,8 +112,8 @@ def _learn_cues(
 
 def mixed(own: Clips, marked: Clips) -> Clips:
     """Marked clips, each several times, among so many of the run's own, spread evenly, that they stay the fewer."""
-    wanted = min(len(own), max(OWN_AT_LEAST, OWN_TIMES * REPEATED * len(marked)))
-    kept = np.linspace(0, len(own) - 1, wanted).round().astype(np.int64) if wanted else np.empty(0, np.int64)
+    count = min(len(own), max(OWN_AT_LEAST, OWN_TIMES * REPEATED * len(marked)))
+    kept = np.linspace(0, len(own) - 1, count).round().astype(np.int64) if count else np.empty(0, np.int64)
     return Clips(
         marked.geometry,
         [*own.videos, *marked.videos],

@@ -45,8 +45,8 @@ def _labels_beside(video: Path) -> Path | None:
         return None
     stem = video.stem if video.suffix.lower() in VIDEO_SUFFIXES else video.name
     names = {video.name} | ({stem} if stems[stem] <= 1 else set())
-    wanted = {f"{name}_labels{suffix}".casefold() for name in names for suffix in LABEL_KINDS}
-    found = sorted(video.parent / labels[name] for name in wanted & labels.keys())
+    names_of_labels = {f"{name}_labels{suffix}".casefold() for name in names for suffix in LABEL_KINDS}
+    found = sorted(video.parent / labels[name] for name in names_of_labels & labels.keys())
     if len(found) > 1:
         fault = f"two files state the same ground truth, {' and '.join(map(str, found))}"
         raise LabelError(fault, str(video.parent), "Keep one of them")

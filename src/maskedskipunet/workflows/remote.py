@@ -45,14 +45,17 @@ def fetched(
     Raises VideoError for what cannot be fetched; a DataError in the block names the
     address instead of the file.
     """
-    with TemporaryDirectory(prefix=".fetched-", dir=existing_folder(folder)) as place, _about(address, Path(place)):
+    with (
+        TemporaryDirectory(prefix=".fetched-", dir=existing_folder(folder)) as temporary,
+        _about(address, Path(temporary)),
+    ):
         if seconds is not None:
-            path = Path(place) / f"{PurePosixPath(name).name}{RECORDED_SUFFIX}"
+            path = Path(temporary) / f"{PurePosixPath(name).name}{RECORDED_SUFFIX}"
             _record(name, LiveSource(address=address, snapshot_fps=snapshot_fps), path, seconds, progress)
             yield path
             return
         suffix = PurePosixPath(urlsplit(address.secret_url).path).suffix.lower()
-        path = Path(place) / f"{PurePosixPath(name).name}{suffix if suffix in VIDEO_SUFFIXES else '.mp4'}"
+        path = Path(temporary) / f"{PurePosixPath(name).name}{suffix if suffix in VIDEO_SUFFIXES else '.mp4'}"
         if download is not None:
             _save(name, download, path, progress)
         else:
@@ -62,12 +65,12 @@ def fetched(
 
 
 @contextmanager
-def _about(address: CameraAddress, place: Path) -> Iterator[None]:
+def _about(address: CameraAddress, temporary: Path) -> Iterator[None]:
     """Raise errors about a temporary file with its original address."""
     try:
         yield
     except (DataError, ConfigError) as error:
-        if not error.where.startswith(str(place)):
+        if not error.where.startswith(str(temporary)):
             raise
         raise of_address(error, address) from error
 

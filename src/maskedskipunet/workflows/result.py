@@ -11,7 +11,7 @@ from maskedskipunet.data.frames import Image
 from maskedskipunet.data.images import IMAGE_SUFFIXES
 from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import ConfigError, FrameError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.view.annotated import annotate
 from maskedskipunet.view.heatmap import resized_map
 
@@ -93,6 +93,6 @@ class Result:
         if kind is None or path.suffix.lower() not in IMAGE_SUFFIXES:
             raise ConfigError("no kind of picture", str(path), f"Use {', '.join(sorted(IMAGE_SUFFIXES))}")
         picture = Picture.fromarray(self.plot())
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             picture.save(part, kind)
         return path

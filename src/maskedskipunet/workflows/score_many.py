@@ -34,11 +34,11 @@ from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
 from maskedskipunet.workflows.input_selection import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.joint_events import JointKind, write_joint_events
-from maskedskipunet.workflows.kept_scores import footage_identity
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import labels_path, own_labels
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreOptions, ScoreResult, run_jobs
+from maskedskipunet.workflows.score_cache import footage_identity
 
 FINISHED_NAME = "finished.json"  # written last into a video's folder: all else in it is whole
 

@@ -23,7 +23,7 @@ from maskedskipunet.detection.reading import CUES, FUSED
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.progress import Advance
 from maskedskipunet.scoring.ignored import IgnoredRegions
 from maskedskipunet.scoring.scorer import Scorer
@@ -273,7 +273,7 @@ def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
         | thresholds
         | _cue_columns(videos)
     )
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         pq.write_table(table, part)
 
 

@@ -17,7 +17,7 @@ from maskedskipunet.evaluation.alarms import LabelledAlarms, alarm_figures, at_t
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.evaluation.maps import maps_bytes
 from maskedskipunet.evaluation.precision import PrecisionEffect
-from maskedskipunet.files import readable_bytes, require_room, require_writable
+from maskedskipunet.files import readable_bytes, require_free_space, require_writable
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.progress import Progress, Silent
@@ -141,7 +141,7 @@ def new_maps(folder: RunFolder) -> Iterator[Path]:
 def _require_room_for_maps(folder: RunFolder, frames: int, input_format: InputFormat, progress: Progress) -> None:
     size = maps_bytes(frames, input_format.height_px, input_format.width_px)
     what = f"keeping the score maps of {frames:,} frames of {input_format.width_px}x{input_format.height_px}"
-    require_room(folder.path, size, what=what, cure="Leave --maps out, or name another folder with --out")
+    require_free_space(folder.path, size, what=what, cure="Leave --maps out, or name another folder with --out")
     progress.note(f"{what} takes up to {readable_bytes(size)}")
 
 

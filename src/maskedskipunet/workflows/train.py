@@ -12,7 +12,7 @@ from maskedskipunet.cues.cue_model import CUES_NAME
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError, advice_when_interrupted
-from maskedskipunet.files import require_room
+from maskedskipunet.files import require_free_space
 from maskedskipunet.input_format import SIZE_STEP, InputFormat
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
@@ -206,8 +206,8 @@ def _start(config: TrainConfig) -> tuple[TrainConfig, MaskedSkipUNet]:
     # Where a link leads now: runs/latest will soon mean this very run.
     path = config.start_from.resolve() if config.start_from.is_symlink() else config.start_from
     network = load_model(path)
-    asked = replace(config.model, clip_length=config.model.frames)
-    if config.model != NetworkConfig() and asked != network.config:
+    network_config = replace(config.model, clip_length=config.model.frames)
+    if config.model != NetworkConfig() and network_config != network.config:
         raise ConfigError(f"{path} is another network ({_short(network.config)})", "model", "Leave --model.* out")
     data, seen = config.data, network.input_format
     if seen is not None:  # what it never looked at, it need not look at now
@@ -243,7 +243,7 @@ def _fit(
     weights_bytes = BYTES_A_WEIGHT * sum(weight.numel() for weight in network.state_dict().values())
     whole_bytes = weights_bytes * (config.training.epochs + 1 + 2 * STATE_COPIES)  # a new state comes beside the old
     there_bytes = sum(file.stat().st_size for folder in (run.checkpoints, run.model) for file in folder.glob("*"))
-    require_room(
+    require_free_space(
         run.path,
         max(0, whole_bytes - there_bytes),
         what=f"{config.training.epochs} checkpoints and a state to resume from",

@@ -247,17 +247,17 @@ def _require_all_there(cameras: Mapping[str, CameraAddress]) -> None:
         raise faults[0]
 
 
-def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | None) -> float | None:
+def _rate_of(address: CameraAddress, fps: float | None, footage_fps: float | None) -> float | None:
     """Return the frames a second that are taken of a camera; None: all that come.
 
-    asked: must be had, in a file at least. footage_fps: of the footage that was trained on; a file that has fewer is
+    fps: must be had, in a file at least. footage_fps: of the footage that was trained on; a file that has fewer is
     taken as it is.
     """
     if address.kind != "file":
-        return asked or footage_fps
+        return fps or footage_fps
     info = probe_video(address.path, "skip")
-    require_rate(info, asked, str(address.path))
-    return asked or (None if footage_fps is not None and has_fewer(info, footage_fps) else footage_fps)
+    require_rate(info, fps, str(address.path))
+    return fps or (None if footage_fps is not None and has_fewer(info, footage_fps) else footage_fps)
 
 
 def _with_longer_stall(reconnect_policy: ReconnectPolicy, fps: float | None, stride: int) -> ReconnectPolicy:

@@ -63,6 +63,6 @@ def ranges_from(cells: Sequence[str], where: str, *, counted_from: int, end_incl
 
 def _text(path: Path) -> str:
     try:
-        return read_text(path, most_bytes=LARGEST_BYTES, encoding="utf-8-sig", errors="replace")
+        return read_text(path, max_bytes=LARGEST_BYTES, encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise LabelError(f"cannot read the labels ({error.strerror})", str(path), "Copy the file again") from error

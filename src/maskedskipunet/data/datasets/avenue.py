@@ -14,8 +14,8 @@ from maskedskipunet.data.datasets.truth import (
     partial_note,
     truths_of_all,
 )
-from maskedskipunet.data.finding import find_footage
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import find_footage
 from maskedskipunet.data.labels import LabelSource
 from maskedskipunet.errors import DataError
 
@@ -56,13 +56,13 @@ def recognise_avenue(root: Path, folders: Folders) -> Dataset | None:
     return Dataset("avenue", root, items_of(train, root), items, ignored)
 
 
-def avenue_masks(places: Iterable[Path], folders: Folders) -> Path | None:
+def avenue_masks(search_folders: Iterable[Path], folders: Folders) -> Path | None:
     """Return the folder testing_label_mask/ in one of these, or in ground_truth_demo/ or testing_gt/ in one
     of these.
     """
-    places = tuple(places)
-    demos = folders.named(places, "ground_truth_demo", "testing_gt")
-    found = folders.named((*places, *demos), "testing_label_mask")
+    search_folders = tuple(search_folders)
+    demos = folders.named(search_folders, "ground_truth_demo", "testing_gt")
+    found = folders.named((*search_folders, *demos), "testing_label_mask")
     return one_truth(list({folder.resolve(): folder for folder in reversed(found)}.values()))
 
 
@@ -80,8 +80,8 @@ def with_parent(folder: Path | None) -> tuple[Path, ...]:
 
 def _home(root: Path, folders: Folders) -> Path | None:
     """Return the folder that holds testing_videos/ and training_videos/: the root or one in it."""
-    places = (root, *folders.listing(root).folders)
-    homes = [place for place in places if folders.named([place], "training_videos", "testing_videos")]
+    search_folders = (root, *folders.listing(root).folders)
+    homes = [folder for folder in search_folders if folders.named([folder], "training_videos", "testing_videos")]
     if len(homes) > 1:
         names = " and ".join(own_name(home) for home in homes)
         raise DataError(f"the folder holds several data sets, {names}", str(root), f"Name one, such as {homes[-1]}")

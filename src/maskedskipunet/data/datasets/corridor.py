@@ -7,8 +7,8 @@ from pathlib import Path
 from maskedskipunet.data.datasets.items import Dataset, items_of, stem_of
 from maskedskipunet.data.datasets.notes import notes, of_no_clip, unusable
 from maskedskipunet.data.datasets.truth import Truth, labelled_items
-from maskedskipunet.data.finding import find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import find_footage, notes_of
 from maskedskipunet.data.labels import LabelSource
 
 _ARCHIVE = re.compile(r"(?:train|test)_iitb[-_]corridor", re.IGNORECASE)

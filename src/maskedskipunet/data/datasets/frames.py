@@ -15,10 +15,10 @@ from maskedskipunet.data.datasets.truth import (
     truths_of_all,
 )
 from maskedskipunet.data.datasets.ucsd import holds_images
-from maskedskipunet.data.finding import find_footage
 from maskedskipunet.data.folders import Folders
-from maskedskipunet.data.foreign import is_truth_of
+from maskedskipunet.data.footage_search import find_footage
 from maskedskipunet.data.labels import LabelSource
+from maskedskipunet.data.non_footage import is_truth_of
 from maskedskipunet.data.truth_names import is_truth_folder
 
 

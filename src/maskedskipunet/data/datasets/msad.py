@@ -8,8 +8,8 @@ from maskedskipunet.data.datasets.annotations import ranges_from, table_of
 from maskedskipunet.data.datasets.items import Dataset, items_of, stem_of
 from maskedskipunet.data.datasets.notes import notes
 from maskedskipunet.data.datasets.truth import Truth, labelled_items, one_truth
-from maskedskipunet.data.finding import find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import find_footage, notes_of
 from maskedskipunet.data.labels import LabelSource
 from maskedskipunet.errors import LabelError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from maskedskipunet.data.datasets.items import Dataset, items_of
 from maskedskipunet.data.datasets.notes import notes, unused_labels
 from maskedskipunet.data.datasets.truth import Truth, is_archive, labelled_items, one_truth
-from maskedskipunet.data.finding import Footage, LeftOut, cameras_of, find_footage, notes_of
 from maskedskipunet.data.folders import Folders
-from maskedskipunet.data.foreign import is_set_aside
+from maskedskipunet.data.footage_search import Excluded, Footage, cameras_of, find_footage, notes_of
+from maskedskipunet.data.non_footage import is_set_aside
 from maskedskipunet.errors import DataError
 
 TRAIN_NAMES = ("normal", "train", "training")
@@ -27,7 +27,7 @@ def recognise_folder(root: Path, folders: Folders) -> Dataset:
     if train_folders:
         found = _joined([_normal(folder, folders) for folder in train_folders])
         beside = find_footage(root, folders, lambda folder: "" if folder in folders.listing(root).folders else None)
-        found.left_out += [LeftOut(path, f"beside {train_folders[0].name}/") for path in beside.videos if path != root]
+        found.left_out += [Excluded(path, f"beside {train_folders[0].name}/") for path in beside.videos if path != root]
         found.left_out += [excluded for excluded in beside.left_out if excluded.why]
         others = set(folders.listing(root).folders) - parts
     else:

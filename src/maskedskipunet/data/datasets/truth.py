@@ -71,18 +71,18 @@ def labels_beside(video: Path) -> LabelSource | None:
     return _labels_beside([*(child for child in others if child.name != video.name), video], folders)[-1]
 
 
-def truths_of_all(folders: Folders, places: Iterable[Path]) -> list[Path]:
+def truths_of_all(folders: Folders, search_folders: Iterable[Path]) -> list[Path]:
     """Return files that state the labels of all clips.
 
     A .mat with `gt`, the frame_labels_NAME.npy that goes round, or a .npz named gt with an array a clip.
     """
-    files = folders.files(places, ".mat", ".npy", ".npz")
+    files = folders.files(search_folders, ".mat", ".npy", ".npz")
     return [file for file in files if (_is_matrix(file) and holds_gt(file)) or _is_joined(file) or is_archive(file)]
 
 
-def matrices_without_gt(folders: Folders, places: Iterable[Path]) -> set[Path]:
+def matrices_without_gt(folders: Folders, search_folders: Iterable[Path]) -> set[Path]:
     """Return MATLAB files that state no labels."""
-    return {file for file in folders.files(places, ".mat") if not holds_gt(file)}
+    return {file for file in folders.files(search_folders, ".mat") if not holds_gt(file)}
 
 
 def is_archive(file: Path) -> bool:
@@ -183,6 +183,6 @@ def _labels_beside(paths: Sequence[Path], folders: Folders) -> list[LabelSource 
 
 def _label_beside(path: Path, files: Mapping[str, Path], stem_is_its_own: bool) -> LabelSource | None:
     names = dict.fromkeys([own_name(path), *([stem_of(path)] if stem_is_its_own else [])])
-    wanted = [f"{name}{ENDING}{suffix}".casefold() for name in names for suffix in LABEL_KINDS]
-    truth = one_truth([files[name] for name in wanted if name in files])
+    wanted_names = [f"{name}{ENDING}{suffix}".casefold() for name in names for suffix in LABEL_KINDS]
+    truth = one_truth([files[name] for name in wanted_names if name in files])
     return LabelSource(truth, LABEL_KINDS[truth.suffix.lower()]) if truth else None

@@ -7,8 +7,8 @@ from pathlib import Path
 from maskedskipunet.data.datasets.annotations import lines_of, names_in, ranges_from
 from maskedskipunet.data.datasets.items import Dataset, items_of
 from maskedskipunet.data.datasets.truth import Truth, labelled_items
-from maskedskipunet.data.finding import LeftOut, find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import Excluded, find_footage, notes_of
 from maskedskipunet.data.labels import LabelSource
 
 _DEPTH = 2
@@ -34,7 +34,7 @@ def recognise_ubnormal(root: Path, folders: Folders) -> Dataset | None:
     train = [path for path in videos if parts[path] == "training" and not _is_abnormal(path)]
     test = [path for path in videos if parts[path] == "test"]
     used = {*train, *test}
-    others = [LeftOut(path, _why(path, split)) for path in found.videos if path not in used]
+    others = [Excluded(path, _why(path, split)) for path in found.videos if path not in used]
     annotations = {path: path.parent / f"{path.stem}_annotations" for path in test if _is_abnormal(path)}
     masks = {path: folder for path, folder in annotations.items() if folders.files([folder], ".png")}
     shipped = {path: label for path in test if (label := _label(path, folders)) is not None}

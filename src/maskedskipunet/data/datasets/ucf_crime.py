@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from maskedskipunet.data.datasets.annotations import lines_of, names_in, ranges_from
 from maskedskipunet.data.datasets.items import Dataset, items_of
 from maskedskipunet.data.datasets.truth import Truth, labelled_items, one_truth
-from maskedskipunet.data.finding import LeftOut, find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import Excluded, find_footage, notes_of
 from maskedskipunet.data.labels import LabelSource
 
 _DEPTH = 3  # of its lists and its text below the root
@@ -34,13 +34,13 @@ def recognise_ucf_crime(root: Path, folders: Folders) -> Dataset | None:
     for path in sorted(found.videos, key=lambda path: _is_copy(path, root)):
         name = path.stem.casefold()
         if name in seen:
-            left_out.append(LeftOut(path, "a video that is there twice"))
+            left_out.append(Excluded(path, "a video that is there twice"))
         elif name in tested or name in labels or _lies_in(path, root, _TESTING):
             test.append(path)
         elif path.stem.casefold().startswith("normal_videos"):
             train.append(path)
         else:
-            left_out.append(LeftOut(path, _why(path, has_split=bool(tested or labels))))
+            left_out.append(Excluded(path, _why(path, has_split=bool(tested or labels))))
         seen.add(name)
     train, test = _in_order(train, found.videos), _in_order(test, found.videos)
     shipped = {path: labels[path.stem.casefold()] for path in test if path.stem.casefold() in labels}

@@ -6,8 +6,8 @@ from pathlib import Path
 from maskedskipunet.data.datasets.annotations import lines_of, ranges_from
 from maskedskipunet.data.datasets.items import Dataset, items_of
 from maskedskipunet.data.datasets.truth import Truth, labelled_items, one_truth
-from maskedskipunet.data.finding import LeftOut, find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import Excluded, find_footage, notes_of
 from maskedskipunet.data.labels import LabelSource
 
 _DEPTH = 2
@@ -39,7 +39,7 @@ def recognise_xd_violence(root: Path, folders: Folders) -> Dataset | None:
         elif path in videos and "_label_A" in path.stem:
             train.append(path)
         else:
-            left_out.append(LeftOut(path, "violent videos of the training split" if path in videos else "no label"))
+            left_out.append(Excluded(path, "violent videos of the training split" if path in videos else "no label"))
     normal = LabelSource(text, "txt", (), cut=True) if text else None
     shipped = {path: label for path in test if (label := _label_of(path, labels, normal)) is not None}
     items = labelled_items(test, root, folders, Truth(shipped=shipped))

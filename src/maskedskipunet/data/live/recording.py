@@ -19,7 +19,7 @@ from maskedskipunet.data.live.stream_faults import stream_fault
 from maskedskipunet.data.live.streams import LiveSource
 from maskedskipunet.data.live.web_cameras import CameraPicture, JpegDecoder
 from maskedskipunet.errors import DiskSpaceError, VideoError
-from maskedskipunet.files import NO_ROOM
+from maskedskipunet.files import DISK_FULL_ERRORS
 
 RECORDED_SUFFIX = ".mkv"  # takes whatever cameras send
 _TICK = Fraction(1, 1000)  # Matroska's clock, in seconds
@@ -73,7 +73,7 @@ def record(
                 else:
                     fault = coded.fault
         except (av.FFmpegError, OSError) as error:
-            if error.errno in NO_ROOM:
+            if error.errno in DISK_FULL_ERRORS:
                 raise DiskSpaceError("no space left to record", str(path), "Free some space, or record less") from error
             fault = stream_fault(error)
     if last_tick < 0:

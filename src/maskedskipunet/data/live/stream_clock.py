@@ -9,9 +9,9 @@ from av.container import InputContainer
 T = TypeVar("T")
 
 NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS, of a format
-MOST_HELD = 4  # frames, at a stream's start
+MAX_HELD = 4  # frames, at a stream's start
 JUMP_S = 2.0  # how much further than real time a stream's clock may move from one frame to the next
-LEAST_STEP_S = 1e-3
+MIN_STEP_S = 1e-3
 WAIT_S = 2e-3  # what lay ready is had in less
 
 # A wrong clock is found within twice the shortest span where it is far off, within twice the longest where by little.
@@ -19,7 +19,7 @@ SPANS_S = (2.0, 8.0, 32.0)
 JITTER_S = 0.5  # of arrival, which no network spares
 DRIFT = 0.02  # of a span: more than the clock of any camera that works
 JUDGED_S = 5.0  # of a stream's start, in which a clock that is far off is found
-MOST_JUDGED = 1000  # frames: a film from a server comes as fast as it can
+MAX_JUDGED = 1000  # frames: a film from a server comes as fast as it can
 
 
 class StreamClock:
@@ -59,7 +59,7 @@ class StreamClock:
         """
         time_s, came_s = 0.0, arrived_s
         if self._last_s is not None:
-            passed_s = max(LEAST_STEP_S, arrived_s - self._arrived_s)
+            passed_s = max(MIN_STEP_S, arrived_s - self._arrived_s)
             step_s = passed_s if waited else min(passed_s, self._spacing.usual_s or passed_s)
             stream_step_s = self._stream_step_s(stated_s, passed_s)
             self._stream_s += step_s if stream_step_s is None else stream_step_s
@@ -82,7 +82,7 @@ class StreamClock:
         if stated_s is None or self._shift_s is None or self._last_s is None:
             return None
         step_s = stated_s + self._shift_s - self._last_s
-        return step_s if LEAST_STEP_S <= step_s <= passed_s + JUMP_S else None
+        return step_s if MIN_STEP_S <= step_s <= passed_s + JUMP_S else None
 
 
 class _PaceCheck:
@@ -198,7 +198,7 @@ def with_first_times(stamped: Iterable[Stamped[T]]) -> Iterator[Stamped[T]]:
             continue
         held.append(item)
         stated = [index for index, stamp in enumerate(held) if stamp.stated_s is not None]
-        if held[0].stated_s is not None or len(stated) == 2 or len(held) == MOST_HELD or not item.has_clock:
+        if held[0].stated_s is not None or len(stated) == 2 or len(held) == MAX_HELD or not item.has_clock:
             yield from _first_filled(held, stated)
             held = None
     yield from held or ()
@@ -212,7 +212,7 @@ def with_judged_start(stamped: Iterable[Stamped[T]], clock: StreamClock, most_s:
     coming, held = iter(stamped), []
     for item in coming:
         held.append(item)
-        if item.arrived_s - held[0].arrived_s >= min(JUDGED_S, most_s) or len(held) == MOST_JUDGED:
+        if item.arrived_s - held[0].arrived_s >= min(JUDGED_S, most_s) or len(held) == MAX_JUDGED:
             break
     clock.judge(held)
     yield from held

@@ -13,7 +13,7 @@ from maskedskipunet.errors import LoginError, VideoError
 
 RTSP_PORT = 554
 ASK_S = 5.0  # for what a camera offers as a login
-MOST_ANSWER_BYTES = 1 << 16
+MAX_ANSWER_BYTES = 1 << 16
 
 _CHECK = "Check address, user and password"
 _REFUSED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
@@ -70,8 +70,8 @@ def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:
     offered = _offered(address)
     known = [offer for offer in offered if offer.scheme == "basic" or offer.algorithm == "MD5"]
     if offered and not known:
-        asked = " or ".join(str(offer) for offer in offered)
-        return f"{fault}, it asks for {asked}, which FFmpeg does not know", "Set the camera's RTSP login to MD5 too"
+        schemes = " or ".join(str(offer) for offer in offered)
+        return f"{fault}, it asks for {schemes}, which FFmpeg does not know", "Set the camera's RTSP login to MD5 too"
     if not urlsplit(address.secret_url).username:
         return f"{fault}, it asks for a user and password", "Write the address as rtsp://USER:PASSWORD@HOST/"
     return fault, "Check user and password"
@@ -84,13 +84,13 @@ def _offered(address: CameraAddress) -> list[Challenge]:
     parts = urlsplit(address.secret_url)
     if address.scheme != "rtsp":
         return []
-    asked = f"rtsp://{parts.netloc.rpartition('@')[2]}{parts.path}" + (f"?{parts.query}" if parts.query else "")
-    request = f"DESCRIBE {asked} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
+    url = f"rtsp://{parts.netloc.rpartition('@')[2]}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+    request = f"DESCRIBE {url} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
     try:
         with socket.create_connection((parts.hostname or "", parts.port or RTSP_PORT), timeout=ASK_S) as camera:
             camera.sendall(request.encode())
             answer = b""
-            while b"\r\n\r\n" not in answer and len(answer) < MOST_ANSWER_BYTES:
+            while b"\r\n\r\n" not in answer and len(answer) < MAX_ANSWER_BYTES:
                 if not (more := camera.recv(4096)):
                     break
                 answer += more

@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from maskedskipunet.data.live.stream_clock import WAIT_S, Stamped
-from maskedskipunet.data.video.decoding import MOST_PIXELS
+from maskedskipunet.data.video.decoding import MAX_PIXELS
 from maskedskipunet.data.web import WebAddress, web_fault
 from maskedskipunet.errors import LoginError, VideoError
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 PictureKind = Literal["stream", "single"]
 
 PART_BYTES = 1 << 16
-MOST_BYTES = 1 << 25  # of one picture, and of a stream before its first
+MAX_BYTES = 1 << 25  # of one picture, and of a stream before its first
 _START, _PAGES = b"\xff\xd8\xff", ("text/html", "application/xhtml+xml")
 _MOTION_JPEG = frozenset({"x-motion-jpeg", "motion-jpeg", "x-mjpeg", "mjpeg", "x-jpeg", "jpeg"})
 _SAYS_NOTHING = ("", "application/octet-stream", "text/plain")
@@ -127,7 +127,7 @@ def _jpegs(response: HTTPResponse, web: WebAddress) -> Iterator[bytes | None]:
         for jpeg in splitter.feed(data):
             found = True
             yield jpeg
-        if splitter.waiting_bytes > MOST_BYTES or (not found and received_bytes > MOST_BYTES):
+        if splitter.waiting_bytes > MAX_BYTES or (not found and received_bytes > MAX_BYTES):
             break
     where = str(web.address)
     if data or (not found and fault == "its end"):
@@ -211,7 +211,7 @@ class JpegDecoder:
 
     def __init__(self) -> None:
         self._codec = VideoCodecContext.create("mjpeg", "r")
-        self._codec.options = {"max_pixels": str(MOST_PIXELS)}
+        self._codec.options = {"max_pixels": str(MAX_PIXELS)}
 
     def decode(self, jpeg: bytes | None) -> VideoFrame | None:
         """Return the picture; None for one that cannot be decoded."""

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
-from maskedskipunet.data.video.rates import usual_rate
+from maskedskipunet.data.video.rates import median_rate
 from maskedskipunet.data.video.trust import PictureTrust, with_seams
 from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from maskedskipunet.errors import VideoError
@@ -27,8 +27,8 @@ _FORMATS = (
     "yuv4mpegpipe"
 )
 _LOOKED_AT = 100  # packets, until one has given a picture
-MOST_PIXELS = 89_478_485  # of a frame, as of an image: 8K has 33 million
-_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(MOST_PIXELS)}
+MAX_PIXELS = 89_478_485  # of a frame, as of an image: 8K has 33 million
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(MAX_PIXELS)}
 
 # Each packet of these gives a picture (two packets one where it is interlaced); in others a packet may say "as before".
 _A_PICTURE_EACH = frozenset({"av1", "h264", "hevc", "mjpeg", "mpeg2video", "vp9"})
@@ -61,10 +61,10 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 "no decoder knows how its pictures are stored", str(path), "Convert it to H.264, for example"
             )
         size = stream.codec_context.width, stream.codec_context.height
-        if size[0] * size[1] > MOST_PIXELS:
-            fault = f"frames of {size[0]}x{size[1]} are larger than {MOST_PIXELS:,} pixels"
+        if size[0] * size[1] > MAX_PIXELS:
+            fault = f"frames of {size[0]}x{size[1]} are larger than {MAX_PIXELS:,} pixels"
             raise VideoError(fault, str(path), "Make the video smaller")
-        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         # Not over frames: after an error the decoder would lose good pictures, more of them the more cores there are.
         stream.thread_type = "SLICE"
         yield container, stream
@@ -85,7 +85,7 @@ def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
         if on_bad_frame == "stop" and (early := intake.early_end()):
             raise early
         size = stream.codec_context.height, stream.codec_context.width
-        rate = usual_rate(times_s, _rate(stream))
+        rate = median_rate(times_s, _rate(stream))
     height_px, width_px = reversed(size) if _quarter_turns_of(path) % 2 else size
     return SourceInfo(count, height_px, width_px, rate)
 

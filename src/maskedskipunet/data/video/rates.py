@@ -9,7 +9,7 @@ NEAR = 0.5  # of the median step: what is farther off is a pause or a hole
 STATED_IS_RIGHT = 0.05
 
 
-def usual_rate(times_s: Sequence[float] | NDArray[np.float64], stated: float | None) -> float | None:
+def median_rate(times_s: Sequence[float] | NDArray[np.float64], stated: float | None) -> float | None:
     """Return the frames a second of a recording.
 
     A recorder that pauses while nothing moves has few frames for its length, and its pictures are as close together

@@ -72,10 +72,10 @@ def _image_of_video(path: Path, time_s: float) -> Image | None:
     return None
 
 
-def _read(source: Source, wanted: set[int]) -> Iterator[tuple[int, Image]]:
-    last = max(wanted)
+def _read(source: Source, indices: set[int]) -> Iterator[tuple[int, Image]]:
+    last = max(indices)
     for frame in source.frames():
-        if frame.index in wanted and frame.image is not None:
+        if frame.index in indices and frame.image is not None:
             yield frame.index, frame.image
         if frame.index >= last:
             return

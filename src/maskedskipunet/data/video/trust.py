@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 
 from maskedskipunet.data.video.h264_numbers import FrameNumbers
 
-MOST_KEPT = 64  # packets; no decoder holds more pictures back
+MAX_KEPT = 64  # packets; no decoder holds more pictures back
 
 
 @dataclass
@@ -28,7 +28,7 @@ class PictureTrust:
     """
 
     def __init__(self, stream: VideoStream) -> None:
-        self._sent: deque[_Sent] = deque(maxlen=MOST_KEPT)
+        self._sent: deque[_Sent] = deque(maxlen=MAX_KEPT)
         self._damaged = self._was_cut = False
         self._trusted_from: int | None = None  # pictures shown before a key frame rest on those before it, too
         is_h264 = stream.codec_context.name == "h264"

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def is_whole_clip(path: Path) -> bool:
+def is_complete_clip(path: Path) -> bool:
     """Return whether the boxes of an mp4 fill its file exactly, with an index among them.
 
     Source: ISO/IEC 14496-12, section 4.2: each box opens with its size (4 bytes; 1: 8 more follow; 0: to the end) and
@@ -29,7 +29,7 @@ def is_whole_clip(path: Path) -> bool:
     return offset == end and {b"ftyp", b"moov", b"mdat"} <= kinds
 
 
-def is_whole_picture(path: Path) -> bool:
+def is_complete_picture(path: Path) -> bool:
     """Return whether a JPEG file has its begin and its end."""
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size < 4:

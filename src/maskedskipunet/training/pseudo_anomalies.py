@@ -16,7 +16,7 @@ SMALLEST, LARGEST = 0.06, 0.22  # radius of a blob, as a share of the picture's 
 FASTEST = 0.06  # of the shorter side that a blob moves from one clip frame to the next
 
 
-class Disturbance:
+class PseudoAnomalies:
     """Makes anomalies into clips. share: of clips that get one. seed: of the drawing; a step's is its own."""
 
     def __init__(self, share: float, seed: int) -> None:
@@ -25,12 +25,12 @@ class Disturbance:
     def __call__(self, clips: Tensor, step: int) -> Tensor:
         """Return clips, (B, C, T, H, W) in [0, 1], some of them with made anomalies; the same for the same step."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        disturbed = clips.clone()
+        changed = clips.clone()
         for number in range(len(clips)):
             if _uniform(generator, 0, 1) < self.share:
-                disturb = _DISTURBANCES[_integer(generator, 0, len(_DISTURBANCES))]
-                disturbed[number] = disturb(clips, number, generator)
-        return disturbed
+                make = _KINDS[_integer(generator, 0, len(_KINDS))]
+                changed[number] = make(clips, number, generator)
+        return changed
 
 
 def _foreign(clips: Tensor, number: int, generator: torch.Generator) -> Tensor:
@@ -71,7 +71,7 @@ def _other_moment(clips: Tensor, number: int, generator: torch.Generator) -> Ten
     return clip
 
 
-_DISTURBANCES: tuple[Callable[[Tensor, int, torch.Generator], Tensor], ...] = (
+_KINDS: tuple[Callable[[Tensor, int, torch.Generator], Tensor], ...] = (
     _foreign,
     _displaced,
     _noise,

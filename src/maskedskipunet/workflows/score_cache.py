@@ -15,7 +15,7 @@ from maskedskipunet import __version__
 from maskedskipunet.data.images import image_files
 from maskedskipunet.detection.drift import Block
 from maskedskipunet.errors import DataError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 
 KEPT_NAME = "calibration_scores.npz"
 _ARRAYS = ("index", "time_s", "scores", "block_start_s", "block_score", "block_places")
@@ -35,7 +35,7 @@ class FootageScores:
 
 
 @dataclass
-class KeptScores:
+class ScoreCache:
     """The scores that one model gave to videos, in a file.
 
     path: of the file. model: tells this model and its settings from any other. videos: scores by a video's own key.
@@ -48,7 +48,7 @@ class KeptScores:
     drawn: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, path: Path, model: str) -> "KeptScores":
+    def read(cls, path: Path, model: str) -> "ScoreCache":
         """Return what was kept of this model; nothing if that is another's, damaged or not there."""
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -71,7 +71,7 @@ class KeptScores:
         arrays: dict[str, Any] = {"told": np.array(json.dumps(header))}
         for number, scores in enumerate(self.videos.values()):
             arrays |= {f"{name}_{number}": array for name, array in _packed(scores).items()}
-        with whole_file(self.path) as part, part.open("wb") as file:
+        with atomic_write(self.path) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
 
 
