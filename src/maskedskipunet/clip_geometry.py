@@ -40,7 +40,7 @@ class ClipGeometry:
         return range(target - self.half_span, target + self.half_span + 1, self.spacing)
 
     def is_inside(self, target: int, count: int) -> bool:
-        """Return whether the clip centred on a target lies within `count` frames in a row."""
+        """Return whether the clip centred on a target lies within `count` consecutive frames."""
         return self.half_span <= target < count - self.half_span
 
     def is_needed(self, position: int, every: int) -> bool:

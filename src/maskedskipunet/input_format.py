@@ -62,7 +62,7 @@ class InputFormat:
         return ClipGeometry(clip_length, self.spacing)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as `config.json` holds them; later additions only where they say something."""
+        """Return plain values for `config.json`; later additions only if they are set."""
         values = {name: value for name, value in asdict(self).items() if _WRITTEN_WHERE_SET.get(name, ...) != value}
         return values | ({"ignore": list(self.ignore)} if self.ignore else {})
 

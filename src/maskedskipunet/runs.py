@@ -142,9 +142,7 @@ def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
 
 
 def run_meant(path: Path, runs: Path = Path("runs")) -> RunFolder | None:
-    """Return the run whose model a person means, as the latest the last that has one; None where something else is
-    meant.
-    """
+    """Return the run that a path refers to, `latest` for the last one with a model; None if it is no run."""
     for folder in (path, runs / path):
         run = RunFolder(folder.resolve() if folder.is_symlink() else folder)
         if folder.name == LATEST and folder.is_symlink() and not run.has_model():  # removed, say, or killed too early
@@ -155,7 +153,7 @@ def run_meant(path: Path, runs: Path = Path("runs")) -> RunFolder | None:
 
 
 def latest_model(runs: Path) -> RunFolder | None:
-    """Return the run whose model was written last; None if none has a model."""
+    """Return the run with the newest model; None if none has a model."""
     return _newest([run for run in _runs_in(runs) if run.has_model()])
 
 
@@ -195,7 +193,7 @@ def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write figures for programs; anything that JSON cannot say (NaN) is an error of ours."""
+    """Write figures as JSON; a value that JSON cannot hold (NaN) is a bug."""
     with atomic_write(path) as part:
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         part.write_text(text, encoding="utf-8", errors=_UNSAYABLE)

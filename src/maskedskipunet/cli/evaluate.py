@@ -171,7 +171,7 @@ def _evaluate_options(options: Options, maps: Path | None) -> "EvaluateOptions":
 
 
 def _scores(path: Path) -> RunFolder | None:
-    """Return the run that is meant, if it is one."""
+    """Return the run that a path names, if it is one."""
     found = run_meant(path)
     if found is not None and not found.scores.is_file():
         raise UsageError("the run has no scores yet", str(path), f"Make them with `maskedskipunet test {path}`")
@@ -179,7 +179,7 @@ def _scores(path: Path) -> RunFolder | None:
 
 
 def _maps(options: Options, scores: RunFolder | None) -> Path | None:
-    """Return the maps that are named, or those that lie beside the scores, where the data set may have masks."""
+    """Return the named maps, or those beside the scores if the data set may have masks."""
     if options.maps is not None:
         if options.ground_truth is not None:
             cure = "Name the data set that has the masks, with --data"

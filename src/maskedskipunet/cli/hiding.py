@@ -1,4 +1,4 @@
-"""Passwords that were typed on the command line are seen in the list of processes: they are written over."""
+"""Overwrites passwords of the command line, which the list of processes would show."""
 
 import sys
 from collections.abc import Sequence

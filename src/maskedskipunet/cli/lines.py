@@ -1,4 +1,4 @@
-"""One line stays one line, whatever a file is called, and a terminal breaks it between words."""
+"""Keeps a line one line, whatever a file is called, and wraps it between words on a terminal."""
 
 import re
 import shutil

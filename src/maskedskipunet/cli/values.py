@@ -1,4 +1,4 @@
-"""Values that a person wrote, read as the types that settings have; what cannot be read is told in one sentence."""
+"""Parses values of the command line into the types of settings; an error is one sentence."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite

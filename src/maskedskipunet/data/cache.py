@@ -43,7 +43,7 @@ def cache_folder(chosen: Path | None = None) -> Path:
 
 
 def _temporary_folder() -> Path:
-    """Return a folder that this user alone can write to: its name can be guessed, and whose frames are read matters."""
+    """Return a folder that only this user can write to: its name can be guessed, and others must not replace frames."""
     folder = Path(gettempdir()) / f"maskedskipunet-{os.getuid()}"
     with suppress(FileExistsError, PermissionError):  # the second is told where it is written to
         folder.mkdir(mode=0o700)
@@ -54,7 +54,7 @@ def _temporary_folder() -> Path:
 
 
 def frames_folder(cache: Path) -> Path:
-    """Return where under the cache the decoded frames lie; nothing else is ever cleared."""
+    """Return the folder of decoded frames in the cache; nothing else is ever cleared."""
     return cache / "frames"
 
 

@@ -1,4 +1,4 @@
-"""Footage of several places, a camera each: the clips of one of them, by their names or the folders they lie in."""
+"""Selects the clips of one scene of several, by their names or folders."""
 
 import re
 from collections.abc import Sequence

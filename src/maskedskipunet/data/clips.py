@@ -1,4 +1,4 @@
-"""Clips: every T good frames that lie as far apart as they should, as views of stored videos."""
+"""Clips of T good frames with the right spacing, as views of stored videos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Clips:
         return len(self.start)
 
     def batch(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
-        """Return the clips of these numbers: uint8 (B, T, C, H, W), grey where they are ignored."""
+        """Return the clips with these numbers: uint8 (B, T, C, H, W), ignored pixels grey."""
         return np.stack([self._clip(number) for number in numbers])
 
     def _clip(self, number: int) -> NDArray[np.uint8]:

@@ -43,7 +43,7 @@ class Folders:
         return self._listings[folder]
 
     def named(self, folders: Iterable[Path], *names: str) -> list[Path]:
-        """Return the folders directly in these that have one of these names, whatever their case."""
+        """Return the direct subfolders with one of these names, ignoring case."""
         return [child for folder in folders for child in self.listing(folder).folders if child.name.casefold() in names]
 
     def subfolders(self, folders: Iterable[Path]) -> set[Path]:

@@ -88,7 +88,7 @@ class _Search:
         self._above = {*above.parents}
 
     def enter(self, folder: Path, *, follow: bool) -> None:
-        """Take what lies in a folder and below it. follow: links that are met are kept for later, else passed over."""
+        """Collect the footage in a folder and below it. follow: keep links for later; otherwise skip them."""
         try:
             status = folder.stat()
         except OSError:
@@ -135,7 +135,7 @@ class _Search:
 
 
 def cameras_of(paths: Sequence[Path]) -> list[str | None]:
-    """Return the camera that each video is of, by the folders it lies in; None if they name none, or all the same.
+    """Return the camera of each video by its folders; None if they name none, or the same for all.
 
     paths: paths relative to the folder that was named. The camera is the deepest folder with a letter in its name,
     so that dates and hours are passed over: front_door of 2023-04-26/07/front_door/00.05.mp4.

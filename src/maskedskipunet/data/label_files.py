@@ -57,7 +57,7 @@ StatedByVideo = Mapping[str, StatedLabels]
 
 
 def read_label_file(path: Path) -> StatedByVideo:
-    """Return the labels in a .csv, .txt, .npy or .npz, however they are written.
+    """Read the labels of a .csv, .txt, .npy or .npz in any known notation.
 
     Text: one 0 or 1 a line, or all in one row; `start,end` or `frame,label` with a header, with `video` for several
     videos; ranges such as 10-20. Arrays: one value a frame, or (K, 2) starts and ends. 0 and 1 may be 0 and 255, true

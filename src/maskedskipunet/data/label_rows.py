@@ -1,4 +1,4 @@
-"""The rows of a text of labels, whatever its encoding and whatever is between its cells."""
+"""Reads the rows of a text file of labels, in any encoding and with any separator."""
 
 import codecs
 import csv

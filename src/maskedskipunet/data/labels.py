@@ -59,7 +59,7 @@ class LabelSource:
 
 
 def labels_of(source: LabelSource, info: SourceInfo) -> Labels:
-    """Return the labels of a video: uint8, one a frame, those without an image too. Raises LabelError, as labels_for
+    """Return the labels of a video: uint8, one for each frame, also without an image. Raises LabelError, as labels_for
     does.
 
     One label for each image that is there, or for each frame with those that are missing, both fit. Ranges need
@@ -206,7 +206,7 @@ def joined_ranges(path: Path, frame_counts: Sequence[int]) -> list[Ranges]:
 
 
 def ranges_of(labels: Labels) -> Ranges:
-    """Return the anomalous ranges of a video's labels, one a frame."""
+    """Return the anomalous ranges of a video's frame labels."""
     edges = np.flatnonzero(np.diff(labels.astype(np.int8), prepend=0, append=0)).tolist()
     return tuple((start, end - 1) for start, end in zip(edges[::2], edges[1::2], strict=True))
 

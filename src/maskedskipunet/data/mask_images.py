@@ -51,7 +51,7 @@ def mask_files(folder: Path) -> list[Path]:
 
 
 def mask_pixels(file: Path) -> Pixels:
-    """Return the pixels of one mask, grey and colours told apart, nothing rounded to 8 bits.
+    """Return the pixels of one mask, grey or colour, without rounding to 8 bits.
 
     What lossy compression leaves near black and near white is black and white. Raises LabelError when the image
     cannot be read.

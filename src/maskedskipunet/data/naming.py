@@ -12,7 +12,7 @@ NaturalKey = tuple[tuple[tuple[int, str], ...], str]
 
 
 def natural_key(name: str) -> NaturalKey:
-    """Return a sort key under which frame2 comes before frame10, whatever the case of its letters.
+    """Return a sort key that puts frame2 before frame10 and ignores case.
 
     Names that differ in case or leading zeros alone are told apart by the name itself, so that the
     order never depends on how a folder happens to be listed.

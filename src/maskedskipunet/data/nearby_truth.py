@@ -1,4 +1,4 @@
-"""Ground truth near test clips, under the names that people give it: found and used, or told of."""
+"""Finds ground truth near test clips under common names, and uses it or notes it."""
 
 import logging
 from collections import Counter
@@ -246,9 +246,7 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _all_but_images(folder: Path) -> list[Path]:
-    """Return what lies in a folder of images besides them: there may be thousands of those, which need not
-    be sorted.
-    """
+    """Return the other files in a folder of images, without sorting thousands of images."""
     try:
         others = [child for child in folder.iterdir() if not is_image(child) and not is_hidden(child)]
     except OSError:

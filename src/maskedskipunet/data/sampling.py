@@ -57,7 +57,7 @@ def nearest_to_ticks(frames: Iterable[T], fps: float) -> Iterator[T]:
 
 
 def sampled_count(info: SourceInfo, *, fps: float | None, stride: int) -> int:
-    """Return how many frames `sample` will keep, as near as can be told beforehand."""
+    """Estimate how many frames `sample` will keep."""
     count = info.frame_count
     if fps is not None and info.frame_rate:
         count = min(count, ceil((count - 0.5) * fps / info.frame_rate))

@@ -1,4 +1,4 @@
-"""One way to read footage, whatever it is stored as."""
+"""Reads footage of any kind as a source of frames."""
 
 import logging
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Source:
         return probe_video(self.path, self.on_bad_frame)
 
     def expected_frames(self) -> int:
-        """Return how many frames `frames` will give, as near as can be told without decoding."""
+        """Estimate how many frames `frames` will yield, without decoding."""
         return sampled_count(self.probe(), fps=self.fps, stride=self.stride)
 
     def frames(self) -> Iterator[Frame]:

@@ -33,7 +33,7 @@ _reported_hosts: set[str] = set()  # servers of which it was said that they are 
 
 
 class _Response(HTTPResponse):
-    """An answer of which each further part may be waited for as long as it is told."""
+    """A response with an adjustable timeout for each further part."""
 
     set_wait: Callable[[float], None] | None = None
 

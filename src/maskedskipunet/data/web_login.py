@@ -84,7 +84,7 @@ class Login:
         return "" if self._challenge is None else str(self._challenge)
 
     def answer(self, method: str, uri: str) -> str | None:
-        """Return the Authorization header of a request. uri: path and query as they are asked for."""
+        """Return the Authorization header of a request. uri: path and query of the request."""
         if self._challenge is None:
             return None
         if self._challenge.scheme == "basic":

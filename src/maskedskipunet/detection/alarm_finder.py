@@ -79,12 +79,12 @@ class AlarmFinder:
 
     @property
     def threshold(self) -> float:
-        """The common threshold, whatever part of the day it is and whether it is raised."""
+        """The threshold of the whole day, before any adjustment for drift."""
         return self._in_force.common.threshold
 
     @property
     def running(self) -> Event | None:
-        """The event that goes on, as it is known now; None if there is none."""
+        """The open event in its present state; None if there is none."""
         return self._events.running
 
     def set_criteria(self, criteria: AlarmCriteria) -> None:

@@ -60,8 +60,8 @@ class Budget:
 
 @dataclass(frozen=True)
 class NormalScores:
-    """The scores of one normal video. time_s, scores: (N,), one a frame; NaN if a frame has no score. starts_s: the
-    time of day at its time 0, in seconds since midnight; None if it is not known.
+    """The scores of one normal video. time_s, scores: (N,), NaN for a frame without a score. starts_s: the time of day
+    at its time 0, in seconds since midnight; None if unknown.
     """
 
     name: str

@@ -167,8 +167,7 @@ def describe_rarity(share: float, frames: int) -> str:
 
 
 def kept_counts(frames: int) -> NDArray[np.int64]:
-    """Return which of so many scores are kept, counted from the highest: all of a few, of many fewer the commoner they
-    are.
+    """Return the ranks of the scores to store, from the highest: all of the rare ones, ever fewer of the common ones.
 
     >>> kept_counts(3).tolist(), len(kept_counts(1_000_000)) < 600
     ([1, 2, 3], True)

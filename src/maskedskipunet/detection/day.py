@@ -21,8 +21,8 @@ _STORED_NAMES = {"median_score": "usual"}  # fields that have other names in cal
 
 @dataclass(frozen=True)
 class DayPart:
-    """A part of every day. start_s, end_s: seconds since midnight, the end not in it; an end that is no later than the
-    start lies on the next day.
+    """A part of every day. start_s, end_s: seconds since midnight, the end excluded; an end not later than the start is
+    on the next day.
     """
 
     name: str
@@ -30,7 +30,7 @@ class DayPart:
     end_s: int
 
     def holds(self, time_of_day_s: NDArray[np.float64] | float) -> NDArray[np.bool_]:
-        """Return whether times lie in it, in seconds since some midnight; a time that is not known (NaN) does not.
+        """Return whether times, in seconds since some midnight, lie in it; an unknown time (NaN) does not.
 
         >>> DayPart("night", 20 * 3600, 7 * 3600).holds(np.array([3600.0, 43200.0, 86400.0])).tolist()
         [True, False, True]

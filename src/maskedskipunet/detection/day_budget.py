@@ -90,7 +90,7 @@ def _interval(
 
 
 def _where(videos: Sequence[NormalScores], part: DayPart, *, inside: bool) -> list[NormalScores]:
-    """Return what of videos lies in a part of the day, or outside it; videos of which nothing does are left out."""
+    """Return the parts of videos inside or outside a part of the day, without empty ones."""
     found = []
     for video in videos:
         kept: NDArray[np.bool_] = part.holds(video.times_of_day_s) == inside

@@ -1,4 +1,4 @@
-"""Events: when scores are high for long enough to be told of, as they come and over whole videos.
+"""Finds events, times of high scores that last long enough, in streams and in whole videos.
 
 A rule turns scores into events. `EventStream` is fed one frame at a time and knows nothing of what is to come;
 `find_events` gives for whole arrays exactly the events that the stream gives.
@@ -72,7 +72,7 @@ class EventRule:
 
 @dataclass(frozen=True)
 class Levels:
-    """The threshold and the release level of each frame, (N,), where they are not the same for all."""
+    """The threshold and the release level of each frame, (N,)."""
 
     threshold: Floats
     release: Floats
@@ -114,7 +114,7 @@ class Event:
     kind_id: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as files and messages hold them; without a reason and a kind where there is none."""
+        """Return plain values for files and messages, without a reason or a kind if there is none."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         reason, kind_id = values.pop("reason"), values.pop("kind_id")
         values |= {} if reason is None else {"reason": reason.to_dict()}
@@ -166,7 +166,7 @@ class EventStream:
 
     @property
     def running(self) -> Event | None:
-        """The event that goes on, as it is known now; None if none was told of."""
+        """The open event in its present state; None if none was reported."""
         return None if self._open is None or self._open.id is None else self._event(self._open)
 
     def set_rule(self, rule: EventRule, normal_share: Callable[[float], float] | None) -> None:

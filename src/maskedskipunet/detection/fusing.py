@@ -36,7 +36,7 @@ class EventReason:
 
     @classmethod
     def of(cls, readings: Mapping[str, CueReading]) -> "EventReason | None":
-        """Make the reason from the cues' readings of a frame; None if there are none, as for the network alone."""
+        """Return the reason from the cues' readings of a frame; None if there are none."""
         if not readings:
             return None
         powers = {name: max(reading.surprise, 0.0) ** NORM for name, reading in readings.items()}

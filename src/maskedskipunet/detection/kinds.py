@@ -1,4 +1,4 @@
-"""Alarms of one kind: events of one source whose peaks look and move alike, so that one answer can settle them all."""
+"""Groups alarms into kinds: events of a source with peaks that look and move alike, which one answer can settle."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -81,7 +81,7 @@ class Kinds:
 
 
 def with_kind(event: Event, kind: Kind | None) -> Event:
-    """Return an event that names its kind; the event as it is if that is None."""
+    """Return an event with its kind; unchanged if the kind is None."""
     return event if kind is None else replace(event, kind_id=kind.id)
 
 

@@ -43,7 +43,9 @@ def roc_auc(labels: NDArray[np.uint8], scores: NDArray[np.float64]) -> float | N
 
 
 def micro_auc(videos: Sequence[LabelledScores]) -> float | None:
-    """Return AUC over the scored frames of all labelled videos together, scores as they are: the published protocol."""
+    """Return the AUC over the scored frames of all labelled videos together, without normalisation: the published
+    protocol.
+    """
     labelled = [video for video in videos if video.labels is not None]
     if not labelled:
         return None

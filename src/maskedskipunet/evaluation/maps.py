@@ -81,7 +81,7 @@ class MapArray:
 
 @dataclass(frozen=True)
 class AveragedMaps:
-    """Maps whose every pixel is the mean of the square around it, as the published score looks at patches.
+    """Maps averaged over a square around each pixel, like the patches of the published score.
 
     patch_px: side of the square, in pixels of the map. Single high pixels, which any edge has, no longer decide.
     """
@@ -157,7 +157,7 @@ def as_stored(score_map: NDArray[np.floating]) -> Map:
 def read_maps(
     folder: Path, names: Sequence[str], frames: Sequence[int], alignment: FrameAlignment
 ) -> tuple[list[Maps], str]:
-    """Return the maps of each clip, a file a clip, and how they were told apart.
+    """Return the maps of each clip, from a file for each, and how they were matched.
 
     A folder of what `test --maps` writes, or of .npy arrays (frames, H, W), higher where more anomalous, whose first
     and last frames are as `alignment` states for scores. names, frames: of the test clips.
@@ -232,6 +232,6 @@ def nearest(length: int, shown: int) -> NDArray[np.intp]:
 
 
 def enlarged(score_map: Map, height_px: int, width_px: int) -> Map:
-    """Return a map at the size of its source, each pixel with the value of the map's pixel that its centre lies in."""
+    """Return a map at the size of its source by nearest-neighbour interpolation."""
     rows, columns = nearest(score_map.shape[0], height_px), nearest(score_map.shape[1], width_px)
     return score_map[rows[:, None], columns]

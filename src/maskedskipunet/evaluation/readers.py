@@ -30,7 +30,7 @@ _PLAIN = "Save plain numbers with numpy.save, one array a clip or one for all"
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip's numbers. values: float (N,), NaN if there is none. frames: (N,), None: one after another."""
+    """The numbers of one clip. values: float (N,), NaN for none. frames: (N,), None: consecutive."""
 
     name: str
     values: Floats
@@ -163,7 +163,7 @@ def _npz(path: Path) -> Series:
 
 
 def _numbers(array: Any, path: Path, location: str = "") -> Floats:
-    """Return an array of one row as checked numbers, whatever axes of length 1 it has."""
+    """Return a one-dimensional array as checked numbers; axes of length 1 are ignored."""
     where = f"{path}, {location}" if location else str(path)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise DataError("the array holds no numbers", where, _PLAIN)

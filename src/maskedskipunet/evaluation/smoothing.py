@@ -40,9 +40,7 @@ def gaussian(scores: Floats, sigma_frames: float) -> Floats:
 
 
 def causal_gaussian(scores: Floats, sigma_frames: float) -> Floats:
-    """Return the half of a Gaussian that lies in the past, the present frame included; its weights sum to 1 at each
-    frame.
-    """
+    """Smooth by the past half of a Gaussian, the present frame included; its weights sum to 1 at each frame."""
     weights = np.exp(-0.5 * (np.arange(int(_REACH * sigma_frames + 0.5) + 1) / sigma_frames) ** 2)
     weights = weights[: len(scores)]
     return _past(scores, weights) / _past(np.ones_like(scores), weights)

@@ -43,7 +43,8 @@ class GroundTruth:
 def read_ground_truth(
     path: Path, lengths: Sequence[int] | None = None, scored: Mapping[str, int] | None = None
 ) -> GroundTruth:
-    """Return labels from a file or a folder with one a clip, however they are written (see `read_label_file`).
+    """Return labels from a file, or from a folder with a file for each clip, in any known notation (see
+    `read_label_file`).
 
     lengths: of the clips, in order. scored: the same by the scores, by clip, where they come clip by clip.
     UCSD's .m, a .mat with `gt` and other files of ranges do not say how long clips are: one of the two must. A row of

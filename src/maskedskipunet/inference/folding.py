@@ -77,7 +77,7 @@ class FoldedNetwork:
 
 
 def fold(network: MaskedSkipUNet, device: torch.device, dtype: torch.dtype) -> FoldedNetwork:
-    """Fold a network's weights, as they are in evaluation mode; the network is left as it is and shares nothing."""
+    """Fold a network's weights as in evaluation mode; the network is unchanged and shares no memory."""
     kinds, channels = VARIANTS[network.config.variant].skips, network.config.level_channels
     encoder = [fold_encoder(block) for block in network.encoder]
     skips = [fold_skip(skip) if isinstance(skip, SkipConvolution) else None for skip in network.skips]

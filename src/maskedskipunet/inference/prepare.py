@@ -155,7 +155,7 @@ def prepare(
 
 
 def choose_device(device: str | torch.device) -> torch.device:
-    """Return the device meant by a name. Raises ConfigError for one that is not there."""
+    """Return the device of a name. Raises ConfigError for one that does not exist."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

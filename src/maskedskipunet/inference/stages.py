@@ -149,7 +149,7 @@ class TiledSkip:
 
 
 class TargetSkip:
-    """Passes the target frame's features on, as they are."""
+    """Passes the target frame's features on unchanged."""
 
     def __init__(self, frames: int) -> None:
         self.frames = frames

@@ -49,7 +49,7 @@ class Checkpoint:
 
 
 class Unread:
-    """Stands for an object of another program, whose code is not run."""
+    """A placeholder for an object of another program, whose code is not executed."""
 
     named: ClassVar[str] = ""
 
@@ -93,7 +93,7 @@ def named_weights(weights: Mapping[str, Tensor], path: Path) -> Checkpoint:
 
 
 def is_torch_file(path: Path) -> bool:
-    """Return whether a file starts as those of torch.save do, whatever it is called."""
+    """Return whether a file starts like those of torch.save, whatever its name."""
     with path.open("rb") as file:
         start = file.read(len(_LEGACY_START))
     return start.startswith(b"PK\x03\x04") or start == _LEGACY_START

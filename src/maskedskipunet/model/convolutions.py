@@ -1,4 +1,4 @@
-"""Convolutions whose kernels are zero in a window around the pixel they infer.
+"""Masked convolutions: their kernels are zero in a window around the pixel they infer.
 
 The mask is a buffer and the masked weight lives for one call, so the optimizer holds the weights that the
 network uses (the published code makes a new parameter in each call, which nothing ever trains).
@@ -29,7 +29,7 @@ def centred_mask(kernel: int, mask_size: int, frames: int = 1) -> Tensor:
 
 
 class MaskedConv2d(nn.Conv2d):
-    """A "same" 2-D convolution whose kernel has a centred hole.
+    """A "same" 2-D convolution with a masked window in the middle of its kernel.
 
     (B, in_channels, H, W) -> (B, out_channels, H, W).
     """

@@ -99,7 +99,7 @@ class MaskedSkipUNet(nn.Module):
         return torch.sigmoid(hidden)
 
     def masked_layers(self) -> list[MaskedConv2d | SkipConvolution]:
-        """Return the layers whose kernels have a mask_size: the skips', and in masked blocks theirs."""
+        """Return the layers with masked kernels: the skips, and the convolutions of masked blocks."""
         return [
             layer for layer in self.modules() if isinstance(layer, MaskedConv2d | SkipConvolution) and layer.mask_size
         ]

@@ -46,9 +46,7 @@ def load_model(path: str | Path) -> MaskedSkipUNet:
 
 
 def model_folder(path: Path) -> Path:
-    """Return the model folder that a path means: itself, or a run's `model/`. Raises WeightsError where
-    there is none.
-    """
+    """Return the model folder of a path: itself, or a run's `model/`. Raises WeightsError if there is none."""
     for folder in (path, path / "model"):
         if (folder / CONFIG_NAME).is_file():
             return folder
@@ -112,9 +110,7 @@ def _from_checkpoint(checkpoint: Checkpoint, path: Path) -> MaskedSkipUNet:
 
 
 def _description(checkpoint: Checkpoint, path: Path) -> tuple[NetworkConfig, InputFormat | None]:
-    """Return what the file says of its network; else the run that it lies in; else what the weights' shapes leave
-    possible.
-    """
+    """Return the network's description from the file, else from its run, else from the shapes of the weights."""
     if checkpoint.description is not None:
         return understand_description(checkpoint.description, path)
     run = path.resolve().parent.parent

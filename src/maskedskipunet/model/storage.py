@@ -36,7 +36,7 @@ def write_model_folder(
 def write_weights(
     path: Path, config: NetworkConfig, input_format: InputFormat | None, weights: Mapping[str, Tensor]
 ) -> None:
-    """Write weights into one safetensors file, whose header says which network they belong to."""
+    """Write weights into one safetensors file with the network's description in its header."""
     # One key alone: safetensors writes several in an order of its own, and equal weights should be equal files.
     header = {_HEADER_KEY: json.dumps(describe_network(config, input_format))}
     with atomic_write(path) as part, _os_errors():

@@ -62,9 +62,7 @@ class TileGrid:
 
 
 def tilings(kernel: int, height_px: int, width_px: int, *, inputs: int, outputs: int, even: bool) -> list[TileGrid]:
-    """Return the tilings that promise the fewest operations, the best first; those whose transformed kernels are too
-    large
-    are left out.
+    """Return the tilings with the fewest operations, the best first, without those with too large transformed kernels.
 
     inputs, outputs: channels. even: whether tiles must cut into squares of 2x2.
     """

@@ -215,7 +215,7 @@ def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
 def _of_footage(
     records: Records, event_id: str, path: Path, is_recorded: bool, is_whole: Callable[[Path], bool]
 ) -> Iterator[_Difference]:
-    """Yield a clip or picture that is told of and gone, or there and not whole, or whole and not told of."""
+    """Yield a clip or picture that is recorded but missing, incomplete, or not recorded."""
     folder = records.folder
 
     def refresh() -> str:

@@ -119,7 +119,7 @@ def shift_times(session: Session, jump: ClockJump) -> None:
 
 
 def adopt_unknown_ages(session: Session, now_unix_s: float) -> None:
-    """Count the age of events from now on whose own time cannot be right; for a clock that can be trusted."""
+    """Count the age of events with a wrong time from now on; the clock must be trusted."""
     began = EventRow.began_unix_s
     cannot_be = (began < EARLIEST_UNIX_S) | (began > now_unix_s + LEAP_S)
     unknown = update(EventRow).where(EventRow.aged_from_unix_s.is_(None), cannot_be)

@@ -61,7 +61,7 @@ def writing(engine: Engine) -> Engine:
 
 @contextmanager
 def database_faults(path: Path) -> Iterator[None]:
-    """Turns what SQLite complains of into errors of ours."""
+    """Turn errors of SQLite into our own."""
     try:
         yield
     except exc.IntegrityError:

@@ -39,7 +39,7 @@ SUFFIXES = (".csv", ".json", ".parquet")
 
 
 def require_table(path: Path) -> None:
-    """Raises ConfigError for a file whose name says none of the forms that a table can have."""
+    """Require a file name with the suffix of a table. Raises ConfigError."""
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError("no form of a table", str(path), f"Name a file that ends in {', '.join(SUFFIXES)}")
 

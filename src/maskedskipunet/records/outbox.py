@@ -141,7 +141,7 @@ def _enqueue(session: Session, recorded: RecordedEvent, subscription: Subscripti
 
 
 def _messages_of(session: Session, subscription: Subscription, event_id: str) -> Sequence[DeliveryRow]:
-    """Return what the sink was told, or will be, of an event or a state; the newest first."""
+    """Return a sink's messages of an event or a state, sent or waiting, the newest first."""
     of_event = select(DeliveryRow).where(DeliveryRow.sink == subscription.sink, DeliveryRow.event_id == event_id)
     return session.scalars(of_event.order_by(DeliveryRow.id.desc())).all()
 
@@ -172,7 +172,7 @@ def _put(
 
 
 def _drop_beyond(session: Session, subscription: Subscription, row: DeliveryRow, now_unix_s: float) -> None:
-    """Drop the first message of an event or a state where the sink was told of as many within the hour as it may be.
+    """Drop the first message of an event or a state if the sink's limit for this hour is reached.
 
     States do not use up what events may have, nor the other way round.
     """

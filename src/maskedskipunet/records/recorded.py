@@ -1,4 +1,4 @@
-"""One event as it is recorded: a row of the database, and as JSON a file beside its clip."""
+"""A recorded event: a row of the database, and a JSON file beside its clip."""
 
 import json
 import re
@@ -57,7 +57,7 @@ class RecordedEvent:
 
     @classmethod
     def read(cls, path: Path) -> "RecordedEvent":
-        """Return what write wrote. Raises RecordsError for whatever is no event, or another's than its name says."""
+        """Read what write wrote. Raises RecordsError for anything else, and for a file with another event's name."""
         try:
             with path.open("rb") as file:
                 text = file.read(LARGEST_BYTES + 1)
@@ -96,7 +96,7 @@ class RecordedEvent:
         )
 
     def message(self) -> dict[str, Any]:
-        """Return what a receiver is told of the event; docs/records.md explains each key."""
+        """Return the message about the event; docs/records.md explains each key."""
         event = self.event.to_dict()
         return {
             "key": message_key(self.event.id, self.phase, self.sequence),
@@ -151,7 +151,7 @@ def _plain_reason(reason: EventReason) -> EventReason:
 
 
 def without_credentials(source: str) -> str:
-    """Return a source's address without user, password and query, which may hold either; a path as it is.
+    """Return a source's address without user, password and query; a path is unchanged.
 
     Nothing but its scheme is left where a query and a password cannot be told apart: both may hold any sign.
 

@@ -63,7 +63,7 @@ def fill(row: EventRow, event: Event) -> None:
 
 
 def restore(session: Session, recorded: RecordedEvent) -> None:
-    """Make the row of an event whose file is there, or make it what the file says."""
+    """Insert or update the row of an event from its file."""
     row = session.get(EventRow, recorded.event.id)
     if row is None:
         row = new_row(session, recorded.event, recorded.camera, recorded.began_unix_s)

@@ -1,4 +1,4 @@
-"""States of cameras: what is wrong with one itself and since when, and what receivers are told of it."""
+"""States of cameras: their faults, since when, and messages about them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class CameraCondition:
 
 
 def begin(session: Session, camera: str, kind: str, detail: str, now_unix_s: float) -> Mapping[str, Any] | None:
-    """Begin a state; returns what receivers are told, None if one of its kind lasts."""
+    """Begin a state and return its message; None if one of its kind is open."""
     owner = camera_row(session, camera)
     if session.scalars(_lasting(owner.id, kind)).first():
         return None
@@ -56,7 +56,7 @@ def begin(session: Session, camera: str, kind: str, detail: str, now_unix_s: flo
 
 
 def end(session: Session, camera: str, kind: str, now_unix_s: float) -> list[Mapping[str, Any]]:
-    """End a state; returns what receivers are told."""
+    """End a state and return its messages."""
     messages = []
     for row in session.scalars(_lasting(camera_row(session, camera).id, kind)):
         row.ended_unix_s = now_unix_s
@@ -86,7 +86,7 @@ def conditions(session: Session) -> dict[str, CameraCondition]:
 
 
 def _message(row: StateRow, camera: str) -> Mapping[str, Any]:
-    """Return what a receiver is told of a state; docs/records.md explains each key."""
+    """Return the message about a state; docs/records.md explains each key."""
     phase, sequence = ("new", 0) if row.ended_unix_s is None else ("end", 1)
     assert row.reference is not None
     return {

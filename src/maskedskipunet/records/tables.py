@@ -43,7 +43,7 @@ class CameraRow(Table):
 
 
 class EventRow(Table):
-    """An event as it is known now.
+    """An event in its present state.
 
     sequence: how many messages there were of it before this one. revision: counts every change of the row;
     filed_revision: the one that its JSON file holds. is_removing: its files are being removed, the row goes last.

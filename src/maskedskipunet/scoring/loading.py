@@ -86,7 +86,7 @@ def _cue_scorer(folder: Path, input_format: InputFormat, channels: int, precisio
 
 
 def _with_cues(scorer: Scorer, folder: Path) -> Scorer:
-    """Return a model's scorer with the cues that lie in its folder. Raises WeightsError for those of another model."""
+    """Return a model's scorer with the cues in its folder. Raises WeightsError for cues of another model."""
     model = CueModel.read(folder)
     if model is None:
         return scorer

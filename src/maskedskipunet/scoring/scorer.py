@@ -134,7 +134,7 @@ class Scorer:
         with_maps: bool = False,
         ignored: NDArray[np.bool_] | None = None,
     ) -> Generator[FrameScore, None, None]:
-        """Score each frame of one source as it comes, encoding it once; memory does not depend on how many there are.
+        """Score each frame of one source as it comes, encoding it once, in constant memory.
 
         frames: already sampled as the input format says. batch_size: frames encoded together; None: as many as pay on
         this network; 1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
@@ -275,7 +275,7 @@ class SourceWindow:
         self._cues = cues
 
     def judged(self, arrived: "Arrivals", scores: Iterable[FrameScore], fuse: Fuse) -> list[FrameScore]:
-        """Let the cues judge what came, and return the frames whose scores are all known, in order.
+        """Pass new frames to the cues, and return the frames with complete scores, in order.
 
         scores: the network's, that are known by now.
         """

@@ -109,12 +109,12 @@ class Region:
 
 
 def is_shape(text: str) -> bool:
-    """Return whether a text can only be meant as numbers; else it is the name of a mask image."""
+    """Return whether a text is a shape of numbers; otherwise it is the name of a mask image."""
     return re.fullmatch(r"[-+.,;%\d\s]*", text) is not None
 
 
 def region_mask(regions: Sequence[Region], height_px: int, width_px: int) -> Mask:
-    """Return the pixels of frames of a size that regions touch. Raises DataError for one that lies outside."""
+    """Return the pixels that regions touch in frames of a size. Raises DataError for a region outside."""
     mask = np.zeros((height_px, width_px), np.bool_)
     for region in regions:
         if not region.mark(mask):

@@ -58,7 +58,7 @@ class EncodedFrame:
 
 @dataclass(frozen=True, slots=True)
 class DueClips:
-    """Clips whose last frame has come. held: frames in a row. targets: positions among them of the clips' targets."""
+    """Clips that are complete now. held: consecutive frames. targets: positions of the clips' targets among them."""
 
     held: Sequence[EncodedFrame]
     targets: range

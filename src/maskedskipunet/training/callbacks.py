@@ -181,7 +181,7 @@ def readable_wait(seconds: float) -> str:
 
 
 class StopOnNonFinite(L.Callback):
-    """Ends a training whose loss or weights are no numbers, before they replace good ones; stands before all others."""
+    """Ends a training with a non-finite loss or weights before they replace good ones; it is the first callback."""
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *args: Any) -> None:
         if trainer.global_step % 50 == 0 or trainer.is_last_batch:  # asking a GPU each step would hold it up

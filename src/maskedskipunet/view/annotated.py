@@ -1,4 +1,4 @@
-"""The annotated video: the source as it is, errors glowing in it, boxes around what is anomalous, its scores below."""
+"""Renders the annotated video: the source with glowing errors, boxes around anomalies, and scores below."""
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -157,7 +157,7 @@ def annotate(
 def write_annotated(
     path: Path, pictures: Iterable[tuple[float, Image]], renderer: AnnotatedRenderer, frame_rate: float | Fraction
 ) -> None:
-    """Write a video whose frames are shown when the source shows them; it appears when it is whole.
+    """Write a video with the timing of its source; it appears when it is complete.
 
     pictures: the time in seconds and the rendered picture of each frame, in order.
     """

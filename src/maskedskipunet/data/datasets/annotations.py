@@ -21,7 +21,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def names_in(path: Path) -> list[str]:
-    """Return what a list names, one a line: the first word of each line."""
+    """Return the names in a list: the first word of each line."""
     return [cells[0] for _, cells in lines_of(path)]
 
 

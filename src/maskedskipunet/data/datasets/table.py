@@ -93,7 +93,7 @@ def _single_video(path: Path) -> Dataset:
 
 
 def _without_anomalous(dataset: Dataset) -> Dataset:
-    """Return the data set without training videos whose path says that they show anomalies, and with a note of them."""
+    """Return the data set without training videos with anomalies by their paths, and with a note about them."""
     root = dataset.root
     odd = [item.path for item in dataset.train if says_anomalous(item.path.relative_to(root))]
     train = tuple(item for item in dataset.train if item.path not in set(odd))
@@ -131,7 +131,7 @@ def _with_nearby_truth(dataset: Dataset) -> Dataset:
 
 
 def _loose_videos(dataset: Dataset, folders: Folders) -> list[str]:
-    """Return notes of videos that lie beside a data set's folders and belong to neither split."""
+    """Return notes about videos beside a data set's folders that belong to neither split."""
     if dataset.layout in _SEARCHED_WHOLE:
         return []
     used = {item.path for item in (*dataset.train, *dataset.test)}

@@ -60,8 +60,7 @@ def labelled_items(
 
 
 def labels_beside(video: Path) -> LabelSource | None:
-    """Return the labels that lie beside a video (`NAME_labels.csv`, `.npy` or `.txt`), not yet read; None if none
-    do.
+    """Return the label file beside a video (`NAME_labels.csv`, `.npy` or `.txt`), unread; None if there is none.
 
     Raises LabelError if several files state them.
     """
@@ -172,7 +171,7 @@ def _frame_count(path: Path) -> int:
 
 
 def _labels_beside(paths: Sequence[Path], folders: Folders) -> list[LabelSource | None]:
-    """Return the label file beside each video; each folder is looked through once, however many videos it holds."""
+    """Return the label file beside each video; each folder is listed once."""
     stems = Counter((path.parent, stem_of(path)) for path in paths)
     beside = {
         parent: {file.name.casefold(): file for file in folders.listing(parent).files if is_label_file(file)}

@@ -84,7 +84,7 @@ def _lies_in(path: Path, root: Path, pattern: str) -> bool:
 
 
 def _is_copy(path: Path, root: Path) -> bool:
-    """Return whether a video lies in the folder for recognising events, which repeats others."""
+    """Return whether a video is in the folder for event recognition, which repeats others."""
     return _lies_in(path, root, _EVENTS)
 
 

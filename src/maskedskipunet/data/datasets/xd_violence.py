@@ -1,4 +1,4 @@
-"""XD-Violence: videos whose names say what they show, and annotations.txt with the violent ranges of test videos."""
+"""XD-Violence: videos with their labels in their names, and annotations.txt with the violent ranges of test videos."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One way to open the address of a camera, whatever it speaks: RTSP over TCP or UDP, video or JPEG over HTTP."""
+"""Opens the address of a camera: RTSP over TCP or UDP, video or JPEG over HTTP."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -61,7 +61,7 @@ class OpenedStream:
         return self._stamping.stamped(what, pts, arrival.asked_s, arrival.arrived_s)
 
     def arrivals(self) -> Iterator[PacketArrival]:
-        """Yield its packets, as long as they come; `trust` is told of each."""
+        """Yield its packets as they arrive; `trust` sees each of them."""
         packets = self._container.demux(self.stream)
         began_s = damaged_s = None
         while True:

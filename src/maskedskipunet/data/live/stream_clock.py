@@ -125,7 +125,7 @@ class _PaceCheck:
 
 
 class _Spacing:
-    """The mean time between frames, of a short span that lies between two frames that were waited for."""
+    """The mean time between frames in a short span between two awaited frames."""
 
     def __init__(self) -> None:
         self.usual_s: float | None = None  # not known yet

@@ -75,7 +75,7 @@ class LiveSource:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """A decoded frame whose colours are not converted yet: most are not kept."""
+    """A decoded frame before colour conversion, because most frames are not kept."""
 
     index: int
     time_s: float

@@ -111,9 +111,7 @@ def _single_pictures(web: WebAddress, first: HTTPResponse, rate: float, patience
 
 
 def _jpegs(response: HTTPResponse, web: WebAddress) -> Iterator[bytes | None]:
-    """Yield the pictures in an answer, whatever stands between them: boundaries are missing or wrong in
-    many cameras.
-    """
+    """Yield the pictures in an answer, regardless of boundaries, which many cameras omit or get wrong."""
     splitter, received_bytes, found = JpegSplitter(), 0, False
     while True:
         try:

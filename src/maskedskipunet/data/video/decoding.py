@@ -91,7 +91,7 @@ def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
 
 
 def read_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> Iterator[Frame]:
-    """Decode a video's frames in the order they are shown, turned as the file says that they are to be shown.
+    """Decode a video's frames in display order and with the rotation that the file states.
 
     A frame that cannot be decoded, or that rests on one that was lost or damaged, is an error, or with `skip` a Frame
     whose image is None. What comes before the
