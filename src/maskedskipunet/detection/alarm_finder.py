@@ -20,9 +20,9 @@ from maskedskipunet.detection.rule_in_force import RuleInForce
 class AlarmCriteria:
     """The criteria by which scores are an alarm.
 
-    rule: holds where no other does. day: parts of the day with rules of their own. drift: what normal looked like when
-    the model was calibrated; while it looks otherwise, thresholds are raised. normal_share: how rare a score is among
-    normal frames.
+    rule: applies if no other does. day: parts of the day with their own rules. drift: the reference of normal footage;
+    while the scene differs from it, thresholds are raised. normal_share: returns the share of normal frames that score
+    as high.
     """
 
     rule: EventRule
@@ -32,9 +32,9 @@ class AlarmCriteria:
 
     @classmethod
     def of(cls, calibration: Calibration | None, threshold: float | None = None) -> "AlarmCriteria | None":
-        """Return the criteria of a calibration, at another threshold where one is named, or of a threshold alone.
+        """Return the criteria of a calibration, with another threshold if one is given, or of a threshold alone.
 
-        A threshold that is named holds all day. None if there is no threshold at all.
+        A given threshold applies all day. None if there is no threshold at all.
         """
         rule = _rule(calibration, threshold)
         if rule is None:
@@ -95,10 +95,10 @@ class AlarmFinder:
     def add(
         self, frame: FrameScore, *, height_px: int = 0, width_px: int = 0, time_of_day_s: float | None = None
     ) -> FrameAlarms:
-        """Take the next frame, and return what follows from it.
+        """Take the next frame, and return the updates and the drift that follow from it.
 
-        height_px, width_px: of the source's picture, in whose pixels boxes are; 0 if it is not known, for no boxes.
-        time_of_day_s: since midnight; None if it is not known, so that the common rule holds.
+        height_px, width_px: size of the source's picture, for boxes; 0 if unknown, for no boxes. time_of_day_s: since
+        midnight; None if unknown, and the common rule applies.
         """
         rule, change = self._in_force.see(frame.time_s, frame.score, frame.seen, time_of_day_s=time_of_day_s)
         boxes = partial(_boxes, frame, rule.release, height_px, width_px)

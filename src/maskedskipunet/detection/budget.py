@@ -38,7 +38,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Budget:
-    """At most so many false alarms in an hour, a day or a week. Raises ConfigError for what is none."""
+    """A budget of false alarms in an hour, a day or a week. Raises ConfigError for an invalid one."""
 
     alarms: float
     per: Per
@@ -162,11 +162,11 @@ class AlarmCounts:
 def set_threshold(
     videos: Sequence[NormalScores], budget: Budget, rule: EventRule, *, interval_h: float = 24.0, seed: int = 0
 ) -> AlarmSetting:
-    """Return the lowest threshold at which normal footage keeps within a budget, and how sure that is.
+    """Return the lowest threshold at which normal footage keeps a budget, with the expected rate of alarms.
 
     videos: none of them trained on. rule: its threshold and release level are replaced. interval_h: hours of new
-    footage whose rate is predicted.
-    Raises CalibrationError for footage without scores, or so little that even its tail cannot be fitted.
+    footage for the predicted rate. Raises CalibrationError for footage without scores, or so little that even its tail
+    cannot be fitted.
     """
     if not 0 < interval_h < float("inf"):
         raise ConfigError(f"{interval_h:g} hours", "interval", "Use more than 0")
@@ -191,7 +191,7 @@ def set_threshold(
 def count_alarms(
     videos: Sequence[NormalScores], rule: EventRule, allowed: Callable[[float], float] = lambda hours: 0.0
 ) -> AlarmCounts:
-    """Return the alarms that each block of footage gives, at thresholds from the highest score down.
+    """Return the number of alarms in each block of footage, at thresholds from the highest score down.
 
     Down to where there are several times as many as are allowed in so many hours, or alarms join to half as many;
     at most down to the median. Raises CalibrationError if no frame has a score.
@@ -246,7 +246,7 @@ def lowest_threshold(counts: AlarmCounts, budget: Budget) -> float:
 
 
 def is_surplus(alarms: int, expected: float) -> bool:
-    """Return whether there are more alarms than chance explains where so many were expected.
+    """Return whether there are more alarms than chance explains, given the expected number.
 
     By Poisson's law, footage like the calibration's gives as many in a share of cases below SURPLUS_LEVEL.
 

@@ -31,10 +31,10 @@ Floats = NDArray[np.float64]
 class Calibration:
     """The distribution of the scores of normal frames.
 
-    videos: the normal videos it was learned from, none of them trained on. frames: how many scores. levels: scores,
-    rising; shares: for each the share of normal frames that score at least as high, falling from 1 on. alarm: the
-    threshold that was set for a budget of alarms; None if none was. drift: what minutes of normal footage look like;
-    None where too little is known.
+    videos: the normal videos it was learned from, none of them trained on. frames: the number of scores. levels: rising
+    scores; shares: for each the share of normal frames that score at least as high, falling from 1. alarm: the
+    threshold for a budget of alarms; None if none was set. drift: the reference of normal minutes; None if there is too
+    little footage.
     """
 
     videos: tuple[str, ...]
@@ -70,9 +70,9 @@ class Calibration:
         return np.where(scores > self.levels[-1], 1 / (self.frames + 1), np.where(np.isnan(scores), np.nan, shares))
 
     def threshold(self, share: float) -> float:
-        """Return the score that this share of normal frames reaches.
+        """Return the score that a share of normal frames reaches.
 
-        share: above 0, at most 1. Raises CalibrationError for a share that so few frames cannot tell.
+        share: above 0, at most 1. Raises CalibrationError for a share too small for the number of frames.
 
         >>> Calibration.of({"a": np.array([1.0, 2.0, 3.0, 4.0])}).threshold(0.5)
         3.0
@@ -107,7 +107,7 @@ class Calibration:
 
     @classmethod
     def read(cls, folder: Path) -> "Calibration | None":
-        """Return what write wrote; None if a model has no calibration. Raises CalibrationError for a damaged one."""
+        """Read a model's calibration; None if it has none. Raises CalibrationError for a damaged one."""
         path = folder / CALIBRATION_NAME
         try:
             values = json.loads(read_text(path, max_bytes=LARGEST_BYTES))
@@ -156,7 +156,7 @@ def describe_share(share: float, frames: str = "normal frames") -> str:
 
 
 def describe_rarity(share: float, frames: int) -> str:
-    """Return how many normal frames score as high, by a calibration on so many frames.
+    """Describe how many normal frames score as high, by a calibration on so many frames.
 
     >>> describe_rarity(0.32, 356), describe_rarity(1 / 357, 356)
     ('32% of normal frames', 'none of 356 normal frames')

@@ -31,13 +31,12 @@ Phase = Literal["new", "update", "end"]
 class EventRule:
     """The rule by which scores become events.
 
-    threshold: a score that begins one. release: it goes on down to this score. shortest_s: seconds above the release
-    level, gaps not counted, from which on it counts: less is a flicker, and a single frame, a decoder's fault mostly,
-    is never one. merge_s: where it falls below for so long or less and then reaches the threshold once more, it is
-    one event; without a score for longer it ends too. pause_s: after an event none begins for so long, whatever the
-    scores: who was alarmed looks anyway, and what then still goes on is told anew. update_s: at most one update of a
-    running event in so many seconds.
-    Raises ConfigError for settings that cannot be.
+    threshold: the score that begins an event. release: the event continues down to this score. shortest_s: the least
+    seconds above the release level, gaps not counted; a shorter rise is a flicker, and a single frame, mostly a
+    decoder's fault, is never an event. merge_s: if the score falls below the release level for at most so long and then
+    reaches the threshold again, it is one event; a longer time without a score ends it too. pause_s: no event begins
+    for so long after one, because a person looks anyway; afterwards a lasting anomaly is reported again. update_s: the
+    least seconds between two updates of an event. Raises ConfigError for invalid settings.
     """
 
     threshold: float
@@ -89,13 +88,12 @@ class Levels:
 class Event:
     """Something that happened in one source.
 
-    id: unlike any other's, the same in all phases. start_s, end_s, peak_s: the source's own times; where its clock
-    was set back meanwhile, as if it had gone on. start_frame, end_frame, peak_frame: numbers of frames in the source.
-    top_score: the highest. mean_score: over the frames above the release level. boxes: (x, y, width, height) in
-    pixels of the source, where the frame of the highest score is anomalous. normal_share: the share of normal frames
-    that score as high as top_score, None if nothing is known of them. reason: which cue raised it and why; None for
-    a model of its network alone. kind_id: the id of the first event of its kind (see `kinds`); None where kinds are not
-    told apart.
+    id: unique, the same in all phases. start_s, end_s, peak_s: the source's own times; they continue if its clock was
+    set back meanwhile. start_frame, end_frame, peak_frame: numbers of frames in the source. top_score: the highest.
+    mean_score: over the frames above the release level. boxes: (x, y, width, height) in pixels of the source, around
+    anomalies in the frame of the highest score. normal_share: the share of normal frames that score as high as
+    top_score, None if unknown. reason: the cue that raised it and its reading; None for a model of a network alone.
+    kind_id: the id of the first event of its kind (see `kinds`); None if kinds are not distinguished.
     """
 
     id: str
@@ -146,9 +144,10 @@ def new_id() -> str:
 
 
 class EventStream:
-    """Finds the events of one source as its scores come.
+    """Finds the events of one source as its scores arrive.
 
-    source: its name. normal_share: tells how rare a score is among normal frames. new_id: gives each event its name.
+    source: its name. normal_share: returns the share of normal frames that score as high. new_id: returns the id of an
+    event.
     """
 
     def __init__(
@@ -338,7 +337,7 @@ def find_spans(
 
 
 class _Open:
-    """An event that goes on, or what may become one: its id is None until it has lasted."""
+    """An open event, or a candidate: its id is None until it has lasted long enough."""
 
     def __init__(self, now: float, shift: float, index: int, score: float, boxes: tuple[Box, ...]) -> None:
         self.id: str | None = None
@@ -360,7 +359,7 @@ class _Open:
     def goes_on(
         self, now: float, index: int, score: float, boxes: Callable[[], tuple[Box, ...]], rule: EventRule
     ) -> bool:
-        """Takes the next score; whether the event is above its release level there."""
+        """Take the next score, and return whether the event is above its release level."""
         if score < (rule.release if self._above else rule.threshold):
             self._above = False
             return False

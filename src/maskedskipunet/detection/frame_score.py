@@ -13,12 +13,12 @@ from maskedskipunet.detection.reading import CueReading
 class FrameScore:
     """The score of one frame: how anomalous it is.
 
-    index, time_s: of the frame. score: higher is more anomalous; None if no clip is centred on it: at the beginning
-    and the end, as far as half a clip reaches, and where a frame of its clip is bad. map: float32 (H, W), the score map
-    at the network's size, and reconstruction: uint8 (C, H, W), both None if not asked for or where there is no
-    score. cues: the score of each cue that judged the frame, by its name; empty if the network alone does. readings:
-    what the reason of an alarm can be told from, likewise. looks: (P,), how rare each place looks at this moment, by
-    the appearance cue; None if there is none.
+    index, time_s: of the frame. score: higher is more anomalous; None if no clip is centred on it: at the beginning and
+    the end, as far as half a clip reaches, and where a frame of its clip is bad. map: float32 (H, W), the score map at
+    the network's size, and reconstruction: uint8 (C, H, W), both None if not asked for or where there is no score.
+    cues: the score of each cue that judged the frame, by its name; empty if the network alone does. readings: of the
+    cues, for the reason of an alarm, likewise. looks: (P,), the rarity of each place's appearance now, by the
+    appearance cue; None if there is none.
     """
 
     index: int

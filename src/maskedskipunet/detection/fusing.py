@@ -26,8 +26,8 @@ def fused(surprises: Sequence[NDArray[np.float32] | np.float32]) -> NDArray[np.f
 class EventReason:
     """Why an event was raised, by the frame of its highest score.
 
-    cue: the name of the cue that raised it. shares: how much each cue has in the score, adding up to 1, the largest
-    first. readings: what each cue says.
+    cue: the name of the cue that raised it. shares: the part of each cue in the score, which add up to 1, the largest
+    first. readings: of each cue.
     """
 
     cue: str

@@ -18,11 +18,11 @@ MAX_KINDS = 200  # that a source is held against: the newest
 
 
 def are_alike(first: EventReason, second: EventReason) -> bool:
-    """Return whether two events are of one kind, by what the cues say of their peaks.
+    """Return whether two events are of one kind, by the cues' readings at their peaks.
 
-    The same cue leads, for a moment or for minutes, around places less than FAR apart; about as many places are
-    strange, they depart from normal in the same way, and what moves there is about as fast. What a cue does not say of
-    both is not compared.
+    Events are alike if one cue leads both, for a moment or for minutes, around places less than FAR apart; if about as
+    many places are strange, in the same way; and if they move about as fast. Readings that one of them lacks are not
+    compared.
     """
     if first.cue != second.cue or (first.reading.lasting_s is None) != (second.reading.lasting_s is None):
         return False
@@ -41,8 +41,8 @@ def are_alike(first: EventReason, second: EventReason) -> bool:
 class Kind:
     """Events of one kind.
 
-    id: of the first of them. reason: why that was raised. began: when. count: how many there are. start_s: when the
-    first began by its source's own time; None if that was another connection's.
+    id: of the first of them. reason: of the first. began: its time. count: their number. start_s: the begin of the
+    first by its source's own time; None if that was in another connection.
     """
 
     id: str
@@ -59,9 +59,9 @@ class Kinds:
         self._kinds = {kind.id: kind for kind in known}
 
     def find(self, event: Event, began: float) -> Kind | None:
-        """Return the kind of an event, with the event counted: that of the first event that is like it, or a new one.
+        """Return the kind of an event, with the event counted: the kind of the first similar event, or a new one.
 
-        began: when the event began, on the clock that all are told by. None if nothing is known of its reason.
+        began: the begin of the event on the common clock. Returns None if the event has no reason.
         """
         if event.reason is None:
             return None
@@ -100,7 +100,7 @@ def of_one_kind(events: Sequence[Event]) -> list[list[Event]]:
 
 
 def describe_kind(count: int, first: str) -> str:
-    """Return a phrase that says how many alarms of one kind there are.
+    """Describe how many alarms of one kind there are.
 
     >>> describe_kind(12, "10:02")
     '12 alarms of one kind, first at 10:02'

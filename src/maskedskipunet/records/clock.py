@@ -20,7 +20,7 @@ PUT_OFF_S = 3600.0  # how far ahead a time may lie that was written by the same 
 
 
 def steady_s() -> float:
-    """Return seconds that only grow, also while the machine sleeps where the system can tell."""
+    """Return monotonic seconds, which also count while the machine sleeps if the system can tell."""
     boot_clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot_clock is None else time.clock_gettime(boot_clock)
 
@@ -29,7 +29,8 @@ def steady_s() -> float:
 class ClockJump:
     """The wall clock was set.
 
-    by_s: how far. since_unix_s, until_unix_s: from when to when it had stamped before that, by the clock as it was.
+    by_s: the size of the jump. since_unix_s, until_unix_s: the range of earlier time stamps, by the clock before the
+    jump.
     """
 
     by_s: float
@@ -38,11 +39,11 @@ class ClockJump:
 
 
 class ClockGuard:
-    """Says whether the wall clock can be trusted to tell how old something is, and when it was set.
+    """Decides whether the wall clock can be trusted for ages, and detects when it was set.
 
-    It cannot while it stands before 2020, and for half a day after it was set or where it differs by more than a day
-    from when it was trusted last: no age that it tells removes anything then. clock: the time now in seconds since
-    1970. steady: seconds that only grow. trusted_unix_s: when a watch trusted it last, None if none did.
+    It cannot be trusted before 2020, for half a day after it was set, and if it differs by more than a day from the
+    time when it was last trusted; then nothing is removed by age. clock: returns seconds since 1970. steady: returns
+    monotonic seconds. trusted_unix_s: when a watch last trusted it, None if none did.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class ClockGuard:
             )
 
     def is_trusted(self) -> bool:
-        """Return whether an age that the clock tells may remove something."""
+        """Return whether the clock can be trusted to remove something by age."""
         is_set = self._clock() >= EARLIEST_UNIX_S
         return is_set and self.jump() is None and self._steady() >= self._trusted_at_s
 
@@ -93,9 +94,9 @@ class ClockGuard:
 
 
 def shift_times(session: Session, jump: ClockJump) -> None:
-    """Move what this process stamped before the clock was set to where it would be by the clock now.
+    """Move the time stamps of this process to the clock that was just set.
 
-    An event keeps the time that its files and messages name; what moves is the time from which its age is counted.
+    An event keeps the time in its files and messages; only the time from which its age is counted moves.
     """
     columns = (
         CameraRow.condition_unix_s,

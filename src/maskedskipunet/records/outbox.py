@@ -29,8 +29,7 @@ KEPT_DONE_S = 7 * 86400.0  # how long one can see what was delivered
 class Delivery:
     """One message to one sink.
 
-    attempts: how often it was tried before. message: what the receiver is told. event_id: of an event, or a state's
-    reference.
+    attempts: the number of earlier tries. message: the content. event_id: of an event, or a state's reference.
     """
 
     id: int
@@ -63,7 +62,7 @@ class QueueCount:
 
 @dataclass(frozen=True)
 class Waiting:
-    """since_unix_s: when the oldest message that waits was put there. fault: what went wrong with the last try."""
+    """The waiting messages of a sink. since_unix_s: when the oldest was queued. fault: of the last try."""
 
     since_unix_s: float
     fault: str | None
@@ -77,9 +76,9 @@ def enqueue(
     *,
     by_age: bool = True,
 ) -> None:
-    """Put an event's message into the queue of each sink that it goes to.
+    """Queue an event's message for each sink with a matching subscription.
 
-    by_age: whether the clock can be trusted, so that what waits too long may be dropped.
+    by_age: the clock can be trusted, so that messages that wait too long may be dropped.
     """
     for subscription in subscriptions:
         _enqueue(session, recorded, subscription, now_unix_s)
@@ -174,7 +173,7 @@ def _put(
 def _drop_beyond(session: Session, subscription: Subscription, row: DeliveryRow, now_unix_s: float) -> None:
     """Drop the first message of an event or a state if the sink's limit for this hour is reached.
 
-    States do not use up what events may have, nor the other way round.
+    Events and states have separate limits.
     """
     if subscription.events_per_hour is None:
         return
@@ -192,9 +191,9 @@ def _drop_beyond(session: Session, subscription: Subscription, row: DeliveryRow,
 
 
 def bound(session: Session, subscription: Subscription, now_unix_s: float, *, by_age: bool = True) -> int:
-    """Drop what waits too long or beyond the number that may wait; returns how many, and says so in the log.
+    """Drop messages that wait too long or exceed the number that may wait; log and return how many.
 
-    by_age: whether the clock can be trusted. What was written while it stood at its beginning has no known age.
+    by_age: the clock can be trusted. Messages written while it was unset have no known age.
     """
     session.flush()
     waiting = and_(DeliveryRow.sink == subscription.sink, DeliveryRow.status == "waiting")
@@ -215,7 +214,7 @@ def bound(session: Session, subscription: Subscription, now_unix_s: float, *, by
 
 
 def forget_done(session: Session, before_unix_s: float) -> None:
-    """Remove what was delivered or dropped long ago."""
+    """Remove messages that were delivered or dropped long ago."""
     session.execute(delete(DeliveryRow).where(DeliveryRow.done_unix_s < before_unix_s))
 
 
@@ -252,7 +251,7 @@ def failed(session: Session, delivery: Delivery, fault: str, due_unix_s: float) 
 
 
 def drop_other_sinks(session: Session, sinks: Sequence[str], now_unix_s: float) -> int:
-    """Drop what waits for sinks that there are no longer."""
+    """Drop messages that wait for sinks that no longer exist."""
     others = and_(DeliveryRow.sink.not_in(sinks), DeliveryRow.status == "waiting")
     count = _drop(session, others, NO_SINK, now_unix_s)
     if count:
@@ -261,7 +260,7 @@ def drop_other_sinks(session: Session, sinks: Sequence[str], now_unix_s: float) 
 
 
 def counts(session: Session) -> dict[str, QueueCount]:
-    """Return how many messages there are for each sink."""
+    """Return the counts of messages for each sink."""
     found: dict[str, dict[str, int]] = {}
     rows = select(DeliveryRow.sink, DeliveryRow.status, func.count()).group_by(DeliveryRow.sink, DeliveryRow.status)
     for sink, status, count in session.execute(rows):
@@ -270,7 +269,7 @@ def counts(session: Session) -> dict[str, QueueCount]:
 
 
 def waiting(session: Session) -> dict[str, Waiting]:
-    """Return what waits for each sink for which something does."""
+    """Return the waiting messages of each sink that has any."""
     found: dict[str, Waiting] = {}
     rows = select(DeliveryRow.sink, DeliveryRow.made_unix_s, DeliveryRow.fault)
     for sink, made_unix_s, fault in session.execute(rows.where(DeliveryRow.status == "waiting")):

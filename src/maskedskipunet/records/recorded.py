@@ -23,12 +23,11 @@ _QUERY = re.compile(r"[?#].*", re.DOTALL)
 
 @dataclass(frozen=True)
 class RecordedEvent:
-    """An event with what the records know of it besides.
+    """An event with its data in the records.
 
-    camera: its name. began_unix_s: when the event began, in seconds since 1970, UTC; updated_unix_s: when it was last
-    heard of. sequence: how many messages there were of it before this one. has_clip, has_picture, has_normal_picture:
-    whether they lie beside it, the last that of the nearest normal moment. answer: what a person said of it.
-    revision: counts changes of the record, from 1.
+    camera: its name. began_unix_s: the event's begin in seconds since 1970, UTC; updated_unix_s: its last update.
+    sequence: the number of its earlier messages. has_clip, has_picture, has_normal_picture: the files exist; the last
+    shows the nearest normal moment. answer: a person's answer. revision: counts changes of the record, from 1.
     """
 
     event: Event
@@ -114,7 +113,7 @@ class RecordedEvent:
 
 
 def message_key(event_id: str, phase: str, sequence: int) -> str:
-    """Return what a repeated delivery is recognised by: the same in every try."""
+    """Return the key by which a repeated delivery is recognised: it is the same in every try."""
     return f"{event_id}:{phase}:{sequence}"
 
 
@@ -146,14 +145,14 @@ def plain_event(event: Event) -> Event:
 
 
 def _plain_reason(reason: EventReason) -> EventReason:
-    """Return the reason in plain numbers. Raises KeyError, TypeError or ValueError for what JSON cannot hold."""
+    """Return the reason in plain numbers. Raises KeyError, TypeError or ValueError for values that JSON cannot hold."""
     return EventReason.from_dict(json.loads(json.dumps(reason.to_dict(), default=_real, allow_nan=False)))
 
 
 def without_credentials(source: str) -> str:
     """Return a source's address without user, password and query; a path is unchanged.
 
-    Nothing but its scheme is left where a query and a password cannot be told apart: both may hold any sign.
+    Only its scheme is left if a query and a password cannot be distinguished, since both may hold any character.
 
     >>> without_credentials("rtsp://me:secret@10.0.0.5/live?token=1"), without_credentials("rtsp://me:s?cret@10.0.0.5")
     ('rtsp://10.0.0.5/live', 'rtsp://')

@@ -45,9 +45,9 @@ class CameraRow(Table):
 class EventRow(Table):
     """An event in its present state.
 
-    sequence: how many messages there were of it before this one. revision: counts every change of the row;
-    filed_revision: the one that its JSON file holds. is_removing: its files are being removed, the row goes last.
-    aged_from_unix_s: when its age is counted from, where the clock was wrong as it began; null where it was not.
+    sequence: the number of its earlier messages. revision: counts every change of the row; filed_revision: the revision
+    in its JSON file. is_removing: its files are being removed, then the row. aged_from_unix_s: the time from which its
+    age is counted if the clock was wrong at its begin; otherwise null.
     """
 
     __tablename__ = "events"
@@ -100,9 +100,9 @@ class AnswerRow(Table):
 
 
 class StateRow(Table):
-    """A stretch in a camera's own life: lost, frozen, covered, moved, a gap, drift. No end while it lasts.
+    """A state of a camera over a time: lost, frozen, covered, moved, a gap, drift. It has no end while it lasts.
 
-    reference: what messages of it name it by, unique for all time; null for those of earlier versions.
+    reference: its unique id in messages; null for states of earlier versions.
     """
 
     __tablename__ = "states"
@@ -120,8 +120,8 @@ class StateRow(Table):
 class DeliveryRow(Table):
     """A message of an event, or of a camera's state, to one sink: `waiting`, `delivered` or `dropped`.
 
-    It carries all that it says and outlives what it tells of. event_id: for a state, the state's reference. due_unix_s:
-    not to be tried before. fault: of the last try, or why it was dropped.
+    It holds its whole content and outlives its event. event_id: for a state, the state's reference. due_unix_s: it is
+    not tried before. fault: of the last try, or why it was dropped.
     """
 
     __tablename__ = "deliveries"

@@ -43,7 +43,7 @@ COLOUR = 3
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A source gives no more frames. error: what it broke off with; None if that was its end."""
+    """A source has no more frames. error: the fault that ended it early; None at its normal end."""
 
     error: DataError | None
 
@@ -52,13 +52,12 @@ class Ended:
 class Scorer:
     """A model that turns frames into frame scores, of one source or of many side by side.
 
-    backend: the network, ready to score; None for a model of cues alone. input_format: what it looks at. calibration:
-    what its scores mean; None if it was not calibrated. score_function: how reconstructions become scores. cues:
-    what judges frames beside the network. fuse: how their scores become one; None keeps the network's. cue_channels: of
-    the frames that a model without a network looks at. smoothing_s: the fused score is the median of the last so many
-    seconds; 0: as it is.
-    A scorer holds nothing of its sources, so that several threads may use one. Use `load_scorer` for a trained model.
-    Raises ConfigError if there is neither a network nor a cue.
+    backend: the network, ready to score; None for a model of cues alone. input_format: the format of its frames.
+    calibration: None if it was not calibrated. score_function: turns reconstructions into scores. cues: judge frames
+    beside the network. fuse: makes one score of theirs; None keeps the network's. cue_channels: channels of the frames
+    for a model without a network. smoothing_s: the fused score is the median of the last so many seconds; 0: no
+    smoothing. A scorer holds no state of its sources, so that several threads may share it. Use `load_scorer` for a
+    trained model. Raises ConfigError if there is neither a network nor a cue.
     """
 
     backend: Backend | None
@@ -110,9 +109,7 @@ class Scorer:
         return HIGHEST if self.cues else 1.0
 
     def is_needed(self, position: int, every: int) -> bool:
-        """Return whether a frame is looked at where every n-th frame is scored: in a clip, or by a cue as a
-        neighbour.
-        """
+        """Return whether a frame is needed if every n-th frame is scored: in a clip, or by a cue as a neighbour."""
         around = ClipGeometry(2 * max((cue.late_frames for cue in self.cues), default=0) + 1)
         return self.geometry.is_needed(position, every) or around.is_needed(position, every)
 
@@ -136,11 +133,11 @@ class Scorer:
     ) -> Generator[FrameScore, None, None]:
         """Score each frame of one source as it comes, encoding it once, in constant memory.
 
-        frames: already sampled as the input format says. batch_size: frames encoded together; None: as many as pay on
-        this network; 1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
-        with_maps: also give score maps and reconstructions. ignored: (H, W), instead of what the input format says is
-        ignored, for frames that have the network's size already. Yields one FrameScore a frame, in order.
-        Raises DataError if all of a frame is ignored.
+        frames: already sampled by the input format. batch_size: frames encoded together; None: the best number for this
+        network; 1 yields each score as soon as its clip is complete, more is faster; scores are equal up to rounding.
+        with_maps: also yield score maps and reconstructions. ignored: (H, W), instead of the input format's, for frames
+        that have the network's size already. Yields one FrameScore for each frame, in order. Raises DataError if all of
+        a frame is ignored.
         """
         together = self.score_sources([(None, frames)], batch_size=batch_size, with_maps=with_maps, ignored=ignored)
         with closing(together):
@@ -193,13 +190,13 @@ class Scorer:
                 source.stream.close()
 
     def open_window(self) -> "SourceWindow":
-        """Make what the scorer keeps of one source from turn to turn."""
+        """Return a new window, the scorer's state for one source."""
         return SourceWindow(self.geometry, self.cues, self.smoothing_s)
 
     def score_arrivals(self, arrivals: Sequence["Arrivals"], *, with_maps: bool) -> list[list[FrameScore]]:
-        """Encode what came of several sources together, and score the clips that are due.
+        """Encode new frames of several sources together, and score the clips that are complete.
 
-        Returns for each Arrivals the scores that are known by now, each frame's exactly once, in order.
+        Returns for each Arrivals the scores that are now known, each frame's exactly once, in order.
         """
         if self.backend is None:
             found = [[FrameScore(*_numbers(sized), None) for sized in arrived.frames] for arrived in arrivals]
@@ -302,9 +299,9 @@ class SourceWindow:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Neighbouring frames that came of one source, for its window.
+    """Consecutive new frames of one source, for its window.
 
-    broken: whether they are no neighbours of what came before, whose last clips are due then.
+    broken: they do not follow the frames before directly, whose last clips are then due.
     """
 
     window: SourceWindow
@@ -321,7 +318,7 @@ class _Running(Generic[K]):
         self._window = window
 
     def take(self, count: int) -> Arrivals:
-        """Return its next frames; where it has none, the end of those before."""
+        """Return its next frames, or its end if there are none."""
         try:
             frames = list(islice(self.stream, count))
         except DataError as error:

@@ -35,7 +35,7 @@ PUBLISHED_SCORE = ScoreFunction(score_map, frame_score)
 class EncodedFrame:
     """A frame's features, one row of each tensor; pixels and features are None if the frame had no pixels.
 
-    is_copy: whether the rows are copies, which do not keep their whole batch in memory.
+    is_copy: the rows are copies, which do not keep their whole batch in memory.
     """
 
     index: int
@@ -65,10 +65,10 @@ class DueClips:
 
 
 class ClipWindow:
-    """Slides over the frames of one source and says of which target frames the clips are due.
+    """Slides over the frames of one source and returns the clips that are complete.
 
-    Each frame becomes due exactly once, in order, whether or not a clip is whole around it. Between turns it holds
-    the span of a clip at most.
+    Each frame becomes due exactly once, in order, with or without a whole clip around it. Between calls the window
+    holds at most the span of a clip.
     """
 
     def __init__(self, geometry: ClipGeometry) -> None:
@@ -86,7 +86,7 @@ class ClipWindow:
         return due
 
     def end(self) -> DueClips:
-        """Return the frames left over where the source ends or breaks off; what comes next is a new beginning."""
+        """Return the remaining frames at the end of a source or at a gap; later frames begin anew."""
         due = DueClips(self._held, range(self._next, len(self._held)))
         self._held, self._next = [], 0
         return due

@@ -19,11 +19,10 @@ ClipScores = Mapping[str, NormalScores | None]  # of clips by their event's id; 
 
 @dataclass(frozen=True)
 class Effect:
-    """What becomes of an event that was answered. Scores: how high its clip is for as long as an alarm has to last, so
-    that at a threshold from there on it is none; by the model before and after.
+    """The effect of feedback on an answered event. Its scores are the lowest thresholds at which its clip is no alarm,
+    by the model before and after.
 
-    top_score: the highest, that the event was told with. after_score, alarms_Return the effects on all answered events.
-    after: None if nothing was trained yet.
+    top_score: the highest score in the event's record. after_score, alarms_after: None if nothing was trained yet.
     """
 
     id: str

@@ -41,13 +41,13 @@ from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache, model_ke
 class CalibrateOptions:
     """Options of a calibration.
 
-    exclude: names of videos, or NAME@START-END in seconds, that are left out: what is called normal often holds an
-    anomaly. interval_h: hours of new footage whose alarm rate is predicted. parts: of the day that get thresholds
-    of their own where there is footage enough. starts: a strptime pattern of the videos' names, which tells the time
-    of day that they start at; without one, the files themselves must. pictures: folder for the highest-scoring moments
-    (default: `calibration/` in the run or model folder). on_bad_frame: what happens at a frame that cannot be read.
-    ignore: shapes that are not looked at from now on, besides the model's own, which `config.json` then says.
-    Raises ConfigError for settings that cannot be.
+    exclude: names of videos, or NAME@START-END in seconds, to leave out, because normal footage often contains an
+    anomaly. interval_h: hours of new footage for the predicted alarm rate. parts: parts of the day with their own
+    thresholds, if there is enough footage. starts: a strptime pattern of the videos' names for the time of day of their
+    start; without one, the files themselves must state it. pictures: folder for the highest-scoring moments (default:
+    `calibration/` in the run or model folder). on_bad_frame: the action at a frame that cannot be read. ignore: shapes
+    to ignore from now on besides the model's own; they are stored in `config.json`. Raises ConfigError for invalid
+    settings.
     """
 
     exclude: Sequence[str] = ()
@@ -66,9 +66,9 @@ class CalibrateOptions:
 
 @dataclass(frozen=True)
 class CalibrateResult:
-    """calibration: as it was written to `path`. earlier: where the one before it lies now, None if there was none.
-    moments: the highest, most striking first. excluded: names of what was left out. kept_path: of the scores, so that
-    another budget costs no scoring; None if they could not be kept.
+    """The result of a calibration. calibration: as written to `path`. earlier: the copy of the previous one, None if
+    there was none. moments: the highest, most striking first. excluded: names of what was left out. kept_path: the file
+    of scores, with which another budget needs no scoring; None if it could not be written.
     """
 
     calibration: Calibration
@@ -87,11 +87,10 @@ def calibrate(
     *,
     progress: Progress | None = None,
 ) -> CalibrateResult:
-    """Score normal footage and write what is usual, and the threshold that keeps a budget, into the model's folder.
+    """Score normal footage, and write the calibration with the threshold that keeps a budget into the model's folder.
 
-    videos: normal, and not trained on. Scores are kept in `calibration_scores.npz` of the run, so that another budget
-    on the same footage costs no scoring.
-    Raises MaskedSkipUNetError, before anything is written, for what cannot be done.
+    videos: normal ones that the model was not trained on. Scores are kept in `calibration_scores.npz` of the run, so
+    that another budget for the same footage needs no scoring. Raises MaskedSkipUNetError before anything is written.
     """
     progress, options = progress or Silent(), options or CalibrateOptions()
     folder = model_folder(model)
@@ -132,7 +131,7 @@ def calibrate(
 def _scorer_and_sources(
     model: Path, videos: Sequence[NamedVideo], options: CalibrateOptions
 ) -> tuple[Scorer, list[Source], bool]:
-    """Return the scorer that looks at as little as is asked for, its sources, and whether that is less than before."""
+    """Return the scorer with the shapes to ignore, its sources, and whether it ignores more than before."""
     scorer = load_scorer(model, options.device, calibrated=False)
     before = scorer.input_format
     sources = [source_of(video.path, before, options.on_bad_frame) for video in videos]
@@ -143,7 +142,7 @@ def _scorer_and_sources(
 def _alarm_setting(
     scored: Sequence[ScoredFootage], starts_s: Sequence[float | None], budget: Budget, options: CalibrateOptions
 ) -> AlarmSetting:
-    """Return the threshold that keeps the budget, with those of parts of the day where there are some."""
+    """Return the threshold that keeps the budget, with those of the parts of the day."""
     normal = [
         NormalScores(video.name, video.time_s, video.scores, start_s)
         for video, start_s in zip(scored, starts_s, strict=True)

@@ -28,8 +28,8 @@ def learn_model_cues(
 ) -> None:
     """Learn the cues that a run asks for and write `cues.safetensors` beside its network.
 
-    model: a run or a model folder. held_back: videos that the network was not trained on, whose scores tell how rare
-    its scores are; where there are none, those of the training footage do. A run of the network alone gets no file.
+    model: a run or a model folder. held_back: videos that the network was not trained on, from which the rarity of its
+    scores is learned; without them, it is learned from the training footage. A run of the network alone gets no file.
     """
     names = learned_cues(config)
     if not names:

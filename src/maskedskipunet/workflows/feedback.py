@@ -55,7 +55,7 @@ class FeedbackResult:
 
     @property
     def lost(self) -> tuple[Effect, ...]:
-        """Anomalies that are not told of any more."""
+        """Anomalies that no longer raise an alarm."""
         return tuple(effect for effect in self.effects if effect.is_lost)
 
 
@@ -109,10 +109,10 @@ def feed_back_normal(
     *,
     progress: Progress | None = None,
 ) -> FeedbackResult:
-    """Answer events as normal, keep their clips in the run's `feedback/`, and make its model heed it.
+    """Answer events as normal, keep their clips in the run's `feedback/`, and apply the answers to its model.
 
-    model: a run with a calibration. folder: of records. id_prefixes: of events' ids.
-    Raises MaskedSkipUNetError, before anything is changed, for what cannot be done.
+    model: a run with a calibration. folder: of records. id_prefixes: the first characters of events' ids. Raises
+    MaskedSkipUNetError before anything is changed.
     """
     progress, options = progress or Silent(), options or FeedbackOptions()
     target = _Target.of(model)
@@ -203,7 +203,7 @@ class _Target:
         return cues
 
     def finish_interrupted(self, folder: Path, progress: Progress) -> None:
-        """Undo what a killed process left half done."""
+        """Undo the incomplete step of a killed process."""
         if self.steps.finish_interrupted(folder) is not None:
             progress.note("undoing an unfinished answer first")
 
@@ -245,7 +245,7 @@ class _Answers:
         return self.result(by, after, raised)
 
     def result(self, by: By, after: ClipScores | None = None, renewed: Calibration | None = None) -> FeedbackResult:
-        """Return what becomes of all answered events."""
+        """Return the result for all answered events."""
         effects = self.answered.effects(self.before, self.calibration, after, renewed)
         answered = self.answered
         return FeedbackResult(
@@ -261,7 +261,7 @@ class _Answers:
 
 
 def _others(records: Records, answers: _Answers, result: FeedbackResult) -> OtherAlarms:
-    """Return what a raised threshold does to alarms that nobody has answered."""
+    """Return the effect of a raised threshold on alarms without an answer."""
     ids = {recorded.event.id for recorded in answers.answered.answered}
     return other_alarms(records.events(), ids, answers.calibration, result.after or answers.calibration)
 
@@ -276,7 +276,7 @@ def _scaled(scores: ClipScores, factors: Mapping[str, float]) -> ClipScores:
 def _written(
     target: _Target, records: Records, answers: _Answers, cues: CueModel | None, result: FeedbackResult
 ) -> FeedbackResult:
-    """Write what answers change, all of it or nothing: the cues first, for any threshold fits any cues."""
+    """Write all changes or none: the cues first, because any threshold fits any cues."""
     answered, raised = answers.answered, result.after
     assert raised is not None
     changed = {CUES_NAME: cues is not None, CALIBRATION_NAME: raised != answers.calibration}

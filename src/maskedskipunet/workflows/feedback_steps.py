@@ -46,10 +46,10 @@ class EarlierAnswer:
 
 @dataclass(frozen=True)
 class FeedbackStep:
-    """Answers of one command, and what they changed.
+    """The answers of one command, and the changes they made.
 
-    done: whether all of it was written; what was left half done is undone by whoever comes next. records: the folder
-    that the answers are kept in. clips: ids of events whose clips the run keeps since then.
+    done: everything was written; the next command undoes an incomplete step. records: the folder that holds the
+    answers. clips: ids of events with clips that the run has kept since then.
     """
 
     done: bool
@@ -114,10 +114,9 @@ class FeedbackSteps:
     ) -> Iterator[Mapping[str, Path]]:
         """Replace files and answer events in this block, all of it or nothing.
 
-        marked: events as they will be answered. names: of the files that are written anew. also: events that are
-        answered too, whose clips are not kept. Gives where the earlier
-        file of each lies. Where the block ends with an error everything is undone at once; where the process is killed
-        in it, by `finish_interrupted`.
+        marked: events with their new answers. names: of the files to replace. also: events that are answered without
+        keeping their clips. Yields the paths of the earlier files. If the block ends with an error, everything is
+        undone at once; if the process is killed in it, `finish_interrupted` undoes it.
         """
         steps = self.read()
         known = {recorded.event.id: recorded for recorded in records.events()}
@@ -169,9 +168,7 @@ class FeedbackSteps:
             return self._restore(steps[:-1], steps[-1], opened)
 
     def last(self) -> FeedbackStep:
-        """Return the step that `undo` undoes. Raises RunError if there is none, or what it wrote was written anew
-        since.
-        """
+        """Return the step that `undo` undoes. Raises RunError if there is none, or if its files were replaced since."""
         if not (steps := self.read()):
             raise RunError("no answers changed this model", str(self.folder), "There is nothing to undo")
         for file in steps[-1].files:

@@ -37,10 +37,10 @@ from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, VideoSco
 class ScoreResult:
     """The results, and where their files are.
 
-    video_path: None if none was asked for. effect: of reduced precision, None in float32. calibration: of the
-    model, None if it has none. events_paths: `events.json` and `events.csv`, where the model has a threshold;
-    annotated_path: then the second video, where one was asked for. event_pictures: of each event, or None;
-    normal_pictures: of the nearest normal moment of each, or None.
+    video_path: None if none was asked for. effect: of reduced precision, None in float32. calibration: of the model,
+    None if it has none. events_paths: `events.json` and `events.csv`, if the model has a threshold; annotated_path: the
+    annotated video, if it was asked for too. event_pictures: the picture of each event, or None; normal_pictures: the
+    nearest normal moment of each, or None.
     """
 
     scored: ScoredVideo
@@ -65,12 +65,11 @@ class ScoreResult:
 class ScoreOptions:
     """Options of scoring videos, and of the files to write.
 
-    with_video: also write a comparison video, and where there is a threshold an annotated one. on_bad_frame: what
-    happens at a frame that cannot be read. precision: bfloat16 is faster where the processor has it; of one video the
-    first frames are then scored in float32 too, to see what it changes. together: how many videos are scored side by
-    side. seconds: how much to take of addresses that are streams; what a stream shows is new each time. ignore: shapes
-    that are not looked at, besides the model's.
-    Raises ConfigError for settings that cannot be.
+    with_video: also write a comparison video, and with a threshold an annotated one. on_bad_frame: the action at a
+    frame that cannot be read. precision: bfloat16 is faster on processors that support it; the first frames of a video
+    are then also scored in float32 to measure the effect. together: the number of videos scored side by side. seconds:
+    the length to record of streams. ignore: shapes to ignore besides the model's. Raises ConfigError for settings that
+    cannot be.
     """
 
     with_video: bool = False
@@ -101,8 +100,8 @@ def score(
 ) -> ScoreResult:
     """Score a video (a file, a folder of images, or what a server gives); write its scores and their plot into `out`.
 
-    model: a run or whatever load_model takes; where it has a threshold, the video's events are written too.
-    Raises DataError when the video cannot be read or is too short, WeightsError when the model cannot.
+    model: a run, or anything else that load_model takes; with a threshold, the video's events are written too. Raises
+    DataError when the video cannot be read or is too short, WeightsError when the model cannot.
     """
     progress, options = progress or Silent(), options or ScoreOptions()
     if isinstance(video, RemoteVideo):
@@ -143,9 +142,9 @@ def score(
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreJob:
-    """One video, and what is to be written of it where.
+    """One video to score, and the files to write.
 
-    labels: one a frame of the source, where there are any. normal: finds the normal moments that reasons name.
+    labels: one for each frame of the source, if there are any. normal: finds the normal moments that reasons name.
     """
 
     name: str
@@ -162,7 +161,7 @@ class ScoreJob:
 
     @property
     def frames(self) -> int:
-        """Frames to look at. Raises DataError for what is no footage."""
+        """Return the number of frames to score. Raises DataError for anything that is no footage."""
         return self.source.expected_frames()
 
     @property
@@ -183,7 +182,7 @@ class ScoreJob:
         return self.scorer.calibration is not None and self.scorer.calibration.alarm is not None
 
     def begin(self, advance: Advance) -> VideoScoring:
-        """Make what takes in the scores of its frames."""
+        """Return the object that collects the scores of its frames."""
         return VideoScoring(self.name, self.source, self.scorer, self._outputs, labels=self.labels, advance=advance)
 
     @property
@@ -234,9 +233,9 @@ def run_jobs(
     with_maps: bool,
     advance: Advance,
 ) -> Iterator[tuple[ScoreJob, ScoreResult | DataError]]:
-    """Score many videos, so many of them side by side; each with what was found or what is wrong with it, as they end.
+    """Score many videos, several of them side by side; yield each with its result or its error when it ends.
 
-    jobs: the next is asked for when its turn comes. with_maps: whether any of them wants score maps.
+    jobs: taken one by one. with_maps: at least one of them needs score maps.
     """
     begun: dict[str, VideoScoring] = {}
 

@@ -47,8 +47,8 @@ FINISHED_NAME = "finished.json"  # written last into a video's folder: all else 
 class DoneVideo:
     """The summary of a scored video that stays in memory.
 
-    highest: score. events: how many, None without a threshold. drift: where drift begins or ends. scored_h: hours of
-    frames that have a score.
+    highest: the highest score. events: their number, None without a threshold. drift: its begins and ends. scored_h:
+    hours of frames with a score.
     """
 
     name: str
@@ -102,12 +102,11 @@ def score_many(
     *,
     progress: Progress | None = None,
 ) -> ManyScores:
-    """Score videos, each into the folder `out/NAME`: those at hand, then those of servers.
+    """Score videos, each into the folder `out/NAME`: first local ones, then those of servers.
 
-    A video whose folder says that it was finished by the same model with the same settings, and which has not changed
-    since, is passed over: called again, an interrupted scoring goes on where it was.
-    Raises WeightsError, CalibrationError or DiskSpaceError for what concerns all videos, ConfigError for settings that
-    cannot be; what is wrong with one video is told in the result.
+    A video that was finished with the same model and settings, and has not changed since, is skipped: so an interrupted
+    scoring can be continued. Raises WeightsError, CalibrationError or DiskSpaceError for faults that concern all
+    videos, ConfigError for invalid settings; faults of single videos are in the result.
     """
     options = options or ScoreOptions()
     local = [video for video in videos if isinstance(video, NamedVideo)]
@@ -147,7 +146,7 @@ def score_many(
 
 @dataclass(kw_only=True)
 class _Archive:
-    """Many videos, what they share, and what became of each so far. settings: what all results depend on."""
+    """Many videos with their common settings and their results so far. settings: everything that results depend on."""
 
     out: Path
     scorer: Scorer
@@ -261,7 +260,7 @@ def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:
 
 
 def fingerprint(model: Path) -> str:
-    """Return what tells a model from any other: a hash of its weights, description and calibration."""
+    """Return a hash of a model's weights, description and calibration."""
     try:
         folder = model_folder(model)
         files = sorted(path for path in folder.iterdir() if path.name in _MODEL_FILES)

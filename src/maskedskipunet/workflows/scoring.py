@@ -76,7 +76,7 @@ class ScoredVideo:
 
     @property
     def frame_thresholds(self) -> NDArray[np.float64] | None:
-        """(N,), of each frame, whether parts of the day have their own or not; None if the model has none."""
+        """The threshold of each frame, (N,); None if the model has none."""
         if self.thresholds is not None or self.threshold is None:
             return self.thresholds
         return np.full(len(self.scores), self.threshold)
@@ -121,11 +121,10 @@ def score_video(
     advance: Advance = lambda done: None,
     batch_size: int | None = None,
 ) -> ScoredVideo:
-    """Score a video, and write what is wanted of it, if any frame has a score.
+    """Score a video, and write the outputs that were asked for, if any frame has a score.
 
-    labels: one a frame of the source. advance: called with 1 for each frame scored, and for each drawn. Where the
-    scorer's calibration has a threshold, the video's events are found.
-    Raises DataError when the video cannot be read.
+    labels: one for each frame of the source. advance: called with 1 for each frame scored and for each drawn. If the
+    scorer's calibration has a threshold, the video's events are found. Raises DataError when the video cannot be read.
     """
     with VideoScoring(name, source, scorer, outputs, labels=labels, advance=advance) as scoring:
         scoring.add_all(batch_size)
@@ -133,7 +132,7 @@ def score_video(
 
 
 class VideoScoring:
-    """Keeps what is found of one video while its scores come, and then makes of it what is wanted.
+    """Collects the scores of one video while they arrive, and then writes the outputs.
 
     Use it in a `with` block. The arguments are those of score_video.
     """
@@ -247,7 +246,7 @@ class VideoScoring:
 def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
     """Write `scores.parquet`: video, frame, time (seconds), score (null where there is none), label (likewise).
 
-    Where the model has a threshold, it stands in a column `threshold`; where it has several cues, each has a column.
+    A threshold has a column `threshold`; if the model has several cues, each has a column.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -340,7 +339,7 @@ def _annotate(
     ignored: IgnoredRegions,
     advance: Advance,
 ) -> None:
-    """Draw into every frame of the source, those too that were not scored: they show what is known by then."""
+    """Draw into every frame of the source, also those without a score, with the state known by then."""
     info = source.probe()
     mask = ignored.source_mask(info.height_px, info.width_px)
     assert result.threshold is not None

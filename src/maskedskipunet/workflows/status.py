@@ -19,8 +19,8 @@ SILENT_S = 120.0  # a watch notes twice a minute which cameras it heard of
 class CameraStatus:
     """The status of one camera.
 
-    is_alive: whether a watch is running and frames come. is_silent: whether it is said to be running, and no frame has
-    come. is_alarm: whether an event lasts.
+    is_alive: a watch is running and frames arrive. is_silent: the camera should be running, but no frame has arrived.
+    is_alarm: an event is open.
     """
 
     name: str
@@ -65,8 +65,7 @@ class SinkStatus:
 class WatchStatus:
     """The status of a watch.
 
-    is_watched: whether one is running into these records. cameras: those of the watch that is running, or that ran
-    last.
+    is_watched: a watch is running into these records. cameras: those of the present or the last watch.
     """
 
     folder: Path
