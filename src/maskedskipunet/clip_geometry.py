@@ -9,8 +9,8 @@ from maskedskipunet.errors import ConfigError
 class ClipGeometry:
     """The frames of a clip, relative to its target, the middle one.
 
-    length: frames in a clip (T), odd. spacing: frames of a clip lie this many sampled frames apart.
-    Raises ConfigError for a clip that cannot be.
+    length: frames in a clip (T), odd. spacing: the distance of a clip's frames in sampled frames. Raises ConfigError
+    for an impossible clip.
 
     >>> [*ClipGeometry(3, spacing=4).frames_of(10)]
     [6, 10, 14]

@@ -44,7 +44,7 @@ def advice_when_interrupted(advice: str | Callable[[], str] | None) -> Iterator[
     """Set the advice that is printed when a person interrupts this block; None: no advice. It replaces that of inner
     blocks.
 
-    advice: where it depends on how far the block came, it is asked then. It travels as the exception's note.
+    advice: a text, or a function that is called at the interruption. It travels as the exception's note.
     """
     try:
         yield

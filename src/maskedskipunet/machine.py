@@ -19,7 +19,7 @@ def processor() -> str:
 
 
 def instruction_set() -> str:
-    """Return the widest vector instructions of the processor, as far as the system tells."""
+    """Return the widest vector instructions of the processor that the system reports."""
     flags = set(_cpu_fact("flags").split())
     for name, flag in (("AVX-512", "avx512f"), ("AVX2", "avx2"), ("AVX", "avx")):
         if flag in flags:
@@ -33,7 +33,7 @@ def cores() -> int | None:
 
 
 def memory_bytes() -> int | None:
-    """Return the machine's memory; None if the system does not tell."""
+    """Return the machine's memory; None if the system does not report it."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
@@ -93,7 +93,7 @@ def share_cores() -> None:
 def hide_in_process_list(secrets: Sequence[str]) -> bool:
     """Write stars over parts of this process's own command line, which every user of the machine can read.
 
-    Returns whether none of them is left there. Only Linux says where the command line lies.
+    Returns whether none of them is left there. Only Linux exposes the command line in memory.
     """
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()

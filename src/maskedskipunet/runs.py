@@ -60,11 +60,11 @@ class RunFolder:
         return self.checkpoints / f"epoch_{epoch:02d}.safetensors"
 
     def has_model(self) -> bool:
-        """Return whether an epoch was finished, so that there is something to score with."""
+        """Return whether an epoch was finished, so that the run can score."""
         return (self.model / "config.json").is_file()
 
     def is_finished(self) -> bool:
-        """Return whether the training came to its end."""
+        """Return whether the training is complete."""
         try:
             return bool(json.loads(self.progress.read_text())["finished"])
         except (OSError, ValueError, TypeError, KeyError):
@@ -111,9 +111,8 @@ def require_free_name(runs: Path, name: str | None) -> None:
 def create_run(runs: Path, name: str | None = None, *, for_model: bool = True) -> RunFolder:
     """Make `runs/NAME`, or the next free number.
 
-    for_model: whether it will hold one; then `runs/latest` means it from now on where there is no model yet that it
-    could mean, and else from when its own is there (`point_latest`).
-    Raises RunError when the name is taken, or is no name for a folder.
+    for_model: it will hold a model; then `runs/latest` points to it at once if no other run has a model, otherwise when
+    its own exists (`point_latest`). Raises RunError if the name is taken, or is no name for a folder.
     """
     require_free_name(runs, name)
     try:

@@ -38,7 +38,7 @@ class AlarmLines:
         return ""
 
     def _kind(self, alarm: Alarm) -> str:
-        """Returns how many alarms there were of one kind; nothing for the first."""
+        """Returns a note of the number of alarms of one kind; nothing for the first."""
         if alarm.of_kind < 2 or alarm.kind_began_unix_s is None:
             return ""
         first = console.moment(alarm.kind_began_unix_s)

@@ -137,7 +137,7 @@ def counted(count: int, thing: str, things: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return how long footage is, in the unit that people would use.
+    """Return the length of footage in a suitable unit.
 
     >>> duration(1.2), duration(425), duration(12_900)
     ('1.2 seconds', '7.1 minutes', '3.58 hours')
@@ -164,7 +164,7 @@ def moment(unix_s: float) -> str:
 
 
 def frames_scored(scored: int, frames: int) -> str:
-    """Return how many frames have a score, and why none has.
+    """Describe how many frames have a score, and why none has.
 
     >>> frames_scored(2008, 2010)
     '2,008 of 2,010 frames scored'

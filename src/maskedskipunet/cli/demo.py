@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def describe_alarms(result: "DemoResult") -> list[str]:
-    """Return how many of the anomalies were alarms, where the strongest one is to be seen, and why it was raised."""
+    """Describe how many anomalies raised an alarm, and the strongest alarm with its picture and reason."""
     from maskedskipunet.detection.calibration import describe_rarity
     from maskedskipunet.view.reasons import describe_reason
 

@@ -61,7 +61,7 @@ def describe_surplus(events: int, hours: float, budget: Budget) -> list[str]:
 
 
 def describe_budget(events: int, hours: float, threshold: float, budget: Budget) -> str:
-    """Returns a line that says how many events there were, and how many the threshold was set for.
+    """Returns a line with the number of events and the number that the threshold was set for.
 
     >>> describe_budget(1, 2.0, 0.5, Budget(1, "hour"))
     '1 event at the threshold 0.50000 in 2.00 hours; it was set for 1 false alarm an hour'

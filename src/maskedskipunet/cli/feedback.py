@@ -143,7 +143,7 @@ def _normal(options: Options) -> int:
 
 
 def describe(result: "FeedbackResult", options: Options) -> list[str]:
-    """Returns sentences that say what was done."""
+    """Returns sentences about the result of feedback."""
     lines = []
     if result.without_clip:
         lines.append(

@@ -77,11 +77,10 @@ class Parser:
         required: bool = False,
         in_recipe: bool = False,
     ) -> None:
-        """Add an option, or where the name has no dashes an argument that stands alone.
+        """Add an option, or a positional argument if the name has no dashes.
 
-        type: as read_value takes it, or tuple[TYPE, ...] where the argument, or the option with a value, may stand
-        several times; then it is a list. help: a sentence; the default is added to it, unless it is None.
-        in_recipe: whether a recipe may give it.
+        type: as for read_value, or tuple[TYPE, ...] for an argument or option that may be repeated; its value is a
+        list. help: a sentence; the default is added to it, unless it is None. in_recipe: a recipe may set it.
         """
         if many := get_origin(type) is tuple:
             type = get_args(type)[0]
@@ -174,7 +173,7 @@ class Parser:
         self._left_out.add(setting)
 
     def parse(self, arguments: Sequence[str]) -> Options:
-        """Return what was asked for: on the command line, else in the recipe, else by default.
+        """Return the options: from the command line, else from the recipe, else the defaults.
 
         Raises UsageError with one sentence; exits only for --help.
         """
@@ -287,7 +286,7 @@ def _clearer_message(error: argparse.ArgumentError) -> UsageError:
 
 
 def _explained(config: type) -> tuple[str, dict[str, str]]:
-    """Return the first sentence of a dataclass's docstring, and what it says of each argument."""
+    """Return the first sentence of a dataclass's docstring, and the description of each argument."""
     title, _, arguments = inspect.cleandoc(config.__doc__ or "").partition("\n\nArgs:\n")
     lines = re.findall(r"^    (\w+): (.+(?:\n        .+)*)", arguments, re.MULTILINE)
     return title.rstrip("."), {name: " ".join(text.split()) for name, text in lines}

@@ -18,8 +18,8 @@ def read_recipe(path: Path) -> Iterator[tuple[str, str | list[str] | None]]:
 
     A list of values is a list of texts.
 
-    Values stay as they were written, whatever YAML would make of them, and nothing in the file is executed.
-    Raises UsageError for what is no recipe.
+    Values stay as written, without YAML's conversions, and nothing in the file is executed. Raises UsageError for what
+    is no recipe.
     """
     document = _document(path)
     if not isinstance(document, yaml.MappingNode) or not document.value:

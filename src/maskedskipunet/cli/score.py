@@ -202,7 +202,7 @@ def _print_highest(result: "ScoreResult") -> None:
 
 
 def _describe(result: "ScoreResult", model: Path) -> list[str]:
-    """Returns sentences that say what was found."""
+    """Returns sentences about the result."""
     scored, has_score = result.scored, result.scored.labelled.scored
     lines = [console.frames_scored(int(has_score.sum()), len(has_score))]
     if result.effect is not None:

@@ -43,7 +43,7 @@ def placeholder(hint: Any) -> str:
 
 
 def shown(text: str) -> str:
-    """Return a text in quotes, cut where it is long."""
+    """Return a text in quotes, shortened if it is long."""
     return repr(text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…")
 
 

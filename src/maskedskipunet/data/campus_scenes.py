@@ -18,7 +18,7 @@ def scene_of(item: VideoItem) -> str | None:
 
 
 def clips_of_scene(items: Sequence[VideoItem], scene: str | None, where: Path) -> tuple[VideoItem, ...]:
-    """Return the clips of one scene; of all where it is None.
+    """Return the clips of one scene; of all scenes if it is None.
 
     where: the data set, for the error. Raises DataError when no clip is of that scene, naming the scenes there are.
     """

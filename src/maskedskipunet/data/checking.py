@@ -62,10 +62,10 @@ class Totals:
 class Report:
     """The findings of `check`.
 
-    label_set: which ground truth the test videos have, None if they have none. test_videos, masked: how many
-    there are, readable or not, and how many of them have pixel-level ground truth that fits. oddities: one line each,
-    for a person to read. faults: those of them by which a video cannot be used. failed: videos that cannot be read or
-    whose labels do not fit; each has a fault.
+    label_set: the kind of ground truth of the test videos, None if they have none. test_videos, masked: the number of
+    test videos, readable or not, and of those with matching pixel-level ground truth. oddities: one line each, for
+    people. faults: the oddities that make a video unusable. failed: videos that cannot be read, or with labels that do
+    not fit; each has a fault.
     """
 
     layout: str
@@ -111,7 +111,7 @@ class _Finding:
 
 
 def check(path: Path, on_bad_frame: OnBadFrame = "stop", image_fps: float = 10.0) -> Report:
-    """Look through a data set: its videos, their sizes, rates and labels, and what is odd about them.
+    """Check a data set: its videos, their sizes, rates and labels, and oddities.
 
     Videos are counted without being decoded and of images the headers are read, so a frame that
     is damaged inside is found by reading only. image_fps: frames a second of folders of images.
@@ -191,7 +191,7 @@ def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anom
 
 
 def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
-    """Return where a copy of a known data set has another size than its authors state: it may be a part on purpose."""
+    """Return differences from the official size of a known data set, which may be intended."""
     size = official_size(dataset)
     if size is None:
         return []
@@ -239,7 +239,7 @@ def _notes(dataset: Dataset) -> list[str]:
 
 
 def _cameras(dataset: Dataset) -> list[str]:
-    """Return which cameras the training videos are of, where their folders tell several apart."""
+    """Return a note about the cameras of the training videos, if their folders name several."""
     counts = Counter(item.camera for item in dataset.train if item.camera is not None)
     if len(counts) < _SEVERAL:
         return []

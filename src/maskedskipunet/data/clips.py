@@ -29,8 +29,8 @@ def clip_starts(good: NDArray[np.bool_], geometry: ClipGeometry) -> NDArray[np.i
 class Clips:
     """The clips of several videos, numbered consecutively.
 
-    geometry: which frames make a clip. videos: whose frames they are. video, start: (N,), each clip's video and first
-    frame.
+    geometry: length and spacing of clips. videos: the source of the frames. video, start: (N,), each clip's video and
+    first frame.
     """
 
     geometry: ClipGeometry

@@ -23,8 +23,8 @@ _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 class Download:
     """A download that has begun.
 
-    size_bytes: None if it does not say. version: what changes when the file does, as far as the server says.
-    is_live: whether it is a camera's pictures: one after another without end, or one of now, to be asked for again.
+    size_bytes: None if unknown. version: changes with the file, as far as the server states it. is_live: it is a
+    camera's pictures: an endless series, or a single current one.
     """
 
     address: CameraAddress

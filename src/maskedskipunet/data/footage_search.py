@@ -42,9 +42,9 @@ def find_footage(
 ) -> Footage:
     """Return the videos and folders of images at or below a folder.
 
-    A folder of images is one video, but not where it holds videos too: pictures beside recordings are no frames.
-    Links to folders are followed, each folder taken once. leave_out: says why a folder below is not to be searched,
-    None if it is. Folders that hold no footage by their names (see `why_no_footage`) are left out anyway.
+    A folder of images is one video, unless it holds videos too: pictures beside recordings are no frames. Links to
+    folders are followed, and each folder is taken once. leave_out: returns why a folder below is not searched, None if
+    it is. Folders that hold no footage by their names (see `why_no_footage`) are left out anyway.
     """
     search = _Search(folders or Folders(), leave_out or (lambda folder: None), root)
     search.enter(root, follow=True)

@@ -21,9 +21,9 @@ FrameRange = tuple[int, int]
 class FrameFiles:
     """The images of a folder in order, each with the index of its frame.
 
-    indices: of each file, from 0, rising; a frame whose number is missing among the files has an index and no file.
-    count: frames in all, those without a file too. unplaced: why frame numbers that others state cannot be placed
-    here, a clause; empty if they can. notes: what a person should know, a line each.
+    indices: of each file, from 0, rising; a missing number has an index and no file. count: all frames, also those
+    without a file. unplaced: why other files' frame numbers cannot be used here, a clause; empty if they can. notes:
+    for people, a line each.
     """
 
     files: tuple[Path, ...]

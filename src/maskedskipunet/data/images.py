@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def is_image(path: Path) -> bool:
-    """Return whether a file's name says that it is an image of a kind we read."""
+    """Return whether a file has the name of a supported image."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
@@ -136,7 +136,7 @@ def require_rate(image_fps: float) -> None:
 
 
 def _bits_in_use(files: Sequence[Path]) -> int:
-    """Return how many bits of 16-bit images hold numbers, one answer for a whole folder: else a video would flicker.
+    """Return the number of used bits of 16-bit images, one for a whole folder, because a video must not flicker.
 
     Looks at some of the images, spread evenly; 16 for images of 8 bits.
     """

@@ -32,7 +32,7 @@ _SHORTEST_NUMBERED = 3  # rows: fewer that count up from 0 may be ranges as well
 
 
 class Span(NamedTuple):
-    """A range of anomalous frames, from 0, both ends included. location: where it stands in the file."""
+    """A range of anomalous frames, from 0, both ends included. location: its position in the file."""
 
     location: str
     start: int

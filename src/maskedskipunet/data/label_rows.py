@@ -34,9 +34,9 @@ class Row:
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a text of labels, blank ones too, but those at the end.
 
-    Cells are told apart by `;`, else by commas, else by tabs, as the first line with words in it has them, else by
-    blanks. What follows a `#` is a remark. A list in brackets, as Python prints it, is one row.
-    Raises LabelError when the file cannot be read or is no table.
+    Cells are separated by `;`, else by commas, else by tabs, as in the first line with words, else by blanks. A `#`
+    starts a comment. A list in brackets, as Python prints it, is one row. Raises LabelError when the file cannot be
+    read or is no table.
     """
     text = read_label_text(path)
     if text.lstrip().startswith("["):

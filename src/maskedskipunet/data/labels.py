@@ -62,8 +62,8 @@ def labels_of(source: LabelSource, info: SourceInfo) -> Labels:
     """Return the labels of a video: uint8, one for each frame, also without an image. Raises LabelError, as labels_for
     does.
 
-    One label for each image that is there, or for each frame with those that are missing, both fit. Ranges need
-    frames that can be told by their numbers.
+    There may be one label for each existing image, or one for each frame including missing ones. Ranges need frames
+    that are identified by their numbers.
     """
     return labels_for(source, info.frame_count, info.missing, info.unplaced)
 
@@ -272,9 +272,7 @@ def _mat_range(start: float, end: float, path: Path, location: str) -> tuple[int
 
 
 def filled(spans: Iterable[Span], frame_count: int, path: Path, counted_from: int = 0) -> Labels:
-    """Return labels of so many frames from ranges, of which places and errors count from counted_from. Raises
-    LabelError.
-    """
+    """Return labels of so many frames from ranges; errors count frames from counted_from. Raises LabelError."""
     labels = np.zeros(frame_count, dtype=np.uint8)
     for location, start, end in spans:
         _require_order(start + counted_from, end + counted_from, path, location, counted_from)

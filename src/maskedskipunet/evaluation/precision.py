@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 class PrecisionEffect:
     """The difference of scores from those in float32, on the first frames of a video.
 
-    largest_difference, mean_difference: relative to the float32 score. order_correlation: of the two orders of frames
-    (Spearman), 1 where they are the same; None for fewer than two frames.
+    largest_difference, mean_difference: relative to the float32 score. order_correlation: Spearman's correlation of the
+    two orders of frames, 1 if they are equal; None for fewer than two frames.
     """
 
     precision: str

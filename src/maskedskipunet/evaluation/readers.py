@@ -84,8 +84,8 @@ def read_label_table(path: Path) -> Series:
 def read_cues(path: Path, names: Sequence[str]) -> dict[str, Series]:
     """Return the scores of single cues that stand beside a model's own, by their names; none if the file has none.
 
-    path: as read_series takes it. names: of the columns that are looked for, in a `scores.parquet` alone.
-    Raises DataError for columns that cannot be read.
+    path: as for read_series. names: the columns to look for, in `scores.parquet` only. Raises DataError for columns
+    that cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -36,7 +36,7 @@ class FrameRegions:
 
 
 def mask_regions(masks: Iterable[NDArray[np.bool_]]) -> list[FrameRegions]:
-    """Return the regions of a clip's masks, frame by frame, where the data set gives nothing but masks.
+    """Return the regions of a clip's masks, frame by frame, for data sets with masks only.
 
     A region is a connected region of a mask, corners included. Regions of neighbouring frames that share a pixel
     belong to one track, so that objects which meet become one.
@@ -134,8 +134,8 @@ def thresholds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 class RegionCounts:
     """False positives and matches at each threshold, as clips come.
 
-    steps: the thresholds, falling, (T,). frames: how many will come; a threshold with more false positives than
-    that is of no use to the curve and is given up.
+    steps: falling thresholds, (T,). frames: the number of frames to come; a threshold with more false positives than
+    frames is irrelevant and dropped.
     """
 
     def __init__(self, steps: NDArray[np.int64], frames: int) -> None:

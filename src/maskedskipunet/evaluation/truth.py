@@ -18,8 +18,8 @@ from maskedskipunet.evaluation.readers import OWN_SCORES, read_label_table, read
 class GroundTruth:
     """Labels of the test clips, in natural order.
 
-    labels: 0 or 1, (frames,) each, None for a clip without. frames: of each clip. borders: whether the clips are
-    told apart; False: one sequence stands for all.
+    labels: 0 or 1, (frames,) each, None for a clip without. frames: of each clip. borders: the borders of clips are
+    known; False: one sequence holds all clips.
     """
 
     names: tuple[str, ...]
@@ -87,7 +87,7 @@ def read_lengths(text: str) -> list[int]:
 
 
 def _stated(path: Path) -> StatedByVideo:
-    """Return what a file or folder says, by clip."""
+    """Return the statements of a file or folder, by clip."""
     own = path / OWN_SCORES if path.is_dir() else path
     if own.suffix.lower() == ".parquet" and own.is_file():
         series = read_label_table(own)

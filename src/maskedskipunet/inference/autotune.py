@@ -33,8 +33,8 @@ T = TypeVar("T")
 class Candidate(Generic[T]):
     """One way to compute an operation.
 
-    name: tells it from the operation's other candidates. size_bytes: what it holds beyond the weights. make: makes it.
-    least_flops: floating-point operations that a run cannot do without, so that what cannot win need not be run.
+    name: unique among the operation's candidates. size_bytes: its memory beyond the weights. make: creates it.
+    least_flops: a lower bound of the floating-point operations of a run, so that hopeless candidates are not run.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Candidate(Generic[T]):
 class Operation(Generic[T]):
     """An operation of a network that can be computed in several ways.
 
-    name: the same for all operations that cost the same. run: computes a typical batch. frames: how many are in it.
+    name: the same for all operations of equal cost. run: computes a typical batch. frames: the number of frames in it.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Operation(Generic[T]):
 
 
 def autotune_operations(operations: Sequence[Operation[T]], room_bytes: int) -> list[Candidate[T]]:
-    """Return the fastest candidates, one for each operation, that together fit into the room; the smallest where none
+    """Return the fastest candidates, one for each operation, that together fit into the memory; the smallest if none
     do.
     """
     timings = _Timings()
@@ -99,9 +99,9 @@ class _Timings:
         self.fresh: set[str] = set()
 
     def of(self, operation: Operation[T], room_bytes: int) -> dict[str, float]:
-        """Return seconds of each candidate, by its name; what is not known is measured, the most promising first.
+        """Return the seconds of each candidate, by its name; unknown ones are measured, the most promising first.
 
-        A candidate that cannot win gets what it would take at the best one's rate; one that never fits, infinity.
+        A hopeless candidate gets its lower bound at the best one's rate; one that never fits gets infinity.
         """
         costs: dict[str, float] = {}
         best_s, best_flops = inf, 0.0
@@ -144,9 +144,7 @@ class _Timings:
 
 
 def _measure(run: Callable[[T], object], made: T, best_s: float, repeats: int = REPEATS) -> float:
-    """Return seconds of a run; the first, which is slower than those after it, counts where it is far from the best
-    anyway.
-    """
+    """Return the seconds of a run; the slower first run counts only if it is far from the best anyway."""
     first_s = _seconds(run, made)
     return first_s if first_s > FAR * best_s else min(_seconds(run, made) for _ in range(repeats))
 

@@ -49,8 +49,8 @@ class Stages:
 def build_stages(weights: FoldedNetwork, height_px: int, width_px: int, *, tiled: bool, room_bytes: int) -> Stages:
     """Choose how each operation is computed.
 
-    tiled: whether tiles are to be tried against the library's convolutions. room_bytes: for what the stages hold
-    beyond the weights themselves, all together.
+    tiled: also try tiles against the library's convolutions. room_bytes: memory for all stages beyond the weights
+    themselves.
     """
     sizes = [(height_px >> level, width_px >> level) for level in range(5)]
     config = weights.config

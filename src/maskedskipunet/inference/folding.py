@@ -145,7 +145,7 @@ def _fold(convolution: Any, norm: Any) -> tuple[Tensor, Tensor]:
 
 
 def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
-    """Return what a batch norm does in evaluation mode, as a product and a sum."""
+    """Return the scale and the shift of a batch norm in evaluation mode."""
     scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
     return scale, (norm.bias - norm.running_mean * scale).detach()
 

@@ -142,11 +142,11 @@ def prepare(
     precision: Precision = "float32",
     size_px: tuple[int, int] | None = None,
 ) -> PreparedNetwork:
-    """Make a network ready for scoring; the plain network stays the definition of what it gives.
+    """Prepare a network for scoring; the plain network remains the definition of its results.
 
-    device: "auto" takes a GPU where there is one. precision: bfloat16 is faster where the processor has it, and its
-    scores differ. size_px: height and width of all frames to come, where they are known: it saves memory.
-    Raises ConfigError for a device that is not there.
+    device: "auto" uses a GPU if there is one. precision: bfloat16 is faster on processors that support it, and its
+    scores differ. size_px: height and width of all frames, if known, which saves memory. Raises ConfigError for a
+    device that does not exist.
     """
     if precision not in get_args(Precision):
         raise ConfigError(f"{precision!r}", "precision", f"Use {' or '.join(get_args(Precision))}")

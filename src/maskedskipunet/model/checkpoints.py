@@ -38,7 +38,7 @@ _LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights by their names in the network, and what the file says of it (None: nothing)."""
+    """Weights by their names in the network, and the file's description of the network (None: none)."""
 
     weights: Mapping[str, Tensor]
     description: str | None
@@ -180,15 +180,13 @@ def _operations(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _is_harmless(name: str) -> bool:
-    """Return whether an object may stand in a checkpoint: it would not run anyhow, but who writes such a file is no
-    friend.
-    """
+    """Return whether an object is allowed in a checkpoint; others are never executed, but such a file is suspicious."""
     module, _, rest = name.partition(".")
     return module not in _HARMFUL or (module == "builtins" and rest in _DATA_OF_BUILTINS)
 
 
 def _kind(path: Path) -> str:
-    """Return what a file is that is no checkpoint, as far as its first bytes tell; an empty text where they do not."""
+    """Describe a file that is no checkpoint by its first bytes; empty if they are unknown."""
     with path.open("rb") as file:
         start = file.read(512)
     if not start:

@@ -115,7 +115,7 @@ class MaskedSkipUNet(nn.Module):
             )
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `model.safetensors` into a folder, made where it is missing; load_model reads it.
+        """Write `config.json` and `model.safetensors` into a folder, which is created if missing; load_model reads it.
 
         Raises DiskSpaceError when they do not fit.
         """

@@ -44,9 +44,9 @@ def write_weights(
 
 
 def read_weights(path: Path) -> tuple[tuple[NetworkConfig, InputFormat | None] | None, dict[str, Tensor]]:
-    """Read a safetensors file: what it says of its network, None where another program wrote it, and its weights.
+    """Read a safetensors file: the description of its network, None if another program wrote it, and its weights.
 
-    Raises WeightsError for what is none, or says what this version does not understand.
+    Raises WeightsError for another kind of file, and for a description that this version does not understand.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -76,7 +76,7 @@ def read_model_folder(folder: Path) -> tuple[NetworkConfig, InputFormat | None, 
 
 
 def read_description(folder: Path) -> tuple[NetworkConfig, InputFormat | None]:
-    """Return what a model folder's network is and looks at. Raises WeightsError when it does not say so."""
+    """Return the configuration and the input format of a model folder. Raises WeightsError if they are missing."""
     path = folder / CONFIG_NAME
     try:
         return understand_description(read_text(path, max_bytes=LARGEST_BYTES), path)
@@ -93,7 +93,7 @@ def write_cues_only(folder: Path, input_format: InputFormat, channels: int) -> N
 
 
 def read_cues_only(folder: Path) -> tuple[InputFormat, int] | None:
-    """Return what write_cues_only wrote: what the cues look at, and channels; None if the model has a network.
+    """Return the input format and the channels that write_cues_only wrote; None if the model has a network.
 
     Raises WeightsError for a damaged description.
     """
@@ -113,7 +113,7 @@ def read_cues_only(folder: Path) -> tuple[InputFormat, int] | None:
 
 
 def rewrite_input_format(folder: Path, input_format: InputFormat) -> None:
-    """Say anew what a model folder's model looks at; its description until now stays as `config.N.json`."""
+    """Replace the input format of a model folder; the earlier description stays as `config.N.json`."""
     cues_only = read_cues_only(folder)
     config = None if cues_only is not None else read_description(folder)[0]
     keep_earlier(folder / CONFIG_NAME)
@@ -140,7 +140,7 @@ def _os_errors() -> Iterator[None]:
 
 
 def describe_network(config: NetworkConfig, input_format: InputFormat | None) -> dict[str, Any]:
-    """Return what a network is and looks at, as plain values."""
+    """Return the configuration and the input format of a network as plain values."""
     network = asdict(config) | {"clip_length": config.frames}
     return {"format": FORMAT_VERSION, "network": network, "input": input_format and input_format.to_dict()}
 

@@ -54,7 +54,7 @@ def load_scorer(
 
 
 def input_format_of(path: Path) -> InputFormat:
-    """Return the input format of a trained model unprepared. Raises WeightsError if there is no such model."""
+    """Return a trained model's input format without preparing it. Raises WeightsError if there is no such model."""
     folder = _model_folder(path)
     found = None if folder is None else read_cues_only(folder)
     return found[0] if found is not None else load_model(path).input_format or InputFormat()

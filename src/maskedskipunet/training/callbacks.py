@@ -111,7 +111,7 @@ class MetricsTable(L.Callback):
 
 
 class TimeLimit(L.Callback):
-    """Stops training after so many seconds, at the end of a step; what was learned until then is kept."""
+    """Stops training after so many seconds, at the end of a step, and keeps the result."""
 
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s

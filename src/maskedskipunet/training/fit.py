@@ -134,9 +134,7 @@ def _as_first_rank() -> Iterator[None]:
 
 
 def _state(run: RunFolder, module: TrainingModule) -> str:
-    """Return the path of the run's full state, once it was seen to be whole: resuming must not execute what is no
-    state.
-    """
+    """Return the path of the run's full state after checking it, because resuming must not execute anything else."""
     try:
         state = torch.load(run.last_state, map_location="meta", weights_only=True, mmap=True)
         shapes = {name: weight.shape for name, weight in state["state_dict"].items()}

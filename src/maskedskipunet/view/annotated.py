@@ -136,9 +136,9 @@ def annotate(
 ) -> Image:
     """Return a frame with its errors glowing in it; a new array, uint8 (H, W, 3).
 
-    score_map: any size, or None. glow_level: the error from half of which on pixels glow; those of twice as much
-    glow strongest. box_level: boxes are drawn around connected regions at or above this error; None: no boxes.
-    caption: a few words in a corner, where the frame is large enough to read them.
+    score_map: any size, or None. glow_level: pixels glow from half this error on, and strongest at twice this error.
+    box_level: boxes are drawn around connected regions at or above this error; None: no boxes. caption: a few words in
+    a corner, if the frame is large enough to read them.
     """
     height_px, width_px = frame.shape[:2]
     pixels = frame if score_map is None else _glowing(frame, score_map, glow_level)

@@ -89,7 +89,7 @@ def font_of(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 @cache
 def message(height: int, width: int, text: str, reason: str, font_px: int) -> Image:
-    """Return a dark panel that says what is missing and why."""
+    """Return a dark panel with a note of what is missing and why."""
     picture = Picture.new("RGB", (width, height), DARK.panel)
     pen = ImageDraw.Draw(picture)
     pen.text((width / 2, height / 2 - font_px * 0.8), text, DARK.text, font_of(font_px), anchor="mm")

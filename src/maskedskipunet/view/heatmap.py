@@ -72,7 +72,7 @@ def resized_map(score_map: NDArray[np.floating[Any]], *, height_px: int, width_p
 
 
 def dimmed(image: Image, ignored: NDArray[np.bool_] | None) -> Image:
-    """Return a picture whose ignored part, of its own size, is hatched, so that no one looks for errors there.
+    """Return a picture with its ignored part hatched, so that nobody looks for errors there.
 
     >>> dimmed(np.full((1, 9, 3), 200, np.uint8), np.ones((1, 9), np.bool_))[0, :, 0].tolist()
     [100, 100, 200, 200, 200, 200, 200, 100, 100]

@@ -175,7 +175,7 @@ def plot_ablation(rows: Sequence[tuple[str, float | None]], path: Path, title: s
 
 
 def new_figure(width_px: float, height_px: float, palette: Palette) -> "Figure":
-    """Return an empty figure whose points are pixels, on a canvas of its own: nothing of it is global."""
+    """Return an empty figure with points of one pixel, on its own canvas, without global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

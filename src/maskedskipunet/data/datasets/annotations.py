@@ -43,8 +43,8 @@ def ranges_from(cells: Sequence[str], where: str, *, counted_from: int, end_incl
     """Return ranges from first, last, first, last, …; a range of -1 and -1, and one that ends before it begins, is
     none.
 
-    counted_from: what the file counts the first frame as; a 0 if it is 1 is taken for the first frame too.
-    Raises LabelError for what is no frame number.
+    counted_from: the file's number of the first frame; if it is 1, a 0 means the first frame too. Raises LabelError for
+    what is no frame number.
     """
     if len(cells) % 2 or not all(re.fullmatch(r"-?[0-9]{1,9}(?:\.0*)?", cell) for cell in cells):
         raise LabelError(f"found {' '.join(cells)[:60]!r}, expected frame numbers in pairs", where, _AS_SHIPPED)

@@ -50,8 +50,8 @@ def recognise_msad(root: Path, folders: Folders) -> Dataset | None:
 def _labels(table: Path | None) -> dict[str, LabelSource]:
     """Return labels by the name of a video, from rows such as `Assault_1,shop,426,55,426`.
 
-    Frames are taken to count from 1 with both ends included, as a row whose range ends at its total number of frames
-    says; a range that runs past the end is cut.
+    Frames count from 1 with both ends included, as shown by a row with a range up to its number of frames; a range past
+    the end is cut.
     """
     if table is None:
         return {}

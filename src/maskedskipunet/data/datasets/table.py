@@ -46,7 +46,7 @@ _SEARCHED_WHOLE = ("ucf_crime", "xd_violence", "ubnormal")  # their own notes na
 
 
 def recognise(path: Path) -> Dataset:
-    """Find the videos a path holds and tell training from test by the names of folders.
+    """Find the videos of a path, and divide them into training and test by the names of folders.
 
     Each data set's module says what its layout is. `folder`: one video, one folder of images, or any folder, with
     normal videos under normal/, train/ or training/ (else at any depth below it) and test videos under test/ or

@@ -85,7 +85,7 @@ def matrices_without_gt(folders: Folders, search_folders: Iterable[Path]) -> set
 
 
 def is_archive(file: Path) -> bool:
-    """Return whether a file is named as labels with an array a clip: gt.npz, NWPU_Campus_gt.npz."""
+    """Return whether a file has the name of labels with an array for each clip: gt.npz, NWPU_Campus_gt.npz."""
     return re.fullmatch(r"(?:.*_)?gt\.npz", file.name, re.IGNORECASE) is not None
 
 
@@ -110,7 +110,7 @@ def partial_note(truth: Path | None, items: Sequence[VideoItem]) -> list[str]:
 
 
 def is_label_file(path: Path) -> bool:
-    """Return whether a file is named as the labels of a video beside it."""
+    """Return whether a file has the name of labels of a video beside it."""
     return path.stem.casefold().endswith(ENDING) and path.suffix.lower() in LABEL_KINDS
 
 
@@ -139,7 +139,7 @@ def _numbers_of(paths: Sequence[Path], stated: Sequence[Ranges], truth: Path) ->
     """Return which of the clips that a file states each video is, from 1: by order, or by its number where some are
     missing.
 
-    Raises LabelError if there are more videos than clips, or fewer whose numbers do not tell which they are.
+    Raises LabelError if there are more videos than clips, or fewer without matching numbers.
     """
     numbers = [number_of(path) for path in paths]
     known = [number for number in numbers if number is not None and 1 <= number <= len(stated)]

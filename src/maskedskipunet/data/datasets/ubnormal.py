@@ -53,7 +53,7 @@ def _is_annotations(folder: Path) -> bool:
 
 
 def _split(files: Iterable[Path]) -> dict[str, str]:
-    """Return whether each video is of the training, validation or test split, by the authors' lists."""
+    """Return the split of each video, training, validation or test, by the authors' lists."""
     split: dict[str, str] = {}
     for file in files:
         match = re.fullmatch(r"(?:ab)?normal_(training|validation|test)_video_names\.txt", file.name.casefold())

@@ -82,7 +82,7 @@ def record(
 
 
 class _Coded(Protocol):
-    """Pictures as they were sent, until the stream ends. fault: why it did. damaged: how many came damaged."""
+    """Pictures as sent, until the stream ends. fault: why it ended. damaged: the number of damaged pictures."""
 
     fault: str
     damaged: int

@@ -54,8 +54,8 @@ class StreamClock:
     def time_s(self, stated_s: float | None, arrived_s: float, *, waited: bool = True) -> float:
         """Return the frame's time.
 
-        stated_s: as the stream says it, None if it does not. arrived_s: by a clock here that only goes on. waited:
-        whether the frame was waited for, and so came at arrived_s; else it had come before, no one knows when.
+        stated_s: the stream's time, None if it states none. arrived_s: by a monotonic clock. waited: the reader waited
+        for the frame, so it came at arrived_s; otherwise it had arrived earlier, at an unknown time.
         """
         time_s, came_s = 0.0, arrived_s
         if self._last_s is not None:
@@ -88,9 +88,9 @@ class StreamClock:
 class _PaceCheck:
     """Checks over spans of some seconds that a stream's clock runs as fast as its frames arrive.
 
-    Frames stall, and catch up: a single span says nothing. Two spans running with the same fault, or without one, do.
-    Only frames that were waited for tell when they came: the first of a gulp does, and so a span goes from one to
-    another, and may be off by as much as came in one gulp. A reader that is slower than the stream has no such frames.
+    Frames stall and catch up, so a single span proves nothing; two consecutive spans with the same fault, or without
+    one, do. Only frames that were waited for have a known arrival, such as the first of a burst; so a span goes from
+    one of them to another, and may be off by one burst. A reader that is slower than the stream has no such frames.
     """
 
     def __init__(self, span_s: float) -> None:
@@ -147,7 +147,7 @@ class _Spacing:
 class Stamped(Generic[T]):
     """An item of a stream, the time that the stream states for it, if any, and its arrival on the local clock.
 
-    waited: whether it was waited for; else it had come before. has_clock: whether its stream states times at all.
+    waited: the reader waited for it; otherwise it had arrived before. has_clock: its stream states times.
     """
 
     what: T
@@ -161,8 +161,8 @@ class Stamped(Generic[T]):
 class Stamping:
     """The trust in the times of a stream.
 
-    base_s: their unit; None where FFmpeg makes them up. is_live: whether frames come as they are taken; what has an
-    end is served as fast as it is read.
+    base_s: their unit; None if FFmpeg invents them. is_live: frames arrive as they are taken; a finite stream is served
+    as fast as it is read.
     """
 
     base_s: float | None
@@ -179,7 +179,7 @@ class Stamping:
         return cls(float(container.streams.video[0].time_base or 1), not has_end)
 
     def stamped(self, what: T, pts: int | None, asked_s: float, came_s: float) -> Stamped[T]:
-        """Return what was asked for and came at these times by a clock here."""
+        """Return an item with the times of its request and its arrival on the local clock."""
         stated_s = None if pts is None or self.base_s is None else pts * self.base_s
         waited = self.is_live and came_s - asked_s >= WAIT_S
         return Stamped(what, stated_s, came_s, waited, self.base_s is not None)

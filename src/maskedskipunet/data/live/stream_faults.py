@@ -26,12 +26,12 @@ _NO_TRANSPORT = (
 
 
 def is_refused_transport(error: Exception) -> bool:
-    """Return whether a camera may give over UDP what it does not over TCP: it answers, and refuses no login."""
+    """Return whether a camera may accept UDP after refusing TCP: it answers, and refuses no login."""
     return isinstance(error, _NO_TRANSPORT) or getattr(error, "errno", None) == errno.EPROTONOSUPPORT
 
 
 def opening_error(error: Exception, address: CameraAddress) -> VideoError:
-    """Return what to raise where a stream cannot be opened; it holds nothing of the address that is secret."""
+    """Return the error for a stream that cannot be opened, without secret parts of its address."""
     where = str(address)
     if isinstance(error, _REFUSED):
         fault, cure = _login_fault(error, address)

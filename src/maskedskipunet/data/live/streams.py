@@ -26,9 +26,9 @@ SNAPSHOT_FPS = 1.0  # of a camera of single pictures, where no rate is asked for
 class LiveSource:
     """A camera, or a file played as if it were one, and the frames that are taken from it.
 
-    fps, stride: which frames are kept (see `sample`). open_s, read_s: how long to wait for the stream, and for its
-    next data. speed: how many times faster than real time a file is played. snapshot_fps: how often a second a camera
-    that gives single pictures is asked for one, where fps does not say it.
+    fps, stride: select frames (see `sample`). open_s, read_s: timeouts of the stream and of its next data. speed:
+    playing speed of a file, 1 for real time. snapshot_fps: the rate at which a camera of single pictures is polled, if
+    fps does not state it.
     """
 
     address: CameraAddress

@@ -58,7 +58,7 @@ def require_no_page(response: HTTPResponse, web: WebAddress) -> None:
 class CameraPicture:
     """A picture as a camera sent it. jpeg: None for one that came damaged. stated_s: when it was asked for, if it was.
 
-    arrived_s: by time.monotonic. waited: whether it was waited for; else it had come before.
+    arrived_s: by time.monotonic. waited: the reader waited for it; otherwise it had arrived before.
     """
 
     jpeg: bytes | None
@@ -67,15 +67,15 @@ class CameraPicture:
     waited: bool = True
 
     def stamped(self, what: T) -> Stamped[T]:
-        """Return what the picture was made into, with the picture's times."""
+        """Return an item made of the picture, with the picture's times."""
         return Stamped(what, self.stated_s, self.arrived_s, self.waited, has_clock=self.stated_s is not None)
 
 
 def camera_pictures(web: WebAddress, response: HTTPResponse, rate: float, patience_s: float) -> Iterator[CameraPicture]:
     """Yield a camera's pictures, without end. response: its first answer, which is closed here.
 
-    rate: how often a second a camera of single pictures is asked. patience_s: how long it may give none before it
-    counts as lost. Raises VideoError when it breaks off.
+    rate: at which a camera of single pictures is polled. patience_s: the time without a picture after which it counts
+    as lost. Raises VideoError when it breaks off.
     """
     if pictures_of(response) == "stream":
         with closing(response):
