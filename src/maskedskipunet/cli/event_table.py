@@ -78,6 +78,6 @@ def event_figures(
     return [
         plain_event(event)
         | {"picture": None if picture is None else str(picture)}
-        | ({} if usual is None else {"normal_picture": str(usual)})
-        for event, picture, usual in zip(events, shown, beside, strict=True)
+        | ({} if normal_picture is None else {"normal_picture": str(normal_picture)})
+        for event, picture, normal_picture in zip(events, shown, beside, strict=True)
     ]

@@ -168,7 +168,7 @@ def _look_at(item: VideoItem, split: Split, on_bad_frame: OnBadFrame, image_fps:
 
 
 def _labels_beyond_the_end(item: VideoItem, split: Split, info: SourceInfo) -> list[str]:
-    if item.labels is None or not item.labels.cut or not item.labels.ranges:
+    if item.labels is None or not item.labels.clip_to_length or not item.labels.ranges:
         return []
     beyond = max(last for _, last in item.labels.ranges) + 1 - info.frame_count
     note = f"{split}/{item.name} has labels for {beyond} frames beyond its last one, which count nothing"

@@ -39,12 +39,11 @@ _STATEMENT = re.compile(
 class LabelSource:
     """The source of a video's labels, which are read and checked once its frames are counted.
 
-    path: the file, of masks a folder too. kind: how it is written; `volume` is masks, a frame with any pixel of which
-    is anomalous. ranges: the video's anomalous frames where the file states several videos and was read already, else
-    None. clip: which of the file's videos, from 1. video: its name in a file that names several. of_clips: how many
-    videos the file states. frames: how many labels it states for the video. cut: ranges may run past the end, as some
-    published files do; what lies beyond counts nothing. called: what to call the label set, where the file's name does
-    not tell it.
+    path: the file, or a folder of masks. kind: its format; `volume` means masks: a frame with any marked pixel is
+    anomalous. ranges: the video's anomalous frames if the file holds several videos and was read already, else None.
+    clip: the number of the video in the file, from 1. video: its name in a file that names several. of_clips: the number
+    of videos in the file. frames: the number of labels for the video. clip_to_length: ranges may run past the end, as in
+    some published files; the rest is ignored. called: the name of the label set, if the file's name does not give it.
     """
 
     path: Path
@@ -54,7 +53,7 @@ class LabelSource:
     video: str | None = None
     of_clips: int | None = None
     frames: int | None = None
-    cut: bool = False
+    clip_to_length: bool = False
     called: str | None = None
 
 
@@ -86,7 +85,7 @@ def labels_for(
         if source.frames is not None:  # the ranges were labels, one a frame or one an image
             values = filled(spans, source.frames, source.path, counted_from)
             return placed_labels(values, frame_count, missing, source.path)
-        if source.cut:
+        if source.clip_to_length:
             spans = _cut_off(spans, frame_count)
     else:
         stated = _stated(source)

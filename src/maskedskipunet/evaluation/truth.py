@@ -28,7 +28,7 @@ class GroundTruth:
     said_by: str
     borders: bool = True
 
-    def cut(self, lengths: Mapping[str, int], said_by: str) -> "GroundTruth":
+    def split(self, lengths: Mapping[str, int], said_by: str) -> "GroundTruth":
         """Return one sequence cut into clips of these names and lengths. Raises LabelError when they do not add up."""
         (labels,) = self.labels
         assert labels is not None
@@ -64,7 +64,7 @@ def read_ground_truth(
         labels = stated[""].values
         assert labels is not None
         whole = GroundTruth((path.stem,), (labels,), (len(labels),), path.name, borders=False)
-        return whole if lengths is None else whole.cut(_named(lengths), "--clips")
+        return whole if lengths is None else whole.split(_named(lengths), "--clips")
     if lengths is not None:
         raise LabelError("the ground truth has clips of its own", str(path), "Leave --clips out")
     by_name = {name or path.stem: _every_frame(name or path.stem, labels, path) for name, labels in stated.items()}

@@ -56,20 +56,20 @@ class Operation(Generic[T]):
     frames: int = 1
 
 
-def autotune_operations(operations: Sequence[Operation[T]], room_bytes: int) -> list[Candidate[T]]:
+def autotune_operations(operations: Sequence[Operation[T]], memory_bytes: int) -> list[Candidate[T]]:
     """Return the fastest candidates, one for each operation, that together fit into the memory; the smallest if none
     do.
     """
     timings = _Timings()
-    costs = [timings.of(operation, room_bytes) for operation in operations]
+    costs = [timings.of(operation, memory_bytes) for operation in operations]
     if timings.fresh:  # once more, later: others may have used the machine meanwhile, for seconds
         costs = [timings.again(operation, cost) for operation, cost in zip(operations, costs, strict=True)]
         timings.keep()
-    return _fastest_within(operations, costs, room_bytes)
+    return _fastest_within(operations, costs, memory_bytes)
 
 
 def _fastest_within(
-    operations: Sequence[Operation[T]], costs: Sequence[Mapping[str, float]], room_bytes: int
+    operations: Sequence[Operation[T]], costs: Sequence[Mapping[str, float]], memory_bytes: int
 ) -> list[Candidate[T]]:
     """Return the choice of a candidate for each operation that takes the least time and fits into the room."""
     # Bytes, seconds a frame and the candidates chosen: the more bytes, the less time.
@@ -82,7 +82,7 @@ def _fastest_within(
         ]
         plans = []
         for plan in sorted(longer, key=lambda plan: plan[:2]):
-            if not plans or (plan[1] < plans[-1][1] and plan[0] <= room_bytes):
+            if not plans or (plan[1] < plans[-1][1] and plan[0] <= memory_bytes):
                 plans.append(plan)
     return plans[-1][2]
 
@@ -98,7 +98,7 @@ class _Timings:
         self.own = self.all.setdefault(self.machine, {})
         self.fresh: set[str] = set()
 
-    def of(self, operation: Operation[T], room_bytes: int) -> dict[str, float]:
+    def of(self, operation: Operation[T], memory_bytes: int) -> dict[str, float]:
         """Return the seconds of each candidate, by its name; unknown ones are measured, the most promising first.
 
         A hopeless candidate gets its lower bound at the best one's rate; one that never fits gets infinity.
@@ -109,7 +109,7 @@ class _Timings:
             key = f"{operation.name}: {candidate.name}"
             if key in self.own:
                 costs[candidate.name] = self.own[key]
-            elif candidate.size_bytes > room_bytes and candidate.size_bytes > min(
+            elif candidate.size_bytes > memory_bytes and candidate.size_bytes > min(
                 other.size_bytes for other in operation.candidates
             ):
                 costs[candidate.name] = inf

@@ -46,10 +46,10 @@ class Stages:
     chosen: dict[str, str]
 
 
-def build_stages(weights: FoldedNetwork, height_px: int, width_px: int, *, tiled: bool, room_bytes: int) -> Stages:
+def build_stages(weights: FoldedNetwork, height_px: int, width_px: int, *, tiled: bool, memory_bytes: int) -> Stages:
     """Choose how each operation is computed.
 
-    tiled: also try tiles against the library's convolutions. room_bytes: memory for all stages beyond the weights
+    tiled: also try tiles against the library's convolutions. memory_bytes: memory for all stages beyond the weights
     themselves.
     """
     sizes = [(height_px >> level, width_px >> level) for level in range(5)]
@@ -64,7 +64,7 @@ def build_stages(weights: FoldedNetwork, height_px: int, width_px: int, *, tiled
         operations[f"decoder {level + 1}"] = _block_operation(
             block, sizes[level + 1], DirectDecoder, TiledDecoder, tiled
         )
-    candidates = dict(zip(operations, autotune_operations(list(operations.values()), room_bytes), strict=True))
+    candidates = dict(zip(operations, autotune_operations(list(operations.values()), memory_bytes), strict=True))
     give_back_memory()  # of what was measured
     made = {name: candidate.make() for name, candidate in candidates.items()}
     for level, kind in enumerate(VARIANTS[config.variant].skips, 1):

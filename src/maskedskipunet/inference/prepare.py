@@ -121,7 +121,7 @@ class PreparedNetwork:
                 *size,
                 # On a GPU, and in reduced precision, the library's convolutions are the fast ones.
                 tiled=self.device.type == "cpu" and self.precision == "float32",
-                room_bytes=ROOM_BYTES,
+                memory_bytes=ROOM_BYTES,
             )
             if self._size_px is not None:
                 self._weights = None  # the stages hold what they need

@@ -111,9 +111,9 @@ def tile_spectra(images: Tensor, grid: TileGrid) -> Tensor:
     halfway = images.new_empty(count, grid.down, 2 * half, line)
     for strip, target in zip(strips, halfway, strict=True):
         torch.bmm(rows.expand(grid.down, -1, -1), strip, out=target)
-    cut = halfway.view(count * grid.down, half, 2, wide, channels).unfold(3, tile, step)
-    cut = cut.permute(0, 3, 1, 2, 5, 4).reshape(-1, 2 * tile, channels)  # rows: real parts, then imaginary parts
-    spectra = torch.bmm(columns.expand(len(cut), -1, -1), cut)
+    tiled = halfway.view(count * grid.down, half, 2, wide, channels).unfold(3, tile, step)
+    tiled = tiled.permute(0, 3, 1, 2, 5, 4).reshape(-1, 2 * tile, channels)  # rows: real parts, then imaginary parts
+    spectra = torch.bmm(columns.expand(len(tiled), -1, -1), tiled)
     return spectra.view(count, grid.tiles, grid.frequencies, 2, channels)
 
 

@@ -94,7 +94,7 @@ def evaluate(
     if ground_truth is not None:
         truth = read_ground_truth(ground_truth, clips, scored_lengths(series, alignment))
         if not truth.borders and not series.concatenated:
-            truth = truth.cut(clip_lengths(series, sum(truth.frames), alignment), "the scores")
+            truth = truth.split(clip_lengths(series, sum(truth.frames), alignment), "the scores")
         evaluator = _Evaluator(truth, options)
     elif data is not None:
         evaluator = _of_data(data, scene, options)

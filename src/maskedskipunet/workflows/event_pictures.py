@@ -64,11 +64,11 @@ def write_event_pictures(
         image = images.get(event.peak_frame) if event in strongest else None
         path = home / f"{number:03d}.jpg"
         peaks.append(None if image is None else _write(path, image, event))
-        usual = None if image is None or normal is None else normal.nearest(event.reason)
-        if image is None or usual is None:
+        normal_picture = None if image is None or normal is None else normal.nearest(event.reason)
+        if image is None or normal_picture is None:
             beside.append(None)
         else:
-            beside.append(_write(path.with_suffix(".normal.jpg"), resized(usual, *image.shape[:2]), event))
+            beside.append(_write(path.with_suffix(".normal.jpg"), resized(normal_picture, *image.shape[:2]), event))
     return EventPictures(tuple(peaks), tuple(beside))
 
 

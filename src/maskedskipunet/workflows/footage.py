@@ -102,7 +102,7 @@ def training_sources(
     if not dataset.train:
         seen = f"; seen: {', '.join(dataset.ignored[:NOTES_SHOWN])}" if dataset.ignored else ""
         fault = f"there is no normal footage to train on{seen}"
-        raise DataError(fault, str(config.footage), training_places(dataset))
+        raise DataError(fault, str(config.footage), where_training_goes(dataset))
     if progress is not None:
         _note_left_out(dataset, progress)
     items = clips_of_scene(dataset.train, config.scene, config.footage)
@@ -155,9 +155,9 @@ def note_other_rates(sources: Sequence[Source], input_format: InputFormat, progr
         )
 
 
-def training_places(dataset: Dataset) -> str:
+def where_training_goes(dataset: Dataset) -> str:
     """Return the cure for a data set without training videos."""
-    places = {
+    folders_by_layout = {
         "ucsd": "Train/",
         "street_scene": "Train/",
         "avenue": "training_videos/",
@@ -167,8 +167,8 @@ def training_places(dataset: Dataset) -> str:
         "corridor": "Train/",
         "ucf_crime": "Training_Normal_Videos_Anomaly/",
     }
-    if dataset.layout in places:
-        return f"Put training clips under {places[dataset.layout]}"
+    if dataset.layout in folders_by_layout:
+        return f"Put training clips under {folders_by_layout[dataset.layout]}"
     return "Put normal videos under normal/, train/ or training/"
 
 
@@ -177,8 +177,8 @@ def split_holdback(videos: Sequence[StoredVideo], share: float) -> tuple[list[St
     if not share:
         return list(videos), []
     if len(videos) == 1:
-        cut = round(len(videos[0].frames) * (1 - share))
-        return [_part(videos[0], slice(cut))], [_part(videos[0], slice(cut, None))]
+        border = round(len(videos[0].frames) * (1 - share))
+        return [_part(videos[0], slice(border))], [_part(videos[0], slice(border, None))]
     count = min(len(videos) - 1, max(1, round(len(videos) * share)))
     held = {int((number + 0.5) * len(videos) / count) for number in range(count)}
     kept = [video for index, video in enumerate(videos) if index not in held]

@@ -62,7 +62,7 @@ class MapBuffer:
             self._file.write(image.tobytes())
             self._file.flush()
 
-    def at(self, position: int) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
+    def read(self, position: int) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
         """Return a frame's reconstruction, uint8 (H, W, 3), and score map, (H, W); None if it has none."""
         if position not in self._places:
             return None, None

@@ -324,7 +324,7 @@ def _draw(result: ScoredVideo, source: Source, buffer: MapBuffer, path: Path, ad
     def pictures() -> Iterator[tuple[Image | None, Image | None, NDArray[np.float32] | None]]:
         with closing(read_ahead(source.frames(), READ_AHEAD)) as frames:
             for position, frame in enumerate(frames):
-                yield frame.image, *buffer.at(position)
+                yield frame.image, *buffer.read(position)
                 advance(1)
 
     write_comparison(path, pictures(), renderer, result.frame_rate)
@@ -362,7 +362,7 @@ def _annotate(
                 advance(1)
                 if frame.image is not None:
                     position = int(np.searchsorted(result.index, frame.index, side="right")) - 1
-                    shown, errors = dimmed(frame.image, mask), buffer.at(max(position, 0))[1]
+                    shown, errors = dimmed(frame.image, mask), buffer.read(max(position, 0))[1]
                     yield frame.time_s, renderer.render(frame.time_s, shown, errors)
 
     write_annotated(path, pictures(), renderer, info.frame_rate or source.image_fps)

@@ -115,7 +115,7 @@ def _metrics(
     return {
         **describe(model, scorer),
         **({} if effect is None else {"precision_effect": effect.figures()}),
-        "calibration": None if calibration is None else at_usual_thresholds(calibration, scored),
+        "calibration": None if calibration is None else at_default_thresholds(calibration, scored),
         **alarms_of(calibration, scored),
         "label_set": label_set(video.item for video in found),
         "scene": data.scene,
@@ -165,7 +165,7 @@ def plot_names(videos: Sequence[str]) -> list[str]:
     return [free if name.casefold() == OVERVIEW else name for name in videos]
 
 
-def at_usual_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo]) -> dict[str, Any]:
+def at_default_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo]) -> dict[str, Any]:
     """Return what thresholds do that were set on normal frames without labels, as `metrics.json` tells it."""
     videos = [video.labelled for video in scored]
     known = [share for share in NORMAL_SHARES if share >= calibration.shares[-1]]

@@ -60,7 +60,8 @@ def _labels(table: Path | None) -> dict[str, LabelSource]:
         cure = "Use the file that the data set ships"
         raise LabelError(f"found no columns name, {_START} and {_END}", str(table), cure)
     return {
-        _key(PurePosixPath(row["name"]).stem): LabelSource(table, "csv", _ranges(row, table), cut=True) for row in rows
+        _key(PurePosixPath(row["name"]).stem): LabelSource(table, "csv", _ranges(row, table), clip_to_length=True)
+        for row in rows
     }
 
 

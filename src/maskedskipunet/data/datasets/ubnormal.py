@@ -101,4 +101,4 @@ def _label(path: Path, folders: Folders) -> LabelSource | None:
             [cell for cell in "".join(cells).split(",") if cell][1:], f"{file}, line {number}", counted_from=0
         )
     ]
-    return LabelSource(file, "txt", tuple(ranges), cut=True, called=_CALLED)
+    return LabelSource(file, "txt", tuple(ranges), clip_to_length=True, called=_CALLED)

@@ -63,7 +63,7 @@ def _labels(text: Path | None) -> dict[str, LabelSource]:
         return {}
     return {
         PurePosixPath(cells[0]).stem.casefold(): LabelSource(
-            text, "txt", ranges_from(cells[2:], f"{text}, line {number}", counted_from=1), cut=True
+            text, "txt", ranges_from(cells[2:], f"{text}, line {number}", counted_from=1), clip_to_length=True
         )
         for number, cells in lines_of(text)
     }

@@ -40,7 +40,7 @@ def recognise_xd_violence(root: Path, folders: Folders) -> Dataset | None:
             train.append(path)
         else:
             left_out.append(Excluded(path, "violent videos of the training split" if path in videos else "no label"))
-    normal = LabelSource(text, "txt", (), cut=True) if text else None
+    normal = LabelSource(text, "txt", (), clip_to_length=True) if text else None
     shipped = {path: label for path in test if (label := _label_of(path, labels, normal)) is not None}
     items = labelled_items(test, root, folders, Truth(shipped=shipped))
     return Dataset("xd_violence", root, items_of(train, root), items, tuple(notes_of(left_out, root)))
@@ -60,7 +60,10 @@ def _labels(text: Path | None) -> dict[str, LabelSource]:
         return {}
     return {
         cells[0].removesuffix(".mp4"): LabelSource(
-            text, "txt", ranges_from(cells[1:], f"{text}, line {number}", counted_from=0, end_included=False), cut=True
+            text,
+            "txt",
+            ranges_from(cells[1:], f"{text}, line {number}", counted_from=0, end_included=False),
+            clip_to_length=True,
         )
         for number, cells in lines_of(text)
     }

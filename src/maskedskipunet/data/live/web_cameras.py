@@ -71,10 +71,10 @@ class CameraPicture:
         return Stamped(what, self.stated_s, self.arrived_s, self.waited, has_clock=self.stated_s is not None)
 
 
-def camera_pictures(web: WebAddress, response: HTTPResponse, rate: float, patience_s: float) -> Iterator[CameraPicture]:
+def camera_pictures(web: WebAddress, response: HTTPResponse, rate: float, timeout_s: float) -> Iterator[CameraPicture]:
     """Yield a camera's pictures, without end. response: its first answer, which is closed here.
 
-    rate: at which a camera of single pictures is polled. patience_s: the time without a picture after which it counts
+    rate: at which a camera of single pictures is polled. timeout_s: the time without a picture after which it counts
     as lost. Raises VideoError when it breaks off.
     """
     if pictures_of(response) == "stream":
@@ -85,10 +85,10 @@ def camera_pictures(web: WebAddress, response: HTTPResponse, rate: float, patien
                 yield CameraPicture(jpeg, None, now_s, waited=now_s - asked_s >= WAIT_S)
                 asked_s = time.monotonic()
     else:
-        yield from _single_pictures(web, response, rate, patience_s)
+        yield from _single_pictures(web, response, rate, timeout_s)
 
 
-def _single_pictures(web: WebAddress, first: HTTPResponse, rate: float, patience_s: float) -> Iterator[CameraPicture]:
+def _single_pictures(web: WebAddress, first: HTTPResponse, rate: float, timeout_s: float) -> Iterator[CameraPicture]:
     began_s = good_s = time.monotonic()
     response: HTTPResponse | None = first
     tick = 0
@@ -100,7 +100,7 @@ def _single_pictures(web: WebAddress, first: HTTPResponse, rate: float, patience
         except LoginError:
             raise
         except VideoError:
-            if tick == 0 or time.monotonic() - good_s > patience_s:
+            if tick == 0 or time.monotonic() - good_s > timeout_s:
                 raise
         now_s = time.monotonic()
         good_s = now_s if jpeg is not None else good_s
