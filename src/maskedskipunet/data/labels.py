@@ -41,8 +41,8 @@ class LabelSource:
 
     path: the file, or a folder of masks. kind: its format; `volume` means masks: a frame with any marked pixel is
     anomalous. ranges: the video's anomalous frames if the file holds several videos and was read already, else None.
-    clip: the number of the video in the file, from 1. video: its name in a file that names several. of_clips: the number
-    of videos in the file. frames: the number of labels for the video. clip_to_length: ranges may run past the end, as in
+    clip: number of the video in the file, from 1. video: its name in a file that names several. of_clips: the number of
+    videos in the file. frames: the number of labels for the video. clip_to_length: ranges may run past the end, as in
     some published files; the rest is ignored. called: the name of the label set, if the file's name does not give it.
     """
 
