@@ -20,9 +20,9 @@ from maskedskipunet.data.jpeg import from_jpeg
 from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
-from maskedskipunet.detection.calibration import Calibration, told_rarity
+from maskedskipunet.detection.calibration import Calibration, describe_rarity
 from maskedskipunet.detection.events import Event, EventRule, EventUpdate
-from maskedskipunet.monitor.news import Alarm
+from maskedskipunet.monitor.monitor_events import Alarm
 from maskedskipunet.records.store import Records
 
 COMMAND = [sys.executable, "-m", "maskedskipunet", "watch"]
@@ -178,7 +178,7 @@ def alarmed(network_run, place, cli, disturbed):
     assert cli("score", disturbed, "--model", model, "--out", "usual").code == 0
     scores = np.array(pq.read_table("usual/scores.parquet")["score"].to_pylist(), float)
     usual, high = np.nanquantile(scores, [0.3, 0.9])
-    rule = RULE.at((usual + high) / 2, usual)
+    rule = RULE.with_threshold((usual + high) / 2, usual)
     setting = AlarmSetting(rule, Budget(1, "hour"), usual, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
     calibration = Calibration.of({"usual": scores})
     Calibration(calibration.videos, calibration.frames, calibration.levels, calibration.shares, setting).write(
@@ -252,21 +252,21 @@ def test_a_model_that_is_calibrated_again_meanwhile_is_gone_by_at_once(cli, alar
         return heard
 
     try:
-        over = hear(lambda news: (news["kind"], news.get("phase")) == ("alarm", "end"))[-1]
+        over = hear(lambda event: (event["kind"], event.get("phase")) == ("alarm", "end"))[-1]
         until_s = time.monotonic() + PATIENCE_S
         while (answer := cli("feedback", alarmed, over["id"], "--normal")).code:  # its clip is still being cut
             assert time.monotonic() < until_s, answer.err
             time.sleep(0.5)
         assert "threshold raised" in answer.out + answer.err
         raised = Calibration.read(alarmed / "model")
-        change = hear(lambda news: news["kind"] == "modelchange")[-1]
+        change = hear(lambda event: event["kind"] == "modelchange")[-1]
         assert (change["heeded"], change["threshold"]) == (True, pytest.approx(raised.alarm.rule.threshold, abs=1e-6))
 
-        none_reaches = replace(raised.alarm, rule=raised.alarm.rule.at(2.0, raised.alarm.usual))
+        none_reaches = replace(raised.alarm, rule=raised.alarm.rule.with_threshold(2.0, raised.alarm.median_score))
         replace(raised, alarm=none_reaches).write(alarmed / "model")
-        assert hear(lambda news: news["kind"] == "modelchange")[-1]["threshold"] == 2.0
-        later = [hear(lambda news: news["kind"] == "scored") for _ in range(60)]  # six seconds: twice quiet
-        assert "new" not in [news["phase"] for some in later for news in some if news["kind"] == "alarm"]
+        assert hear(lambda event: event["kind"] == "modelchange")[-1]["threshold"] == 2.0
+        later = [hear(lambda event: event["kind"] == "scored") for _ in range(60)]  # six seconds: twice quiet
+        assert "new" not in [event["phase"] for some in later for event in some if event["kind"] == "alarm"]
     finally:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=PATIENCE_S)
@@ -355,7 +355,7 @@ def test_the_same_rarity_is_told_in_the_same_words_as_score_tells_it(cli, alarme
     scored = cli("score", disturbed, "--model", alarmed, "--out", "scored")
     watched = cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300, "--no-records")
     frames = Calibration.read(alarmed / "model").frames
-    assert told_rarity(1 / (frames + 1), frames) == f"none of {frames} normal frames"
+    assert describe_rarity(1 / (frames + 1), frames) == f"none of {frames} normal frames"
     rarities = [line.partition(", reached by ")[2].partition(";")[0] for line in watched.err.splitlines()]
     told = [rarity for rarity in rarities if rarity]
     assert len(told) == 3

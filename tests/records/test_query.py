@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.errors import RecordsError
-from maskedskipunet.records.query import EventQuery
+from maskedskipunet.records.query import EventQuery, find_page
 from maskedskipunet.records.store import Records
 
 BEGAN_UNIX_S = 1_772_355_600.0
@@ -126,3 +127,26 @@ def test_what_is_no_place_in_a_list_is_refused(records: Records, after: str) -> 
 def test_a_page_of_another_size_is_refused(records: Records, size: int) -> None:
     with pytest.raises(RecordsError, match=f"a page of {size} events"):
         records.page(EventQuery(), size=size)
+
+
+@pytest.mark.parametrize("asked", [{}, {"camera": "yard"}, {"answer": "none"}, {"open_only": True}])
+@pytest.mark.parametrize("order", ["oldest", "newest", "strangest"])
+def test_a_page_is_read_along_an_index_and_no_table_is_sorted(records: Records, order: Any, asked: Any) -> None:
+    query = EventQuery(order=order, **asked)
+    statements: list[tuple[str, Any]] = []
+    with records.read() as session:
+        connection = session.connection()
+
+        @event.listens_for(connection, "before_cursor_execute")
+        def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            statements.append((statement, parameters))
+
+        first = find_page(session, query, size=1)
+        assert first.next is not None
+        find_page(session, query, after=first.next, size=1)
+        for statement, parameters in statements.copy():
+            plan = " | ".join(
+                row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            )
+            assert "USE TEMP B-TREE FOR ORDER BY" not in plan
+            assert ("ix_events_top_score_id" if order == "strangest" else "began_unix_s") in plan

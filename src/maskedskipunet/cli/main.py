@@ -75,9 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     except OSError as error:
         _leave(sys.stdout)
-        place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "reading or writing failed"
+        where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "reading or writing failed"
         fault = error.strerror or error
-        return refuse(f"{place}: {fault}. Check the path, the permission to write there and the free disk space.")
+        return refuse(f"{where}: {fault}. Check the path, the permission to write there and the free disk space.")
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):
             return refuse("not enough memory. Use a smaller network, smaller frames or smaller batches.")

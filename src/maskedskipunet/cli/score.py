@@ -18,7 +18,7 @@ from maskedskipunet.data.frames import OnBadFrame
 
 if TYPE_CHECKING:
     from maskedskipunet.detection.drift import DriftChange
-    from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+    from maskedskipunet.workflows.input_selection import NamedVideo, RemoteVideo
     from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
     from maskedskipunet.workflows.score_many import ManyScores
 
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_json()
     options = parser.parse(arguments)
 
-    from maskedskipunet.workflows.gathering import RemoteVideo, find_sources, is_address, is_one_video
+    from maskedskipunet.workflows.input_selection import RemoteVideo, find_sources, is_address, is_one_video
 
     is_one = len(options.sources) == 1 and is_one_video(options.sources[0])
     if is_one and not is_address(options.sources[0]):
@@ -127,7 +127,7 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
         print_event_table(scored, result.event_pictures, result.calibration)
     else:
         _print_highest(result)
-    for line in _told(result, options.model):
+    for line in _describe(result, options.model):
         console.say(line)
     for path in result.paths:
         console.say(str(path))
@@ -177,36 +177,36 @@ def _highest(result: "ScoreResult") -> list[dict[str, Any]]:
     shares = None if result.calibration is None else result.calibration.share(scored.scores[top]).tolist()
     return [
         {
-            "time_s": float(scored.time_s[at]),
-            "frame": int(scored.index[at]),
-            "score": float(scored.scores[at]),
+            "time_s": float(scored.time_s[position]),
+            "frame": int(scored.index[position]),
+            "score": float(scored.scores[position]),
             "normal_share": share,
         }
-        for at, share in zip(top, shares or [None] * len(top), strict=True)
+        for position, share in zip(top, shares or [None] * len(top), strict=True)
     ]
 
 
 def _print_highest(result: "ScoreResult") -> None:
     """Prints the moments that come closest to an event, for a video without events."""
-    from maskedskipunet.detection.calibration import told_rarity
+    from maskedskipunet.detection.calibration import describe_rarity
 
     header = ["time (s)", "frame", "score", *([] if result.calibration is None else ["normal frames this high"])]
     rows = []
     for moment in _highest(result):
         row = [f"{moment['time_s']:.2f}", moment["frame"], f"{moment['score']:.5f}"]
         if result.calibration is not None:
-            row.append(told_rarity(moment["normal_share"], result.calibration.frames))
+            row.append(describe_rarity(moment["normal_share"], result.calibration.frames))
         rows.append(row)
     if rows:
         console.print_table("Highest scores", header, rows, left=0)
 
 
-def _told(result: "ScoreResult", model: Path) -> list[str]:
-    """Returns sentences that say what was found."""
+def _describe(result: "ScoreResult", model: Path) -> list[str]:
+    """Returns sentences about the result."""
     scored, has_score = result.scored, result.scored.labelled.scored
     lines = [console.frames_scored(int(has_score.sum()), len(has_score))]
     if result.effect is not None:
-        lines.append(result.effect.told())
+        lines.append(result.effect.describe())
     if scored.labels is not None:
         auc = "" if scored.curve.auc is None else f", AUC {console.figure(scored.curve.auc)}"
         lines.append(f"labels beside the video: {int(scored.labels.sum()):,} of these frames are anomalous{auc}")
@@ -221,7 +221,7 @@ def _told(result: "ScoreResult", model: Path) -> list[str]:
     elif result.calibration is not None:
         command = f"`maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))} --false-alarms-per-day 1`"
         lines.append(f"no events: the model has no threshold, only how rare scores are; {command} sets one")
-    return [*lines, *told_drift(scored.drift, model)]
+    return [*lines, *describe_drift(scored.drift, model)]
 
 
 def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) -> int:
@@ -253,7 +253,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
         "failed": [{"video": name, "fault": fault} for name, fault in result.failed],
     }
     console.write_figures(options.json, figures)
-    for line in _told_surplus(result):
+    for line in _describe_surplus(result):
         console.say(line)
     if result.done:
         rows = [
@@ -266,12 +266,12 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
             for video in result.done
         ]
         console.print_table("Scored videos", ("video", "frames scored", "highest", "events"), rows)
-    for line in _told_kinds(result):
+    for line in _describe_kinds(result):
         console.say(line)
-    for line in _told_budget(result):
+    for line in _describe_budget(result):
         console.say(line)
     for video in result.done:
-        for line in told_drift(video.drift, options.model):
+        for line in describe_drift(video.drift, options.model):
             console.say(f"{video.name}: {line}")
     if result.before:
         console.say(f"{console.counted(len(result.before), 'video')} finished before")
@@ -283,7 +283,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
     return 1 if result.failed else 0
 
 
-def _told_budget(result: "ManyScores") -> list[str]:
+def _describe_budget(result: "ManyScores") -> list[str]:
     """Returns lines that compare the number of events in all videos scored now with the budget."""
     from maskedskipunet.cli.event_table import describe_budget
 
@@ -293,7 +293,7 @@ def _told_budget(result: "ManyScores") -> list[str]:
     return [describe_budget(*_total(result), alarm.rule.threshold, alarm.budget)]
 
 
-def _told_surplus(result: "ManyScores") -> list[str]:
+def _describe_surplus(result: "ManyScores") -> list[str]:
     """Returns lines to print first if the videos together have more alarms than the budget explains."""
     from maskedskipunet.cli.event_table import describe_surplus
 
@@ -301,13 +301,13 @@ def _told_surplus(result: "ManyScores") -> list[str]:
     return [] if alarm is None else describe_surplus(*_total(result), alarm.budget)
 
 
-def _told_kinds(result: "ManyScores") -> list[str]:
+def _describe_kinds(result: "ManyScores") -> list[str]:
     """Returns a line for each kind of several alarms, of the largest kinds."""
-    from maskedskipunet.cli.event_table import MOST_SHOWN
+    from maskedskipunet.cli.event_table import MAX_SHOWN
     from maskedskipunet.detection.kinds import describe_kind
     from maskedskipunet.view.reasons import describe_reason
 
-    many = sorted((kind for kind in result.kinds if kind.events > 1), key=lambda kind: -kind.events)[:MOST_SHOWN]
+    many = sorted((kind for kind in result.kinds if kind.events > 1), key=lambda kind: -kind.events)[:MAX_SHOWN]
     firsts = [f"{console.clock(kind.start_s)} of {kind.video}" for kind in many]
     return [
         f"{describe_kind(kind.events, first)}: {describe_reason(kind.reason)}"
@@ -320,7 +320,7 @@ def _total(result: "ManyScores") -> tuple[int, float]:
     return sum(video.events or 0 for video in result.done), sum(video.scored_h for video in result.done)
 
 
-def told_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
+def describe_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
     """Returns a line for each begin and end of drift, with the cure at its begin."""
     cure = f"calibrate again, `maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))}`"
     return [f"{change.told()}: {cure}" if change.phase == "begin" else change.told() for change in changes]
@@ -329,9 +329,9 @@ def told_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
 def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:
     """Returns the positions of the highest scores, none within two seconds of a higher one."""
     chosen: list[int] = []
-    for at in np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable"):
-        if np.isnan(scores[at]) or len(chosen) == TOP_MOMENTS:
+    for position in np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable"):
+        if np.isnan(scores[position]) or len(chosen) == TOP_MOMENTS:
             break
-        if all(abs(time_s[at] - time_s[other]) >= APART_S for other in chosen):
-            chosen.append(int(at))
+        if all(abs(time_s[position] - time_s[other]) >= APART_S for other in chosen):
+            chosen.append(int(position))
     return chosen

@@ -26,11 +26,11 @@ Size = tuple[int, int]
 HALF = 2  # flow is kept at half the picture's size
 ALIKE = 0.1  # by so much, in the logarithm, shapes may differ that count as one
 ENLARGED = 1.32  # times the network's pixels; 360x240 for 256x256
-MOST_SQUEEZED = 4.0  # times, of a source that cues are still right for
+MAX_SQUEEZED = 4.0  # times, of a source that cues are still right for
 STEP = 8  # pixels: a side of the picture that flow is looked for on is a multiple of these
 LARGEST_PX = 16_384
 TOGETHER = 32  # frames whose flow is looked for side by side
-MOST_THREADS = 4
+MAX_THREADS = 4
 MEASURES = 2  # that a place's movement is judged by
 DIRECTIONS = 4  # right, down, left, up
 MOVES_PX = 0.25  # per frame: less is noise of the camera and of compression
@@ -108,7 +108,7 @@ def square_pixels(grid: PlaceGrid, shape: float | None) -> Size:
     own = grid.width_px / grid.height_px
     if shape is None or abs(log(shape / own)) < ALIKE:
         return grid.height_px, grid.width_px
-    shape = min(max(shape, own / MOST_SQUEEZED), own * MOST_SQUEEZED)
+    shape = min(max(shape, own / MAX_SQUEEZED), own * MAX_SQUEEZED)
     height = sqrt(ENLARGED * grid.height_px * grid.width_px / shape)
     return STEP * max(1, round(height / STEP)), STEP * max(1, round(height * shape / STEP))
 
@@ -251,7 +251,7 @@ class _FlowSearch:
 
     def __call__(self, pairs: Sequence[tuple[Pixels, Pixels]]) -> Iterable[NDArray[Any]]:
         """Return the flow from the first to the second picture of each pair, (h, w, 2), in order."""
-        threads = min(MOST_THREADS, torch.get_num_threads())
+        threads = min(MAX_THREADS, torch.get_num_threads())
         return _threads(threads).map(self._flow, pairs) if min(threads, len(pairs)) > 1 else map(self._flow, pairs)
 
     def _flow(self, pair: tuple[Pixels, Pixels]) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.reading import Moment
 from maskedskipunet.progress import Advance
 
-MOST_MOMENTS = 100_000  # frames that the memory looks at; of longer footage every n-th
+MAX_MOMENTS = 100_000  # frames that the memory looks at; of longer footage every n-th
 TOGETHER = 128  # frames described at once
 
 
@@ -29,7 +29,7 @@ class AppearanceLearner:
         self._memory = cue.memory.copy()
         self._memory.capacity = max(self._memory.capacity, new_memory(cue.descriptor).capacity)
         self._moments = list(cue.moments)
-        self._every = max(1, ceil(frames / MOST_MOMENTS))
+        self._every = max(1, ceil(frames / MAX_MOMENTS))
 
     def add(self, name: str, frames: Iterable[SizedFrame], advance: Advance) -> None:
         """Remember the frames of one video. name: what reasons call it. advance: called with 1 for each frame."""

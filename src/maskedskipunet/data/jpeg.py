@@ -18,6 +18,6 @@ def to_jpeg(image: Image) -> bytes:
 
 
 def from_jpeg(content: bytes) -> Image:
-    """Return what to_jpeg made, nearly as it was."""
+    """Decode an image from to_jpeg, with small losses."""
     with PIL.Image.open(BytesIO(content), formats=("JPEG",)) as picture:
         return np.asarray(picture.convert("RGB"))

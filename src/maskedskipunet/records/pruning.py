@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.records import outbox
 from maskedskipunet.records.clock import EARLIEST_UNIX_S
-from maskedskipunet.records.recorded import RecordedEvent, at
+from maskedskipunet.records.recorded import RecordedEvent, iso_time
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.tables import StateRow
 
@@ -18,7 +18,7 @@ SETTLING_S = 60.0  # after its end an event may still get its clip
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How long and how much is kept.
+    """Limits on the age and the size of records.
 
     older_than_s: events that began longer ago go, in seconds; None: none do by age. larger_than_bytes: the oldest go
     until the files of all are no more than that; None: none do by size.
@@ -46,7 +46,7 @@ class Removed:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was removed, the oldest first, and the bytes of the files that stay."""
+    """The removed events, the oldest first, and the bytes of the remaining files."""
 
     removed: tuple[Removed, ...]
     kept_bytes: int
@@ -57,8 +57,8 @@ class Pruned:
 
     def figures(self) -> dict[str, Any]:
         removed = [
-            {"id": one.id, "camera": one.camera, "began_at": at(one.began_unix_s), "bytes": one.bytes}
-            for one in self.removed
+            {"id": event.id, "camera": event.camera, "began_at": iso_time(event.began_unix_s), "bytes": event.bytes}
+            for event in self.removed
         ]
         return {"removed": removed, "freed_bytes": self.freed_bytes, "kept_bytes": self.kept_bytes}
 
@@ -108,7 +108,7 @@ def choose(
         unix_s = (ages_from or {}).get(recorded.event.id, recorded.began_unix_s)
         return unix_s if unix_s >= EARLIEST_UNIX_S else now_unix_s
 
-    for recorded, size in sorted(sized, key=lambda one: (began_unix_s(one[0]), one[0].event.id)):
+    for recorded, size in sorted(sized, key=lambda pair: (began_unix_s(pair[0]), pair[0].event.id)):
         is_old = retention.older_than_s is not None and began_unix_s(recorded) < now_unix_s - retention.older_than_s
         is_much = retention.larger_than_bytes is not None and total_bytes > retention.larger_than_bytes
         if (is_old or is_much) and not _lasts(recorded, now_unix_s):

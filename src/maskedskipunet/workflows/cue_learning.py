@@ -37,15 +37,17 @@ def learn_model_cues(
 ) -> None:
     """Learn the cues that a run asks for and write `cues.safetensors` beside its network.
 
-    model: a run or a model folder. held_back: videos that the network was not trained on, whose scores tell how rare
-    its scores are; where there are none, those of the training footage do. A run of the network alone gets no file.
+    model: a run or a model folder. held_back: videos that the network was not trained on, from which the rarity of its
+    scores is learned; without them, it is learned from the training footage. A run of the network alone gets no file.
     """
     names = learned_cues(config)
     if not names:
         return
     input_format = config.input_format
     grid = PlaceGrid.of_size(input_format.height_px, input_format.width_px)
-    videos, held = ([_normal(video, input_format) for video in some] for some in (training, held_back))
+    videos, held = (
+        [_normal(video, input_format) for video in videos_of_split] for videos_of_split in (training, held_back)
+    )
     with progress.stage(f"learning {' and '.join(names)}", looks(videos, names)) as advance:
         learned = learn_cues(videos, grid, names, advance, source_shape(config.data, input_format))
     if config.has_network:

@@ -48,12 +48,12 @@ class NormalMoments:
             progress.note("nearest normal moments are not shown: the footage that the model was trained on has moved")
 
     def picture(self, moment: Moment) -> Image | None:
-        """Return the picture of a moment; None where its footage is gone, moved or damaged."""
+        """Return the picture of a moment; None if its footage is gone, moved or damaged."""
         source = self._videos.get(moment.video) or self._answered(moment.video)
         return None if source is None else image_at(source, moment.time_s)
 
     def _answered(self, name: str) -> Source | None:
-        """Return a clip that was answered as normal, by its event; None where it is gone."""
+        """Return a clip that was answered as normal, by its event; None if it is gone."""
         if self._run is None or Path(name).name != name:
             return None
         path = self._run.path / "feedback" / f"{name}.mp4"

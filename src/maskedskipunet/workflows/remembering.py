@@ -14,7 +14,7 @@ from maskedskipunet.files import keep_earlier
 from maskedskipunet.progress import Progress
 from maskedskipunet.runs import write_json
 from maskedskipunet.scoring.scorer import Scorer
-from maskedskipunet.workflows.calibration_footage import ScoredFootage, Stretch
+from maskedskipunet.workflows.calibration_footage import ScoredFootage, TimeRange
 
 REMEMBERED_NAME = "remembered.json"
 
@@ -31,13 +31,13 @@ def remember_footage(
     folder: Path,
     home: Path,
     videos: Sequence[ScoredFootage],
-    stretches: Sequence[Stretch],
+    time_ranges: Sequence[TimeRange],
     scorer: Scorer,
     progress: Progress,
 ) -> Path | None:
     """Let a model's appearance cue remember normal footage, and return the copy of its earlier cues.
 
-    folder: of the model's files. home: where the list of remembered footage is kept. stretches: what is left out.
+    folder: of the model's files. home: where the list of remembered footage is kept. time_ranges: what is left out.
     """
     cues = CueModel.read(folder)
     assert cues is not None, "asked for by require_appearance"
@@ -48,7 +48,7 @@ def remember_footage(
     with progress.stage("remembering normal footage", sum(len(video.index) for video in videos)) as advance:
         for video in videos:
             name = _own_name(video, remembered, taken)
-            frames = (_left_out(frame, video.name, stretches) for frame in video.source.frames())
+            frames = (_left_out(frame, video.name, time_ranges) for frame in video.source.frames())
             learner.add(name, scorer.sized_frames(frames), advance)
             remembered[name] = str(video.source.path.resolve())
             taken.add(name)
@@ -67,9 +67,9 @@ def read_remembered(home: Path) -> dict[str, str]:
     return {}
 
 
-def _left_out(frame: Frame, video: str, stretches: Sequence[Stretch]) -> Frame:
+def _left_out(frame: Frame, video: str, time_ranges: Sequence[TimeRange]) -> Frame:
     """Return a frame without its image where it is in a stretch that is left out."""
-    return replace(frame, image=None) if any(part.holds(video, frame.time_s) for part in stretches) else frame
+    return replace(frame, image=None) if any(part.holds(video, frame.time_s) for part in time_ranges) else frame
 
 
 def _own_name(video: ScoredFootage, remembered: Mapping[str, str], taken: set[str]) -> str:

@@ -25,7 +25,7 @@ from maskedskipunet.workflows.event_pictures import EventPictures, remove_event_
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
-from maskedskipunet.workflows.gathering import RemoteVideo
+from maskedskipunet.workflows.input_selection import RemoteVideo
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import own_labels
 from maskedskipunet.workflows.precision import precision_effect
@@ -35,12 +35,12 @@ from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, VideoSco
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What was found and where it lies.
+    """The results, and where their files are.
 
-    video_path: None where none was asked for. effect: of reduced precision, None in float32. calibration: of the
-    model, None where it has none. events_paths: `events.json` and `events.csv`, where the model has a threshold;
-    annotated_path: then the second video, where one was asked for. event_pictures: of each event, or None;
-    normal_pictures: of the nearest normal moment of each, or None.
+    video_path: None if none was asked for. effect: of reduced precision, None in float32. calibration: of the model,
+    None if it has none. events_paths: `events.json` and `events.csv`, if the model has a threshold; annotated_path: the
+    annotated video, if it was asked for too. event_pictures: the picture of each event, or None; normal_pictures: the
+    nearest normal moment of each, or None.
     """
 
     scored: ScoredVideo
@@ -56,21 +56,20 @@ class ScoreResult:
 
     @property
     def paths(self) -> list[Path]:
-        """Everything that was written, but for the pictures of events."""
+        """The files that were written, without the pictures of events."""
         videos = (path for path in (self.video_path, self.annotated_path) if path is not None)
         return [self.scores_path, self.plot_path, *self.events_paths, *videos]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions:
-    """How videos are scored, and what is written of them.
+    """Options of scoring videos, and of the files to write.
 
-    with_video: also write a comparison video, and where there is a threshold an annotated one. on_bad_frame: what
-    happens at a frame that cannot be read. precision: bfloat16 is faster where the processor has it; of one video the
-    first frames are then scored in float32 too, to see what it changes. together: how many videos are scored side by
-    side. seconds: how much to take of addresses that are streams; what a stream shows is new each time. ignore: shapes
-    that are not looked at, besides the model's.
-    Raises ConfigError for settings that cannot be.
+    with_video: also write a comparison video, and with a threshold an annotated one. on_bad_frame: the action at a
+    frame that cannot be read. precision: bfloat16 is faster on processors that support it; the first frames of a video
+    are then also scored in float32 to measure the effect. together: the number of videos scored side by side. seconds:
+    the length to record of streams. ignore: shapes to ignore besides the model's. Raises ConfigError for settings that
+    cannot be.
     """
 
     with_video: bool = False
@@ -101,8 +100,8 @@ def score(
 ) -> ScoreResult:
     """Score a video (a file, a folder of images, or what a server gives); write its scores and their plot into `out`.
 
-    model: a run or whatever load_model takes; where it has a threshold, the video's events are written too.
-    Raises DataError when the video cannot be read or is too short, WeightsError when the model cannot.
+    model: a run, or anything else that load_model takes; with a threshold, the video's events are written too. Raises
+    DataError when the video cannot be read or is too short, WeightsError when the model cannot.
     """
     progress, options = progress or Silent(), options or ScoreOptions()
     if isinstance(video, RemoteVideo):
@@ -143,9 +142,9 @@ def score(
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreJob:
-    """One video, and what is to be written of it where.
+    """One video to score, and the files to write.
 
-    labels: one a frame of the source, where there are any. normal: finds the normal moments that reasons name.
+    labels: one for each frame of the source, if there are any. normal: finds the normal moments that reasons name.
     """
 
     name: str
@@ -162,12 +161,12 @@ class ScoreJob:
 
     @property
     def frames(self) -> int:
-        """Frames to look at. Raises DataError for what is no footage."""
+        """Return the number of frames to score. Raises DataError for anything that is no footage."""
         return self.source.expected_frames()
 
     @property
     def steps(self) -> int:
-        """How many frames are scored and drawn, each counted once for either."""
+        """The number of frames to score plus the number to draw."""
         expected = self.frames
         if not self.with_video:
             return expected
@@ -175,7 +174,7 @@ class ScoreJob:
 
     @property
     def with_maps(self) -> bool:
-        """Whether anything that is made of it needs score maps."""
+        """At least one output needs score maps."""
         return self.with_video or self._has_threshold
 
     @property
@@ -183,7 +182,7 @@ class ScoreJob:
         return self.scorer.calibration is not None and self.scorer.calibration.alarm is not None
 
     def begin(self, advance: Advance) -> VideoScoring:
-        """Make what takes in the scores of its frames."""
+        """Return the object that collects the scores of its frames."""
         return VideoScoring(self.name, self.source, self.scorer, self._outputs, labels=self.labels, advance=advance)
 
     @property
@@ -234,9 +233,9 @@ def run_jobs(
     with_maps: bool,
     advance: Advance,
 ) -> Iterator[tuple[ScoreJob, ScoreResult | DataError]]:
-    """Score many videos, so many of them side by side; each with what was found or what is wrong with it, as they end.
+    """Score many videos, several of them side by side; yield each with its result or its error when it ends.
 
-    jobs: the next is asked for when its turn comes. with_maps: whether any of them wants score maps.
+    jobs: taken one by one. with_maps: at least one of them needs score maps.
     """
     begun: dict[str, VideoScoring] = {}
 

@@ -32,23 +32,23 @@ from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import scored_hours
 from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
-from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+from maskedskipunet.workflows.input_selection import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.joint_events import JointKind, write_joint_events
-from maskedskipunet.workflows.kept_scores import footage_identity
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import labels_path, own_labels
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreOptions, ScoreResult, run_jobs
+from maskedskipunet.workflows.score_cache import footage_identity
 
 FINISHED_NAME = "finished.json"  # written last into a video's folder: all else in it is whole
 
 
 @dataclass(frozen=True)
 class DoneVideo:
-    """What is kept of a scored video in memory.
+    """The summary of a scored video that stays in memory.
 
-    highest: score. events: how many, None without a threshold. drift: where drift begins or ends. scored_h: hours of
-    frames that have a score.
+    highest: the highest score. events: their number, None without a threshold. drift: its begins and ends. scored_h:
+    hours of frames with a score.
     """
 
     name: str
@@ -77,10 +77,10 @@ class DoneVideo:
 
 @dataclass(frozen=True)
 class ManyScores:
-    """What became of each video. done: those scored now. before: names of those that were finished already.
-    failed: names and faults of those that could not be scored. events_path: `events.csv` with the events of all
-    that are scored, now or before; None where the model has no threshold. calibration: of the model. kinds: of those
-    events, over all videos, in order of the first of each; empty for a model without cues.
+    """The outcome of each video. done: those scored now. before: names of those that were finished already. failed:
+    names and faults of those that could not be scored. events_path: `events.csv` with the events of all that are
+    scored, now or before; None if the model has no threshold. calibration: of the model. kinds: of those events,
+    over all videos, in order of the first of each; empty for a model without cues.
     """
 
     done: tuple[DoneVideo, ...]
@@ -102,12 +102,11 @@ def score_many(
     *,
     progress: Progress | None = None,
 ) -> ManyScores:
-    """Score videos, each into the folder `out/NAME`: those at hand, then those of servers.
+    """Score videos, each into the folder `out/NAME`: first local ones, then those of servers.
 
-    A video whose folder says that it was finished by the same model with the same settings, and which has not changed
-    since, is passed over: called again, an interrupted scoring goes on where it was.
-    Raises WeightsError, CalibrationError or DiskSpaceError for what concerns all videos, ConfigError for settings that
-    cannot be; what is wrong with one video is told in the result.
+    A video that was finished with the same model and settings, and has not changed since, is skipped: so an interrupted
+    scoring can be continued. Raises WeightsError, CalibrationError or DiskSpaceError for faults that concern all
+    videos, ConfigError for invalid settings; faults of single videos are in the result.
     """
     options = options or ScoreOptions()
     local = [video for video in videos if isinstance(video, NamedVideo)]
@@ -147,7 +146,7 @@ def score_many(
 
 @dataclass(kw_only=True)
 class _Archive:
-    """Many videos, what they share, and what became of each so far. settings: what all results depend on."""
+    """Many videos with their common settings and their results so far. settings: everything that results depend on."""
 
     out: Path
     scorer: Scorer
@@ -187,8 +186,8 @@ class _Archive:
                 self._score_fetched(video, self.settings, None)
                 return
             with opened_download(video.address) as download:
-                said = {"address": str(video.address), "bytes": download.size_bytes, "version": download.version}
-                settings = self.settings | {"video": said}
+                origin = {"address": str(video.address), "bytes": download.size_bytes, "version": download.version}
+                settings = self.settings | {"video": origin}
                 if not self._is_finished(video.name, settings):
                     self._score_fetched(video, settings, download)
         except (DataError, ConfigError) as error:
@@ -228,7 +227,7 @@ class _Archive:
         )
 
     def _score(self, jobs: Sequence[tuple[ScoreJob, Settings]], address: CameraAddress | None = None) -> None:
-        """address: where they were fetched from."""
+        """Score jobs. address: where they were fetched from."""
         if not jobs:
             return
         note_other_rates([job.source for job, _ in jobs], self.scorer.input_format, self.progress)
@@ -254,14 +253,14 @@ class _Archive:
 
 
 def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:
-    """Jobs, each no longer marked as finished when its turn comes."""
+    """Yield jobs, and remove each one's mark of completion before it starts."""
     for job in jobs:
         (job.out / FINISHED_NAME).unlink(missing_ok=True)
         yield job
 
 
 def fingerprint(model: Path) -> str:
-    """Return what tells a model from any other: a hash of its weights, description and calibration."""
+    """Return a hash of a model's weights, description and calibration."""
     try:
         folder = model_folder(model)
         files = sorted(path for path in folder.iterdir() if path.name in _MODEL_FILES)

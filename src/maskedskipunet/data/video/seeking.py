@@ -46,7 +46,7 @@ def frames_at(source: Source, moments: Sequence[Moment], *, seek_from: int = FRO
 def image_at(source: Source, time_s: float) -> Image | None:
     """Return the picture of one moment of footage, by its time alone, counted as `source.frames()` counts times.
 
-    None where there is none: the footage is gone or damaged, or the moment cannot be reached without long reading.
+    None if there is none: the footage is gone or damaged, or the moment cannot be reached without long reading.
     """
     with suppress(DataError, av.FFmpegError, OSError):
         if source.path.is_dir():
@@ -72,10 +72,10 @@ def _image_of_video(path: Path, time_s: float) -> Image | None:
     return None
 
 
-def _read(source: Source, wanted: set[int]) -> Iterator[tuple[int, Image]]:
-    last = max(wanted)
+def _read(source: Source, indices: set[int]) -> Iterator[tuple[int, Image]]:
+    last = max(indices)
     for frame in source.frames():
-        if frame.index in wanted and frame.image is not None:
+        if frame.index in indices and frame.image is not None:
             yield frame.index, frame.image
         if frame.index >= last:
             return

@@ -1,4 +1,4 @@
-"""Which frame each number belongs to: as stated, never guessed and never shifted silently."""
+"""Aligns scores with frames: as stated, never guessed and never shifted silently."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ _STATE_FRAMES = "Give one a frame, or state which frames they belong to with --f
 
 
 @dataclass(frozen=True, slots=True)
-class Placing:
-    """Which frames of a clip its scores belong to.
+class FrameAlignment:
+    """The frames of a clip that its scores belong to.
 
-    first: the frame, from 0, of a clip's first score. last: that of its last score; negative counts from the clip's
-    end, -1 is the last frame. None: not stated, which is the first and the last frame, but for a table that numbers
-    its frames itself.
+    first: the frame of a clip's first score, from 0. last: the frame of its last score; negative numbers count from the
+    clip's end, -1 is the last frame. None means not stated: then they are the first and the last frame, except for a
+    table that has its own frame numbers.
     """
 
     first: int | None = None
@@ -32,81 +32,84 @@ class Placing:
             raise ConfigError(f"{self.first} is before the clip's first frame", "--first-frame", "Use 0 or more")
 
     def bounds(self, frames: int) -> tuple[int, int]:
-        """Return the first frame that has a score and the one after the last, for a clip of so many frames."""
+        """Return the first frame with a score and the one after the last, for a clip of so many frames."""
         last = -1 if self.last is None else self.last
         return self.first or 0, (frames + last if last < 0 else last) + 1
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """Scores of each clip's frames, float (frames,), NaN where there is none. matching: how clips were told apart."""
+class AlignedScores:
+    """Scores of each clip's frames, float (frames,), NaN for none. matching: how scores were matched to clips."""
 
     scores: tuple[Floats, ...]
     matching: str
 
 
-def place(
-    series: Series, names: Sequence[str], frames: Sequence[int], placing: Placing, *, borders: bool = True
-) -> Placed:
-    """Put scores to their frames. names, frames: of the test clips, in natural order.
+def align_scores(
+    series: Series, names: Sequence[str], frames: Sequence[int], alignment: FrameAlignment, *, borders: bool = True
+) -> AlignedScores:
+    """Align scores with the frames of clips.
 
-    borders: False where one sequence stands for clips whose borders are not known.
-    Raises DataError that names the clip for one with too few or too many scores, with what would make all fit.
+    names, frames: of the test clips, in natural order. borders: False if one sequence holds clips whose borders are not
+    known. Raises DataError for a clip with too few or too many scores, which says what would fit.
     """
-    if not borders and (placing.bounds(1) != (0, 1) or len(series.clips[0].values) != sum(frames)):
+    if not borders and (alignment.bounds(1) != (0, 1) or len(series.clips[0].values) != sum(frames)):
         fault = f"found {len(series.clips[0].values)} scores and {sum(frames)} labels, and clips whose borders are not"
         raise DataError(f"{fault} known", str(series.path), f"{_STATE_LENGTHS}, and --first-frame or --last-frame")
-    bounds = [placing.bounds(count) for count in frames]
+    bounds = [alignment.bounds(count) for count in frames]
     for name, count, (first, end) in zip(names, frames, bounds, strict=True):
         if end > count or first >= end:
             fault = f"frames {first} to {end - 1} are not in it, it has {count}"
             raise DataError(fault, f"clip {name}", "Check --first-frame and --last-frame")
-    clips, matching = _matched(series, names, [end - first for first, end in bounds], frames, placing)
+    clips, matching = _matched(series, names, [end - first for first, end in bounds], frames, alignment)
     if any(clip.frames is None for clip in clips):
-        _require_counts(series, clips, names, frames, placing)
-    return Placed(
+        _require_counts(series, clips, names, frames, alignment)
+    return AlignedScores(
         tuple(
-            _numbered(clip, name, count, placing, series) if clip.frames is not None else _in_order(clip, count, bound)
+            _numbered(clip, name, count, alignment, series)
+            if clip.frames is not None
+            else _in_order(clip, count, bound)
             for clip, name, count, bound in zip(clips, names, frames, bounds, strict=True)
         ),
         matching if borders else "one row",
     )
 
 
-def over_missing_frames(series: Series, names: Sequence[str], there: Sequence[NDArray[np.bool_]]) -> Series:
-    """Scores with one for each image as scores with one for each frame, NaN where a frame has no image.
+def over_missing_frames(series: Series, names: Sequence[str], has_images: Sequence[NDArray[np.bool_]]) -> Series:
+    """Spread scores of images over frames: the result has a score for each frame, NaN for one without an image.
 
-    names: of the test clips. there: (frames,) of each clip, False where a frame has no image. Scores of another number
-    stay as they are.
+    names: of the test clips. has_images: (frames,) for each clip, False for a frame without an image. Scores of another
+    number stay as they are.
     """
-    counts = [int(one.sum()) for one in there]
-    if all(one.all() for one in there):
+    counts = [int(has_image.sum()) for has_image in has_images]
+    if all(has_image.all() for has_image in has_images):
         return series
     if series.concatenated:
         values = series.clips[0].values
         if len(values) != sum(counts):
             return series
         parts = np.split(values, np.cumsum(counts)[:-1])
-        spread = np.concatenate([_spread(part, one) for part, one in zip(parts, there, strict=True)])
+        spread = np.concatenate([_spread(part, has_image) for part, has_image in zip(parts, has_images, strict=True)])
         return replace(series, clips=(replace(series.clips[0], values=spread),))
     clips = list(series.clips)
     order, _ = match([clip.name for clip in clips], names, str(series.path))
-    for number, count, one in zip(order, counts, there, strict=True):
+    for number, count, has_image in zip(order, counts, has_images, strict=True):
         if clips[number].frames is None and len(clips[number].values) == count:
-            clips[number] = replace(clips[number], values=_spread(clips[number].values, one))
+            clips[number] = replace(clips[number], values=_spread(clips[number].values, has_image))
     return replace(series, clips=tuple(clips))
 
 
-def _spread(values: Floats, there: NDArray[np.bool_]) -> Floats:
-    spread = np.full(len(there), np.nan)
-    spread[there] = values
+def _spread(values: Floats, has_image: NDArray[np.bool_]) -> Floats:
+    spread = np.full(len(has_image), np.nan)
+    spread[has_image] = values
     return spread
 
 
 def match(found: Sequence[str], names: Sequence[str], where: str) -> tuple[list[int], str]:
-    """For each clip the number of what belongs to it: by name where names agree, else both in natural order.
+    """Return which of the found series belongs to each clip, and how they were matched.
 
-    Raises DataError where some names agree and others do not, or the numbers differ.
+    They are matched by name if the names agree, else both in natural order. Raises DataError if only some names agree,
+    or if the numbers differ.
     """
     if set(found) == set(names):
         return [list(found).index(name) for name in names], "matched to clips by name"
@@ -119,37 +122,35 @@ def match(found: Sequence[str], names: Sequence[str], where: str) -> tuple[list[
         parts += [f"no clip is named {strange[0]}"] if known and strange else []
         raise DataError(f"found {', '.join(parts)}", where, "Give one for each test clip, under its name")
     return sorted(
-        range(len(found)), key=lambda at: natural_key(found[at])
+        range(len(found)), key=lambda number: natural_key(found[number])
     ), "matched to clips in natural order of names"
 
 
-def scored_lengths(series: Series, placing: Placing) -> dict[str, int] | None:
-    """Return how long clips are at least, by scores that come clip by clip, in natural order; None where they do not
-    say.
-    """
-    last = -1 if placing.last is None else placing.last
+def scored_lengths(series: Series, alignment: FrameAlignment) -> dict[str, int] | None:
+    """Return the least lengths of clips that their scores imply, in natural order; None if they imply none."""
+    last = -1 if alignment.last is None else alignment.last
     if series.concatenated or last >= 0:
         return None
     clips = sorted(series.clips, key=lambda clip: natural_key(clip.name))
     return {
-        clip.name: len(clip.values) + (placing.first or 0) - 1 - last
+        clip.name: len(clip.values) + (alignment.first or 0) - 1 - last
         if clip.frames is None
         else int(clip.frames[-1]) + 1
         for clip in clips
     }
 
 
-def clip_lengths(series: Series, total: int, placing: Placing) -> dict[str, int]:
-    """Return how long each clip is, by scores that come clip by clip and cover the stated frames, `total` in all.
+def clip_lengths(series: Series, total: int, alignment: FrameAlignment) -> dict[str, int]:
+    """Return the lengths of clips that their scores imply; all clips together have `total` frames.
 
-    Raises DataError where the scores do not say it, or say another total.
+    Raises DataError if the scores imply no lengths, or another total.
     """
-    last = -1 if placing.last is None else placing.last
+    last = -1 if alignment.last is None else alignment.last
     where, cure = str(series.path), f"{_STATE_LENGTHS}, or use --data"
     if series.concatenated or last >= 0 or any(clip.frames is not None for clip in series.clips):
         raise DataError("the ground truth does not say where clips begin", where, cure)
     clips = sorted(series.clips, key=lambda clip: natural_key(clip.name))
-    lengths = [len(clip.values) + (placing.first or 0) - 1 - last for clip in clips]
+    lengths = [len(clip.values) + (alignment.first or 0) - 1 - last for clip in clips]
     if sum(lengths) != total:
         found = sum(len(clip.values) for clip in clips)
         more, rest = divmod(total - found, len(clips))
@@ -161,11 +162,11 @@ def clip_lengths(series: Series, total: int, placing: Placing) -> dict[str, int]
 
 
 def _matched(
-    series: Series, names: Sequence[str], expected: Sequence[int], frames: Sequence[int], placing: Placing
+    series: Series, names: Sequence[str], expected: Sequence[int], frames: Sequence[int], alignment: FrameAlignment
 ) -> tuple[list[Clip], str]:
     if not series.concatenated:
         order, matching = match([clip.name for clip in series.clips], names, str(series.path))
-        return [series.clips[at] for at in order], matching
+        return [series.clips[number] for number in order], matching
     values = series.clips[0].values
     if len(values) != sum(expected):
         more, rest = divmod(sum(frames) - len(values), len(frames))
@@ -181,24 +182,24 @@ def _matched(
 
 
 def _require_counts(
-    series: Series, clips: Sequence[Clip], names: Sequence[str], frames: Sequence[int], placing: Placing
+    series: Series, clips: Sequence[Clip], names: Sequence[str], frames: Sequence[int], alignment: FrameAlignment
 ) -> None:
     counts = [len(clip.values) for clip in clips]
     for clip, name, count, found in zip(clips, names, frames, counts, strict=True):
-        first, end = placing.bounds(count)
+        first, end = alignment.bounds(count)
         if clip.frames is None and found != end - first:
             missing = {have - found for have, found in zip(frames, counts, strict=True)}
             hint = _would_fit(missing.pop(), min(frames)) if len(missing) == 1 else None
-            told = name if clip.name == name else f"{name} ({clip.name})"
+            named = name if clip.name == name else f"{name} ({clip.name})"
             raise DataError(
                 f"found {found} {series.of}, expected {end - first} for frames {first} to {end - 1} of {count}",
-                f"{series.path}, clip {told}",
+                f"{series.path}, clip {named}",
                 hint or _STATE_FRAMES,
             )
 
 
 def _would_fit(missing: int, shortest: int | None = None) -> str | None:
-    """Return what to state where each clip has so many frames more than scores."""
+    """Return advice for clips that each have so many more frames than scores; None if there is none."""
     if missing < 0 or (shortest is not None and missing >= shortest):
         return None
     if missing == 0:
@@ -216,26 +217,24 @@ def _in_order(clip: Clip, frames: int, bound: tuple[int, int]) -> Floats:
     return scores
 
 
-def _numbered(clip: Clip, name: str, frames: int, placing: Placing, series: Series) -> Floats:
-    """Return a table's own frame numbers; where frames are stated its scores, gaps between them kept, are
-    moved there.
-    """
+def _numbered(clip: Clip, name: str, frames: int, alignment: FrameAlignment, series: Series) -> Floats:
+    """Return scores at a table's own frame numbers, shifted to the stated frames if there are any."""
     assert clip.frames is not None
     has = ~np.isnan(clip.values)
-    at, values = clip.frames, clip.values
+    index, values = clip.frames, clip.values
     where = f"{series.path}, clip {name}"
-    if placing.first is not None or placing.last is not None:
-        at, values = at[has], values[has]
-        first, end = placing.bounds(frames)
-        if at.size:
-            at = at - at[0] + first if placing.first is not None else at - at[-1] + end - 1
-            if at[0] < 0 or at[-1] >= frames or (placing.last is not None and at[-1] != end - 1):
-                fault = f"its scores would stand at frames {at[0]} to {at[-1]}, stated are {first} to {end - 1}"
+    if alignment.first is not None or alignment.last is not None:
+        index, values = index[has], values[has]
+        first, end = alignment.bounds(frames)
+        if index.size:
+            index = index - index[0] + first if alignment.first is not None else index - index[-1] + end - 1
+            if index[0] < 0 or index[-1] >= frames or (alignment.last is not None and index[-1] != end - 1):
+                fault = f"its scores would stand at frames {index[0]} to {index[-1]}, stated are {first} to {end - 1}"
                 raise DataError(fault, where, "Check --first-frame and --last-frame")
-    elif at.size and at[-1] >= frames:
-        one_on = at[0] == 1 and at[-1] == frames
-        cure = "Frames count from 0: --first-frame 0 would place them" if one_on else "Check which clip it is"
-        raise DataError(f"found a score of frame {at[-1]}, the last frame is {frames - 1}", where, cure)
+    elif index.size and index[-1] >= frames:
+        counts_from_one = index[0] == 1 and index[-1] == frames
+        cure = "Frames count from 0: --first-frame 0 would place them" if counts_from_one else "Check which clip it is"
+        raise DataError(f"found a score of frame {index[-1]}, the last frame is {frames - 1}", where, cure)
     scores = np.full(frames, np.nan)
-    scores[at] = values
+    scores[index] = values
     return scores

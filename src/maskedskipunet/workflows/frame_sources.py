@@ -19,17 +19,17 @@ from maskedskipunet.errors import ConfigError, FrameError, ShapeError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.progress import Silent
 from maskedskipunet.workflows.footage import source_of
-from maskedskipunet.workflows.gathering import NamedVideo, address_name, find_sources, is_address
+from maskedskipunet.workflows.input_selection import NamedVideo, address_name, find_sources, is_address
 from maskedskipunet.workflows.remote import fetched
 
 Footage: TypeAlias = "str | PathLike[str] | int | Iterable[Image | None] | Sequence[Footage]"
 
 
 @dataclass(frozen=True)
-class Feed:
-    """One source.
+class FrameSource:
+    """A named source of frames.
 
-    frames: to be closed by whoever takes them. is_live: whether it never ends. path: of a video at hand.
+    frames: the reader has to close them. is_live: it never ends. path: of a video file.
     """
 
     name: str
@@ -38,42 +38,44 @@ class Feed:
     path: Path | None = None
 
 
-def feeds(footage: Footage, input_format: InputFormat, on_bad_frame: OnBadFrame, *, rate: float | None) -> list[Feed]:
-    """Return the sources that are meant, in order; nothing is opened yet but what must be looked at to tell them.
+def frame_sources(
+    footage: Footage, input_format: InputFormat, on_bad_frame: OnBadFrame, *, rate: float | None
+) -> list[FrameSource]:
+    """Return the sources that footage names, in order. It opens only what it must, to tell their kinds.
 
-    footage: a path, pattern or address as find_sources takes it; `usb:0`, or 0 alone; frames, uint8 (H, W, 3), one
-    after another, None for one that is bad; or a list of several of these. input_format: which frames are kept of a
-    source that has a clock. rate: frames a second of those that have none, None: as the input format says.
-    Raises DataError for what does not exist, ConfigError for what is no source.
+    footage: a path, pattern or address as find_sources takes it; `usb:0` or 0; an iterable of frames, uint8 (H, W, 3),
+    None for a bad one; or a list of several of these. input_format: selects frames of a source that has a clock. rate:
+    frames a second of a source that has none; None: as the input format says.
+    Raises DataError for what does not exist, ConfigError for anything else that is no source.
     """
     if isinstance(footage, np.ndarray) and footage.ndim != 4:
         raise ShapeError(f"an array of shape {footage.shape}", "source", "Give frames one after another, (N, H, W, 3)")
     if isinstance(footage, (list, tuple)) and not _are_frames(footage):
-        found = [feed for one in footage for feed in _feeds(one, input_format, on_bad_frame, rate, "frames")]
-        return _told_apart(found)
-    return _feeds(footage, input_format, on_bad_frame, rate, "frames")
+        found = [source for item in footage for source in _sources_of(item, input_format, on_bad_frame, rate, "frames")]
+        return _with_distinct_names(found)
+    return _sources_of(footage, input_format, on_bad_frame, rate, "frames")
 
 
-def _told_apart(found: Sequence[Feed]) -> list[Feed]:
-    """Return each under a name of its own."""
+def _with_distinct_names(found: Sequence[FrameSource]) -> list[FrameSource]:
+    """Return the sources under distinct names."""
     taken: set[str] = set()
     named = []
-    for feed in found:
-        names = (feed.name, *(f"{feed.name}-{number}" for number in range(2, len(found) + 1)))
-        named.append(replace(feed, name=next(name for name in names if name not in taken)))
+    for source in found:
+        names = (source.name, *(f"{source.name}-{number}" for number in range(2, len(found) + 1)))
+        named.append(replace(source, name=next(name for name in names if name not in taken)))
         taken.add(named[-1].name)
     return named
 
 
-def _are_frames(several: Sequence[Any]) -> bool:
-    if not several:
+def _are_frames(items: Sequence[Any]) -> bool:
+    if not items:
         raise ConfigError("there is no source", "source", "Name a video, an address or frames")
-    return all(one is None or (isinstance(one, np.ndarray) and one.ndim == 3) for one in several)
+    return all(item is None or (isinstance(item, np.ndarray) and item.ndim == 3) for item in items)
 
 
-def _feeds(
+def _sources_of(
     footage: Any, input_format: InputFormat, on_bad_frame: OnBadFrame, rate: float | None, name: str
-) -> list[Feed]:
+) -> list[FrameSource]:
     if isinstance(footage, int) and not isinstance(footage, bool):
         footage = f"usb:{footage}"
     if isinstance(footage, str | PathLike):
@@ -81,10 +83,10 @@ def _feeds(
     if not isinstance(footage, Iterable):
         raise ConfigError(f"{type(footage).__name__} is no source", "source", "Name a video, an address or frames")
     rate = rate or (input_format.fps or input_format.image_fps) / input_format.stride
-    return [Feed(name, _handed_over(footage, name, on_bad_frame, rate))]
+    return [FrameSource(name, _passed_frames(footage, name, on_bad_frame, rate))]
 
 
-def _named(text: str, input_format: InputFormat, on_bad_frame: OnBadFrame) -> list[Feed]:
+def _named(text: str, input_format: InputFormat, on_bad_frame: OnBadFrame) -> list[FrameSource]:
     address = CameraAddress.parse(text)
     if address.kind == "usb":
         return [_live(str(address), address, input_format)]
@@ -93,25 +95,26 @@ def _named(text: str, input_format: InputFormat, on_bad_frame: OnBadFrame) -> li
     found = []
     for video in find_sources([text]):
         if isinstance(video, NamedVideo):
-            found.append(Feed(video.name, _of(source_of(video.path, input_format, on_bad_frame)), path=video.path))
-        elif video.address.scheme not in WEB_SCHEMES or _never_ends(video.address):
+            frames = _of(source_of(video.path, input_format, on_bad_frame))
+            found.append(FrameSource(video.name, frames, path=video.path))
+        elif video.address.scheme not in WEB_SCHEMES or _is_endless(video.address):
             found.append(_live(address_name(video.address), video.address, input_format))
         else:
-            found.append(Feed(video.name, _fetched(video.name, video.address, input_format, on_bad_frame)))
+            found.append(FrameSource(video.name, _fetched(video.name, video.address, input_format, on_bad_frame)))
     return found
 
 
-def _live(name: str, address: CameraAddress, input_format: InputFormat) -> Feed:
+def _live(name: str, address: CameraAddress, input_format: InputFormat) -> FrameSource:
     fps = input_format.fps or input_format.footage_fps
-    return Feed(name, _of(LiveSource(address=address, fps=fps, stride=input_format.stride)), is_live=True)
+    return FrameSource(name, _of(LiveSource(address=address, fps=fps, stride=input_format.stride)), is_live=True)
 
 
 def _of(source: Source | LiveSource) -> Iterator[Frame]:
-    """Yield its frames; nothing is opened before the first is asked for."""
+    """Yield the frames of a source; it is opened when the first is asked for."""
     yield from source.frames()
 
 
-def _never_ends(address: CameraAddress) -> bool:
+def _is_endless(address: CameraAddress) -> bool:
     with opened_download(address) as download:
         return download.is_live
 
@@ -121,7 +124,7 @@ def _fetched(name: str, address: CameraAddress, input_format: InputFormat, on_ba
         yield from source_of(path, input_format, on_bad_frame).frames()
 
 
-def _handed_over(frames: Iterable[Image | None], name: str, on_bad_frame: OnBadFrame, rate: float) -> Iterator[Frame]:
+def _passed_frames(frames: Iterable[Image | None], name: str, on_bad_frame: OnBadFrame, rate: float) -> Iterator[Frame]:
     try:
         for index, image in enumerate(frames):
             if image is None and on_bad_frame == "stop":

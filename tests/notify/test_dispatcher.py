@@ -7,22 +7,22 @@ from hypothesis import strategies as st
 
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.notify.backoff import Backoff
-from maskedskipunet.notify.courier import Courier, Post
-from maskedskipunet.notify.sink import AwayError, RefusedError
-from maskedskipunet.records.routes import Route
+from maskedskipunet.notify.dispatcher import Dispatcher, SubscribedSink
+from maskedskipunet.notify.sink import RefusedError, RetryLaterError
+from maskedskipunet.records.subscriptions import Subscription
 
 from .conftest import PICTURE, QUICK, FakeSink, until
 
 
-def courier(desk, sink, **others):
-    posts = {"hook": Post(desk.route, sink)} | others
-    return Courier(desk.records, posts, backoff=QUICK, seed=0)
+def dispatcher(desk, sink, **others):
+    subscribed_sinks = {"hook": SubscribedSink(desk.subscription, sink)} | others
+    return Dispatcher(desk.records, subscribed_sinks, backoff=QUICK, seed=0)
 
 
 def test_what_waits_is_delivered_in_order_and_remembered_as_delivered(desk):
     keys = desk.life("a")
     sink = FakeSink()
-    with courier(desk, sink):
+    with dispatcher(desk, sink):
         keys += desk.life("b")
         until(lambda: desk.count().delivered == 4)
     assert sink.taken == keys == ["a:new:0", "a:end:1", "b:new:0", "b:end:1"]
@@ -33,16 +33,16 @@ def test_an_event_files_are_handed_over_as_they_lie_there(desk):
     began = time.time()
     desk.tell("new", "a", began_unix_s=began, picture=PICTURE)
     sink = FakeSink()
-    with courier(desk, sink):
+    with dispatcher(desk, sink):
         until(lambda: sink.taken)
     assert sink.files[0].clip is None
     assert sink.files[0].picture == desk.records.picture_path("a", began)
 
 
 def test_a_receiver_that_is_away_gets_everything_in_order_when_it_is_back(desk, caplog):
-    sink = FakeSink(*[AwayError("the connection was refused")] * 5)
+    sink = FakeSink(*[RetryLaterError("the connection was refused")] * 5)
     keys = desk.life("a")
-    with courier(desk, sink):
+    with dispatcher(desk, sink):
         until(lambda: len(sink.tried) >= 4)
         keys += desk.life("b")
         until(lambda: desk.count().delivered == 4)
@@ -55,7 +55,7 @@ def test_a_message_that_is_refused_holds_up_its_own_event_alone(desk):
     sink = FakeSink(lambda delivery: RefusedError("it answers 400"), RefusedError("it answers 400"))
     desk.life("a")
     desk.tell("new", "b")
-    with courier(desk, sink):
+    with dispatcher(desk, sink):
         until(lambda: desk.count().delivered == 3)
     assert sorted(sink.taken) == ["a:end:1", "a:new:0", "b:new:0"]
     assert sink.taken.index("a:new:0") < sink.taken.index("a:end:1")
@@ -64,7 +64,7 @@ def test_a_message_that_is_refused_holds_up_its_own_event_alone(desk):
 def test_a_fault_of_a_library_is_kept_by_its_kind_alone(desk, caplog):
     sink = FakeSink(ValueError("https://me:hunter2@host"))
     desk.tell("new", "a")
-    with courier(desk, sink):
+    with dispatcher(desk, sink):
         until(lambda: (len(sink.tried) == 1 and "ValueError" in str(desk.faults())) or sink.taken)
         until(lambda: sink.taken)
     assert "ValueError" in caplog.text
@@ -74,24 +74,24 @@ def test_a_fault_of_a_library_is_kept_by_its_kind_alone(desk, caplog):
 def test_a_receiver_that_hangs_holds_up_neither_the_video_nor_other_sinks(desk):
     release = threading.Event()
     hanging, other = FakeSink(lambda delivery: release.wait(60) and None), FakeSink()
-    routes = [desk.route, Route(sink="other", update_every_s=0)]
-    with courier(desk, hanging, other=Post(routes[1], other)):
-        desk.life("a", routes=routes)
+    subscriptions = [desk.subscription, Subscription(sink="other", update_every_s=0)]
+    with dispatcher(desk, hanging, other=SubscribedSink(subscriptions[1], other)):
+        desk.life("a", subscriptions=subscriptions)
         until(lambda: hanging.tried)
-        desk.life("b", routes=routes)
+        desk.life("b", subscriptions=subscriptions)
         until(lambda: len(other.taken) == 4)
         assert hanging.taken == []
         release.set()
         until(lambda: len(hanging.taken) == 4)
 
 
-def test_a_courier_that_ends_leaves_what_waits_to_the_next(desk):
+def test_a_dispatcher_that_ends_leaves_what_waits_to_the_next(desk):
     keys = desk.life("a")
-    with courier(desk, FakeSink(*[AwayError("away")] * 1000)) as first:
+    with dispatcher(desk, FakeSink(*[RetryLaterError("away")] * 1000)) as first:
         until(lambda: "away" in desk.faults())
         first.close()
     sink = FakeSink()
-    with courier(desk, sink):
+    with dispatcher(desk, sink):
         until(lambda: desk.count().delivered == 2)
     assert sink.taken == keys
 
@@ -115,7 +115,7 @@ class Announcing(FakeSink):
 
 def test_a_sink_that_announces_does_so_at_the_start_without_any_message_and_when_it_asks_to(desk):
     sink = Announcing()
-    with courier(desk, sink):
+    with dispatcher(desk, sink):
         until(lambda: sink.said == 1)
         sink.wake()
         until(lambda: sink.said == 2)
@@ -124,29 +124,32 @@ def test_a_sink_that_announces_does_so_at_the_start_without_any_message_and_when
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [(AwayError("the broker refuses the connection"), "refuses the connection"), (KeyError("hunter2"), "KeyError")],
+    [
+        (RetryLaterError("the broker refuses the connection"), "refuses the connection"),
+        (KeyError("hunter2"), "KeyError"),
+    ],
 )
 def test_a_sink_that_cannot_announce_says_why_at_once_and_tries_again(desk, caplog, fault, words):
     keys = desk.life("a")
     sink = Announcing(*[fault] * 3)
-    with courier(desk, sink):
+    with dispatcher(desk, sink):
         until(lambda: desk.count().delivered == 2)
     assert sink.taken == keys
     assert (caplog.text.count(words), "hunter2" in caplog.text) == (1, False)
 
 
 def test_a_state_of_a_camera_is_delivered_without_files(desk):
-    route = Route(sink="hook", states=("all",), states_after_s=0)
+    subscription = Subscription(sink="hook", states=("all",), states_after_s=0)
     sink = FakeSink()
-    with courier(desk, sink):
-        desk.records.begin_state("door", "dark", routes=[route])
+    with dispatcher(desk, sink):
+        desk.records.begin_state("door", "dark", subscriptions=[subscription])
         until(lambda: sink.taken)
     assert (sink.files[0].clip, sink.files[0].picture) == (None, None)
 
 
 def test_messages_to_a_sink_that_is_no_longer_named_are_dropped_and_said(desk, caplog):
-    desk.tell("new", "a", routes=[Route(sink="gone")])
-    with courier(desk, FakeSink()):
+    desk.tell("new", "a", subscriptions=[Subscription(sink="gone")])
+    with dispatcher(desk, FakeSink()):
         pass
     assert desk.count("gone").dropped == 1
     assert "1 messages to sinks that are no longer named were dropped" in caplog.text
@@ -154,28 +157,28 @@ def test_messages_to_a_sink_that_is_no_longer_named_are_dropped_and_said(desk, c
 
 def test_a_receiver_that_asks_for_patience_gets_it_within_bounds(desk):
     desk.tell("new", "a")
-    sink = FakeSink(AwayError("it answers 429", 0.5))
+    sink = FakeSink(RetryLaterError("it answers 429", 0.5))
     began_s = time.monotonic()
-    with courier(desk, sink):
+    with dispatcher(desk, sink):
         until(lambda: sink.taken)
     assert time.monotonic() - began_s >= 0.5
 
 
 @pytest.mark.parametrize("kind", [FakeSink, Announcing])
 def test_a_receiver_that_asks_for_more_patience_than_the_bound_is_tried_again_after_the_bound(desk, monkeypatch, kind):
-    sink = kind(AwayError("it answers 503", 1e6))
-    monkeypatch.setattr("maskedskipunet.notify.courier.LONGEST_RETRY_AFTER_S", 0.05)
+    sink = kind(RetryLaterError("it answers 503", 1e6))
+    monkeypatch.setattr("maskedskipunet.notify.dispatcher.LONGEST_RETRY_AFTER_S", 0.05)
     desk.tell("new", "a")
-    with courier(desk, sink):
+    with dispatcher(desk, sink):
         until(lambda: sink.taken)
     assert sink.taken == ["a:new:0"]
 
 
 def test_what_waits_too_long_for_a_receiver_is_dropped_though_nothing_more_happens(desk, monkeypatch):
-    monkeypatch.setattr("maskedskipunet.notify.courier.TIDY_S", 0.05)
-    route = Route(sink="hook", waiting_s=0.3)
-    desk.tell("new", "a", routes=[route])
-    with Courier(desk.records, {"hook": Post(route, Away())}, backoff=QUICK):
+    monkeypatch.setattr("maskedskipunet.notify.dispatcher.MAINTAIN_S", 0.05)
+    subscription = Subscription(sink="hook", waiting_s=0.3)
+    desk.tell("new", "a", subscriptions=[subscription])
+    with Dispatcher(desk.records, {"hook": SubscribedSink(subscription, Away())}, backoff=QUICK):
         until(lambda: desk.count().dropped == 1)
     assert desk.count().waiting == 0
 
@@ -184,7 +187,7 @@ class Away(FakeSink):
     """Never takes anything."""
 
     def send(self, delivery, files):
-        raise AwayError("the connection was refused")
+        raise RetryLaterError("the connection was refused")
 
 
 @given(st.integers(1, 2000), st.floats(0, 1), st.randoms(use_true_random=False))

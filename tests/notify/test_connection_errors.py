@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maskedskipunet.notify.words import ca_file_fault, reason_of
+from maskedskipunet.notify.connection_errors import ca_file_fault, reason_of
 
 
 def not_verified(code):

@@ -1,4 +1,4 @@
-"""Sinks as a configuration file names them: `{NAME: {type: webhook, url: …}}`, every fault told at once."""
+"""Parses the sinks of a configuration file, `{NAME: {type: webhook, url: …}}`, and reports all faults at once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
@@ -9,19 +9,19 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.notify.config import SETTINGS, SinkConfig
-from maskedskipunet.notify.secrets import HOW, Secret
+from maskedskipunet.notify.secrets import CURE, Secret
 from maskedskipunet.notify.settings import Settings
-from maskedskipunet.records.routes import BETWEEN, Route
+from maskedskipunet.records.subscriptions import BETWEEN, Subscription
 
 _OWN = "type"
-_ROUTE = {field.name: field for field in fields(Route) if field.name != "sink"}
+_SUBSCRIPTION_FIELDS = {field.name: field for field in fields(Subscription) if field.name != "sink"}
 
 
 def read_sinks(mapping: Mapping[str, Any], where: str = "sinks") -> tuple[SinkConfig, ...]:
-    """Return the sinks of a configuration, by their names.
+    """Return the sinks of a configuration.
 
-    mapping: for each name its `type` and settings, as a YAML reader gives them; numbers may be text.
-    where: what the mapping is called in errors. Raises one ConfigError that lists every fault of all sinks.
+    mapping: `type` and settings by name, as read from YAML; numbers may be text. where: the name of the mapping in
+    errors. Raises one ConfigError that lists every fault of all sinks.
     """
     if not isinstance(mapping, Mapping):
         raise ConfigError(
@@ -29,48 +29,50 @@ def read_sinks(mapping: Mapping[str, Any], where: str = "sinks") -> tuple[SinkCo
         )
     faults: list[str] = []
     sinks = []
-    for name, told in mapping.items():
-        of_sink: list[str] = []
-        sink = _read_sink(str(name), told, of_sink)
-        faults += [f"{name}: {fault}" for fault in of_sink]
-        if sink is not None and not of_sink:
+    for name, raw in mapping.items():
+        sink_faults: list[str] = []
+        sink = _read_sink(str(name), raw, sink_faults)
+        faults += [f"{name}: {fault}" for fault in sink_faults]
+        if sink is not None and not sink_faults:
             sinks.append(sink)
     if faults:
         raise ConfigError(BETWEEN.join(faults), where, "Correct the settings")
     return tuple(sinks)
 
 
-def _read_sink(name: str, told: Any, faults: list[str]) -> SinkConfig | None:
+def _read_sink(name: str, raw: Any, faults: list[str]) -> SinkConfig | None:
     if not name.isprintable() or not 0 < len(name) <= 100:
         faults.append("not a valid name of a sink")
-    if not isinstance(told, Mapping):
+    if not isinstance(raw, Mapping):
         faults.append("settings are missing")
         return None
-    kind: Any = told.get(_OWN)
+    kind: Any = raw.get(_OWN)
     if not isinstance(kind, str) or kind not in SETTINGS:
         faults.append(f"type must be one of {', '.join(SETTINGS)}")
         return None
     settings_type: type[Settings] = SETTINGS[kind]
-    of_settings = {field.name: field for field in fields(settings_type)}
-    known = _ROUTE | of_settings
-    for key in told:
+    setting_fields = {field.name: field for field in fields(settings_type)}
+    known = _SUBSCRIPTION_FIELDS | setting_fields
+    for key in raw:
         if key not in known and key != _OWN:
             near = get_close_matches(str(key), known, 1)
             faults.append(f"there is no setting {str(key)[:40]!r}" + (f", perhaps you mean {near[0]}" if near else ""))
     defaults = {name: getattr(settings_type, name) for name in ("phases", "states", "events_per_hour")}
-    route = defaults | dict(_values(Route, {key: told[key] for key in _ROUTE if key in told}, faults))
-    values = dict(_values(settings_type, {key: told[key] for key in of_settings if key in told}, faults))
+    subscription = defaults | dict(
+        _values(Subscription, {key: raw[key] for key in _SUBSCRIPTION_FIELDS if key in raw}, faults)
+    )
+    values = dict(_values(settings_type, {key: raw[key] for key in setting_fields if key in raw}, faults))
     needed = [
         field.name
-        for field in of_settings.values()
-        if field.default is MISSING and field.default_factory is MISSING and field.name not in told
+        for field in setting_fields.values()
+        if field.default is MISSING and field.default_factory is MISSING and field.name not in raw
     ]
     faults += [f"{field} is missing" for field in needed]
-    built_route = _build(Route, route | {"sink": name}, faults)
-    if needed or len(values) < len(of_settings.keys() & told.keys()):
+    built_subscription = _build(Subscription, subscription | {"sink": name}, faults)
+    if needed or len(values) < len(setting_fields.keys() & raw.keys()):
         return None
     settings = _build(settings_type, values, faults)
-    return None if built_route is None or settings is None else SinkConfig(built_route, settings)
+    return None if built_subscription is None or settings is None else SinkConfig(built_subscription, settings)
 
 
 def _build(kind: type, values: Mapping[str, Any], faults: list[str]) -> Any:
@@ -81,9 +83,9 @@ def _build(kind: type, values: Mapping[str, Any], faults: list[str]) -> Any:
         return None
 
 
-def _values(kind: type, told: Mapping[str, Any], faults: list[str]) -> Iterator[tuple[str, Any]]:
+def _values(kind: type, values: Mapping[str, Any], faults: list[str]) -> Iterator[tuple[str, Any]]:
     hints = get_type_hints(kind)
-    for key, value in told.items():
+    for key, value in values.items():
         try:
             yield key, _value(hints[key], value)
         except ValueError as error:
@@ -91,7 +93,7 @@ def _values(kind: type, told: Mapping[str, Any], faults: list[str]) -> Iterator[
 
 
 def _value(hint: Any, value: Any) -> Any:
-    """A value as its setting has it. Raises ValueError with what it should be; never with what it is."""
+    """Return a value in its setting's type. Raises ValueError that says what it should be, and never what it is."""
     if get_origin(hint) in (Union, UnionType):
         if value is None or value in ("", "null", "~"):
             return None
@@ -152,7 +154,7 @@ def _path(value: Any) -> Path:
 
 def _secret(value: Any) -> Secret:
     if not isinstance(value, str):
-        raise ValueError(f"cannot be read: {HOW}")
+        raise ValueError(f"cannot be read: {CURE}")
     return Secret(value)
 
 

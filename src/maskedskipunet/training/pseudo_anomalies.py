@@ -16,70 +16,76 @@ SMALLEST, LARGEST = 0.06, 0.22  # radius of a blob, as a share of the picture's 
 FASTEST = 0.06  # of the shorter side that a blob moves from one clip frame to the next
 
 
-class Disturbance:
+class PseudoAnomalies:
     """Makes anomalies into clips. share: of clips that get one. seed: of the drawing; a step's is its own."""
 
     def __init__(self, share: float, seed: int) -> None:
         self.share, self.seed = share, seed
 
     def __call__(self, clips: Tensor, step: int) -> Tensor:
-        """Clips, (B, C, T, H, W) in [0, 1], with anomalies made into some; the same for the same step."""
-        drawn = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        made = clips.clone()
+        """Return clips, (B, C, T, H, W) in [0, 1], some of them with made anomalies; the same for the same step."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        changed = clips.clone()
         for number in range(len(clips)):
-            if _uniform(drawn, 0, 1) < self.share:
-                making = _MAKINGS[_whole(drawn, 0, len(_MAKINGS))]
-                made[number] = making(clips, number, drawn)
-        return made
+            if _uniform(generator, 0, 1) < self.share:
+                make = _KINDS[_integer(generator, 0, len(_KINDS))]
+                changed[number] = make(clips, number, generator)
+        return changed
 
 
-def _foreign(clips: Tensor, number: int, drawn: torch.Generator) -> Tensor:
+def _foreign(clips: Tensor, number: int, generator: torch.Generator) -> Tensor:
     """Return a thing from another clip of the batch, that glides through this one."""
-    other = clips[_whole(drawn, 0, len(clips))]
-    shift = [_whole(drawn, 0, size) for size in clips.shape[-2:]]
-    return _pasted(clips[number], torch.roll(other, shift, (-2, -1)), drawn)
+    other = clips[_integer(generator, 0, len(clips))]
+    shift = [_integer(generator, 0, size) for size in clips.shape[-2:]]
+    return _pasted(clips[number], torch.roll(other, shift, (-2, -1)), generator)
 
 
-def _displaced(clips: Tensor, number: int, drawn: torch.Generator) -> Tensor:
+def _displaced(clips: Tensor, number: int, generator: torch.Generator) -> Tensor:
     """Return a place of this clip that shows another moment's or another place's picture: it jumps, or
     moves too fast.
     """
     clip = clips[number]
     side = min(clip.shape[-2:])
-    jump = [round(_uniform(drawn, -0.15, 0.15) * side) for _ in range(2)]
+    jump = [round(_uniform(generator, -0.15, 0.15) * side) for _ in range(2)]
     length = clip.shape[1]
-    frames = [torch.roll(clip[:, at], [(at - length // 2 + 1) * px for px in jump], (-2, -1)) for at in range(length)]
-    return _pasted(clip, torch.stack(frames, 1), drawn)
+    shifts = [[(index - length // 2 + 1) * px for px in jump] for index in range(length)]
+    frames = [torch.roll(clip[:, index], shift, (-2, -1)) for index, shift in enumerate(shifts)]
+    return _pasted(clip, torch.stack(frames, 1), generator)
 
 
-def _noise(clips: Tensor, number: int, drawn: torch.Generator) -> Tensor:
+def _noise(clips: Tensor, number: int, generator: torch.Generator) -> Tensor:
     """Return a thing of smooth noise."""
     channels, _, height, width = clips[number].shape
-    coarse = torch.rand(1, channels, max(2, height // 8), max(2, width // 8), generator=drawn)
+    coarse = torch.rand(1, channels, max(2, height // 8), max(2, width // 8), generator=generator)
     texture = F.interpolate(coarse, (height, width), mode="bilinear")[0].to(clips)
-    low, contrast = _uniform(drawn, 0, 0.5), _uniform(drawn, 0.2, 0.5)
-    return _pasted(clips[number], (low + contrast * texture)[:, None].expand_as(clips[number]), drawn)
+    low, contrast = _uniform(generator, 0, 0.5), _uniform(generator, 0.2, 0.5)
+    return _pasted(clips[number], (low + contrast * texture)[:, None].expand_as(clips[number]), generator)
 
 
-def _other_moment(clips: Tensor, number: int, drawn: torch.Generator) -> Tensor:
-    """The middle frame is skipped: the frame before or after it stands in its place."""
+def _other_moment(clips: Tensor, number: int, generator: torch.Generator) -> Tensor:
+    """Replace the middle frame by the frame before or after it."""
     clip = clips[number].clone()
     middle = clip.shape[1] // 2
     if clip.shape[1] > 1:
-        clip[:, middle] = clip[:, middle + (1 if _uniform(drawn, 0, 1) < 0.5 else -1)]
+        clip[:, middle] = clip[:, middle + (1 if _uniform(generator, 0, 1) < 0.5 else -1)]
     return clip
 
 
-_MAKINGS: tuple[Callable[[Tensor, int, torch.Generator], Tensor], ...] = (_foreign, _displaced, _noise, _other_moment)
+_KINDS: tuple[Callable[[Tensor, int, torch.Generator], Tensor], ...] = (
+    _foreign,
+    _displaced,
+    _noise,
+    _other_moment,
+)
 
 
-def _pasted(clip: Tensor, filling: Tensor, drawn: torch.Generator) -> Tensor:
+def _pasted(clip: Tensor, filling: Tensor, generator: torch.Generator) -> Tensor:
     """Return a clip with a soft-edged ellipse of another one, that moves: (C, T, H, W)."""
     _, length, height, width = clip.shape
     side = min(height, width)
-    down, across = (_uniform(drawn, SMALLEST, LARGEST) * side for _ in range(2))
-    row, column = _uniform(drawn, 0, height), _uniform(drawn, 0, width)
-    speed = [_uniform(drawn, -FASTEST, FASTEST) * side for _ in range(2)]
+    down, across = (_uniform(generator, SMALLEST, LARGEST) * side for _ in range(2))
+    row, column = _uniform(generator, 0, height), _uniform(generator, 0, width)
+    speed = [_uniform(generator, -FASTEST, FASTEST) * side for _ in range(2)]
     rows = torch.arange(height, device=clip.device)[:, None]
     columns = torch.arange(width, device=clip.device)[None]
     covers = []
@@ -104,9 +110,9 @@ def motion_weights(clips: Tensor, strength: float) -> Tensor:
     return weights / weights.mean(dim=(1, 2), keepdim=True)
 
 
-def _uniform(drawn: torch.Generator, low: float, high: float) -> float:
-    return low + (high - low) * float(torch.rand((), generator=drawn))
+def _uniform(generator: torch.Generator, low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator))
 
 
-def _whole(drawn: torch.Generator, low: int, stop: int) -> int:
-    return int(torch.randint(low, stop, (), generator=drawn))
+def _integer(generator: torch.Generator, low: int, stop: int) -> int:
+    return int(torch.randint(low, stop, (), generator=generator))

@@ -1,4 +1,4 @@
-"""Whether there is room for clips; scoring needs none and never waits for it."""
+"""Pauses clips while the disk is nearly full; scoring continues."""
 
 import logging
 import shutil
@@ -12,15 +12,15 @@ log = logging.getLogger(__name__)
 
 
 def free_bytes(folder: Path) -> int:
-    """Return what is free where the folder lies, or will lie."""
+    """Return the free bytes of the disk that holds the folder, or will hold it."""
     return shutil.disk_usage(existing_folder(folder)).free
 
 
-class Room:
-    """Pauses clips while the disk is nearly full, and lets them go on when it is not; each change is said once.
+class DiskSpaceGuard:
+    """Pauses clips while the disk is nearly full, and resumes them later; each change is logged once.
 
-    keep_free_bytes: below it, clips pause. retry_s: seconds until another try after a write that found no room all
-    the same, as a quota has it. free: tells the free bytes; clock: seconds that only grow.
+    keep_free_bytes: clips pause below it. retry_s: seconds until the next try after a write found the disk full all the
+    same, for instance because of a quota. free: returns the free bytes of a folder's disk. clock: monotonic seconds.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Room:
         self.is_paused = False
         self._free, self._clock, self._not_before_s = free, clock, float("-inf")
 
-    def is_there(self) -> bool:
+    def has_space(self) -> bool:
         """Return whether a clip may be begun now."""
         if self._clock() < self._not_before_s:
             return False
@@ -53,8 +53,8 @@ class Room:
         self.is_paused = False
         return True
 
-    def ran_out(self) -> None:
-        """A write found no room."""
+    def report_full(self) -> None:
+        """Pause clips, because a write found the disk full."""
         self._not_before_s = self._clock() + self.retry_s
         self._pause("no space left on the disk")
 

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from maskedskipunet.data.addresses import CameraAddress
-from maskedskipunet.data.finding import find_footage, notes_of
-from maskedskipunet.data.foreign import may_hold_video
+from maskedskipunet.data.footage_search import find_footage, notes_of
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.naming import is_hidden, natural_key
+from maskedskipunet.data.non_footage import may_hold_video
 from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES, is_video
 from maskedskipunet.errors import DataError
 from maskedskipunet.files import read_text
@@ -20,7 +20,7 @@ from maskedskipunet.files import read_text
 LIST_SUFFIX = ".txt"
 LARGEST_LIST_BYTES = 100_000_000
 LONGEST_NAME = 80
-MOST_SEEN = 5
+MAX_SEEN = 5
 
 Note = Callable[[str], None]
 
@@ -65,15 +65,15 @@ def find_sources(sources: Sequence[str], note: Note | None = None) -> list[Named
     """
     found: dict[Path | CameraAddress, tuple[str, Path | CameraAddress]] = {}
     several = len(sources) > 1
-    for name, place in (video for source in sources for video in _expand(source, Path(), several, note)):
-        found.setdefault(place.resolve() if isinstance(place, Path) else place, (name, place))
+    for name, path in (video for source in sources for video in _expand(source, Path(), several, note)):
+        found.setdefault(path.resolve() if isinstance(path, Path) else path, (name, path))
     taken: set[str] = set()
     named: list[NamedVideo | RemoteVideo] = []
-    for name, place in found.values():
-        if isinstance(place, Path):
-            named.append(NamedVideo(_free(name, place, taken), place))
+    for name, path in found.values():
+        if isinstance(path, Path):
+            named.append(NamedVideo(_free(name, path, taken), path))
         else:
-            named.append(RemoteVideo(_free(name, None, taken), place))
+            named.append(RemoteVideo(_free(name, None, taken), path))
         taken.add(named[-1].name.casefold())
     return named
 
@@ -91,10 +91,10 @@ def address_name(address: CameraAddress) -> str:
     >>> address_name(CameraAddress.parse("rtsp://me:word@camera:554/live/1"))
     'camera_554_live_1'
     """
-    place = unquote(str(address).partition("://")[2])
-    if PurePosixPath(place).suffix.lower() in VIDEO_SUFFIXES:
-        place = PurePosixPath(place).stem
-    return re.sub(r"\W+", "_", place).strip("_")[:LONGEST_NAME] or "video"
+    location = unquote(str(address).partition("://")[2])
+    if PurePosixPath(location).suffix.lower() in VIDEO_SUFFIXES:
+        location = PurePosixPath(location).stem
+    return re.sub(r"\W+", "_", location).strip("_")[:LONGEST_NAME] or "video"
 
 
 def is_one_video(source: str) -> bool:
@@ -135,7 +135,7 @@ def _expand(source: str, base: Path, several: bool, note: Note | None) -> Iterat
 
 def _listed(path: Path, note: Note | None) -> Iterator[tuple[str, Path | CameraAddress]]:
     try:
-        lines = read_text(path, most_bytes=LARGEST_LIST_BYTES).splitlines()
+        lines = read_text(path, max_bytes=LARGEST_LIST_BYTES).splitlines()
     except (OSError, ValueError) as error:
         raise DataError("cannot read the list", str(path), "Name a text file with a video a line") from error
     entries = dict.fromkeys(line for line in map(str.strip, lines) if line and not line.startswith("#"))
@@ -152,7 +152,7 @@ def _below(folder: Path, note: Note | None) -> list[Path]:
     found = find_footage(folder)
     left_out = notes_of(found.left_out, folder)
     if not found.videos:
-        seen = f"; seen: {', '.join(left_out[:MOST_SEEN])}" if left_out else ""
+        seen = f"; seen: {', '.join(left_out[:MAX_SEEN])}" if left_out else ""
         cure = "Name a folder with videos or folders of images"
         raise DataError(f"the folder holds no video{seen}", str(folder), cure)
     if note is not None:

@@ -1,4 +1,4 @@
-"""Why a receiver could not be reached, in words: without addresses, answers or secrets, which errors may hold."""
+"""Describes connection errors without addresses, answers or secrets, which the errors themselves may hold."""
 
 import errno
 import os
@@ -22,7 +22,7 @@ _NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOW
 
 
 def reason_of(error: Exception) -> str:
-    """Return a few words of ours for an error of a connection.
+    """Return a short text of our own for an error of a connection.
 
     >>> reason_of(ConnectionRefusedError()), reason_of(socket.gaierror())
     ('the connection was refused', 'its name cannot be resolved')
@@ -60,7 +60,7 @@ def reason_of(error: Exception) -> str:
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """TLS that checks certificates by the system's authorities, or by those of a file alone."""
+    """Return a TLS context that trusts the system's authorities, or only those of a file."""
     return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
 
 

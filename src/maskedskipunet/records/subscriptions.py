@@ -1,4 +1,4 @@
-"""Which messages go to which sink, and how many may wait there."""
+"""Subscriptions of sinks: the messages that each gets, and how many may wait for it."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -10,19 +10,19 @@ from maskedskipunet.errors import ConfigError
 PHASES: tuple[Phase, ...] = ("new", "update", "end")
 StateChoice = Literal["all", "lost", "frozen", "dark", "defocused", "moved", "night", "slow", "drift"]
 FAULTS: tuple[StateChoice, ...] = ("lost", "frozen", "dark", "defocused", "moved", "slow", "drift")  # night is none
-LATEST_DUE_S = 3600.0  # no message is put off for longer; one that is due later was written while the clock was wrong
-BETWEEN = "; "  # faults that are told together; none holds it
+LATEST_DUE_S = 3600.0  # no message is delayed for longer; one due later was written while the clock was wrong
+BETWEEN = "; "  # separates faults in one message; no fault contains it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Route:
-    """What one sink is told.
+class Subscription:
+    """The messages that one sink gets.
 
-    sink: its name. phases: of events, told or not. states: of cameras, told or not, "all" for whatever there is.
-    states_after_s: a state that is over sooner is not told. update_every_s: seconds between two updates of one event,
-    those between are left out. events_per_hour: new events, or states, beyond are not told, and counted as dropped;
-    None for no limit. waiting_at_most, waiting_s: how many messages wait for a receiver that is away and for how
-    long, the oldest are dropped first, updates before others.
+    sink: its name. phases: the phases of events to send. states: the kinds of camera states to send, "all" for every
+    kind. states_after_s: a state that ends sooner is not sent. update_every_s: seconds between two updates of one
+    event; updates in between are left out. events_per_hour: further new events, or states, are dropped; None for no
+    limit. waiting_at_most, waiting_s: how many messages wait for a receiver that cannot be reached, and for how long;
+    the oldest are dropped first, updates before others.
     """
 
     sink: str
@@ -39,11 +39,11 @@ class Route:
             raise ConfigError(BETWEEN.join(faults), f"sink {self.sink}", "Correct the setting")
 
     def takes_state(self, kind: str) -> bool:
-        """Return whether the sink is told of a camera's states of this kind."""
+        """Return whether the sink gets camera states of this kind."""
         return "all" in self.states or kind in self.states
 
     def faults(self) -> list[str]:
-        """Return all that cannot be, each in a few words."""
+        """Return every fault, each in a few words."""
         found = []
         if not self.sink:
             found.append("a sink needs a name")

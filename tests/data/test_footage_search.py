@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from maskedskipunet.data import folders
-from maskedskipunet.data.finding import cameras_of, find_footage, notes_of
+from maskedskipunet.data.footage_search import cameras_of, find_footage, notes_of
 from maskedskipunet.data.images import image_files
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.errors import DataError

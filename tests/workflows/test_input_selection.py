@@ -5,7 +5,7 @@ import pytest
 
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.errors import ConfigError, DataError
-from maskedskipunet.workflows.gathering import RemoteVideo, find_sources, find_videos, is_one_video
+from maskedskipunet.workflows.input_selection import RemoteVideo, find_sources, find_videos, is_one_video
 
 Make = Callable[..., None]
 

@@ -9,12 +9,12 @@ from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.day import DayAlarms, PartAlarms, read_parts
 from maskedskipunet.detection.events import EventRule
-from maskedskipunet.detection.raising import (
-    alarms,
-    lasting_score,
+from maskedskipunet.detection.threshold_adjustment import (
+    has_alarm,
     lost_by_compression,
     lowest_silent_threshold,
-    raised_over,
+    raised_above,
+    silencing_threshold,
     with_threshold,
 )
 
@@ -33,12 +33,12 @@ def clip(scores: list[float]) -> NormalScores:
 def test_the_threshold_is_raised_so_far_that_nothing_alarms_and_no_further(clips: list[list[float]]) -> None:
     scored = [clip(scores) for scores in clips]
 
-    threshold = lowest_silent_threshold(scored, RULE, usual=0.0)
+    threshold = lowest_silent_threshold(scored, RULE, median_score=0.0)
 
-    assert not any(alarms(one, RULE.at(threshold, 0.0)) for one in scored)
+    assert not any(has_alarm(one, RULE.with_threshold(threshold, 0.0)) for one in scored)
     if threshold > RULE.threshold:
-        below = RULE.at(max(RULE.threshold, threshold * (1 - 1e-9)), 0.0)
-        assert any(alarms(one, below) for one in scored)
+        below = RULE.with_threshold(max(RULE.threshold, threshold * (1 - 1e-9)), 0.0)
+        assert any(has_alarm(one, below) for one in scored)
 
 
 def test_a_clip_counts_as_what_it_was_before_compression_unless_another_model_told_of_it() -> None:
@@ -50,17 +50,17 @@ def test_a_clip_counts_as_what_it_was_before_compression_unless_another_model_to
     assert lost_by_compression(clip([0.0]), RULE, 1.0) == 1
     below = clip([0.97] * 5)
     restored = replace(below, scores=below.scores * lost_by_compression(below, RULE, 1.02))
-    assert (alarms(below, RULE), alarms(restored, RULE)) == (False, True)
+    assert (has_alarm(below, RULE), has_alarm(restored, RULE)) == (False, True)
 
 
 def test_a_higher_flicker_beside_an_event_is_not_how_high_it_lasts() -> None:
-    assert lasting_score(clip(FADED), RULE, 0.0) == pytest.approx(1.9)
-    assert lasting_score(clip([0.1, 3.0]), RULE, 0.0) == pytest.approx(0.1)
+    assert silencing_threshold(clip(FADED), RULE, 0.0) == pytest.approx(1.9)
+    assert silencing_threshold(clip([0.1, 3.0]), RULE, 0.0) == pytest.approx(0.1)
 
 
 def test_each_part_of_the_day_is_raised_over_its_own_clips_alone() -> None:
     night, noon, dusk = read_parts("night=0-6,noon=12-13,dusk=20-22")
-    low, high = RULE.at(0.5, 0.1), RULE.at(2.0, 0.1)
+    low, high = RULE.with_threshold(0.5, 0.1), RULE.with_threshold(2.0, 0.1)
     parts = (
         PartAlarms(night, low, 0.1, 6.0, 1),
         PartAlarms(noon, high, 0.1, 6.0, 1),
@@ -71,9 +71,9 @@ def test_each_part_of_the_day_is_raised_over_its_own_clips_alone() -> None:
 
     def raised(hour: float | None, score: float) -> AlarmSetting:
         loud = replace(clip([score] * 10), starts_s=None if hour is None else hour * 3600)
-        after = raised_over(calibration, [loud])
+        after = raised_above(calibration, [loud])
         assert after.alarm is not None
-        assert not alarms(loud, after.alarm.rule_at(loud.starts_s))
+        assert not has_alarm(loud, after.alarm.rule_at(loud.starts_s))
         return after.alarm
 
     assert raised(3, 0.4) == raised(12.5, 1.9) == raised(None, 0.9) == setting
@@ -86,8 +86,8 @@ def test_each_part_of_the_day_is_raised_over_its_own_clips_alone() -> None:
 
 
 def test_what_is_no_alarm_raises_nothing() -> None:
-    assert lowest_silent_threshold([clip([0.5] * 10)], RULE, usual=0.0) == RULE.threshold
-    assert lowest_silent_threshold([], RULE, usual=0.0) == RULE.threshold
+    assert lowest_silent_threshold([clip([0.5] * 10)], RULE, median_score=0.0) == RULE.threshold
+    assert lowest_silent_threshold([], RULE, median_score=0.0) == RULE.threshold
 
 
 def test_a_raised_threshold_stands_for_a_budget_as_much_rarer_as_its_scores_are() -> None:
@@ -97,7 +97,7 @@ def test_a_raised_threshold_stands_for_a_budget_as_much_rarer_as_its_scores_are(
     raised = with_threshold(calibration, 1.5).alarm
 
     assert raised is not None
-    assert raised.rule == RULE.at(1.5, 0.0)
+    assert raised.rule == RULE.with_threshold(1.5, 0.0)
     assert raised.budget.alarms == pytest.approx(4 * (101 / 401) / (201 / 401))
     assert (raised.alarms, raised.needed_h) == (2, pytest.approx(60 * 201 / 101))
     assert raised.high_per_hour == pytest.approx(0.4 * 101 / 201)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maskedskipunet.data.folders import Folders
-from maskedskipunet.data.foreign import may_hold_video, why_no_footage, why_no_video
 from maskedskipunet.data.images import is_image
 from maskedskipunet.data.naming import natural_key, pictures_beside_frames
+from maskedskipunet.data.non_footage import may_hold_video, why_no_footage, why_no_video
 from maskedskipunet.data.video.video_files import is_video
 
 _NAMED_IN_A_NOTE = 3
@@ -22,7 +22,7 @@ _NO_CAMERA = frozenset(_TIMES_AND_KINDS.split())  # by the letters of a folder's
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Excluded:
     """Something below a folder that is not footage. why: in a few words."""
 
     path: Path
@@ -31,10 +31,10 @@ class LeftOut:
 
 @dataclass(slots=True)
 class Footage:
-    """What was found below a folder, in natural order, and what was not taken for it."""
+    """The footage found below a folder, in natural order, and what was left out."""
 
     videos: list[Path] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: list[Excluded] = field(default_factory=list)
 
 
 def find_footage(
@@ -42,9 +42,9 @@ def find_footage(
 ) -> Footage:
     """Return the videos and folders of images at or below a folder.
 
-    A folder of images is one video, but not where it holds videos too: pictures beside recordings are no frames.
-    Links to folders are followed, each folder taken once. leave_out: says why a folder below is not to be searched,
-    None where it is. Folders that hold no footage by their names (see `why_no_footage`) are left out anyway.
+    A folder of images is one video, unless it holds videos too: pictures beside recordings are no frames. Links to
+    folders are followed, and each folder is taken once. leave_out: returns why a folder below is not searched, None if
+    it is. Folders that hold no footage by their names (see `why_no_footage`) are left out anyway.
     """
     search = _Search(folders or Folders(), leave_out or (lambda folder: None), root)
     search.enter(root, follow=True)
@@ -52,17 +52,17 @@ def find_footage(
         search.enter(search.links.pop(0), follow=False)
     found = search.found
     found.videos.sort(key=lambda path: _place(path, root))
-    found.left_out.sort(key=lambda one: _place(one.path, root))
+    found.left_out.sort(key=lambda excluded: _place(excluded.path, root))
     return found
 
 
-def notes_of(left_out: Iterable[LeftOut], root: Path) -> list[str]:
+def notes_of(left_out: Iterable[Excluded], root: Path) -> list[str]:
     """Return a short note for each reason, with the first few places: a recorder leaves thousands of files
     of a kind.
     """
     groups: dict[str, list[Path]] = {}
-    for one in left_out:
-        groups.setdefault(one.why, []).append(one.path)
+    for excluded in left_out:
+        groups.setdefault(excluded.why, []).append(excluded.path)
     return [f"{_listed(paths, root)} ({why})" for why, paths in groups.items()]
 
 
@@ -88,7 +88,7 @@ class _Search:
         self._above = {*above.parents}
 
     def enter(self, folder: Path, *, follow: bool) -> None:
-        """Take what lies in a folder and below it. follow: links that are met are kept for later, else passed over."""
+        """Collect the footage in a folder and below it. follow: keep links for later; otherwise skip them."""
         try:
             status = folder.stat()
         except OSError:
@@ -97,9 +97,9 @@ class _Search:
             return
         self._entered.add((status.st_dev, status.st_ino))
         listing = self.folders.listing(folder)
-        self.found.left_out += [LeftOut(link, "a broken link") for link in listing.broken]
+        self.found.left_out += [Excluded(link, "a broken link") for link in listing.broken]
         if listing.is_closed:
-            self.found.left_out.append(LeftOut(folder, "cannot be listed"))
+            self.found.left_out.append(Excluded(folder, "cannot be listed"))
         videos = [file for file in listing.files if may_hold_video(file) and file.is_file() and is_video(file)]
         images = [file for file in listing.files if is_image(file)]
         taken = len(self.found.videos)
@@ -109,12 +109,12 @@ class _Search:
         self.found.videos += videos
         others = (file for file in listing.files if not is_image(file))
         unread = ((file, why_no_video(file)) for file in others if file not in videos)
-        self.found.left_out += [LeftOut(file, why) for file, why in unread if why is not None]
+        self.found.left_out += [Excluded(file, why) for file, why in unread if why is not None]
 
     def _enter_below(self, child: Path, siblings: Sequence[Path], *, follow: bool) -> None:
         why = why_no_footage(child, siblings) or self.leave_out(child)
         if why is not None:
-            self.found.left_out.append(LeftOut(child, why))
+            self.found.left_out.append(Excluded(child, why))
         elif not child.is_symlink():
             self.enter(child, follow=follow)
         elif follow and child.resolve() not in self._above:
@@ -125,23 +125,23 @@ class _Search:
     ) -> None:
         numbered = sum(any(sign.isdigit() for sign in image.stem) for image in images)
         if videos or (has_footage_below and numbered < _SHORTEST_CLIP):
-            self.found.left_out += [LeftOut(image, "a picture beside footage") for image in images]
+            self.found.left_out += [Excluded(image, "a picture beside footage") for image in images]
         elif images:
             beside = pictures_beside_frames([image.name for image in images])
             self.found.videos.append(folder)
             self.found.left_out += [
-                LeftOut(image, "a picture beside frames") for image in images if image.name in beside
+                Excluded(image, "a picture beside frames") for image in images if image.name in beside
             ]
 
 
-def cameras_of(places: Sequence[Path]) -> list[str | None]:
-    """Return the camera that each video is of, by the folders it lies in; None where they name none, or all the same.
+def cameras_of(paths: Sequence[Path]) -> list[str | None]:
+    """Return the camera of each video by its folders; None if they name none, or the same for all.
 
-    places: paths relative to the folder that was named. The camera is the deepest folder with a letter in its name,
+    paths: paths relative to the folder that was named. The camera is the deepest folder with a letter in its name,
     so that dates and hours are passed over: front_door of 2023-04-26/07/front_door/00.05.mp4.
     """
-    named = [next((part for part in reversed(place.parts[:-1]) if _is_camera(part)), None) for place in places]
-    return named if len(set(named)) > 1 else [None] * len(places)
+    named = [next((part for part in reversed(path.parts[:-1]) if _is_camera(part)), None) for path in paths]
+    return named if len(set(named)) > 1 else [None] * len(paths)
 
 
 def _is_camera(part: str) -> bool:

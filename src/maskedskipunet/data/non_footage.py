@@ -1,4 +1,4 @@
-"""What lies among footage and is none: other programs' files, ground truth, videos named as anomalies, own results."""
+"""Recognises files among footage that are none: other programs' files, ground truth, named anomalies, own results."""
 
 import re
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ _OFTEN_OTHERS = frozenset({"", ".bin", ".dat"})  # may be videos, and mostly are
 
 
 def why_no_footage(folder: Path, siblings: Iterable[Path]) -> str | None:
-    """Return why a folder holds no footage, by its name and what lies beside it; None where it may.
+    """Return why a folder holds no footage, by its name and neighbours; None if it may hold some.
 
     A storage system's own folders, masks and annotations of what lies beside them, and our own results.
     """

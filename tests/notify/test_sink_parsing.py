@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.building import build_sinks
 from maskedskipunet.notify.config import SETTINGS
 from maskedskipunet.notify.mail import MailSettings
-from maskedskipunet.notify.reading import read_sinks
 from maskedskipunet.notify.secrets import Secret
+from maskedskipunet.notify.sink_parsing import read_sinks
 from maskedskipunet.notify.webhook import WebhookSettings
 
 CERTIFICATE = str(Path(__file__).with_name("localhost.pem"))
@@ -41,35 +41,35 @@ def test_a_sink_of_each_kind_is_read_and_built(desk, secrets):
             "mail": {"type": "mail", "host": "smtp.example.org", "sender": "a@example.org", "to": "b@example.org"},
         }
     )
-    assert [sink.route.sink for sink in sinks] == ["out", "nas", "hook", "home", "mail"]
+    assert [sink.subscription.sink for sink in sinks] == ["out", "nas", "hook", "home", "mail"]
     assert sinks[3].settings.password.reveal() == "hunter3"
-    posts = build_posts(sinks, desk.records, ["door"])
-    assert [*posts] == ["out", "nas", "hook", "home", "mail"]
-    for post in posts.values():
-        post.sink.close()
+    subscribed_sinks = build_sinks(sinks, desk.records, ["door"])
+    assert [*subscribed_sinks] == ["out", "nas", "hook", "home", "mail"]
+    for subscribed in subscribed_sinks.values():
+        subscribed.sink.close()
     assert {type(sink.settings) for sink in sinks} | {SETTINGS["metrics"]} == set(SETTINGS.values())
 
 
 def test_settings_are_what_the_kind_has_where_nothing_is_said():
     mail = one(type="mail", host="h", sender="a@b.c", to=["d@e.f"])
-    assert (mail.route.phases, mail.route.events_per_hour) == (("new",), 12)
-    assert one(**HOOK).route.phases == ("new", "update", "end")
-    assert one(type="folder", path="x").route.phases == ("end",)
+    assert (mail.subscription.phases, mail.subscription.events_per_hour) == (("new",), 12)
+    assert one(**HOOK).subscription.phases == ("new", "update", "end")
+    assert one(type="folder", path="x").subscription.phases == ("end",)
 
 
 def test_values_may_be_text_as_a_plain_reader_gives_them():
     sink = one(**HOOK, timeout_s="2.5", events_per_hour="3", phases=["end"], waiting_s=60, update_every_s="0")
-    assert (sink.settings.timeout_s, sink.route.events_per_hour, sink.route.waiting_s) == (2.5, 3, 60.0)
+    assert (sink.settings.timeout_s, sink.subscription.events_per_hour, sink.subscription.waiting_s) == (2.5, 3, 60.0)
     assert one(type="mqtt", host="h", tls="true", discovery="").settings.tls is True
 
 
 def test_a_sink_is_told_of_the_states_that_it_names_and_mqtt_of_all_faults():
-    assert one(**HOOK).route.states == ()
-    assert one(**HOOK, states=["lost", "dark"], states_after_s=60).route.states == ("lost", "dark")
-    assert one(**HOOK, states="all").route.takes_state("night")
-    home = one(type="mqtt", host="h").route
+    assert one(**HOOK).subscription.states == ()
+    assert one(**HOOK, states=["lost", "dark"], states_after_s=60).subscription.states == ("lost", "dark")
+    assert one(**HOOK, states="all").subscription.takes_state("night")
+    home = one(type="mqtt", host="h").subscription
     assert (home.takes_state("moved"), home.takes_state("night")) == (True, False)
-    assert one(type="mqtt", host="h", states=[]).route.states == ()
+    assert one(type="mqtt", host="h", states=[]).subscription.states == ()
 
 
 def test_headers_login_and_certificates_are_checked_and_no_secret_among_them_is_repeated(tmp_path):
@@ -219,7 +219,7 @@ def test_an_address_in_use_is_refused_and_what_was_built_before_is_closed(desk):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         sinks = read_sinks({"out": {"type": "lines"}, "m": {"type": "metrics", "port": taken.getsockname()[1]}})
         with pytest.raises(ConfigError, match="the address cannot be used"):
-            build_posts(sinks, desk.records, [])
+            build_sinks(sinks, desk.records, [])
 
 
 def test_relative_paths_stay_relative():

@@ -1,4 +1,4 @@
-"""The process that reads one camera: decodes, resizes, and sends frames on, the newest first to be kept."""
+"""The process that reads one camera: it decodes, resizes and sends frames; when it is too slow, it drops the oldest."""
 
 import ctypes
 import os
@@ -25,16 +25,16 @@ from maskedskipunet.scoring.ignored import IgnoredRegions
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 PARENT_LOOK_S = 1.0
-MOST_WAITING = 256  # frames
+MAX_WAITING = 256  # frames
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What a camera's process is to do.
+class ReaderConfig:
+    """Settings of a camera's process.
 
-    height_px, width_px, channels: frames as the network sees them. max_wait_s: frames that could not be sent within
-    it make room for newer ones. pictures: whether to send the whole picture too, as JPEG. ignored: what is not looked
-    at; a picture of which it leaves nothing is a fault, found here, where it stops no other camera.
+    height_px, width_px, channels: size of frames for the network. max_wait_s: frames that could not be sent within this
+    time are dropped for newer ones. pictures: also send the whole picture, as JPEG. ignored: regions to ignore; if they
+    cover the whole picture, this process reports the fault, which stops no other camera.
     """
 
     source: LiveSource
@@ -47,13 +47,13 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """A frame as it came. index, time_s: of this connection, from 0.
+class ArrivedFrame:
+    """A frame that arrived from a camera.
 
-    pixels: uint8 (C, H, W), as the network sees it, None for a damaged one. colour: mean distance, 0 to 255, between
-    a pixel's strongest and weakest channel. height_px, width_px: of the source. picture: JPEG of the source's size,
-    where asked for. arrived_s: by time.monotonic, which is the same for all processes. dropped: frames before it, in
-    all, that found no room.
+    index, time_s: count from 0 in each connection. pixels: uint8 (C, H, W) for the network, None for a damaged frame.
+    colour: mean distance between a pixel's strongest and weakest channel, 0 to 255. height_px, width_px: size of the
+    source. picture: JPEG in the source's size, if asked for. arrived_s: time.monotonic, which is the same in all
+    processes. dropped: all frames before it that were dropped.
     """
 
     index: int
@@ -68,54 +68,54 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """Why a reader gives up, in words that hold no secret. refused: whether the camera refused the login."""
+class ReadFailed:
+    """The reader gives up. reason: a text without secrets. refused: the camera refused the login."""
 
     reason: str
     refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """A file was played to its end."""
+class EndOfFile:
+    """A file has been played to its end."""
 
 
-Message = Arrived | Failed | Finished
+Message = ArrivedFrame | ReadFailed | EndOfFile
 
 
-def read_camera(reading: Reading, pipe: Connection, parent: int) -> None:
-    """The whole life of a camera's process: it ends with its source, or with the process that started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who started us will end us
+def read_camera(config: ReaderConfig, pipe: Connection, parent: int) -> None:
+    """Run a camera's process until its source ends, or the process that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends this process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the camera is told goodbye
     _die_with(parent)
-    outbox = Outbox(pipe.fileno(), reading.max_wait_s)
+    outbox = SendQueue(pipe.fileno(), config.max_wait_s)
     last: Message
     try:
-        for frame in reading.source.frames():
-            if frame.image is not None and reading.ignored is not None:
-                reading.ignored.mask(*frame.image.shape[:2])
-            outbox.put(_arrived(frame, reading))
-        last = Finished()
+        for frame in config.source.frames():
+            if frame.image is not None and config.ignored is not None:
+                config.ignored.mask(*frame.image.shape[:2])
+            outbox.put(_resized(frame, config))
+        last = EndOfFile()
     except MaskedSkipUNetError as error:
-        last = Failed(error.what, refused=isinstance(error, LoginError))
-    except Exception as error:  # noqa: BLE001  # its text may hold the address, and the parent tells of it
-        last = Failed(f"reading failed ({type(error).__name__})")
+        last = ReadFailed(error.what, refused=isinstance(error, LoginError))
+    except Exception as error:  # noqa: BLE001  # its text may hold the address, and the parent prints it
+        last = ReadFailed(f"reading failed ({type(error).__name__})")
     outbox.end(last)
 
 
-class Outbox:
-    """Frames that wait to be sent, by a thread of its own. Where there is no room, the oldest makes it."""
+class SendQueue:
+    """Queues frames and sends them in its own thread. When frames wait too long, it drops the oldest."""
 
     def __init__(self, descriptor: int, max_wait_s: float) -> None:
         self._descriptor, self._max_wait_s = descriptor, max_wait_s
         self._waiting: deque[Message] = deque()
-        self._signs: SimpleQueue[bool] = SimpleQueue()  # one a message: whether more may follow
+        self._signs: SimpleQueue[bool] = SimpleQueue()  # one for each message: whether more may follow
         self._dropped = 0
         self._sender = threading.Thread(target=self._send, daemon=True, name="sender")
         self._sender.start()
 
-    def put(self, arrived: Arrived) -> None:
-        while len(self._waiting) >= MOST_WAITING or self._is_late(arrived.arrived_s):
+    def put(self, arrived: ArrivedFrame) -> None:
+        while len(self._waiting) >= MAX_WAITING or self._is_late(arrived.arrived_s):
             with suppress(IndexError):  # the sender has just taken it
                 self._waiting.popleft()
                 self._dropped += 1
@@ -123,7 +123,7 @@ class Outbox:
         self._signs.put(True)
 
     def end(self, last: Message) -> None:
-        """Send what waits and a last message, and wait until that is done."""
+        """Send what waits and a last message, and return when that is done."""
         self._waiting.append(last)
         self._signs.put(False)
         self._sender.join()
@@ -133,7 +133,7 @@ class Outbox:
             oldest = self._waiting[0]
         except IndexError:
             return False
-        return isinstance(oldest, Arrived) and now_s - oldest.arrived_s > self._max_wait_s
+        return isinstance(oldest, ArrivedFrame) and now_s - oldest.arrived_s > self._max_wait_s
 
     def _send(self) -> None:
         more = True
@@ -146,32 +146,32 @@ class Outbox:
                     break
                 try:
                     send(self._descriptor, message)
-                except OSError:  # whoever would read it is gone
+                except OSError:  # the parent is gone
                     os._exit(1)
 
 
-def _arrived(frame: Frame, reading: Reading) -> Arrived:
+def _resized(frame: Frame, config: ReaderConfig) -> ArrivedFrame:
     arrived_s = time.monotonic()
     if frame.image is None:
-        return Arrived(frame.index, frame.time_s, None, 0.0, 0, 0, None, arrived_s, 0)
-    small = resize_image(frame.image, height_px=reading.height_px, width_px=reading.width_px)
-    pixels = network_frame(small, height_px=reading.height_px, width_px=reading.width_px, channels=reading.channels)
+        return ArrivedFrame(frame.index, frame.time_s, None, 0.0, 0, 0, None, arrived_s, 0)
+    small = resize_image(frame.image, height_px=config.height_px, width_px=config.width_px)
+    pixels = network_frame(small, height_px=config.height_px, width_px=config.width_px, channels=config.channels)
     height_px, width_px, _ = frame.image.shape
-    return Arrived(
+    return ArrivedFrame(
         frame.index,
         frame.time_s,
         pixels,
         float((small.max(axis=2) - small.min(axis=2)).mean()),
         height_px,
         width_px,
-        to_jpeg(frame.image) if reading.pictures else None,
+        to_jpeg(frame.image) if config.pictures else None,
         arrived_s,
         0,
     )
 
 
 def _die_with(parent: int) -> None:
-    """End when the parent does, however it ends, and whatever a decoder is doing then."""
+    """End this process when the parent ends, however it ends, even while a decoder is busy."""
     with suppress(OSError, AttributeError, TypeError):  # only Linux has it
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -15,7 +15,7 @@ from maskedskipunet import __version__
 from maskedskipunet.data.images import image_files
 from maskedskipunet.detection.drift import Block
 from maskedskipunet.errors import DataError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 
 KEPT_NAME = "calibration_scores.npz"
 _ARRAYS = ("index", "time_s", "scores", "block_start_s", "block_score", "block_places")
@@ -23,9 +23,9 @@ _ARRAYS = ("index", "time_s", "scores", "block_start_s", "block_score", "block_p
 
 @dataclass(frozen=True)
 class FootageScores:
-    """What scoring one normal video gave.
+    """The scores of one normal video.
 
-    index, time_s, scores: (N,), NaN where a frame has no score. blocks: what drift is told by.
+    index, time_s, scores: (N,), NaN if a frame has no score. blocks: what drift is told by.
     """
 
     index: NDArray[np.int64]
@@ -35,7 +35,7 @@ class FootageScores:
 
 
 @dataclass
-class KeptScores:
+class ScoreCache:
     """The scores that one model gave to videos, in a file.
 
     path: of the file. model: tells this model and its settings from any other. videos: scores by a video's own key.
@@ -48,15 +48,15 @@ class KeptScores:
     drawn: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, path: Path, model: str) -> "KeptScores":
-        """Return what was kept of this model; nothing where that is another's, damaged or not there."""
+    def read(cls, path: Path, model: str) -> "ScoreCache":
+        """Return what was kept of this model; nothing if that is another's, damaged or not there."""
         try:
             with np.load(path, allow_pickle=False) as file:
-                told = json.loads(str(file["told"]))
-                if told["model"] != model:
+                header = json.loads(str(file["told"]))
+                if header["model"] != model:
                     return cls(path, model)
-                videos = {key: _unpacked(file, number) for number, key in enumerate(told["videos"])}
-                return cls(path, model, videos, frozenset(told["drawn"]))
+                videos = {key: _unpacked(file, number) for number, key in enumerate(header["videos"])}
+                return cls(path, model, videos, frozenset(header["drawn"]))
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             return cls(path, model)
 
@@ -66,12 +66,12 @@ class KeptScores:
         self.videos = {key: kept for key, kept in self.videos.items() if key in keys or json.loads(key)[0] not in paths}
 
     def write(self) -> None:
-        """Write the file. Raises DiskSpaceError where there is no room."""
-        told = {"model": self.model, "videos": [*self.videos], "drawn": sorted(self.drawn)}
-        arrays: dict[str, Any] = {"told": np.array(json.dumps(told))}
+        """Write the file. Raises DiskSpaceError if there is no room."""
+        header = {"model": self.model, "videos": [*self.videos], "drawn": sorted(self.drawn)}
+        arrays: dict[str, Any] = {"told": np.array(json.dumps(header))}
         for number, scores in enumerate(self.videos.values()):
             arrays |= {f"{name}_{number}": array for name, array in _packed(scores).items()}
-        with whole_file(self.path) as part, part.open("wb") as file:
+        with atomic_write(self.path) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
 
 
@@ -94,7 +94,7 @@ def video_key(video: Path, left_out: Sequence[tuple[float, float]]) -> str:
 
 
 def footage_identity(path: Path) -> dict[str, int]:
-    """Return what changes when a video does, without reading it. Raises DataError where it cannot be looked at."""
+    """Return what changes when a video does, without reading it. Raises DataError if it cannot be looked at."""
     files = image_files(path) if path.is_dir() else [path]
     try:
         stats = [file.stat() for file in files]
