@@ -19,6 +19,7 @@ from maskedskipunet.data.frames import OnBadFrame
 if TYPE_CHECKING:
     from maskedskipunet.detection.drift import DriftChange
     from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+    from maskedskipunet.workflows.recorded_scores import RecordedScores
     from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
     from maskedskipunet.workflows.score_many import ManyScores
 
@@ -26,7 +27,7 @@ TOP_MOMENTS = 5
 APART_S = 2.0
 
 
-def run(arguments: Sequence[str]) -> int:
+def _parse(arguments: Sequence[str]) -> Options:
     parser = Parser("score", "SOURCE… --model RUN", "Score one video or many with a trained model.")
     parser.add(
         "sources",
@@ -64,11 +65,42 @@ def run(arguments: Sequence[str]) -> int:
         metavar="N",
         help="Score this many videos side by side; scores do not depend on it.",
     )
+    _add_recording(parser)
     parser.add_ignore()
     parser.add_device()
     parser.add_precision()
     parser.add_json()
     options = parser.parse(arguments)
+    for name in ("camera", "starts"):
+        if options[name] is not None and options.records is None:
+            raise UsageError(f"--{name} needs --records", "score", f"Give --records, or leave --{name} out")
+    return options
+
+
+def _add_recording(parser: Parser) -> None:
+    parser.add(
+        "--records",
+        type=Path,
+        metavar="FOLDER",
+        help="Also record events, clips and score curves in this folder, as `watch` does (default: none).",
+    )
+    parser.add(
+        "--camera",
+        type=str,
+        metavar="NAME",
+        help="With --records: record all videos as this camera (default: each under its own name).",
+    )
+    parser.add(
+        "--starts",
+        type=str,
+        metavar="PATTERN",
+        help="With --records: read start times from the names of files and folders, as `calibrate` does (default: "
+        "start times of the containers, else each video ended when its file was last changed).",
+    )
+
+
+def run(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
 
     from maskedskipunet.workflows.gathering import RemoteVideo, find_sources, is_address, is_one_video
 
@@ -94,9 +126,14 @@ def _require_a_stream(remote: "Sequence[RemoteVideo]", options: Options) -> None
 
 
 def _score_options(options: Options) -> "ScoreOptions":
+    from maskedskipunet.workflows.recorded_scores import RecordsTarget
     from maskedskipunet.workflows.score import ScoreOptions
 
+    target = None
+    if options.records is not None:
+        target = RecordsTarget(folder=options.records, camera=options.camera, starts=options.starts)
     return ScoreOptions(
+        records=target,
         with_video=options.with_video,
         on_bad_frame=options.on_bad_frame,
         device=options.device,
@@ -129,6 +166,8 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
         _print_highest(result)
     for line in _told(result, options.model):
         console.say(line)
+    if result.recorded is not None:
+        console.say(_told_recorded(result.recorded))
     for path in result.paths:
         console.say(str(path))
     if any(result.event_pictures):
@@ -157,6 +196,18 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
     if scored.labels is not None:
         figures |= {"frames_anomalous": int(scored.labels.sum()), "auc": scored.curve.auc}
     return figures
+
+
+def _told_recorded(recorded: "RecordedScores") -> str:
+    """Returns a line that says what was put into the records."""
+    events = recorded.events
+    counts = console.counted(len(events.events), "event")
+    changes = [(events.added, "new"), (events.updated, "updated"), (events.removed, "removed")]
+    changes.append((events.kept, "answered before and no alarm any more, kept"))
+    told = ", ".join(f"{count:,} {what}" for count, what in changes if count)
+    began = console.moment(recorded.start_unix_s)
+    since = f"footage from {began}" + ("" if recorded.is_start_known else " (as it ended when its file was changed)")
+    return f"recorded in {recorded.folder} as {recorded.camera}: {counts}{f' ({told})' if told else ''}; {since}"
 
 
 def _surplus(result: "ScoreResult") -> list[str]:
@@ -273,6 +324,9 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
     for video in result.done:
         for line in told_drift(video.drift, options.model):
             console.say(f"{video.name}: {line}")
+    for video in result.done:
+        if video.recorded is not None:
+            console.say(_told_recorded(video.recorded))
     if result.before:
         console.say(f"{console.counted(len(result.before), 'video')} finished before")
     for name, fault in result.failed:

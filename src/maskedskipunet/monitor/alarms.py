@@ -21,6 +21,7 @@ class CameraAlarms:
         self._camera, self._speed = camera, speed
         self._kinds = Kinds()
         self._finder = AlarmFinder(source, criteria)
+        self._level = criteria.rule.threshold
         self._began: tuple[str, float] = ("", 0.0)  # the running event, and when it began
         self._last: tuple[float, float] = (0.0, 0.0)  # of the newest frame: the camera's time, and the time of day
 
@@ -28,6 +29,11 @@ class CameraAlarms:
     def threshold(self) -> float:
         """The common threshold, whatever part of the day it is and whether it is raised."""
         return self._finder.threshold
+
+    @property
+    def level(self) -> float:
+        """The threshold that held for the newest frame: that of its part of the day, raised while there is drift."""
+        return self._level
 
     def know(self, kinds: Iterable[Kind]) -> None:
         """Compare alarms with kinds of earlier ones; `began` of each is in seconds since 1970."""
@@ -46,6 +52,7 @@ class CameraAlarms:
             width_px=scored.source_width_px,
             time_of_day_s=time_of_day_s(scored.unix_s),
         )
+        self._level = found.rule.threshold
         if found.drift is not None:
             yield Drift(self._camera, found.drift, scored.unix_s)
         yield from map(self._alarm, found.updates)

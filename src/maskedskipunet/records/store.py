@@ -16,6 +16,7 @@ from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.errors import MaskedSkipUNetError, RecordsError
 from maskedskipunet.records import outbox, query, states
 from maskedskipunet.records.clock import ClockGuard, adopt_unknown_ages, last_trusted_unix_s, shift_times
+from maskedskipunet.records.curves import ScoreCurves
 from maskedskipunet.records.database import database_faults, open_database, writing
 from maskedskipunet.records.event_files import EventFiles
 from maskedskipunet.records.folder import RecordsFolder
@@ -54,6 +55,7 @@ class Records:
     ) -> None:
         self.folder, self.clock, self._files = folder, clock, EventFiles(folder)
         self._engine, self._writing, self._lock = engine, writing(engine), lock
+        self.curves = ScoreCurves(folder.curves)
         self._writer, self._turnstile = threading.Lock(), Turnstile(folder.turn_lock)
         self._listeners: list[Callable[[], None]] = []
         self.guard: ClockGuard | None = None

@@ -29,6 +29,7 @@ from maskedskipunet.workflows.gathering import RemoteVideo
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import own_labels
 from maskedskipunet.workflows.precision import precision_effect
+from maskedskipunet.workflows.recorded_scores import RecordedScores, RecordsTarget, record_scores
 from maskedskipunet.workflows.remote import fetched, require_seconds
 from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, VideoScoring, write_scores
 
@@ -40,7 +41,8 @@ class ScoreResult:
     video_path: None where none was asked for. effect: of reduced precision, None in float32. calibration: of the
     model, None where it has none. events_paths: `events.json` and `events.csv`, where the model has a threshold;
     annotated_path: then the second video, where one was asked for. event_pictures: of each event, or None;
-    normal_pictures: of the nearest normal moment of each, or None.
+    normal_pictures: of the nearest normal moment of each, or None. recorded: what was put into records, None where
+    that was not asked for.
     """
 
     scored: ScoredVideo
@@ -53,12 +55,21 @@ class ScoreResult:
     annotated_path: Path | None = None
     event_pictures: tuple[Path | None, ...] = ()
     normal_pictures: tuple[Path | None, ...] = ()
+    recorded: RecordedScores | None = None
 
     @property
     def paths(self) -> list[Path]:
         """Everything that was written, but for the pictures of events."""
         videos = (path for path in (self.video_path, self.annotated_path) if path is not None)
         return [self.scores_path, self.plot_path, *self.events_paths, *videos]
+
+    def put_into(self, target: RecordsTarget, source: Source, progress: Progress | None = None) -> "ScoreResult":
+        """Record the events and the score curve; returns the result that says so. Raises as record_scores does."""
+        alarm = None if self.calibration is None else self.calibration.alarm
+        if target.starts is None and alarm is not None and alarm.day is not None:
+            target = replace(target, starts=alarm.day.starts)
+        pictures = [*zip(self.event_pictures, self.normal_pictures, strict=True)]
+        return replace(self, recorded=record_scores(self.scored, source, target, pictures, progress=progress))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +80,7 @@ class ScoreOptions:
     happens at a frame that cannot be read. precision: bfloat16 is faster where the processor has it; of one video the
     first frames are then scored in float32 too, to see what it changes. together: how many videos are scored side by
     side. seconds: how much to take of addresses that are streams; what a stream shows is new each time. ignore: shapes
-    that are not looked at, besides the model's.
+    that are not looked at, besides the model's. records: where events and score curves are recorded besides.
     Raises ConfigError for settings that cannot be.
     """
 
@@ -80,6 +91,7 @@ class ScoreOptions:
     together: int = 1
     seconds: float | None = None
     ignore: Sequence[str] = ()
+    records: RecordsTarget | None = None
 
     def __post_init__(self) -> None:
         if self.together < 1:
@@ -111,11 +123,14 @@ def score(
         taken = input_format_of(model)
         rate = taken.fps or taken.footage_fps
         with fetched(video.name, video.address, out, progress, seconds=options.seconds, snapshot_fps=rate) as path:
-            return score(path, model, out, replace(options, seconds=None), progress=progress)
+            known = None if options.records is None else replace(options.records, footage=str(video.address))
+            return score(path, model, out, replace(options, seconds=None, records=known), progress=progress)
     dataset = recognise(video)
     if len(dataset.train) != 1 or dataset.test:
         raise DataError("not one video", str(video), "Name one file or one folder of images")
     require_writable(out)
+    if options.records is not None:
+        options.records.prepare()
     scorer = options.load_scorer(model)
     item = dataset.train[0]
     source = source_of(item.path, scorer.input_format, options.on_bad_frame)
@@ -138,6 +153,8 @@ def score(
     if isinstance(found, DataError):
         raise found
     normal.note_missing(progress)
+    if options.records is not None:
+        found = found.put_into(options.records, source, progress)
     return replace(found, effect=effect)
 
 

@@ -16,6 +16,7 @@ from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.monitor.alarms import CameraAlarms
 from maskedskipunet.monitor.camera import Patience
+from maskedskipunet.monitor.live_writer import LiveWriter
 from maskedskipunet.monitor.metering import Meter, Metering
 from maskedskipunet.monitor.model_changes import ModelChanges
 from maskedskipunet.monitor.news import Listener
@@ -227,8 +228,15 @@ def _begin_recording(
         opened.enter_context(Courier(records, posts))
         unused.pop_all()
     opened.enter_context(recorder)
+    live = LiveWriter(
+        recording.folder,
+        cameras,
+        threshold=lambda name: finders[name].level if name in finders else None,
+        keep_free_bytes=recording.config.keep_free_bytes,
+    )
+    opened.enter_context(live)
     meters = [post.sink for post in posts.values() if isinstance(post.sink, Meter)]
-    return [recorder, Metering(meters)], records.finished
+    return [recorder, live, Metering(meters)], records.finished
 
 
 def _require_all_there(cameras: Mapping[str, CameraAddress]) -> None:
