@@ -71,6 +71,12 @@ def _parse(arguments: Sequence[str]) -> Options:
         metavar="FILE",
         help="Write the film here, and the sheet beside it as .jpg.",
     )
+    _add_mail(parser)
+    parser.add_json()
+    return parser.parse(arguments)
+
+
+def _add_mail(parser: Parser) -> None:
     parser.add("--mail", type=str, metavar="SINK", help="Mail the sheet through this sink of --config (default: none).")
     parser.add(
         "--config",
@@ -79,8 +85,6 @@ def _parse(arguments: Sequence[str]) -> Options:
         metavar="PATH",
         help="With --mail: read the sinks from this YAML file, the one of `watch`.",
     )
-    parser.add_json()
-    return parser.parse(arguments)
 
 
 def run(arguments: Sequence[str]) -> int:
