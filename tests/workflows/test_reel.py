@@ -148,7 +148,8 @@ def test_a_caption_tells_when_where_and_why():
     moment = ReelMoment(source="hall", score=2.0, peak_s=3723.0, reason="moves fast", of_kind=1234, rank=2)
     caption = caption_of(moment, 12, 1.5)
     assert (caption.time, caption.source, caption.rank) == ("1:02:04", "hall", "2nd strangest of 12")
-    assert caption.reason == "Moves fast (1,234 alarms of this kind)"
+    assert (caption.reason, caption.kind) == ("Moves fast", "1,234 alarms of this kind")
+    assert caption.explanation == "Moves fast; 1,234 alarms of this kind"
     assert title_of([moment]) == "The strangest moment"
     assert caption_of(ReelMoment(source="hall", score=2.0, peak_s=0.0, rank=1), 3).rank == "strangest of 3"
 
@@ -214,3 +215,15 @@ def test_tables_that_are_none_are_refused(scores, tmp_path, content):
     (folder / "a" / "scores.parquet").write_bytes(content)
     with pytest.raises(DataError, match="not a table of scores"):
         moments_of_tables(folder, videos, ReelRequest())
+
+
+def test_an_event_of_a_file_that_is_still_there_is_shown_from_the_file_itself(tmp_path):
+    film = write_clip(tmp_path / "long.mp4", 1000)
+    with Records.open(tmp_path / "records") as records:
+        for event_id, source in (("a", str(film)), ("b", str(tmp_path / "gone.mp4"))):
+            event = Event(event_id, source, 20.0, 190.0, 180.0, 100, 950, 900, 0.5, 0.3, (), 0.01)
+            records.record(EventUpdate("end", event), camera=event_id, began_unix_s=BEGAN_UNIX_S)
+    first, second = moments_of_records(tmp_path / "records", ReelRequest())
+    assert (first.footage, first.shown_at_s) == (film, 180.0)
+    assert second.footage is None
+    assert make_reel([first], tmp_path / "reel.mp4", seconds_s=4.0).seconds_s == pytest.approx(4.5, abs=0.3)

@@ -192,5 +192,5 @@ def _print_moments(reel: "Reel") -> None:
     rows = []
     for moment in reel.moments:
         caption = caption_of(moment, len(reel.moments))
-        rows.append((caption.time, moment.source, caption.reason, f"{moment.score:.5g}", moment.rank))
+        rows.append((caption.time, moment.source, caption.explanation, f"{moment.score:.5g}", moment.rank))
     console.print_table(reel.title, ("time", "camera", "reason", "score", "rank"), rows, left=3)

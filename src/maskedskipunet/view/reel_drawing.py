@@ -21,12 +21,22 @@ NO_PICTURE = "no picture is left of this moment"
 
 @dataclass(frozen=True)
 class Caption:
-    """What is written beside a moment. time, source: when and where. rank: its place among the others. reason: why."""
+    """What is written beside a moment.
+
+    time, source: when and where it was. rank: its place among the others. reason: why it stands out. kind: how many
+    there were like it.
+    """
 
     time: str
     source: str
     rank: str
     reason: str = ""
+    kind: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """Why it stands out, and how many there were like it."""
+        return "; ".join(part for part in (self.reason, self.kind) if part)
 
 
 def film_frame(image: Image, caption: Caption) -> Image:
@@ -43,7 +53,9 @@ def film_frame(image: Image, caption: Caption) -> Image:
     left = 24 + large.getlength(caption.time) + 28
     room = right - small.getlength(caption.rank) - 28 - left
     pen.text((left, first), shortened(caption.source, small, room), DARK.curve, small, anchor="lm")
-    pen.text((24, second), shortened(caption.reason, small, width - 48), DARK.text, small, anchor="lm")
+    pen.text((right, second), caption.kind, DARK.quiet, small, anchor="rm")
+    room = right - small.getlength(caption.kind) - 28 - 24
+    pen.text((24, second), shortened(caption.reason, small, room), DARK.text, small, anchor="lm")
     return np.asarray(canvas)
 
 
@@ -81,7 +93,8 @@ def _write_below(pen: ImageDraw.ImageDraw, caption: Caption, left: int, top: int
     pen.text(
         (left + bold.getlength(caption.time) + 16, top + 1), shortened(caption.source, small, room), DARK.curve, small
     )
-    for number, text in enumerate(wrapped(caption.reason, small.getlength, wide, CELL_LINES - 1), start=1):
+    lines = [*wrapped(caption.reason, small.getlength, wide, CELL_LINES - 2), caption.kind]
+    for number, text in enumerate(filter(None, lines), start=1):
         pen.text((left, top + number * line), text, DARK.quiet, small)
 
 

@@ -10,9 +10,11 @@ from maskedskipunet.data.jpeg import from_jpeg, to_jpeg
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.data.video.seeking import frames_between
+from maskedskipunet.detection.boxes import Box
 from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.files import require_writable, whole_file
 from maskedskipunet.progress import Progress, Silent
+from maskedskipunet.view.enlarging import enlarged, enlarged_box, readable_scale
 from maskedskipunet.view.marking import with_boxes
 from maskedskipunet.view.reel_drawing import BAR_PX, FILM_PX, Caption, contact_sheet, film_frame
 from maskedskipunet.workflows.reel_moments import ReelMoment
@@ -106,10 +108,9 @@ def caption_of(moment: ReelMoment, count: int, after_s: float = 0.0) -> Caption:
     else:
         time = f"{_local(moment.peak_unix_s + after_s):%a %d %b %Y %H:%M:%S}"
     reason = moment.reason[:1].upper() + moment.reason[1:]
-    if moment.of_kind > 1:
-        reason = f"{reason} ({moment.of_kind:,} alarms of this kind)".strip()
+    kind = f"{moment.of_kind:,} alarms of this kind" if moment.of_kind > 1 else ""
     place = "strangest" if moment.rank == 1 else f"{_ordinal(moment.rank)} strangest"
-    return Caption(time, moment.source, f"{place} of {count}", reason)
+    return Caption(time, moment.source, f"{place} of {count}", reason, kind)
 
 
 class _Shown:
@@ -132,7 +133,7 @@ class _Shown:
             after_s = time_s - self.moment.shown_at_s
             if self._nearest is None or abs(after_s) < abs(self._nearest[0]):
                 self._nearest = after_s, image
-            drawn = with_boxes(image, self.moment.boxes) if abs(after_s) <= BOXED_S else image
+            drawn = _boxed(image, self.moment.boxes) if abs(after_s) <= BOXED_S else image
             self.count += 1
             yield time_s - first_s, film_frame(drawn, caption_of(self.moment, self._of, after_s))
         if not self.count and (picture := _picture(self.moment)) is not None:
@@ -152,7 +153,13 @@ class _Shown:
         """Return the picture for the sheet: the one that was recorded, else the frame of the peak with its boxes."""
         if (picture := _picture(self.moment)) is not None:
             return picture
-        return None if self._nearest is None else with_boxes(self._nearest[1], self.moment.boxes)
+        return None if self._nearest is None else _boxed(self._nearest[1], self.moment.boxes)
+
+
+def _boxed(image: Image, boxes: Sequence[Box]) -> Image:
+    """Return a picture with its boxes, large enough for their lines to be thin."""
+    scale = readable_scale(image.shape[0])
+    return with_boxes(enlarged(image, scale), [enlarged_box(box, scale) for box in boxes])
 
 
 def _is_left(moment: ReelMoment) -> bool:

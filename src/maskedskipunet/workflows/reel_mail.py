@@ -32,7 +32,9 @@ def mail_reel(config: SinkConfig, reel: Reel) -> str | None:
     lines = []
     for moment in reel.moments:
         caption = caption_of(moment, len(reel.moments))
-        lines.append(f"{caption.time}  {caption.source}: {caption.reason or 'no reason is known'} ({caption.rank})")
+        lines.append(
+            f"{caption.time}  {caption.source}: {caption.explanation or 'no reason is known'} ({caption.rank})"
+        )
     text = "\n".join([f"{reel.title}.", "", *lines, "", f"Film: {reel.film.resolve()}", ""])
     try:
         sink.send_report(f"maskedskipunet: {reel.title[:1].lower()}{reel.title[1:]}", text, reel.sheet)

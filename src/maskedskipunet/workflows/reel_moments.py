@@ -146,18 +146,30 @@ def _peak_unix_s(recorded: RecordedEvent) -> float:
 def _moment(records: Records, recorded: RecordedEvent, of_kind: int) -> ReelMoment:
     event = recorded.event
     clip, picture, _, _ = records.folder.files(event.id, recorded.began_unix_s)
+    footage, shown_at_s = Path(event.source), event.peak_s
+    if not (footage.is_absolute() and footage.exists()):  # a camera, or a file that is gone
+        footage = clip
+        shown_at_s = event.peak_s - event.start_s + min(ClipConfig().before_s, max(0.0, event.start_s))
     return ReelMoment(
         source=recorded.camera,
         score=event.top_score,
         peak_s=event.peak_s,
         peak_unix_s=_peak_unix_s(recorded),
-        footage=clip if clip.is_file() else None,
-        shown_at_s=event.peak_s - event.start_s + min(ClipConfig().before_s, max(0.0, event.start_s)),
+        footage=footage if footage.exists() else None,
+        shown_at_s=shown_at_s,
         picture=picture if picture.is_file() else None,
         boxes=event.boxes,
-        reason="" if event.reason is None else describe_reason(event.reason),
+        reason=_reason(event),
         of_kind=of_kind,
     )
+
+
+def _reason(event: Event) -> str:
+    """Return why an event was raised, in words that need no more footage; empty where it is not known."""
+    if event.reason is None:
+        return ""
+    readings = {cue: replace(reading, nearest=None) for cue, reading in event.reason.readings.items()}
+    return describe_reason(replace(event.reason, readings=readings))
 
 
 def moments_of_tables(folder: Path, videos: Sequence[NamedVideo], request: ReelRequest) -> list[ReelMoment]:
@@ -212,7 +224,7 @@ def _peaks(place: Path, video: NamedVideo, request: ReelRequest) -> list[ReelMom
                 footage=video.path,
                 shown_at_s=peak_s,
                 boxes=() if event is None else event.boxes,
-                reason="" if event is None or event.reason is None else describe_reason(event.reason),
+                reason="" if event is None else _reason(event),
                 of_kind=1 if event is None else sum(one.kind_id == event.kind_id is not None for one in events) or 1,
             )
         )
