@@ -168,9 +168,10 @@ def scores(tmp_path):
         pq.write_table(pa.table(columns | {"score": pa.array(scores, from_pandas=True)}), place / "scores.parquet")
         videos.append(NamedVideo(name, write_clip(tmp_path / f"{name}.mp4", 300)))
     event = Event("x", "a", 19.0, 23.0, 20.0, 95, 115, 100, 0.9, 0.5, ((4, 4, 8, 8),), 0.1, REASON, "x")
-    (tmp_path / "scores" / "a" / "events.json").write_text(
-        json.dumps({"events": [event.to_dict() | {"picture": None}]})
-    )
+    other = Event("y", "b", 39.0, 41.0, 40.0, 195, 205, 200, 0.7, 0.5, ())
+    for one in (event, other):
+        told = {"events": [one.to_dict() | {"picture": None}]}
+        (tmp_path / "scores" / one.source / "events.json").write_text(json.dumps(told))
     return tmp_path / "scores", videos
 
 
@@ -180,8 +181,10 @@ def test_the_highest_scores_of_tables_are_chosen_with_what_their_events_say(scor
     assert [(moment.source, moment.peak_s, moment.rank) for moment in found] == [("a", 20.0, 1), ("b", 40.0, 2)]
     assert found[0].reason == "moves 3.0 times as fast as 99 % of what passes here"
     assert (found[0].boxes, found[1].boxes, found[1].reason) == (((4, 4, 8, 8),), (), "")
-    close = moments_of_tables(folder, videos, ReelRequest(moments=3, apart_s=1.0))
-    assert [moment.peak_s for moment in close if moment.source == "a"] == [20.0, 22.0]
+    close = moments_of_tables(folder, videos, ReelRequest(moments=50, apart_s=1.0))
+    assert [moment.peak_s for moment in close if moment.rank <= 2] == [20.0, 22.0]
+    two = moments_of_tables(folder, videos, ReelRequest(moments=2, apart_s=1.0))  # 20 and 22 s are of one event
+    assert [(moment.source, moment.peak_s) for moment in two] == [("a", 20.0), ("b", 40.0)]
 
 
 def test_a_film_of_a_long_video_shows_just_its_moments(scores, tmp_path):

@@ -22,6 +22,7 @@ from maskedskipunet.workflows.gathering import NamedVideo
 
 PAGE, MOST_LOOKED_AT = 200, 10_000
 MOST_MOMENTS = 200
+OF_A_VIDEO = 3  # times as many peaks as moments are looked at in each video: some are of one kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ class ReelMoment:
     source: the camera or the video. score: the highest. peak_unix_s: when it was, None where that is not known.
     peak_s: by the video's own time. footage: the video or clip that shows it, None where there is none; shown_at_s:
     where in it the peak is. picture: a JPEG of the peak with its boxes, or None. boxes: in pixels of the footage.
-    of_kind: how many alarms of its kind there were. rank: 1 for the strangest.
+    of_kind: how many alarms of its kind there were; kind_id: which, None for no alarm. rank: 1 for the strangest.
     """
 
     source: str
@@ -73,6 +74,7 @@ class ReelMoment:
     boxes: tuple[Box, ...] = ()
     reason: str = ""
     of_kind: int = 1
+    kind_id: str | None = None
     rank: int = 0
 
     def figures(self) -> dict[str, Any]:
@@ -176,7 +178,8 @@ def moments_of_tables(folder: Path, videos: Sequence[NamedVideo], request: ReelR
     """Return the highest scores of videos that `score` wrote into a folder, in the order of time.
 
     A video's table is `folder/NAME/scores.parquet`, or `folder/scores.parquet` where it is the only one. What an event
-    there says of a moment stands beside it. Raises DataError where no video has a table, or one is damaged.
+    there says of a moment stands beside it; of events of one kind the strangest moment stands for all, as in records.
+    Raises DataError where no video has a table, or one is damaged.
     """
     found: list[ReelMoment] = []
     tables = 0
@@ -193,7 +196,14 @@ def moments_of_tables(folder: Path, videos: Sequence[NamedVideo], request: ReelR
         cure = "Name the folder that `score` wrote, and the same videos with --videos"
         raise DataError("there are no scores of these videos", str(folder), cure)
     found.sort(key=lambda moment: -moment.score)
-    return in_order(found[: request.moments])
+    kinds: set[tuple[str, str]] = set()
+    firsts, others = [], []
+    for moment in found:
+        kind = moment.source, moment.kind_id or ""
+        is_first = moment.kind_id is not None and kind not in kinds
+        (firsts if is_first else others).append(moment)
+        kinds.add(kind)
+    return in_order([*firsts, *others][: request.moments])
 
 
 def _peaks(place: Path, video: NamedVideo, request: ReelRequest) -> list[ReelMoment]:
@@ -210,7 +220,7 @@ def _peaks(place: Path, video: NamedVideo, request: ReelRequest) -> list[ReelMom
         is_asked &= time_s + began_unix_s < (request.until_unix_s or float("inf"))
     moments: list[ReelMoment] = []
     left = np.where(is_asked, scores, -np.inf)
-    while len(moments) < request.moments and len(left) and np.isfinite(left.max()):
+    while len(moments) < OF_A_VIDEO * request.moments and len(left) and np.isfinite(left.max()):
         position = int(left.argmax())
         peak_s = float(time_s[position])
         left[np.abs(time_s - peak_s) < max(request.apart_s, 1e-9)] = -np.inf
@@ -225,10 +235,15 @@ def _peaks(place: Path, video: NamedVideo, request: ReelRequest) -> list[ReelMom
                 shown_at_s=peak_s,
                 boxes=() if event is None else event.boxes,
                 reason="" if event is None else _reason(event),
-                of_kind=1 if event is None else sum(one.kind_id == event.kind_id is not None for one in events) or 1,
+                of_kind=1 if event is None else sum(_kind_of(one) == _kind_of(event) for one in events),
+                kind_id=None if event is None else _kind_of(event),
             )
         )
     return moments
+
+
+def _kind_of(event: Event) -> str:
+    return event.kind_id or event.id
 
 
 def _read_table(path: Path) -> tuple[Any, Any]:
