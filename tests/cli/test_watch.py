@@ -415,8 +415,10 @@ def test_a_file_is_scored_into_the_records_beside_what_a_watch_recorded_and_that
 ):
     assert cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300).code == 0
     scoring = ["score", disturbed, "--model", alarmed, "--records", "records", "--camera", "room"]
-    first = cli(*scoring)
+    first = cli(*scoring, "--json", "first.json")
     assert first.code == 0, first.err
+    told = json.loads((place / "first.json").read_text())["recorded"]
+    assert (told["camera"], told["added"], len(told["events"]), told["is_begin_known"]) == ("room", 3, 3, False)
     assert "recorded in records as room: 3 events (3 new); footage from " in first.out
     assert "(as it ended when its file was changed)" in first.out
     assert "recorded in records as room: 3 events (3 updated); footage from " in cli(*scoring).out
@@ -425,6 +427,9 @@ def test_a_file_is_scored_into_the_records_beside_what_a_watch_recorded_and_that
         assert len(records.events()) == 6
         assert all(event.has_clip and event.has_picture for event in records.events(camera="room"))
     assert cli("records", "check", "records").code == 0
+    pruned = cli("records", "prune", "records", "--larger-than", "0", "--dry-run").out
+    assert pruned.splitlines()[-1].startswith("score curves: ")
+    assert pruned.endswith(" would be removed\n")
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,8 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
     figures["highest"] = _highest(result)
     if result.effect is not None:
         figures["precision_effect"] = result.effect.figures()
+    if result.recorded is not None:
+        figures["recorded"] = result.recorded.figures()
     if scored.events is not None:
         from maskedskipunet.cli.event_table import event_figures
         from maskedskipunet.workflows.events import scored_hours
@@ -295,6 +297,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
                 "highest": video.highest,
                 "events": video.events,
                 "scored_hours": video.scored_h,
+                **({} if video.recorded is None else {"recorded": video.recorded.figures()}),
                 "drift": [*map(asdict, video.drift)],
             }
             for video in result.done

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,13 @@ class RecordedScores:
     is_start_known: bool
     events: ArchivedEvents = field(default_factory=lambda: ArchivedEvents(()))
     clips: int = 0
+
+    def figures(self) -> dict[str, Any]:
+        """Return plain values, for programs."""
+        counts = {name: getattr(self.events, name) for name in ("added", "updated", "removed", "kept")}
+        ids = [event.id for event, _ in self.events.events]
+        began = {"began_unix_s": self.start_unix_s, "is_begin_known": self.is_start_known}
+        return {"records": str(self.folder), "camera": self.camera, "events": ids} | began | counts
 
 
 def record_scores(

@@ -197,7 +197,8 @@ def moments_of_tables(folder: Path, videos: Sequence[NamedVideo], request: ReelR
         raise DataError("there are no scores of these videos", str(folder), cure)
     found.sort(key=lambda moment: -moment.score)
     kinds: set[tuple[str, str]] = set()
-    firsts, others = [], []
+    firsts: list[ReelMoment] = []
+    others: list[ReelMoment] = []
     for moment in found:
         kind = moment.source, moment.kind_id or ""
         is_first = moment.kind_id is not None and kind not in kinds
