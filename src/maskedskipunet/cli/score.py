@@ -19,7 +19,6 @@ from maskedskipunet.data.frames import OnBadFrame
 if TYPE_CHECKING:
     from maskedskipunet.detection.drift import DriftChange
     from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
-    from maskedskipunet.workflows.recorded_scores import RecordedScores
     from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
     from maskedskipunet.workflows.score_many import ManyScores
 
@@ -167,7 +166,9 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
     for line in _told(result, options.model):
         console.say(line)
     if result.recorded is not None:
-        console.say(_told_recorded(result.recorded))
+        from maskedskipunet.cli.event_table import describe_recorded
+
+        console.say(describe_recorded(result.recorded))
     for path in result.paths:
         console.say(str(path))
     if any(result.event_pictures):
@@ -198,18 +199,6 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
     if scored.labels is not None:
         figures |= {"frames_anomalous": int(scored.labels.sum()), "auc": scored.curve.auc}
     return figures
-
-
-def _told_recorded(recorded: "RecordedScores") -> str:
-    """Returns a line that says what was put into the records."""
-    events = recorded.events
-    counts = console.counted(len(events.events), "event")
-    changes = [(events.added, "new"), (events.updated, "updated"), (events.removed, "removed")]
-    changes.append((events.kept, "answered before and no alarm any more, kept"))
-    told = ", ".join(f"{count:,} {what}" for count, what in changes if count)
-    began = console.moment(recorded.start_unix_s)
-    since = f"footage from {began}" + ("" if recorded.is_start_known else " (as it ended when its file was changed)")
-    return f"recorded in {recorded.folder} as {recorded.camera}: {counts}{f' ({told})' if told else ''}; {since}"
 
 
 def _surplus(result: "ScoreResult") -> list[str]:
@@ -288,25 +277,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
         _score_options(options),
         progress=console.make_progress(),
     )
-    figures = {
-        "videos": [
-            {
-                "video": video.name,
-                "frames": video.frames,
-                "frames_scored": video.frames_scored,
-                "highest": video.highest,
-                "events": video.events,
-                "scored_hours": video.scored_h,
-                **({} if video.recorded is None else {"recorded": video.recorded.figures()}),
-                "drift": [*map(asdict, video.drift)],
-            }
-            for video in result.done
-        ],
-        "kinds": [kind.figures() for kind in result.kinds],
-        "finished_before": list(result.before),
-        "failed": [{"video": name, "fault": fault} for name, fault in result.failed],
-    }
-    console.write_figures(options.json, figures)
+    console.write_figures(options.json, _figures_of_many(result))
     for line in _told_surplus(result):
         console.say(line)
     if result.done:
@@ -327,9 +298,8 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
     for video in result.done:
         for line in told_drift(video.drift, options.model):
             console.say(f"{video.name}: {line}")
-    for video in result.done:
-        if video.recorded is not None:
-            console.say(_told_recorded(video.recorded))
+    for line in _told_recorded(result):
+        console.say(line)
     if result.before:
         console.say(f"{console.counted(len(result.before), 'video')} finished before")
     for name, fault in result.failed:
@@ -338,6 +308,34 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
         console.say(f"events of all videos: {result.events_path}")
     console.say(f"results: {out}")
     return 1 if result.failed else 0
+
+
+def _figures_of_many(result: "ManyScores") -> dict[str, object]:
+    return {
+        "videos": [
+            {
+                "video": video.name,
+                "frames": video.frames,
+                "frames_scored": video.frames_scored,
+                "highest": video.highest,
+                "events": video.events,
+                "scored_hours": video.scored_h,
+                **({} if video.recorded is None else {"recorded": video.recorded.figures()}),
+                "drift": [*map(asdict, video.drift)],
+            }
+            for video in result.done
+        ],
+        "kinds": [kind.figures() for kind in result.kinds],
+        "finished_before": list(result.before),
+        "failed": [{"video": name, "fault": fault} for name, fault in result.failed],
+    }
+
+
+def _told_recorded(result: "ManyScores") -> list[str]:
+    """Returns a line for each video that was put into records."""
+    from maskedskipunet.cli.event_table import describe_recorded
+
+    return [describe_recorded(video.recorded) for video in result.done if video.recorded is not None]
 
 
 def _told_budget(result: "ManyScores") -> list[str]:
