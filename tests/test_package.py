@@ -72,7 +72,21 @@ HOMES = {
     "cv2": {"cues", "data"},
     "lightning": {"training"},
     "matplotlib": {"view"},
-    "numpy": {"cues", "data", "detection", "evaluation", "scene", "view", "scoring", "monitor", "workflows", "cli"},
+    "numpy": {
+        *(
+            "cues",
+            "data",
+            "detection",
+            "evaluation",
+            "scene",
+            "view",
+            "scoring",
+            "monitor",
+            "records",
+            "workflows",
+            "cli",
+        )
+    },
     "paho": {"notify"},
     "prometheus_client": {"notify"},
     "pyarrow": {"data", "evaluation", "records", "workflows"},

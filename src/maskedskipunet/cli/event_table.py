@@ -10,6 +10,7 @@ from maskedskipunet.detection.calibration import Calibration, describe_rarity
 from maskedskipunet.detection.events import Event
 from maskedskipunet.detection.kinds import describe_kind, of_one_kind
 from maskedskipunet.view.reasons import describe_reason, plain_event
+from maskedskipunet.workflows.recorded_scores import RecordedScores
 from maskedskipunet.workflows.scoring import ScoredVideo
 
 MAX_SHOWN = 20
@@ -81,3 +82,15 @@ def event_figures(
         | ({} if normal_picture is None else {"normal_picture": str(normal_picture)})
         for event, picture, normal_picture in zip(events, shown, beside, strict=True)
     ]
+
+
+def describe_recorded(recorded: RecordedScores) -> str:
+    """Returns a line that says what was put into the records."""
+    events = recorded.events
+    counts = console.counted(len(events.events), "event")
+    changes = [(events.added, "new"), (events.updated, "updated"), (events.removed, "removed")]
+    changes.append((events.kept, "answered before and no alarm any more, kept"))
+    told = ", ".join(f"{count:,} {what}" for count, what in changes if count)
+    began = console.moment(recorded.start_unix_s)
+    since = f"footage from {began}" + ("" if recorded.is_start_known else " (as it ended when its file was changed)")
+    return f"recorded in {recorded.folder} as {recorded.camera}: {counts}{f' ({told})' if told else ''}; {since}"

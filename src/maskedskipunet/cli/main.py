@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "watch": "watch live cameras, and record and report alarms",
     "status": "show which cameras are alive, since when, and what waits",
     "sinks": "send a test message to each receiver of alarms",
+    "reel": "show the strangest moments of a time as one film and one sheet",
     "feedback": "answer recorded events as normal or anomaly, and adapt the model",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train, test and compare the published variants in one table",

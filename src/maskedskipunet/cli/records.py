@@ -191,6 +191,8 @@ def _prune(options: Options) -> int:
         f"{console.counted(len(pruned.removed), 'event')} {verb}, {readable_bytes(pruned.freed_bytes)} freed, "
         f"{readable_bytes(pruned.kept_bytes)} kept"
     )
+    if pruned.curves_freed_bytes:
+        console.say(f"score curves: {readable_bytes(pruned.curves_freed_bytes)} {verb}")
     return 0
 
 

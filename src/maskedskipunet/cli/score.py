@@ -26,7 +26,7 @@ TOP_MOMENTS = 5
 APART_S = 2.0
 
 
-def run(arguments: Sequence[str]) -> int:
+def _parse(arguments: Sequence[str]) -> Options:
     parser = Parser("score", "SOURCE… --model RUN", "Score one video or many with a trained model.")
     parser.add(
         "sources",
@@ -64,11 +64,42 @@ def run(arguments: Sequence[str]) -> int:
         metavar="N",
         help="Score this many videos side by side; scores do not depend on it.",
     )
+    _add_recording(parser)
     parser.add_ignore()
     parser.add_device()
     parser.add_precision()
     parser.add_json()
     options = parser.parse(arguments)
+    for name in ("camera", "starts"):
+        if options[name] is not None and options.records is None:
+            raise UsageError(f"--{name} needs --records", "score", f"Give --records, or leave --{name} out")
+    return options
+
+
+def _add_recording(parser: Parser) -> None:
+    parser.add(
+        "--records",
+        type=Path,
+        metavar="FOLDER",
+        help="Also record events, clips and score curves in this folder, as `watch` does (default: none).",
+    )
+    parser.add(
+        "--camera",
+        type=str,
+        metavar="NAME",
+        help="With --records: record all videos as this camera (default: each under its own name).",
+    )
+    parser.add(
+        "--starts",
+        type=str,
+        metavar="PATTERN",
+        help="With --records: read start times from the names of files and folders, as `calibrate` does (default: "
+        "start times of the containers, else each video ended when its file was last changed).",
+    )
+
+
+def run(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
 
     from maskedskipunet.workflows.input_selection import RemoteVideo, find_sources, is_address, is_one_video
 
@@ -94,9 +125,14 @@ def _require_a_stream(remote: "Sequence[RemoteVideo]", options: Options) -> None
 
 
 def _score_options(options: Options) -> "ScoreOptions":
+    from maskedskipunet.workflows.recorded_scores import RecordsTarget
     from maskedskipunet.workflows.score import ScoreOptions
 
+    target = None
+    if options.records is not None:
+        target = RecordsTarget(folder=options.records, camera=options.camera, starts=options.starts)
     return ScoreOptions(
+        records=target,
         with_video=options.with_video,
         on_bad_frame=options.on_bad_frame,
         device=options.device,
@@ -129,6 +165,10 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
         _print_highest(result)
     for line in _describe(result, options.model):
         console.say(line)
+    if result.recorded is not None:
+        from maskedskipunet.cli.event_table import describe_recorded
+
+        console.say(describe_recorded(result.recorded))
     for path in result.paths:
         console.say(str(path))
     if any(result.event_pictures):
@@ -142,6 +182,8 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
     figures["highest"] = _highest(result)
     if result.effect is not None:
         figures["precision_effect"] = result.effect.figures()
+    if result.recorded is not None:
+        figures["recorded"] = result.recorded.figures()
     if scored.events is not None:
         from maskedskipunet.cli.event_table import event_figures
         from maskedskipunet.workflows.events import scored_hours
@@ -235,24 +277,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
         _score_options(options),
         progress=console.make_progress(),
     )
-    figures = {
-        "videos": [
-            {
-                "video": video.name,
-                "frames": video.frames,
-                "frames_scored": video.frames_scored,
-                "highest": video.highest,
-                "events": video.events,
-                "scored_hours": video.scored_h,
-                "drift": [*map(asdict, video.drift)],
-            }
-            for video in result.done
-        ],
-        "kinds": [kind.figures() for kind in result.kinds],
-        "finished_before": list(result.before),
-        "failed": [{"video": name, "fault": fault} for name, fault in result.failed],
-    }
-    console.write_figures(options.json, figures)
+    console.write_figures(options.json, _figures_of_many(result))
     for line in _describe_surplus(result):
         console.say(line)
     if result.done:
@@ -265,7 +290,7 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
             )
             for video in result.done
         ]
-        console.print_table("Scored videos", ("video", "frames scored", "highest", "events"), rows)
+        console.print_table("ScoredFrame videos", ("video", "frames scored", "highest", "events"), rows)
     for line in _describe_kinds(result):
         console.say(line)
     for line in _describe_budget(result):
@@ -273,6 +298,8 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
     for video in result.done:
         for line in describe_drift(video.drift, options.model):
             console.say(f"{video.name}: {line}")
+    for line in _recorded_lines(result):
+        console.say(line)
     if result.before:
         console.say(f"{console.counted(len(result.before), 'video')} finished before")
     for name, fault in result.failed:
@@ -281,6 +308,34 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
         console.say(f"events of all videos: {result.events_path}")
     console.say(f"results: {out}")
     return 1 if result.failed else 0
+
+
+def _figures_of_many(result: "ManyScores") -> dict[str, object]:
+    return {
+        "videos": [
+            {
+                "video": video.name,
+                "frames": video.frames,
+                "frames_scored": video.frames_scored,
+                "highest": video.highest,
+                "events": video.events,
+                "scored_hours": video.scored_h,
+                **({} if video.recorded is None else {"recorded": video.recorded.figures()}),
+                "drift": [*map(asdict, video.drift)],
+            }
+            for video in result.done
+        ],
+        "kinds": [kind.figures() for kind in result.kinds],
+        "finished_before": list(result.before),
+        "failed": [{"video": name, "fault": fault} for name, fault in result.failed],
+    }
+
+
+def _recorded_lines(result: "ManyScores") -> list[str]:
+    """Returns a line for each video that was put into records."""
+    from maskedskipunet.cli.event_table import describe_recorded
+
+    return [describe_recorded(video.recorded) for video in result.done if video.recorded is not None]
 
 
 def _describe_budget(result: "ManyScores") -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import av
 from maskedskipunet.errors import ConfigError
 
 ANY = "*"
+_NO_YEAR = 1900  # what strptime says where a pattern holds no year
 IN_UTC = "utc:"
 _HOURS = ("%H", "%I", "%X", "%c", "%s")
 _DATES = ("%d", "%j", "%x", "%c", "%s")
@@ -71,6 +72,24 @@ def start_of_day_s(path: Path, starts: str | None) -> float | None:
     if began is None:
         return None
     return began.hour * 3600 + began.minute * 60 + began.second + began.microsecond / 1e6
+
+
+def start_unix_s(path: Path, starts: str | None) -> float | None:
+    """Return when the first frame of a file or a folder of images was seen, in seconds since 1970; None where it is
+    not known.
+
+    starts: a pattern as start_of_day_s takes it; without one, the container says it. A pattern without a date gives
+    the last such time of day before the file was changed last.
+    """
+    try:
+        began = _named_time(path, starts) if starts is not None else _creation_time(path)
+        if began is not None and began.year == _NO_YEAR:
+            changed = datetime.fromtimestamp(path.stat().st_mtime)  # local, as the name is
+            began = datetime.combine(changed.date(), began.time())
+            began = began if began <= changed else began - timedelta(days=1)
+        return None if began is None else began.timestamp()
+    except (OSError, ValueError, OverflowError):
+        return None
 
 
 def _named_time(path: Path, starts: str) -> datetime | None:

@@ -21,6 +21,7 @@ class CameraAlarms:
         self._camera, self._speed = camera, speed
         self._kinds = Kinds()
         self._finder = AlarmFinder(source, criteria)
+        self._level = criteria.rule.threshold
         self._began: tuple[str, float] = ("", 0.0)  # the open event, and when it began
         self._last: tuple[float, float] = (0.0, 0.0)  # of the newest frame: the camera's time, and the time of day
 
@@ -28,6 +29,11 @@ class CameraAlarms:
     def threshold(self) -> float:
         """The threshold of the whole day, before any adjustment for drift."""
         return self._finder.threshold
+
+    @property
+    def level(self) -> float:
+        """The threshold of the newest frame: that of its part of the day, adjusted for drift."""
+        return self._level
 
     def load_kinds(self, kinds: Iterable[Kind]) -> None:
         """Compare alarms with kinds of earlier ones; `began` is in seconds since 1970."""
@@ -46,6 +52,7 @@ class CameraAlarms:
             width_px=scored_frame.source_width_px,
             time_of_day_s=time_of_day_s(scored_frame.unix_s),
         )
+        self._level = found.rule.threshold
         if found.drift is not None:
             yield Drift(self._camera, found.drift, scored_frame.unix_s)
         yield from map(self._alarm, found.updates)

@@ -3,11 +3,12 @@
 import smtplib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
 from typing import ClassVar, Literal
+from uuid import uuid4
 
 from maskedskipunet.detection.calibration import describe_share
 from maskedskipunet.detection.events import Phase
@@ -70,7 +71,20 @@ class MailSink:
     def send(self, delivery: Delivery, files: Attachments) -> None:
         if delivery.message.get("has_picture") and files.picture is None and not delivery.attempts:
             raise RetryLaterError("the picture is not written yet")
-        mail = mail_of(delivery, files, self.sender, self.to)
+        self._deliver(mail_of(delivery, files, self.sender, self.to))
+
+    def send_report(self, subject: str, text: str, picture: Path) -> None:
+        """Send a mail with a JPEG that is no message of the records. Raises RetryLaterError or RefusedError."""
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = self.sender, ", ".join(self.to), subject
+        mail["Date"] = format_datetime(datetime.now(UTC))
+        mail["Message-ID"] = f"<report.{uuid4().hex}@maskedskipunet>"
+        mail.set_content(text)
+        mail.add_attachment(picture.read_bytes(), maintype="image", subtype="jpeg", filename=picture.name)
+        self._deliver(mail)
+
+    def _deliver(self, mail: EmailMessage) -> None:
+        """Hand a mail to the server. Raises RetryLaterError or RefusedError, with a reason that holds no secret."""
         try:
             self._submit(mail)
         except ConfigError as error:

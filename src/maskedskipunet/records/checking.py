@@ -10,6 +10,7 @@ from sqlalchemy import text
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.records import outbox
 from maskedskipunet.records.completeness import is_complete_clip, is_complete_picture
+from maskedskipunet.records.curve_files import SPANS_S, CurveFiles
 from maskedskipunet.records.database import DamagedError
 from maskedskipunet.records.folder import RecordsFolder, day_of, event_of
 from maskedskipunet.records.outbox import QueueCount
@@ -182,6 +183,27 @@ def _differences(records: Records) -> Iterator[_Difference]:
         is_footage = path.suffix != ".json" and path.with_name(f"{event_of(path)}.json") not in described
         if is_footage and not _has_come(records, path) and path.is_file():
             yield _Difference(folder.relative(path), "belongs to no event", _put_aside(folder, path))
+    yield from _of_curves(records)
+
+
+def _of_curves(records: Records) -> Iterator[_Difference]:
+    """Yield the files of score curves in which entries are damaged; these are never read, so the others hold."""
+    for camera in records.cameras():
+        files = records.curves.of(camera)
+        for day in files.days():
+            for span_s in SPANS_S:
+                if count := files.damaged(day, span_s):
+                    where = records.folder.relative(files.path(day, span_s))
+                    yield _Difference(where, f"{count} damaged entries", _without_damage(files, day, span_s))
+
+
+def _without_damage(files: CurveFiles, day: str, span_s: int) -> Callable[[], str]:
+    def mend() -> str:
+        with files.locked():
+            files.replace(day, span_s, files.load(day, span_s))
+        return "they were removed"
+
+    return mend
 
 
 def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:

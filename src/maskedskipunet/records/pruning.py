@@ -13,6 +13,7 @@ from maskedskipunet.records.recorded import RecordedEvent, iso_time
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.tables import StateRow
 
+CURVES_SHARE = 0.1  # of the bytes that may be kept, for score curves besides
 SETTLING_S = 60.0  # after its end an event may still get its clip
 
 
@@ -21,7 +22,8 @@ class Retention:
     """Limits on the age and the size of records.
 
     older_than_s: events that began longer ago go, in seconds; None: none do by age. larger_than_bytes: the oldest go
-    until the files of all are no more than that; None: none do by size.
+    until the files of all are no more than that; None: none do by size. Score curves go by the time since they were
+    written, and besides the events' files they may take CURVES_SHARE of larger_than_bytes.
     """
 
     older_than_s: float | None = None
@@ -46,10 +48,14 @@ class Removed:
 
 @dataclass(frozen=True)
 class Pruned:
-    """The removed events, the oldest first, and the bytes of the remaining files."""
+    """The removed events, the oldest first, and the bytes of the remaining files.
+
+    curves_freed_bytes: of the removed score curves.
+    """
 
     removed: tuple[Removed, ...]
     kept_bytes: int
+    curves_freed_bytes: int = 0
 
     @property
     def freed_bytes(self) -> int:
@@ -60,7 +66,8 @@ class Pruned:
             {"id": event.id, "camera": event.camera, "began_at": iso_time(event.began_unix_s), "bytes": event.bytes}
             for event in self.removed
         ]
-        return {"removed": removed, "freed_bytes": self.freed_bytes, "kept_bytes": self.kept_bytes}
+        figures = {"removed": removed, "freed_bytes": self.freed_bytes, "kept_bytes": self.kept_bytes}
+        return figures | {"curves_freed_bytes": self.curves_freed_bytes}
 
 
 def prune(records: Records, retention: Retention, *, dry_run: bool = False) -> Pruned:
@@ -87,7 +94,16 @@ def prune(records: Records, retention: Retention, *, dry_run: bool = False) -> P
                 session.execute(delete(StateRow).where(is_old))
     gone = {removed.id for removed in chosen}
     kept = sum(size for recorded, size in sized if recorded.event.id not in gone)
-    return Pruned(tuple(chosen), kept)
+    return Pruned(tuple(chosen), kept, _prune_curves(records, retention, now_unix_s, dry_run=dry_run))
+
+
+def _prune_curves(records: Records, retention: Retention, now_unix_s: float, *, dry_run: bool) -> int:
+    older_s, larger_bytes = retention.older_than_s, retention.larger_than_bytes
+    return records.curves.prune(
+        written_before_unix_s=None if older_s is None else now_unix_s - older_s,
+        larger_than_bytes=None if larger_bytes is None else int(CURVES_SHARE * larger_bytes),
+        dry_run=dry_run,
+    )
 
 
 def choose(

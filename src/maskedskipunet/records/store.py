@@ -16,6 +16,7 @@ from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.errors import MaskedSkipUNetError, RecordsError
 from maskedskipunet.records import outbox, query, states
 from maskedskipunet.records.clock import ClockGuard, adopt_unknown_ages, last_trusted_unix_s, shift_times
+from maskedskipunet.records.curves import ScoreCurves
 from maskedskipunet.records.database import database_faults, open_database, writing
 from maskedskipunet.records.event_files import EventFiles
 from maskedskipunet.records.folder import RecordsFolder
@@ -42,10 +43,9 @@ class Records:
     """Cameras, events, states, answers and waiting messages in one folder.
 
     Several threads and processes may use it: one writes at a time, the others wait. A row and its messages are on disk
-    before a call returns; the event's file follows. If the process is killed between the two, or the disk is full, the
-    next one that opens the records writes the file.
-    clock: returns seconds since 1970. guard: tells whether the clock can be trusted; None without a watch. finished:
-    work of a killed process that was completed, a line each.
+    before a call returns; the event's file follows, or the next one that opens the records writes it. clock: returns
+    seconds since 1970. guard: tells whether the clock can be trusted; None without a watch. finished: work of a killed
+    process that was completed, a line each. curves: the scores of each camera.
     Each call raises RecordsError when the database cannot be used, DiskSpaceError when the disk is full.
     """
 
@@ -54,6 +54,7 @@ class Records:
     ) -> None:
         self.folder, self.clock, self._files = folder, clock, EventFiles(folder)
         self._engine, self._writing, self._lock = engine, writing(engine), lock
+        self.curves = ScoreCurves(folder.curves)
         self._writer, self._turnstile = threading.Lock(), Turnstile(folder.turn_lock)
         self._listeners: list[Callable[[], None]] = []
         self.guard: ClockGuard | None = None

@@ -55,7 +55,8 @@ class EventRow(Table):
         Index(None, "began_unix_s"),
         Index(None, "camera_id", "began_unix_s"),
         Index(None, "kind_id", "began_unix_s"),
-        Index(None, "top_score", "id"),
+        Index(None, "began_unix_s", "id", "camera_id", "is_removing"),  # lists by time, and counts
+        Index(None, "top_score", "id", "began_unix_s", "camera_id", "is_removing"),  # lists by strangeness
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -29,6 +29,7 @@ from maskedskipunet.workflows.input_selection import RemoteVideo
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import own_labels
 from maskedskipunet.workflows.precision import precision_effect
+from maskedskipunet.workflows.recorded_scores import RecordedScores, RecordsTarget, record_scores
 from maskedskipunet.workflows.remote import fetched, require_seconds
 from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, VideoScoring, write_scores
 
@@ -40,7 +41,7 @@ class ScoreResult:
     video_path: None if none was asked for. effect: of reduced precision, None in float32. calibration: of the model,
     None if it has none. events_paths: `events.json` and `events.csv`, if the model has a threshold; annotated_path: the
     annotated video, if it was asked for too. event_pictures: the picture of each event, or None; normal_pictures: the
-    nearest normal moment of each, or None.
+    nearest normal moment of each, or None. recorded: what went into the records, None if that was not asked for.
     """
 
     scored: ScoredVideo
@@ -53,12 +54,21 @@ class ScoreResult:
     annotated_path: Path | None = None
     event_pictures: tuple[Path | None, ...] = ()
     normal_pictures: tuple[Path | None, ...] = ()
+    recorded: RecordedScores | None = None
 
     @property
     def paths(self) -> list[Path]:
         """The files that were written, without the pictures of events."""
         videos = (path for path in (self.video_path, self.annotated_path) if path is not None)
         return [self.scores_path, self.plot_path, *self.events_paths, *videos]
+
+    def put_into(self, target: RecordsTarget, source: Source, progress: Progress | None = None) -> "ScoreResult":
+        """Record the events and the score curve; returns the result that says so. Raises as record_scores does."""
+        alarm = None if self.calibration is None else self.calibration.alarm
+        if target.starts is None and alarm is not None and alarm.day is not None:
+            target = replace(target, starts=alarm.day.starts)
+        pictures = [*zip(self.event_pictures, self.normal_pictures, strict=True)]
+        return replace(self, recorded=record_scores(self.scored, source, target, pictures, progress=progress))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +78,8 @@ class ScoreOptions:
     with_video: also write a comparison video, and with a threshold an annotated one. on_bad_frame: the action at a
     frame that cannot be read. precision: bfloat16 is faster on processors that support it; the first frames of a video
     are then also scored in float32 to measure the effect. together: the number of videos scored side by side. seconds:
-    the length to record of streams. ignore: shapes to ignore besides the model's. Raises ConfigError for settings that
-    cannot be.
+    the length to record of streams. ignore: shapes to ignore besides the model's. records: also record events and
+    score curves there. Raises ConfigError for settings that cannot be.
     """
 
     with_video: bool = False
@@ -79,6 +89,7 @@ class ScoreOptions:
     together: int = 1
     seconds: float | None = None
     ignore: Sequence[str] = ()
+    records: RecordsTarget | None = None
 
     def __post_init__(self) -> None:
         if self.together < 1:
@@ -110,11 +121,14 @@ def score(
         taken = input_format_of(model)
         rate = taken.fps or taken.footage_fps
         with fetched(video.name, video.address, out, progress, seconds=options.seconds, snapshot_fps=rate) as path:
-            return score(path, model, out, replace(options, seconds=None), progress=progress)
+            known = None if options.records is None else replace(options.records, footage=str(video.address))
+            return score(path, model, out, replace(options, seconds=None, records=known), progress=progress)
     dataset = recognise(video)
     if len(dataset.train) != 1 or dataset.test:
         raise DataError("not one video", str(video), "Name one file or one folder of images")
     require_writable(out)
+    if options.records is not None:
+        options.records.prepare()
     scorer = options.load_scorer(model)
     item = dataset.train[0]
     source = source_of(item.path, scorer.input_format, options.on_bad_frame)
@@ -137,6 +151,8 @@ def score(
     if isinstance(found, DataError):
         raise found
     normal.note_missing(progress)
+    if options.records is not None:
+        found = found.put_into(options.records, source, progress)
     return replace(found, effect=effect)
 
 

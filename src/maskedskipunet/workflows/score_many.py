@@ -26,6 +26,7 @@ from maskedskipunet.errors import (
 from maskedskipunet.files import require_writable
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
+from maskedskipunet.records.folder import RecordsFolder
 from maskedskipunet.runs import write_json
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.day_parts import note_unknown_times
@@ -36,6 +37,7 @@ from maskedskipunet.workflows.input_selection import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.joint_events import JointKind, write_joint_events
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import labels_path, own_labels
+from maskedskipunet.workflows.recorded_scores import RecordedScores
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreOptions, ScoreResult, run_jobs
 from maskedskipunet.workflows.score_cache import footage_identity
@@ -48,7 +50,7 @@ class DoneVideo:
     """The summary of a scored video that stays in memory.
 
     highest: the highest score. events: their number, None without a threshold. drift: its begins and ends. scored_h:
-    hours of frames with a score.
+    hours of frames with a score. recorded: what went into the records, None if that was not asked for.
     """
 
     name: str
@@ -59,6 +61,7 @@ class DoneVideo:
     events: int | None
     drift: tuple[DriftChange, ...]
     scored_h: float = 0.0
+    recorded: RecordedScores | None = None
 
     @classmethod
     def of(cls, result: ScoreResult) -> "DoneVideo":
@@ -72,6 +75,7 @@ class DoneVideo:
             None if scored.events is None else len(scored.events),
             scored.drift,
             scored_hours(scored),
+            result.recorded,
         )
 
 
@@ -91,6 +95,7 @@ class ManyScores:
     kinds: tuple[JointKind, ...] = ()
 
 
+RECORDS = "records"  # the setting that says into which records a video was put
 Settings = dict[str, Any]  # what a video's results depend on; stands in FINISHED_NAME
 
 
@@ -130,7 +135,8 @@ def score_many(
             "precision": options.precision,
             "with_video": options.with_video,
             "on_bad_frame": options.on_bad_frame,
-        },
+        }
+        | _recorded_as(options),
     )
     with advice_when_interrupted(f"called again, it goes on at the next unfinished video of {out}"):
         archive.score_local(local)
@@ -208,7 +214,10 @@ class _Archive:
             self._score([(self._job(video.name, path), settings)], video.address)
 
     def _is_finished(self, name: str, settings: Settings) -> bool:
-        if _finished(self.out / name) != settings:
+        before = _finished(self.out / name)
+        if RECORDS not in settings and isinstance(before, dict):
+            before.pop(RECORDS, None)  # that it was recorded too changes none of its results
+        if before != settings:
             return False
         self.before.append(name)
         return True
@@ -242,11 +251,23 @@ class _Archive:
                 with_maps=with_maps,
                 advance=FrameProgress(advance, frames=frames, steps=steps),
             ):
-                if isinstance(found, ScoreResult):
+                result = self._recorded(found, job, address) if isinstance(found, ScoreResult) else found
+                if isinstance(result, ScoreResult):
                     write_json(job.out / FINISHED_NAME, settings[job.name])
-                    self.done[job.name] = DoneVideo.of(found)
+                    self.done[job.name] = DoneVideo.of(result)
                 else:
-                    self._fail(job.name, found if address is None else of_address(found, address))
+                    self._fail(job.name, result if address is None else of_address(result, address))
+
+    def _recorded(self, found: ScoreResult, job: ScoreJob, address: CameraAddress | None) -> ScoreResult | DataError:
+        """Put what was found into the records, where that is asked for."""
+        target = self.options.records
+        if target is None:
+            return found
+        known = target if address is None else replace(target, footage=str(address))
+        try:
+            return found.put_into(known, job.source)
+        except DataError as error:
+            return error
 
     def _fail(self, name: str, error: MaskedSkipUNetError) -> None:
         self.failed[name] = str(error)  # told once, with the results
@@ -257,6 +278,20 @@ def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:
     for job in jobs:
         (job.out / FINISHED_NAME).unlink(missing_ok=True)
         yield job
+
+
+def _recorded_as(options: ScoreOptions) -> Settings:
+    """Return what tells into which records videos were put; nothing where they are put into none.
+
+    Records that were removed since are others, and so is a records folder of the same name.
+    """
+    target = options.records
+    if target is None:
+        return {}
+    target.prepare()
+    made = RecordsFolder(target.folder).database.stat().st_ino
+    folder = str(target.folder.resolve())
+    return {RECORDS: {"folder": folder, "made": made, "camera": target.camera, "starts": target.starts}}
 
 
 def fingerprint(model: Path) -> str:

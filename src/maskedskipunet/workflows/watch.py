@@ -16,6 +16,7 @@ from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.monitor.alarms import CameraAlarms
 from maskedskipunet.monitor.camera import ReconnectPolicy
+from maskedskipunet.monitor.live_writer import LiveWriter
 from maskedskipunet.monitor.metering import Meter, MetricsSubscriber
 from maskedskipunet.monitor.model_changes import ModelChanges
 from maskedskipunet.monitor.monitor_events import Subscriber
@@ -228,8 +229,15 @@ def _begin_recording(
         opened.enter_context(Dispatcher(records, sinks))
         unused.pop_all()
     opened.enter_context(recorder)
+    live = LiveWriter(
+        recording.folder,
+        cameras,
+        threshold=lambda name: finders[name].level if name in finders else None,
+        keep_free_bytes=recording.config.keep_free_bytes,
+    )
+    opened.enter_context(live)
     meters = [subscribed.sink for subscribed in sinks.values() if isinstance(subscribed.sink, Meter)]
-    return [recorder, MetricsSubscriber(meters)], records.finished
+    return [recorder, live, MetricsSubscriber(meters)], records.finished
 
 
 def _require_all_there(cameras: Mapping[str, CameraAddress]) -> None:
