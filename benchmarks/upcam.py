@@ -132,7 +132,9 @@ def figures(run: RunFolder, work: Path, every: int) -> dict[str, Any]:
             "micro_auc": tested["micro_auc"],
             "auc_by_cue": {cue: part["micro_auc"] for cue, part in tested.get("cues", {}).items()},
             "alarms": tested["alarms"],
-            "stretches": list(stretches(work / "tested" / "scores.parquet", events)),
+            "stretches": list(
+                stretches(work / "tested" / "scores.parquet", events, found["calibrated_again"]["rule"]["threshold"])
+            ),
             "events": [plain(event) for event in events],
         },
     }
@@ -174,8 +176,11 @@ def cues_mb(run: RunFolder) -> float | None:
     return None if model is None or model.appearance is None else round(model.appearance.memory.size_bytes / 1e6, 1)
 
 
-def stretches(scores: Path, events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Each anomalous stretch of the labelled hour, frames of the source from 0, how high it scores, and its alarms."""
+def stretches(scores: Path, events: Sequence[Mapping[str, Any]], threshold: float) -> Iterator[dict[str, Any]]:
+    """Each anomalous stretch of the labelled hour, frames of the source from 0, how high it scores, and its alarms.
+
+    share_over: of its frames, those that reach the threshold: whether it is seen while it lasts, or only now and then.
+    """
     columns = pq.read_table(scores, columns=["frame", "score", "label"]).to_pydict()
     frame, label = np.array(columns["frame"]), np.array(columns["label"])
     score = np.array(columns["score"], np.float64)
@@ -189,6 +194,8 @@ def stretches(scores: Path, events: Sequence[Mapping[str, Any]]) -> Iterator[dic
             "end_frame": end_frame,
             "highest": float(np.nanmax(part)),
             "median": float(np.nanmedian(part)),
+            "scored_frames": len(part),
+            "share_over": round(float((part >= threshold).mean()), 3),
             "alarms": len(inside),
             "cues": sorted({one["reason"]["cue"] for one in inside if one.get("reason")}),
         }

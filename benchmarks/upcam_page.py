@@ -80,16 +80,30 @@ def section_of_days(result: dict[str, Any]) -> str:
         + ", ".join(f"{hour['hour']}h {hour['alarms']}" for hour in result["hours"] if hour["alarms"])
         + "; none in the others.\n",
         "The labelled hour's anomalous stretches (frames of the source, 5 a second):\n",
-        "| frames | highest score | median | alarms | by |",
-        "| --- | --- | --- | --- | --- |",
+        "| frames | highest score | median | over the threshold | alarms | by |",
+        "| --- | --- | --- | --- | --- | --- |",
         *(
             f"| {one['start_frame']} to {one['end_frame']} | {one['highest']:.2f} | {one['median']:.2f} | "
-            f"{one['alarms']} | {', '.join(one['cues']) or '–'} |"
+            f"{share_over(one)} | {one['alarms']} | {', '.join(one['cues']) or '–'} |"
             for one in test["stretches"]
         ),
         "",
+        *(missed(one) + "\n" for one in test["stretches"] if not one["alarms"]),
     ]
     return "\n".join(lines)
+
+
+def share_over(stretch: dict[str, Any]) -> str:
+    """How much of a stretch reaches the threshold; not on record of the first run."""
+    return f"{stretch['share_over']:.0%}" if "share_over" in stretch else "–"
+
+
+def missed(stretch: dict[str, Any]) -> str:
+    """Why a stretch was not found, in a sentence."""
+    first, last = stretch["start_frame"], stretch["end_frame"]
+    if first == last:
+        return f"Frame {first} is not found: at one frame a second it stands alone, and an alarm takes two."
+    return f"Frames {first} to {last} are not found: their highest score, {stretch['highest']:.2f}, stays below the threshold or passes too quickly."
 
 
 def of_cue(cue: str) -> str:
