@@ -103,7 +103,8 @@ def missed(stretch: dict[str, Any]) -> str:
     first, last = stretch["start_frame"], stretch["end_frame"]
     if first == last:
         return f"Frame {first} is not found: at one frame a second it stands alone, and an alarm takes two."
-    return f"Frames {first} to {last} are not found: their highest score, {stretch['highest']:.2f}, stays below the threshold or passes too quickly."
+    reason = f"their highest score, {stretch['highest']:.2f}, stays below the threshold or passes too quickly."
+    return f"Frames {first} to {last} are not found: {reason}"
 
 
 def of_cue(cue: str) -> str:
