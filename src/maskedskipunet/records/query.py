@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from maskedskipunet.errors import RecordsError
+from maskedskipunet.records.page_tables import SeenRow
 from maskedskipunet.records.recorded import Answer, RecordedEvent
 from maskedskipunet.records.rows import recorded_event
 from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
@@ -22,8 +23,9 @@ class EventQuery:
     """Which events are wanted, and in which order.
 
     since_unix_s, until_unix_s: those that began from the one on and before the other. camera: of this one alone.
-    answer: what a person said of them, "none" for those that nobody has answered. open_only: those that go on. order:
-    by their begin, or with the highest score first.
+    answer: what a person said of them, "none" for those that nobody has answered. open_only: those that go on. cue:
+    those that this one raised. kind_id: those of this kind. seen_by, unseen_by: those that this user has looked at, or
+    has not. order: by their begin, or with the highest score first.
     """
 
     since_unix_s: float | None = None
@@ -31,6 +33,10 @@ class EventQuery:
     camera: str | None = None
     answer: Answer | Literal["none"] | None = None
     open_only: bool = False
+    cue: str | None = None
+    kind_id: str | None = None
+    seen_by: str | None = None
+    unseen_by: str | None = None
     order: Order = "oldest"
 
 
@@ -77,13 +83,22 @@ def _wanted(found: Select[Any], query: EventQuery) -> Select[Any]:
     if query.until_unix_s is not None:
         found = found.where(EventRow.began_unix_s < query.until_unix_s)
     if query.camera is not None:
-        found = found.where(EventRow.camera.has(CameraRow.name == query.camera))
+        camera = select(CameraRow.id).where(CameraRow.name == query.camera).scalar_subquery()
+        found = found.where(EventRow.camera_id == camera)
     if query.answer == "none":
         found = found.where(~EventRow.answer.has())
     elif query.answer is not None:
         found = found.where(EventRow.answer.has(AnswerRow.answer == query.answer))
+    if query.cue is not None:
+        found = found.where(EventRow.cue == query.cue)
+    if query.kind_id is not None:
+        found = found.where(EventRow.kind_id == query.kind_id)
+    for user, is_seen in ((query.seen_by, True), (query.unseen_by, False)):
+        if user is not None:
+            seen = exists().where(SeenRow.event_id == EventRow.id, SeenRow.user == user)
+            found = found.where(seen if is_seen else ~seen)
     if query.open_only:
-        found = found.where(EventRow.phase != "end")
+        found = found.where(EventRow.phase.in_(("new", "update")))
     return found
 
 

@@ -16,7 +16,8 @@ from maskedskipunet.records.folder import require_id
 
 FORMAT_VERSION = 1
 LARGEST_BYTES = 4_000_000  # of a file; whatever is longer is no event
-Answer = Literal["normal", "anomaly"]
+LONGEST_NAME = 64  # of a user of the page
+Answer = Literal["normal", "anomaly", "unsure"]
 
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
 
@@ -27,8 +28,8 @@ class RecordedEvent:
 
     camera: its name. began_unix_s: when the event began, in seconds since 1970, UTC; updated_unix_s: when it was last
     heard of. sequence: how many messages there were of it before this one. has_clip, has_picture, has_normal_picture:
-    whether they lie beside it, the last that of the nearest normal moment. answer: what a person said of it.
-    revision: counts changes of the record, from 1.
+    whether they lie beside it, the last that of the nearest normal moment. answer: what a person said of it;
+    answered_by: who, where that is known. revision: counts changes of the record, from 1.
     """
 
     event: Event
@@ -43,6 +44,7 @@ class RecordedEvent:
     answered_unix_s: float | None
     revision: int
     has_normal_picture: bool = False
+    answered_by: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -93,6 +95,7 @@ class RecordedEvent:
             answer=answer,
             answered_unix_s=None if answer is None else require_time(told["answered_unix_s"]),
             revision=_whole(told["revision"]),
+            answered_by=None if answer is None else _name(told.get("answered_by")),
         )
 
     def message(self) -> dict[str, Any]:
@@ -191,6 +194,12 @@ def at(unix_s: float) -> str:
     '1970-01-01T00:00:01.250+00:00'
     """
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")
+
+
+def _name(value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and len(value) <= LONGEST_NAME):
+        raise ValueError(f"{str(value)[:40]!r} is no name")
+    return value
 
 
 def _whole(value: Any) -> int:

@@ -29,9 +29,9 @@ from maskedskipunet.records.recorded import (
     without_credentials,
 )
 from maskedskipunet.records.routes import Route
-from maskedskipunet.records.rows import camera_row, event_row, fill, new_row, recorded_event, restore
+from maskedskipunet.records.rows import camera_row, event_row, fill, new_row, recorded_event, restore, set_answer
 from maskedskipunet.records.states import CameraCondition, State
-from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
+from maskedskipunet.records.tables import CameraRow, EventRow
 from maskedskipunet.records.turnstile import Turnstile
 from maskedskipunet.records.watch_lock import WatchLock
 
@@ -61,15 +61,22 @@ class Records:
 
     @classmethod
     def open(
-        cls, path: Path, *, create: bool = True, watching: bool = False, clock: Callable[[], float] = time.time
+        cls,
+        path: Path,
+        *,
+        create: bool = True,
+        watching: bool = False,
+        clock: Callable[[], float] = time.time,
+        busy_timeout_s: float | None = None,
     ) -> Self:
         """Open the records of a folder and finish what a killed process left half done (see `finished`).
 
         create: make them where there are none. watching: be the one process that writes clips and delivers.
+        busy_timeout_s: how long a call waits for another process that writes (None: as long as a watch does).
         Raises RecordsError as open_database does, and where another process is watching.
         """
         folder = RecordsFolder(path)
-        engine = open_database(folder, create=create)
+        engine = open_database(folder, create=create, busy_timeout_s=busy_timeout_s)
         lock = WatchLock(folder.watch_lock)
         try:
             is_alone = lock.take(wait=watching)
@@ -185,20 +192,16 @@ class Records:
             row.revision += 1
         self._file_later(event_id)
 
-    def answer(self, event_id: str, answer: Answer | None, answered_unix_s: float | None = None) -> None:
+    def answer(
+        self, event_id: str, answer: Answer | None, answered_unix_s: float | None = None, *, by: str | None = None
+    ) -> None:
         """Keep what a person said of an event, instead of what was said before; None forgets it.
 
-        answered_unix_s: when it was said; None: now.
+        answered_unix_s: when it was said; None: now. by: who said it, as rows.set_answer takes it.
         """
         with self.write() as session:
-            row = event_row(session, event_id)
-            if answer is None:
-                row.answer = None
-            else:
-                row.answer = row.answer or AnswerRow(event_id=event_id, answer=answer, answered_unix_s=0)
-                row.answer.answer = answer
-                row.answer.answered_unix_s = self.clock() if answered_unix_s is None else answered_unix_s
-            row.revision += 1
+            unix_s = self.clock() if answered_unix_s is None else answered_unix_s
+            set_answer(event_row(session, event_id), answer, unix_s, by)
         self._file_later(event_id)
 
     def begin_state(self, camera: str, kind: str, detail: str = "", *, routes: Sequence[Route] = ()) -> None:

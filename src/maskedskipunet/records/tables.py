@@ -48,6 +48,7 @@ class EventRow(Table):
     sequence: how many messages there were of it before this one. revision: counts every change of the row;
     filed_revision: the one that its JSON file holds. is_removing: its files are being removed, the row goes last.
     aged_from_unix_s: when its age is counted from, where the clock was wrong as it began; null where it was not.
+    cue: the one that its reason names.
     """
 
     __tablename__ = "events"
@@ -55,6 +56,9 @@ class EventRow(Table):
         Index(None, "began_unix_s"),
         Index(None, "camera_id", "began_unix_s"),
         Index(None, "kind_id", "began_unix_s"),
+        Index(None, "cue", "began_unix_s"),
+        Index(None, "top_score"),
+        Index(None, "phase"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -72,6 +76,7 @@ class EventRow(Table):
     boxes: Mapped[list[Any]]
     reason: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     kind_id: Mapped[str | None]
+    cue: Mapped[str | None]
     began_unix_s: Mapped[float]
     updated_unix_s: Mapped[float]
     phase: Mapped[str]
@@ -89,13 +94,17 @@ class EventRow(Table):
 
 
 class AnswerRow(Table):
-    """What a person said of an event: `normal` or `anomaly`. The last answer counts."""
+    """What a person said of an event: `normal`, `anomaly` or `unsure`. The last answer counts.
+
+    answered_by: the name of the user of the page who gave it; null where it is not known.
+    """
 
     __tablename__ = "answers"
 
     event_id: Mapped[str] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), primary_key=True)
     answer: Mapped[str]
     answered_unix_s: Mapped[float]
+    answered_by: Mapped[str | None]
 
 
 class StateRow(Table):
