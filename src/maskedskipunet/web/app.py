@@ -53,6 +53,7 @@ _STATUS: tuple[tuple[type[MaskedSkipUNetError], int], ...] = (
     (ConfigError, 400),
     (MaskedSkipUNetError, 409),
 )
+GONE = "It may have been removed, as the oldest are when room is needed"
 _TITLES = {
     400: "That cannot be understood",
     401: "Please log in",
@@ -132,7 +133,8 @@ def _refused(request: Request, error: Exception) -> Response:
         return _to_login(request)
     if status >= 500:
         log.warning("%s %s: %s", request.method, request.url.path, error)
-    response = _fault(request, status, error.what, error.where, error.cure)
+    cure = GONE if status == 404 and type(error) is RecordsError else error.cure
+    response = _fault(request, status, error.what, error.where, cure)
     if isinstance(error, TooManyLoginsError):
         response.headers["retry-after"] = str(error.wait_s)
     elif status == 503:

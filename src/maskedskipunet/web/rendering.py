@@ -1,5 +1,6 @@
 """Pages from templates, and how values look on them."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +16,8 @@ from maskedskipunet.web.access import Visitor
 from maskedskipunet.web.page import page_of
 from maskedskipunet.web.words import reason_of, told_of_job
 
+NO_BREAK = "\u00a0"
+_TOGETHER = re.compile(r"(?<=\d) (?=(?:s|min|h|%)\b|%)")  # a number and its unit stay on one line
 STATIC = Path(__file__).parent / "static"
 
 
@@ -97,7 +100,7 @@ def sentence(text: str) -> str:
     >>> sentence("moves fast")
     'Moves fast.'
     """
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    return f"{text[:1].upper()}{_TOGETHER.sub(NO_BREAK, text[1:].rstrip('.'))}."
 
 
 @cache
