@@ -160,6 +160,7 @@ NOT_RUN = {
     "evaluate": "needs a data set; tests/cli/test_evaluate.py",
     "feedback": "needs recorded events; tests/cli/test_feedback.py",
     "score": "needs a trained model; tests/cli/test_score.py",
+    "serve": "never ends; tests/web/test_server.py",
     "sinks": "needs receivers; tests/cli/test_sinks.py",
     "test": "needs a trained model; tests/cli/test_test.py",
     "train": "minutes; tests/cli/test_train.py runs a small one",

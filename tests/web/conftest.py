@@ -5,12 +5,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from maskedskipunet.cli.main import main
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.detection.reading import CueReading, Moment
 from maskedskipunet.records.store import Records
@@ -47,6 +49,25 @@ APPEARANCE = EventReason(
     {"appearance": CueReading(4.0, (0.1, 0.2, 0.3, 0.4), nearest=Moment("monday", 61.0)), "movement": CueReading(1.0)},
 )
 MOVEMENT = EventReason("movement", {"movement": 1.0}, {"movement": CueReading(4.0, speed_ratio=3.14)})
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Calls a command in this process."""
+
+    def call(*arguments: Any) -> Answer:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return Answer(code, *capsys.readouterr())
+
+    return call
 
 
 class FakeLearner:

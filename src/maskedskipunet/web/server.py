@@ -61,6 +61,7 @@ def _listen(settings: PageSettings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(128)  # who comes before the server runs waits for it
     except OSError as error:
         listener.close()
         where = f"{settings.host}:{settings.port}"
