@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 
@@ -217,7 +217,7 @@ def served(site: Any) -> Iterator[str]:
 
 def test_a_browser_gets_the_state_and_an_event_that_comes_without_a_reload(served: str, filled: Any, site: Any) -> None:
     found: list[Any] = []
-    with httpx.stream("GET", f"{served}/live/stream", timeout=20) as answer:
+    with httpx2.stream("GET", f"{served}/live/stream", timeout=20) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         for line in answer.iter_lines():
             if not line.startswith("data: "):
@@ -238,9 +238,9 @@ def test_a_browser_gets_the_state_and_an_event_that_comes_without_a_reload(serve
 
 
 def test_a_browser_that_reads_nothing_holds_up_no_other(served: str) -> None:
-    with httpx.stream("GET", f"{served}/live/stream", timeout=20):
+    with httpx2.stream("GET", f"{served}/live/stream", timeout=20):
         began_s = time.monotonic()
         for _ in range(5):
-            assert httpx.get(f"{served}/health", timeout=5).text == "ok\n"
-            assert httpx.get(f"{served}/review", timeout=10).status_code == 200
+            assert httpx2.get(f"{served}/health", timeout=5).text == "ok\n"
+            assert httpx2.get(f"{served}/review", timeout=10).status_code == 200
         assert time.monotonic() - began_s < 60

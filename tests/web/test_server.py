@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from maskedskipunet.records.checking import check
@@ -40,12 +40,12 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen
 
 
 def token_of(address: str) -> str:
-    return httpx.get(f"{address}/review", timeout=30).text.split('name="csrf" value="', 1)[1].split('"', 1)[0]
+    return httpx2.get(f"{address}/review", timeout=30).text.split('name="csrf" value="', 1)[1].split('"', 1)[0]
 
 
 def test_it_serves_and_ends_with_a_signal(filled: Any) -> None:
     with serving(filled.folder) as (address, process):
-        assert httpx.get(f"{address}/review", timeout=30).status_code == 200
+        assert httpx2.get(f"{address}/review", timeout=30).status_code == 200
         process.send_signal(signal.SIGTERM)
         process.wait(20)
 
@@ -60,12 +60,12 @@ def test_killed_while_it_writes_it_loses_and_doubles_no_answer(filled: Any) -> N
         def answer() -> None:
             for number in range(60):
                 try:
-                    sent = httpx.post(
+                    sent = httpx2.post(
                         f"{address}/events/more{number}/answer",
                         data={"csrf": csrf, "answer": "anomaly"},
                         timeout=20,
                     )
-                except httpx.HTTPError:
+                except httpx2.HTTPError:
                     return
                 assert sent.status_code == 303
                 answered.append(f"more{number}")
