@@ -161,7 +161,7 @@ def test_events_of_earlier_versions_are_found_by_their_cue(book):
     book.records.close()
     with sqlite3.connect(book.folder / "records.db") as connection:  # as the version before left it
         connection.executescript(
-            "DROP INDEX ix_events_cue_began_unix_s; DROP INDEX ix_events_top_score; DROP INDEX ix_events_phase;"
+            "DROP INDEX ix_events_cue_began_unix_s; DROP INDEX ix_events_phase;"
             "ALTER TABLE events DROP COLUMN cue; ALTER TABLE answers DROP COLUMN answered_by;"
             "DROP TABLE answer_changes; DROP TABLE seen; DROP TABLE sessions; DROP TABLE users;"
             "DROP TABLE login_failures; UPDATE alembic_version SET version_num = '0005'"

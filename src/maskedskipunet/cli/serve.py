@@ -12,7 +12,7 @@ from maskedskipunet.cli.values import UsageError
 
 DONE = 0
 NEEDED = ("fastapi", "uvicorn", "jinja2", "argon2")
-HOST, PORT = "127.0.0.1", 8420
+HOST, PORT = "127.0.0.1", 8420  # of this machine alone
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -32,9 +32,8 @@ def run(arguments: Sequence[str]) -> int:
     parser.add(
         "--host",
         type=str,
-        default=HOST,
         metavar="ADDRESS",
-        help="Listen at this IP address; at any but this machine's own, users have to log in.",
+        help="Listen at this IP address, where users have to log in (default: only this machine can reach the page).",
     )
     parser.add("--port", type=int, default=PORT, help="Listen at this port.")
     parser.add(
@@ -58,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
         records=options.records,
         model=None if options.model is None else find_model(options.model),
         runs=options.runs,
-        host=options.host,
+        host=options.host or HOST,
         port=options.port,
         host_names=tuple(options.host_names),
     )

@@ -2,11 +2,16 @@
 
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from hashlib import sha256
+from operator import xor
 from pathlib import Path
+from struct import error as StructError  # a class, by a name of its own
+from struct import unpack
 from typing import Any
 
 import numpy as np
@@ -29,6 +34,7 @@ ENTRY = np.dtype(
         ("threshold", "<f4"),  # that held last; NaN where there is none
     ]
 )
+FEW = 2000  # entries of a file that are read as fast as some of them are found
 CHECK = 0x5A5A  # so that zeros, as a lost power supply leaves them, are no entry
 MOST_FRAMES = 0xFFFF
 LATEST_UNIX_S = 0xFFFFFFFF - DAY_S
@@ -85,8 +91,8 @@ def reduced(entries: Entries, span_s: int) -> Entries:
 class CurveFiles:
     """The files of one camera's score curve, `DAY.1s`, `DAY.60s` and `DAY.900s` for each day in UTC.
 
-    Entries are appended; whoever is killed meanwhile leaves at most half of the last one, which is not read. root:
-    the folder of all curves. camera: its name.
+    Entries are appended, in the order of time; whoever is killed meanwhile leaves at most half of the last one, which
+    is not read. root: the folder of all curves. camera: its name.
     """
 
     def __init__(self, root: Path, camera: str) -> None:
@@ -104,10 +110,11 @@ class CurveFiles:
         found = (_NAME.fullmatch(name) for name in names)
         return sorted({match[1] for match in found if match is not None and match[2] == str(SPANS_S[0])})
 
-    def load(self, day: str, span_s: int) -> Entries:
-        """Return the sound entries of a day, as they were written; none where there is no file."""
-        entries = self._raw(day, span_s)
-        return entries[_is_sound(entries)]
+    def load(self, day: str, span_s: int, start_unix_s: float = 0.0, end_unix_s: float = float("inf")) -> Entries:
+        """Return the sound entries of a day that begin from a time on and before another; none without a file."""
+        entries = self._raw(day, span_s, start_unix_s, end_unix_s)
+        is_wanted = (entries["start"] >= start_unix_s) & (entries["start"] < end_unix_s)
+        return entries[is_wanted & _is_sound(entries)]
 
     def damaged(self, day: str, span_s: int) -> int:
         """Return how many entries of a file are damaged; they are never read."""
@@ -121,7 +128,11 @@ class CurveFiles:
         """
         with self.locked():
             for day, of_day in by_day(entries):
-                self._append(self.path(day, span_s), _sealed(of_day).tobytes())
+                path = self.path(day, span_s)
+                if self._is_later(path, of_day):
+                    self._append(path, _sealed(of_day).tobytes())
+                else:  # the clock was set back
+                    self.replace(day, span_s, reduced(np.concatenate([self.load(day, span_s), of_day]), span_s))
 
     def replace(self, day: str, span_s: int, entries: Entries) -> None:
         """Write all entries of a day anew; no file is left where there are none. Raises DiskSpaceError or OSError."""
@@ -146,12 +157,31 @@ class CurveFiles:
             lock_file(lock, wait=True)
             yield
 
-    def _raw(self, day: str, span_s: int) -> Entries:
+    def _raw(self, day: str, span_s: int, start_unix_s: float = 0.0, end_unix_s: float = float("inf")) -> Entries:
+        """Return the entries of a day from a time until another, and perhaps others."""
         try:
-            content = self.path(day, span_s).read_bytes()
+            with self.path(day, span_s).open("rb", buffering=0) as file:
+                count = os.fstat(file.fileno()).st_size // ENTRY.itemsize
+                first, last = 0, count
+                if count > FEW and (start_unix_s > 0 or end_unix_s < float("inf")):
+                    first, last = _bounds(file.fileno(), count, start_unix_s, end_unix_s)
+                content = os.pread(file.fileno(), (last - first) * ENTRY.itemsize, first * ENTRY.itemsize)
         except OSError:
             return np.zeros(0, ENTRY)
         return np.frombuffer(content, ENTRY, len(content) // ENTRY.itemsize)
+
+    def _is_later(self, path: Path, entries: Entries) -> bool:
+        """Return whether entries are in order, and none lies before the last sound one of a file."""
+        try:
+            with path.open("rb", buffering=0) as file:
+                count = os.fstat(file.fileno()).st_size // ENTRY.itemsize
+                before = max(0, count - 2)
+                tail = np.frombuffer(os.pread(file.fileno(), 2 * ENTRY.itemsize, before * ENTRY.itemsize), "u1")
+        except OSError:
+            tail = np.zeros(0, "u1")
+        known = tail[: len(tail) // ENTRY.itemsize * ENTRY.itemsize].view(ENTRY)
+        starts = np.r_[known[_is_sound(known)]["start"], entries["start"]]
+        return bool((starts[1:] >= starts[:-1]).all())
 
     def _append(self, path: Path, content: bytes) -> None:
         with no_room_is_our_error(path), path.open("ab", buffering=0) as file:
@@ -166,6 +196,26 @@ class CurveFiles:
             except OSError:
                 file.truncate(whole)
                 raise
+
+
+class _DamagedError(Exception):
+    """An entry that was looked at to find others tells nothing."""
+
+
+def _bounds(descriptor: int, count: int, start_unix_s: float, end_unix_s: float) -> tuple[int, int]:
+    """Return the numbers of the first entry from a time on and of the first from another on, among entries in order."""
+
+    def start_of(number: int) -> int:
+        words = unpack("<12H", os.pread(descriptor, ENTRY.itemsize, number * ENTRY.itemsize))
+        if reduce(xor, words) != CHECK:
+            raise _DamagedError
+        return int(words[0] + (words[1] << 16))
+
+    try:
+        first = bisect_left(range(count), start_unix_s, key=start_of)
+        return first, bisect_left(range(count), end_unix_s, first, key=start_of)
+    except (_DamagedError, StructError):
+        return 0, count
 
 
 def by_day(entries: Entries) -> Iterator[tuple[str, Entries]]:

@@ -45,8 +45,10 @@ class Curve:
 
     @classmethod
     def of(cls, entries: Entries, step_s: int) -> "Curve":
-        numbers = (entries[name].astype(np.float64) for name in ("start", "lowest", "mean", "highest", "threshold"))
-        return cls(step_s, *numbers, entries["frames"].astype(np.int64))
+        start, lowest, mean, highest, threshold = (
+            entries[name].astype(np.float64) for name in ("start", "lowest", "mean", "highest", "threshold")
+        )
+        return cls(step_s, start, lowest, mean, highest, threshold, entries["frames"].astype(np.int64))
 
     def __len__(self) -> int:
         return len(self.start_unix_s)
@@ -90,7 +92,10 @@ class ScoreCurves:
         files = self.of(camera)
         days = files.days()
         newest = days[-1] if days else ""
-        parts = [_of_day(files, day, level, is_newest=day == newest) for day in days_between(days, start, end)]
+        low, high = start // step_s * step_s, ceil(end / step_s) * step_s
+        parts = [
+            _of_day(files, day, level, (low, high), is_newest=day == newest) for day in days_between(days, low, high)
+        ]
         entries = reduced(np.concatenate([np.zeros(0, ENTRY), *parts]), step_s)
         is_wanted = (entries["start"] + step_s > start) & (entries["start"] < end)
         return Curve.of(entries[is_wanted], step_s)
@@ -160,15 +165,19 @@ def _remove(paths: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def _of_day(files: CurveFiles, day: str, level: int, *, is_newest: bool) -> Entries:
-    """Return a day's entries of a level; what is not summed up yet, of the newest day, is made of the finer ones."""
-    entries = files.load(day, SPANS_S[level])
+def _of_day(files: CurveFiles, day: str, level: int, times: tuple[float, float], *, is_newest: bool) -> Entries:
+    """Return a day's entries of a level, those of some time at least.
+
+    What is not summed up yet, of the newest day, is made of the finer ones.
+    """
+    low, high = times
     if level == 0:
-        return entries
+        return files.load(day, SPANS_S[0], low, high)
+    entries = files.load(day, SPANS_S[level])
     known_until = int(entries["start"].max()) + SPANS_S[level] if len(entries) else 0
     if (len(entries) and not is_newest) or known_until >= end_of(day):
         return entries
-    finer = _of_day(files, day, level - 1, is_newest=is_newest)
+    finer = _of_day(files, day, level - 1, (max(low, known_until), high), is_newest=is_newest)
     return np.concatenate([entries, reduced(finer[finer["start"] >= known_until], SPANS_S[level])])
 
 

@@ -131,7 +131,7 @@ class LiveFolder:
 
 def _camera(values: Mapping[str, Any]) -> LiveCamera:
     """Return a camera as a file tells of it. Raises KeyError, TypeError or ValueError for anything else."""
-    numbers = {}
+    numbers: dict[str, Any] = {}
     for field in fields(LiveCamera):
         value = values[field.name]
         if field.name == "condition":

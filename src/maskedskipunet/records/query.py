@@ -83,8 +83,7 @@ def _wanted(found: Select[Any], query: EventQuery) -> Select[Any]:
     if query.until_unix_s is not None:
         found = found.where(EventRow.began_unix_s < query.until_unix_s)
     if query.camera is not None:
-        camera = select(CameraRow.id).where(CameraRow.name == query.camera).scalar_subquery()
-        found = found.where(EventRow.camera_id == camera)
+        found = found.where(EventRow.camera.has(CameraRow.name == query.camera))
     if query.answer == "none":
         found = found.where(~EventRow.answer.has())
     elif query.answer is not None:

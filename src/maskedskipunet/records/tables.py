@@ -57,7 +57,6 @@ class EventRow(Table):
         Index(None, "camera_id", "began_unix_s"),
         Index(None, "kind_id", "began_unix_s"),
         Index(None, "cue", "began_unix_s"),
-        Index(None, "top_score"),
         Index(None, "phase"),
     )
 

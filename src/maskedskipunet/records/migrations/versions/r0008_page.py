@@ -12,7 +12,6 @@ def upgrade() -> None:
     op.add_column("events", sa.Column("cue", sa.String, nullable=True))
     op.execute("UPDATE events SET cue = json_extract(reason, '$.cue') WHERE reason IS NOT NULL")
     op.create_index("ix_events_cue_began_unix_s", "events", ["cue", "began_unix_s"])
-    op.create_index("ix_events_top_score", "events", ["top_score"])
     op.create_index("ix_events_phase", "events", ["phase"])
     _create_tables_of_users()
     op.create_table(
