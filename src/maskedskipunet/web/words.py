@@ -49,7 +49,7 @@ def told_of_job(job: LearningJob) -> list[str]:
     if still:
         lines.append(f"{still} of them still alarm{'s' * (still == 1)}.")
     others = job.result.get("others")
-    if others and others["open"]:
+    if others and others["vanishing"]:
         lines.append(f"Of {len(others['open'])} alarms without an answer, {len(others['vanishing'])} would vanish.")
     if lost := job.result["lost"]:
         lines.append(f"{len(lost)} anomal{'y' if len(lost) == 1 else 'ies'} would be missed.")
