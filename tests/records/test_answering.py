@@ -160,12 +160,13 @@ def test_events_of_earlier_versions_are_found_by_their_cue(book):
     book.whole("b")
     book.records.close()
     with sqlite3.connect(book.folder / "records.db") as connection:  # as the version before left it
-        connection.executescript(
-            "DROP INDEX ix_events_cue_began_unix_s; DROP INDEX ix_events_phase;"
-            "ALTER TABLE events DROP COLUMN cue; ALTER TABLE answers DROP COLUMN answered_by;"
-            "DROP TABLE answer_changes; DROP TABLE seen; DROP TABLE sessions; DROP TABLE users;"
-            "DROP TABLE login_failures; UPDATE alembic_version SET version_num = '0005'"
-        )
+        for name in ("cue_began_unix_s", "phase", "kind_id_camera_id_is_removing_began_unix_s_id"):
+            connection.execute(f"DROP INDEX ix_events_{name}")
+        for name in ("answer_changes", "seen", "sessions", "users", "login_failures"):
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("ALTER TABLE events DROP COLUMN cue")
+        connection.execute("ALTER TABLE answers DROP COLUMN answered_by")
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
     connection.close()
 
     records = book.reopened()

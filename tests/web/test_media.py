@@ -72,7 +72,7 @@ def test_an_event_is_saved_as_one_file_that_loads_nothing(site: Any, browser: An
     inside = re.search(r'src="data:video/mp4;base64,([^"]+)"', answer.text)
     assert inside is not None
     assert base64.b64decode(inside[1]) == clip
-    assert "Moves 3.1 times as fast as 99 % of what passes here." in answer.text
+    assert "Moves 3.1 times as fast as 99\u00a0% of what passes here." in answer.text
     assert "anomaly, by ann" in answer.text
     assert re.findall(r'(?:src|href)="(?!data:)', answer.text) == []
     assert "script" not in answer.text.replace("description", "")

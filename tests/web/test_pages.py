@@ -53,7 +53,7 @@ def test_a_card_says_why_how_rare_how_long_and_how_many_are_alike(browser: Any) 
     page = browser.get("/review?order=strangest").text
 
     assert "Nothing normal ever looked like this here; nearest normal moment: monday at 0:01:01." in page
-    assert "Moves 3.1 times as fast as 99 % of what passes here." in page
+    assert "Moves 3.1 times as fast as 99\u00a0% of what passes here." in page
     assert "1 in 1,000 normal frames scores as high" in page
     assert "3 of this kind" in page
     assert "2.5 s" in page

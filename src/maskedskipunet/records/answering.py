@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 from sqlalchemy import func, select
@@ -102,6 +102,18 @@ def open_actions(records: Records, ids: Sequence[str], *, by: str) -> dict[str, 
         counted = select(AnswerChangeRow.action, func.count()).where(of_actions).group_by(AnswerChangeRow.action)
         counts = {action: int(count) for action, count in session.execute(counted)}
     return {event_id: (action, counts[action]) for event_id, action in found.items()}
+
+
+def count_answers(records: Records) -> dict[str, int]:
+    """Return how many events are answered how; under `none` those that nobody has answered."""
+    counts: dict[str, int] = dict.fromkeys(("none", *get_args(Answer)), 0)
+    with records.read() as session:
+        wanted = select(AnswerRow.answer, func.count()).join(EventRow, EventRow.id == AnswerRow.event_id)
+        for answer, count in session.execute(wanted.where(~EventRow.is_removing).group_by(AnswerRow.answer)):
+            counts[answer] = count
+        every = session.scalar(select(func.count()).select_from(EventRow).where(~EventRow.is_removing)) or 0
+    counts["none"] = every - sum(count for answer, count in counts.items() if answer != "none")
+    return counts
 
 
 def undo_action(records: Records, action_id: str, *, by: str) -> UndoneAction:

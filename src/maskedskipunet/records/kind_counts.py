@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
 
@@ -25,17 +25,24 @@ class KindCount:
 
 def largest_kinds(session: Session, *, camera: str | None = None, most: int = 50) -> list[KindCount]:
     """Return kinds of several events, those with the most unanswered first."""
-    wanted = _counted().having(func.count() > 1).limit(most)
-    wanted = wanted.order_by(_unanswered().desc(), func.max(EventRow.began_unix_s).desc())
+    wanted = _counted().having(func.count() > 1)
     if camera is not None:
-        wanted = wanted.where(CameraRow.name == camera)
-    return [_kind(row) for row in session.execute(wanted)]
+        wanted = wanted.where(_camera_id(camera) == EventRow.camera_id)
+    answered = _answered(session)
+    groups = [_Group(*row, answered.get((row[0], row[1]), 0)) for row in session.execute(wanted)]
+    groups.sort(key=lambda group: (group.answered - group.events, -group.last_unix_s))
+    return _with_newest(session, groups[:most])
 
 
 def counts_of(session: Session, kinds: Sequence[tuple[str, str]]) -> dict[tuple[str, str], KindCount]:
     """Return the counts of kinds, each given and found by its camera and its id."""
     ids = {kind_id for _, kind_id in kinds}
-    found = [_kind(row) for row in session.execute(_counted().where(EventRow.kind_id.in_(ids)))] if ids else []
+    if not ids:
+        return {}
+    is_wanted = EventRow.kind_id.in_(ids)
+    answered = _answered(session, is_wanted)
+    rows = session.execute(_counted().where(is_wanted))
+    found = _with_newest(session, [_Group(*row, answered.get((row[0], row[1]), 0)) for row in rows])
     return {(kind.camera, kind.id): kind for kind in found}
 
 
@@ -51,31 +58,45 @@ def unanswered_ids(session: Session, camera: str, kind_id: str, *, most: int) ->
     return [*session.scalars(wanted)]
 
 
-def _unanswered() -> Any:
-    return func.sum(case((AnswerRow.event_id.is_(None), 1), else_=0))
+@dataclass(frozen=True)
+class _Group:
+    kind_id: str
+    camera_id: int
+    events: int
+    first_unix_s: float
+    last_unix_s: float
+    answered: int
 
 
 def _counted() -> Any:
-    other = aliased(EventRow)
-    is_alike = other.camera_id == EventRow.camera_id, other.kind_id == EventRow.kind_id, ~other.is_removing
-    newest = select(other.id).where(*is_alike).order_by(other.began_unix_s.desc()).limit(1)
-    return (
-        select(
-            EventRow.kind_id,
-            CameraRow.name,
-            func.count(),
-            _unanswered(),
-            func.min(EventRow.began_unix_s),
-            func.max(EventRow.began_unix_s),
-            newest.scalar_subquery(),
-        )
-        .join(CameraRow, EventRow.camera_id == CameraRow.id)
-        .outerjoin(AnswerRow, AnswerRow.event_id == EventRow.id)
-        .where(EventRow.kind_id.is_not(None), ~EventRow.is_removing)
-        .group_by(EventRow.camera_id, EventRow.kind_id)
-    )
+    """Return the question for all kinds, which an index answers by itself."""
+    began = EventRow.began_unix_s
+    columns = EventRow.kind_id, EventRow.camera_id, func.count(), func.min(began), func.max(began)
+    is_there = EventRow.kind_id.is_not(None), ~EventRow.is_removing
+    return select(*columns).where(*is_there).group_by(EventRow.kind_id, EventRow.camera_id)
 
 
-def _kind(row: Any) -> KindCount:
-    kind_id, camera, events, unanswered, first_unix_s, last_unix_s, newest = row
-    return KindCount(kind_id, camera, int(events), int(unanswered), first_unix_s, last_unix_s, newest)
+def _answered(session: Session, *conditions: Any) -> dict[tuple[str, int], int]:
+    """Return how many events of each kind and camera are answered."""
+    wanted = select(EventRow.kind_id, EventRow.camera_id, func.count()).join(AnswerRow)
+    wanted = wanted.where(EventRow.kind_id.is_not(None), ~EventRow.is_removing, *conditions)
+    grouped = wanted.group_by(EventRow.kind_id, EventRow.camera_id)
+    return {(str(kind_id), camera_id): count for kind_id, camera_id, count in session.execute(grouped)}
+
+
+def _with_newest(session: Session, groups: Sequence[_Group]) -> list[KindCount]:
+    names = {row.id: row.name for row in session.execute(select(CameraRow.id, CameraRow.name))}
+    kinds = []
+    for group in groups:
+        is_alike = EventRow.kind_id == group.kind_id, EventRow.camera_id == group.camera_id, ~EventRow.is_removing
+        newest = session.scalars(
+            select(EventRow.id).where(*is_alike, EventRow.began_unix_s == group.last_unix_s)
+        ).first()
+        unanswered, camera = group.events - group.answered, names[group.camera_id]
+        times = group.first_unix_s, group.last_unix_s
+        kinds.append(KindCount(group.kind_id, camera, group.events, unanswered, *times, newest or ""))
+    return kinds
+
+
+def _camera_id(camera: str) -> Any:
+    return select(CameraRow.id).where(CameraRow.name == camera).scalar_subquery()

@@ -58,6 +58,7 @@ class EventRow(Table):
         Index(None, "kind_id", "began_unix_s"),
         Index(None, "cue", "began_unix_s"),
         Index(None, "phase"),
+        Index(None, "kind_id", "camera_id", "is_removing", "began_unix_s", "id"),  # kinds, counted
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -2,7 +2,7 @@
 
 from maskedskipunet.notify.metrics import Gauges, exposition
 from maskedskipunet.records import outbox
-from maskedskipunet.records.query import EventQuery
+from maskedskipunet.records.answering import count_answers
 from maskedskipunet.records.store import Records
 from maskedskipunet.workflows.status import status_of
 
@@ -18,7 +18,7 @@ def record_metrics(records: Records, *, listeners: int = 0, learning: int = 0) -
     status = status_of(records)
     with records.read() as session:
         queues = outbox.counts(session)
-    answers = {answer: records.count(EventQuery(answer=answer)) for answer in ("none", "normal", "anomaly", "unsure")}
+    answers = count_answers(records)
     gauges: Gauges = {
         "watch_running": ("1 while a watch is running", {(): float(status.is_watched)}),
         "camera_running": (

@@ -13,6 +13,8 @@ def upgrade() -> None:
     op.execute("UPDATE events SET cue = json_extract(reason, '$.cue') WHERE reason IS NOT NULL")
     op.create_index("ix_events_cue_began_unix_s", "events", ["cue", "began_unix_s"])
     op.create_index("ix_events_phase", "events", ["phase"])
+    counted = ["kind_id", "camera_id", "is_removing", "began_unix_s", "id"]
+    op.create_index("ix_events_kind_id_camera_id_is_removing_began_unix_s_id", "events", counted)
     _create_tables_of_users()
     op.create_table(
         "answer_changes",
