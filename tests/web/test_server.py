@@ -176,3 +176,27 @@ def test_users_are_added_listed_and_removed(filled: Any, cli: Any, monkeypatch: 
     assert "There are: vic" in users("remove", "ann").err
     assert "NAME must be given" in users("add").err
     assert users("list", "ann").code == 2
+
+
+def test_a_page_beside_a_watch_starts_once_and_ends_with_it(filled: Any) -> None:
+    from maskedskipunet.cli import page_process
+
+    with page_process.PageProcess(filled.folder, filled.folder) as page:
+        page._command = ["sleep", "60"]
+        page.start()
+        process = page._process
+        page.start()
+        assert page._process is process
+        assert process is not None
+        assert process.poll() is None
+
+    assert process.poll() == -signal.SIGTERM
+
+
+def test_a_page_beside_a_watch_needs_records(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "video.mp4").write_bytes(b"")
+
+    answer = cli("watch", tmp_path / "video.mp4", "--model", "runs/1", "--serve", "--no-records")
+
+    assert answer.code == 2
+    assert "--serve cannot be used with --no-records" in answer.err

@@ -29,7 +29,7 @@ def largest_kinds(session: Session, *, camera: str | None = None, most: int = 50
     if camera is not None:
         wanted = wanted.where(_camera_id(camera) == EventRow.camera_id)
     answered = _answered(session)
-    groups = [_Group(*row, answered.get((row[0], row[1]), 0)) for row in session.execute(wanted)]
+    groups = [_group(row, answered) for row in session.execute(wanted)]
     groups.sort(key=lambda group: (group.answered - group.events, -group.last_unix_s))
     return _with_newest(session, groups[:most])
 
@@ -42,7 +42,7 @@ def counts_of(session: Session, kinds: Sequence[tuple[str, str]]) -> dict[tuple[
     is_wanted = EventRow.kind_id.in_(ids)
     answered = _answered(session, is_wanted)
     rows = session.execute(_counted().where(is_wanted))
-    found = _with_newest(session, [_Group(*row, answered.get((row[0], row[1]), 0)) for row in rows])
+    found = _with_newest(session, [_group(row, answered) for row in rows])
     return {(kind.camera, kind.id): kind for kind in found}
 
 
@@ -66,6 +66,11 @@ class _Group:
     first_unix_s: float
     last_unix_s: float
     answered: int
+
+
+def _group(row: Any, answered: dict[tuple[str, int], int]) -> _Group:
+    kind_id, camera_id, events, first_unix_s, last_unix_s = row
+    return _Group(kind_id, camera_id, events, first_unix_s, last_unix_s, answered.get((kind_id, camera_id), 0))
 
 
 def _counted() -> Any:
