@@ -26,7 +26,7 @@ from commands import command
 from ped2_page import KERNELS, write_page
 from results import commit, write_result
 
-from maskedskipunet.evaluation.placing import Placing
+from maskedskipunet.evaluation.frame_alignment import FrameAlignment
 from maskedskipunet.model.score import PATCH_PX
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.evaluate import EvaluateOptions, evaluate
@@ -125,7 +125,9 @@ def report(run: RunFolder, data: Path) -> dict[str, Any]:
     for number, row in enumerate(rows, 1):
         scores = tested(run, number).scores
         of_target = network_alone(evaluate(scores, data=data).figures)
-        of_first = network_alone(evaluate(scores, data=data, options=EvaluateOptions(placing=Placing(first=0))).figures)
+        of_first = network_alone(
+            evaluate(scores, data=data, options=EvaluateOptions(alignment=FrameAlignment(first=0))).figures
+        )
         epochs.append(
             {
                 "epoch": number,

@@ -30,7 +30,7 @@ from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.store import StoredVideo
 from maskedskipunet.evaluation.bootstrap import RESAMPLES, blocks, draws, interval
 from maskedskipunet.evaluation.ranking import Ranking, area_under_roc
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.inference.prepare import PreparedNetwork, prepare
 from maskedskipunet.model.config import InputFormat
 from maskedskipunet.model.pretrained import load_model
@@ -471,7 +471,7 @@ def variant_scores(name: str, maps: Maps, reference: Reference | None = None) ->
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TimeRange:
     """Maps with context, and which of their frames count. video: held-back clip. made: None where it is as it was."""
 
     video: str
@@ -484,7 +484,7 @@ class Stretch:
 class Footage:
     """references: by where their footage is from, then by the held-back clip that they serve."""
 
-    stretches: Sequence[Stretch]
+    stretches: Sequence[TimeRange]
     references: Mapping[str, Mapping[str, Reference]]
 
 
@@ -500,7 +500,7 @@ def scored_footage(
         return remembered(kept and kept / f"{key} {name}.pt", lambda: video_maps(frames, network, how, scales))
 
     normal = {video.name: maps_of(video.name, video.frames) for video in holdback.videos}
-    stretches = [Stretch(name, maps, slice(None), None) for name, maps in normal.items()]
+    stretches = [TimeRange(name, maps, slice(None), None) for name, maps in normal.items()]
     for clip in made:
         first, last = clip.stretch.start, clip.stretch.stop
         before = max(0, first - CONTEXT - half)
@@ -508,7 +508,7 @@ def scored_footage(
         after = last + CONTEXT + half
         maps = maps_of(name, clip.frames(slice(before, after)))
         counted = slice(max(first, half) - before - half, min(last, len(clip.original) - half) - before - half)
-        stretches.append(Stretch(clip.video, maps, counted, clip))
+        stretches.append(TimeRange(clip.video, maps, counted, clip))
     starts = [len(video.frames) // 2 for video in train.videos]
     trained = [
         maps_of(f"trained {video.name}", video.frames[start : start + TRAINING_STRETCH])
@@ -531,7 +531,7 @@ def remembered(path: Path | None, make_maps: Callable[[], Maps]) -> Maps:
         return Maps(*torch.load(path))
     maps = make_maps()
     if path is not None:
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             torch.save((maps.errors, list(maps.features), maps.images), part)
     return maps
 
@@ -545,7 +545,7 @@ class Frames:
     unit: NDArray[np.int64]
 
     @classmethod
-    def of(cls, stretches: Sequence[Stretch]) -> "Frames":
+    def of(cls, stretches: Sequence[TimeRange]) -> "Frames":
         clips = [stretch.made for stretch in stretches if stretch.made is not None]
         counts = [len(stretch.maps.errors[stretch.counted]) for stretch in stretches]
         normal = len(stretches) - len(clips)

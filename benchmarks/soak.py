@@ -30,10 +30,10 @@ from results import write_result
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.model.pretrained import model_folder
-from maskedskipunet.monitor.news import Alarm, Load, News, Scored
+from maskedskipunet.monitor.monitor_events import Alarm, Load, MonitorEvent, ScoredFrame
 from maskedskipunet.monitor.recorder import RecordingConfig
 from maskedskipunet.monitor.watching import WatchConfig
-from maskedskipunet.notify.reading import read_sinks
+from maskedskipunet.notify.sink_parsing import read_sinks
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.pruning import Retention
 from maskedskipunet.workflows.watch import Recording, WatchOptions, watch_cameras
@@ -73,7 +73,7 @@ def main() -> int:
                 config=WatchConfig(max_delay_s=MAX_DELAY_S, report_s=10),
                 recording=Recording(folder, RecordingConfig(retention=retention), sinks),
             ),
-            wanted=lambda: not soak.is_over,
+            should_continue=lambda: not soak.is_over,
         )
         report = check(folder)
     figures = {"cameras": options.cameras, "speed": options.speed} | soak.figures()
@@ -92,7 +92,7 @@ def model_at(model: Path, threshold: float | None, scratch: Path) -> Path:
     calibration = Calibration.read(copy)
     if calibration is None or calibration.alarm is None:
         raise SystemExit(f"{model}: calibrate it first")
-    rule = calibration.alarm.rule.at(threshold, calibration.alarm.usual)
+    rule = calibration.alarm.rule.with_threshold(threshold, calibration.alarm.median_score)
     replace(calibration, alarm=replace(calibration.alarm, rule=rule)).write(copy)
     return copy
 
@@ -118,8 +118,8 @@ class Soak:
             self._memory.append((round(now_s, 1), round(ours, 1), round(theirs, 1), round(size_mb(self._records), 1)))
         return now_s >= self._for_s
 
-    def __call__(self, news: News) -> None:
-        if isinstance(news, Scored):
+    def __call__(self, news: MonitorEvent) -> None:
+        if isinstance(news, ScoredFrame):
             if news.frame.score is not None:
                 self._delays_ms[min(len(self._delays_ms) - 1, int(news.delay_s * 1000))] += 1
         elif isinstance(news, Load):

@@ -12,10 +12,11 @@ HEAD = """# A real camera
 Written by `benchmarks/upcam.py` from `docs/results/`; change those, not this page.
 
 An indoor camera (128x64, 5 frames/s): three whole days of one week's everyday life without labels (Sunday, Monday and
-Thursday), one labelled hour four days later, one hour of two months before. Sunday is trained on, Monday calibrates,
-Thursday tells what the budget is worth on a day that was never seen. Nothing is chosen on the labelled hour. The hour
-of two months before is a check of drift, whose constants were chosen on ordinary hours with its figures in sight
-(`docs/log.md`).
+Thursday), one labelled hour four days later, one hour of two months before. Sunday is trained on. Monday calibrates
+and is then remembered as normal (`calibrate --remember`; the first measurement did not). Thursday tells what the
+budget is worth on a day that was never seen. Then Thursday sets the threshold anew and is remembered too, before the
+labelled hour is scored. Nothing is chosen on the labelled hour. The hour of two months before is a check of drift,
+whose constants were chosen on ordinary hours with its figures in sight (`docs/log.md`).
 
 A stretch counts as found when an alarm falls into it. An alarm takes two frames in a row at one frame a second, so a
 single high frame finds nothing. A budget is kept by a day's mix of hours: the labelled hour is an acted one, full of
@@ -43,9 +44,11 @@ def write_page() -> Path:
 def section_of_days(result: dict[str, Any]) -> str:
     model, data, test = result["config"]["model"], result["config"]["data"], result["test_hour"]
     alarms, stated, drift = test["alarms"], result["calibration"], sum(hour["is_drift"] for hour in result["hours"])
-    cues = ", ".join(result["config"]["cues"])
+    cues, again = ", ".join(result["config"]["cues"]), result.get("calibration_again")
+    days = "one day remembered" if again is None else "three days remembered"
     lines = [
-        f"\n## {cues}; latent {model['latent_dim']}, {data['width_px']}x{data['height_px']}, {data['fps']:g} frames/s "
+        f"\n## {cues}; {days}; latent {model['latent_dim']}, {data['width_px']}x{data['height_px']}, "
+        f"{data['fps']:g} frames/s "
         f"({result['date']}, {result['environment']['instruction_set']})\n",
         f"Trained at commit {result['trained_at']} on {result['config']['training']['share']:.0%} of the clips, "
         f"{result['train_seconds'] / 60:.0f} minutes; the exemplars of the appearance cue take {result['cues_mb']} MB. "
@@ -55,6 +58,7 @@ def section_of_days(result: dict[str, Any]) -> str:
             if result["every_nth_hour"] == 2
             else ""
         )
+        + ("" if again is None else f"; for the last two hours {again['rule']['threshold']:.3f}, set on Thursday")
         + ".\n",
         "| what | figure |",
         "| --- | --- |",
@@ -76,16 +80,30 @@ def section_of_days(result: dict[str, Any]) -> str:
         + ", ".join(f"{hour['hour']}h {hour['alarms']}" for hour in result["hours"] if hour["alarms"])
         + "; none in the others.\n",
         "The labelled hour's anomalous stretches (frames of the source, 5 a second):\n",
-        "| frames | highest score | median | alarms | by |",
-        "| --- | --- | --- | --- | --- |",
+        "| frames | highest score | median | over the threshold | alarms | by |",
+        "| --- | --- | --- | --- | --- | --- |",
         *(
             f"| {one['start_frame']} to {one['end_frame']} | {one['highest']:.2f} | {one['median']:.2f} | "
-            f"{one['alarms']} | {', '.join(one['cues']) or '–'} |"
+            f"{share_over(one)} | {one['alarms']} | {', '.join(one['cues']) or '–'} |"
             for one in test["stretches"]
         ),
         "",
+        *(missed(one) + "\n" for one in test["stretches"] if not one["alarms"]),
     ]
     return "\n".join(lines)
+
+
+def share_over(stretch: dict[str, Any]) -> str:
+    """How much of a stretch reaches the threshold; not on record of the first run."""
+    return f"{stretch['share_over']:.0%}" if "share_over" in stretch else "–"
+
+
+def missed(stretch: dict[str, Any]) -> str:
+    """Why a stretch was not found, in a sentence."""
+    first, last = stretch["start_frame"], stretch["end_frame"]
+    if first == last:
+        return f"Frame {first} is not found: at one frame a second it stands alone, and an alarm takes two."
+    return f"Frames {first} to {last} are not found: their highest score, {stretch['highest']:.2f}, stays below the threshold or passes too quickly."
 
 
 def of_cue(cue: str) -> str:

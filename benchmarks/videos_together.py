@@ -22,7 +22,7 @@ from results import write_result
 import maskedskipunet as msu
 from maskedskipunet.data.naming import natural_key
 from maskedskipunet.model.config import InputFormat
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.input_selection import NamedVideo
 from maskedskipunet.workflows.score import ScoreOptions
 from maskedskipunet.workflows.score_many import score_many
 

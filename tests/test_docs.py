@@ -159,6 +159,7 @@ NOT_RUN = {
     "demo": "minutes; tests/cli/test_demo.py runs a small one",
     "evaluate": "needs a data set; tests/cli/test_evaluate.py",
     "feedback": "needs recorded events; tests/cli/test_feedback.py",
+    "reel": "needs recorded events; tests/cli/test_reel.py",
     "score": "needs a trained model; tests/cli/test_score.py",
     "serve": "never ends; tests/web/test_server.py",
     "sinks": "needs receivers; tests/cli/test_sinks.py",

@@ -9,7 +9,7 @@ import pytest
 
 from maskedskipunet import errors
 from maskedskipunet.errors import MaskedSkipUNetError
-from maskedskipunet.files import require_room
+from maskedskipunet.files import require_free_space
 
 
 def family(root: type[MaskedSkipUNetError]) -> list[type[MaskedSkipUNetError]]:
@@ -34,7 +34,9 @@ def test_an_error_survives_pickling_and_copying_whole(kind: type[MaskedSkipUNetE
 
 def test_an_error_of_a_worker_process_arrives_whole(tmp_path: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        failed = pool.submit(require_room, tmp_path, 10**30, what="the video", cure="Name another folder").exception()
+        failed = pool.submit(
+            require_free_space, tmp_path, 10**30, what="the video", cure="Name another folder"
+        ).exception()
 
     assert type(failed) is errors.DiskSpaceError
     assert str(failed).startswith(f"{tmp_path}: the video needs ")

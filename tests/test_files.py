@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 
 from maskedskipunet.errors import ConfigError, DiskSpaceError
 from maskedskipunet.files import (
+    atomic_write,
+    disk_full_as_error,
     existing_folder,
     keep_earlier,
-    no_room_is_our_error,
     read_text,
     readable_bytes,
-    require_room,
+    require_free_space,
     require_writable,
-    whole_file,
 )
 
 Usage = namedtuple("Usage", "total used free")
-NO_ROOM = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG]
+DISK_FULL_ERRORS = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG]
 
 
 def write(path, text="new", error=None):
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text)
         if error is not None:
             raise error
@@ -40,7 +40,7 @@ def left_in(folder):
 
 def test_a_file_appears_when_it_is_whole_in_a_folder_that_is_made(tmp_path):
     path = tmp_path / "a" / "b" / "c.txt"
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text("new")
         assert not path.exists()
         assert part.parent == path.parent
@@ -51,7 +51,7 @@ def test_a_file_appears_when_it_is_whole_in_a_folder_that_is_made(tmp_path):
 
 def test_a_file_of_before_is_replaced_in_one_step(tmp_path):
     (tmp_path / "a.txt").write_text("before")
-    with whole_file(tmp_path / "a.txt") as part:
+    with atomic_write(tmp_path / "a.txt") as part:
         part.write_text("new")
         assert (tmp_path / "a.txt").read_text() == "before"
     assert (tmp_path / "a.txt").read_text() == "new"
@@ -67,7 +67,7 @@ def test_an_error_leaves_nothing_and_the_file_of_before_untouched(tmp_path, erro
     assert (tmp_path / "a.txt").read_text() == "before"
 
 
-@pytest.mark.parametrize("number", NO_ROOM)
+@pytest.mark.parametrize("number", DISK_FULL_ERRORS)
 def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, number):
     with pytest.raises(
         DiskSpaceError, match=r"a\.txt: no space left on the disk\. Free some space, or name another folder"
@@ -115,13 +115,13 @@ def test_other_faults_of_the_disk_tell_the_name_that_was_asked_for(tmp_path):
 
 def test_an_error_of_ours_passes_through():
     error = DiskSpaceError("full")
-    with pytest.raises(DiskSpaceError) as raised, no_room_is_our_error(Path("a.txt")):
+    with pytest.raises(DiskSpaceError) as raised, disk_full_as_error(Path("a.txt")):
         raise error
     assert raised.value is error
 
 
 def test_other_errors_of_the_system_pass_through():
-    with pytest.raises(PermissionError), no_room_is_our_error(Path("a.txt")):
+    with pytest.raises(PermissionError), disk_full_as_error(Path("a.txt")):
         raise PermissionError(errno.EACCES, "Permission denied")
 
 
@@ -136,25 +136,25 @@ def room(monkeypatch, free_bytes):
 
 def test_what_fits_is_let_through_and_what_does_not_is_refused_with_both_figures(tmp_path, monkeypatch):
     room(monkeypatch, 2_000_000)
-    require_room(tmp_path, 2_000_000, what="training", cure="Use less")
+    require_free_space(tmp_path, 2_000_000, what="training", cure="Use less")
     message = r"^/.*: training needs 2\.5 MB, 2\.0 MB are free\. Use less\.$"
     with pytest.raises(DiskSpaceError, match=message):
-        require_room(tmp_path, 2_500_000, what="training", cure="Use less")
+        require_free_space(tmp_path, 2_500_000, what="training", cure="Use less")
 
 
 def test_the_disk_is_asked_where_a_folder_will_lie_and_nothing_is_made(tmp_path, monkeypatch):
     asked = room(monkeypatch, 10)
-    require_room(tmp_path / "a" / "b" / "c", 5, what="x", cure="y")
+    require_free_space(tmp_path / "a" / "b" / "c", 5, what="x", cure="y")
     monkeypatch.chdir(tmp_path)
-    require_room(Path("d"), 5, what="x", cure="y")
+    require_free_space(Path("d"), 5, what="x", cure="y")
     assert asked == [tmp_path, tmp_path]
     assert left_in(tmp_path) == []
 
 
 def test_room_is_really_looked_up(tmp_path):
-    require_room(tmp_path, 1, what="x", cure="y")
+    require_free_space(tmp_path, 1, what="x", cure="y")
     with pytest.raises(DiskSpaceError):
-        require_room(tmp_path, 10**18, what="x", cure="y")
+        require_free_space(tmp_path, 10**18, what="x", cure="y")
 
 
 def test_the_nearest_folder_that_exists_is_found(tmp_path, monkeypatch):
@@ -217,7 +217,7 @@ def test_a_size_in_words_is_near_the_size_and_never_a_thousand_of_a_unit(count):
 def test_a_text_is_read_as_it_was_written(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("text") / "a"
     path.write_bytes(text.encode())
-    assert read_text(path, most_bytes=len(text.encode())) == text
+    assert read_text(path, max_bytes=len(text.encode())) == text
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_text_is_read_as_it_was_written(tmp_path_factory, text):
 def test_what_is_no_plain_file_or_too_large_is_not_read(tmp_path, make, told):
     make(tmp_path / "a")
     with pytest.raises(OSError, match=told) as refusal:
-        read_text(tmp_path / "a", most_bytes=1000)
+        read_text(tmp_path / "a", max_bytes=1000)
     assert refusal.value.filename == str(tmp_path / "a")
 
 

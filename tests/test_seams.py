@@ -21,12 +21,12 @@ from maskedskipunet.detection.reading import CueReading
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.input_format import InputFormat
-from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.building import build_sinks
 from maskedskipunet.notify.config import SETTINGS
-from maskedskipunet.notify.courier import Courier
-from maskedskipunet.notify.reading import read_sinks
+from maskedskipunet.notify.dispatcher import Dispatcher
 from maskedskipunet.notify.settings import Settings, SinkContext
 from maskedskipunet.notify.sink import Attachments
+from maskedskipunet.notify.sink_parsing import read_sinks
 from maskedskipunet.records.outbox import Delivery
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.backend import Backend
@@ -172,12 +172,14 @@ def test_a_sink_is_a_class_with_its_settings_and_a_line(monkeypatch: pytest.Monk
     sinks = read_sinks({"hut": {"type": "logbook", "path": str(book), "phases": ["new", "end"]}})
 
     with Records.open(tmp_path / "records", watching=True) as records:
-        posts = build_posts(sinks, records, ["door", "yard"])
+        subscribed_sinks = build_sinks(sinks, records, ["door", "yard"])
         event = Event("a", "room", 1.0, 2.5, 1.5, 5, 12, 7, 0.4, 0.3, ())
         for phase in ("new", "end"):
             update = EventUpdate(phase, event)
-            records.record(update, camera="door", began_unix_s=1e9, routes=[posts["hut"].route])
-        with Courier(records, posts):
+            records.record(
+                update, camera="door", began_unix_s=1e9, subscriptions=[subscribed_sinks["hut"].subscription]
+            )
+        with Dispatcher(records, subscribed_sinks):
             pass  # closing delivers what waits
 
     assert book.read_text().splitlines() == ["watches door, yard", "door new", "door end", "closed"]

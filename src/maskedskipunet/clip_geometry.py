@@ -1,4 +1,4 @@
-"""Which frames make a clip: how many, how far apart, and what that means for windows, delays and frames left out."""
+"""The geometry of clips: their length and spacing, and what follows for windows, delays and skipped frames."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from maskedskipunet.errors import ConfigError
 class ClipGeometry:
     """The frames of a clip, relative to its target, the middle one.
 
-    length: frames in a clip (T), odd. spacing: frames of a clip lie this many sampled frames apart.
-    Raises ConfigError for a clip that cannot be.
+    length: frames in a clip (T), odd. spacing: the distance of a clip's frames in sampled frames. Raises ConfigError
+    for an impossible clip.
 
     >>> [*ClipGeometry(3, spacing=4).frames_of(10)]
     [6, 10, 14]
@@ -40,7 +40,7 @@ class ClipGeometry:
         return range(target - self.half_span, target + self.half_span + 1, self.spacing)
 
     def is_inside(self, target: int, count: int) -> bool:
-        """Return whether the clip centred on a target lies within `count` frames in a row."""
+        """Return whether the clip centred on a target lies within `count` consecutive frames."""
         return self.half_span <= target < count - self.half_span
 
     def is_needed(self, position: int, every: int) -> bool:

@@ -1,4 +1,4 @@
-"""Writing files so that they are there whole or not at all."""
+"""Writes files whole or not at all, reads them with a limit, and locks them."""
 
 import errno
 import os
@@ -20,24 +20,24 @@ UNSUPPORTED = (
     platform.system() or sys.platform,
     "Use Linux, or on Windows the Windows Subsystem for Linux (WSL 2)",
 )
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DISK_FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the name `path` when the block ends well.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` to write to; it is renamed to `path` when the block ends without an error.
 
-    Makes the folder. On an error nothing is left. Raises DiskSpaceError when the disk is full.
+    Creates the folder. After an error nothing is left. Raises DiskSpaceError when the disk is full.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with no_room_is_our_error(path):
+    with disk_full_as_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield part
             _to_disk(part)
             part.replace(path)
         except OSError as error:
-            if error.filename == str(part):  # a name that no one has heard of
+            if error.filename == str(part):  # a name that means nothing to the user
                 raise type(error)(error.errno, error.strerror, str(path)) from error
             raise
         finally:
@@ -45,24 +45,24 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def keep_earlier(path: Path) -> Path | None:
-    """Copy a file that will be written anew to the next free `NAME.N.SUFFIX` beside it; None where there is none."""
+    """Copy a file that will be replaced to the next free `NAME.N.SUFFIX` beside it; return None if there is none."""
     if not path.exists():
         return None
     number = 1
     while (kept := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
         number += 1
-    with whole_file(kept) as part:
+    with atomic_write(kept) as part:
         part.write_bytes(path.read_bytes())
     return kept
 
 
 @contextmanager
-def no_room_is_our_error(path: Path) -> Iterator[None]:
-    """Turns the operating system's "no space left" into a DiskSpaceError that names the file."""
+def disk_full_as_error(path: Path) -> Iterator[None]:
+    """Turn the operating system's "no space left" into a DiskSpaceError that names the file."""
     try:
         yield
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if error.errno in DISK_FULL_ERRORS:
             raise DiskSpaceError(
                 "no space left on the disk", str(path), "Free some space, or name another folder"
             ) from error
@@ -70,28 +70,28 @@ def no_room_is_our_error(path: Path) -> Iterator[None]:
 
 
 def require_plain_file(path: Path) -> None:
-    """Raises OSError for what is no plain file: a pipe would make its reader wait for ever, a device has no end."""
+    """Require a plain file: reading a pipe would wait for ever, a device has no end. Raises OSError otherwise."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not a plain file", str(path))
 
 
-def read_text(path: Path, *, most_bytes: int, encoding: str = "utf-8", errors: str = "strict") -> str:
-    """Return the text of a plain file. Raises OSError, for a larger one too, and UnicodeDecodeError."""
-    return read_content(path, most_bytes=most_bytes).decode(encoding, errors)
+def read_text(path: Path, *, max_bytes: int, encoding: str = "utf-8", errors: str = "strict") -> str:
+    """Return the text of a plain file. Raises OSError, also if it is too large, and UnicodeDecodeError."""
+    return read_content(path, max_bytes=max_bytes).decode(encoding, errors)
 
 
-def read_content(path: Path, *, most_bytes: int) -> bytes:
-    """Return the bytes of a plain file. Raises OSError, for a larger one too."""
+def read_content(path: Path, *, max_bytes: int) -> bytes:
+    """Return the bytes of a plain file. Raises OSError, also if it is too large."""
     require_plain_file(path)
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"larger than {readable_bytes(most_bytes)}", str(path))
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise OSError(errno.EFBIG, f"larger than {readable_bytes(max_bytes)}", str(path))
     return content
 
 
-def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> None:
-    """Raises DiskSpaceError when `needed_bytes` do not fit where `folder` lies (or will lie)."""
+def require_free_space(folder: Path, needed_bytes: int, *, what: str, cure: str) -> None:
+    """Require free space on the disk of `folder`, which need not exist yet. Raises DiskSpaceError."""
     free_bytes = shutil.disk_usage(existing_folder(folder)).free
     if needed_bytes > free_bytes:
         raise DiskSpaceError(
@@ -100,31 +100,33 @@ def require_room(folder: Path, needed_bytes: int, *, what: str, cure: str) -> No
 
 
 def require_writable(folder: Path, *, cure: str = "Name another") -> None:
-    """Raises ConfigError when nothing can be written into `folder`, or where it will be made."""
-    there = existing_folder(folder)
-    if not there.is_dir():
-        raise ConfigError("there is a file where a folder is wanted", str(there), "Name another folder")
+    """Require that `folder` can be written to, or created. Raises ConfigError."""
+    existing = existing_folder(folder)
+    if not existing.is_dir():
+        raise ConfigError("there is a file where a folder is wanted", str(existing), "Name another folder")
     try:
-        with TemporaryFile(dir=there):  # permissions alone do not tell of what the system keeps to itself
+        with TemporaryFile(dir=existing):  # permissions alone do not show every restriction
             pass
     except OSError as error:
-        raise ConfigError(f"cannot write into the folder ({error.strerror})", str(there), cure) from error
+        raise ConfigError(f"cannot write into the folder ({error.strerror})", str(existing), cure) from error
 
 
 def existing_folder(folder: Path) -> Path:
-    """Return the folder, or where it is not made yet the nearest above it: on the same disk."""
-    there = folder.absolute()
-    while not there.exists():
-        there = there.parent
-    return there
+    """Return the folder, or its nearest existing parent, which is on the same disk."""
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    return existing
 
 
 def lock_file(file: IO[Any], *, wait: bool) -> None:
-    """Hold an open file's lock until it is closed, or the process ends however it ends.
+    """Lock an open file until it is closed, or until the process ends however it ends.
 
-    wait: until whoever holds it gives it back; else BlockingIOError is raised while somebody does. Raises ConfigError
-    on systems that have no such locks.
+    wait: wait until the lock is free; otherwise BlockingIOError is raised while another process holds it. Raises
+    ConfigError on systems without such locks.
     """
+    # Plain flock rather than the filelock package: a waiting process queues in the kernel and goes on at once, while
+    # filelock polls; and where flock is missing, filelock falls back to marker files, which outlive a killed process.
     try:
         import fcntl
     except ModuleNotFoundError as error:
@@ -133,20 +135,20 @@ def lock_file(file: IO[Any], *, wait: bool) -> None:
 
 
 def unlock_file(file: IO[Any]) -> None:
-    """Give back the lock of a file that stays open."""
-    import fcntl  # where the lock was taken, it is there
+    """Unlock a file that stays open."""
+    import fcntl  # available wherever the lock was taken
 
     fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def require_supported_system() -> None:
-    """Raises ConfigError on systems that lack what the program is built on."""
+    """Require an operating system with file locks. Raises ConfigError."""
     if find_spec("fcntl") is None:
         raise ConfigError(*UNSUPPORTED)
 
 
 def readable_bytes(count: float) -> str:
-    """Return a number of bytes for people.
+    """Return a number of bytes as readable text.
 
     >>> readable_bytes(1_400_000_000)
     '1.4 GB'

@@ -1,4 +1,4 @@
-"""What a network looks at: the size of its frames, how they are sampled, and how far apart those of a clip lie."""
+"""The input format of a network: frame size, sampling, and the spacing of a clip's frames."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,13 +16,13 @@ _WRITTEN_WHERE_SET: Mapping[str, Any] = {"footage_fps": None, "spacing": 1, "ign
 
 @dataclass(frozen=True, kw_only=True)
 class InputFormat:
-    """What a trained network is used to looking at, stored with it and applied whenever it scores.
+    """The input format of a trained network, which is stored with it and applied whenever it scores.
 
     height_px, width_px: every frame is resized to it. fps: videos are resampled to this many frames a second
     (None: as they are). stride: then every stride-th frame is kept. spacing: frames of a clip lie this many sampled
     frames apart; every sampled frame is still the middle of a clip. image_fps: the rate taken for folders of images,
     which state none. footage_fps: the rate of videos that were trained on as they are, at which cameras are looked at;
-    None where it is not one, or not known. ignore: shapes of frames that it does not look at (`scoring.ignored` reads
+    None if it is not one, or not known. ignore: shapes of frames that it does not look at (`scoring.ignored` reads
     them); in a stored model they are in percent, so that they hold for frames of any size.
     """
 
@@ -53,7 +53,7 @@ class InputFormat:
 
     @property
     def sampled_fps(self) -> float | None:
-        """Frames a second after sampling, of videos; None where it depends on the footage."""
+        """Frames a second after sampling, of videos; None if it depends on the footage."""
         rate = self.fps or self.footage_fps
         return None if rate is None else rate / self.stride
 
@@ -62,7 +62,7 @@ class InputFormat:
         return ClipGeometry(clip_length, self.spacing)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as `config.json` holds them; later additions only where they say something."""
+        """Return plain values for `config.json`; later additions only if they are set."""
         values = {name: value for name, value in asdict(self).items() if _WRITTEN_WHERE_SET.get(name, ...) != value}
         return values | ({"ignore": list(self.ignore)} if self.ignore else {})
 

@@ -1,4 +1,4 @@
-"""What machine this is, as far as it decides how fast things are: hardware only."""
+"""Describes the hardware that determines speed."""
 
 import ctypes
 import os
@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of malloc.h
-MOST_BYTES = 2**31 - 1
+MAX_BYTES = 2**31 - 1
 SPIN_COUNT = 10_000  # a fraction of a millisecond; far fewer cost speed where the cores are free
 
 
@@ -19,7 +19,7 @@ def processor() -> str:
 
 
 def instruction_set() -> str:
-    """Return the widest vector instructions of the processor, as far as the system tells."""
+    """Return the widest vector instructions of the processor that the system reports."""
     flags = set(_cpu_fact("flags").split())
     for name, flag in (("AVX-512", "avx512f"), ("AVX2", "avx2"), ("AVX", "avx")):
         if flag in flags:
@@ -28,12 +28,12 @@ def instruction_set() -> str:
 
 
 def cores() -> int | None:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def memory_bytes() -> int | None:
-    """Return the machine's memory; None where the system does not tell."""
+    """Return the machine's memory; None if the system does not report it."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
@@ -58,7 +58,7 @@ def _cpu_fact(name: str) -> str:
 def give_back_memory() -> None:
     """Give the system what this process has freed and kept, after work that needed much more than what comes.
 
-    Does nothing where the C library is another than GNU's.
+    Does nothing if the C library is another than GNU's.
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -69,14 +69,14 @@ def keep_memory() -> None:
 
     By default the C library gives large blocks back at once, and each new one costs a fault a page: a third of a
     training step on the CPU. For whole programs, such as a command; a library does not decide this for its user. Does
-    nothing where the C library is another than GNU's.
+    nothing if the C library is another than GNU's.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return
     mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, MOST_BYTES)
+    mallopt(M_TRIM_THRESHOLD, MAX_BYTES)
 
 
 def share_cores() -> None:
@@ -93,7 +93,7 @@ def share_cores() -> None:
 def hide_in_process_list(secrets: Sequence[str]) -> bool:
     """Write stars over parts of this process's own command line, which every user of the machine can read.
 
-    Returns whether none of them is left there. Only Linux says where the command line lies.
+    Returns whether none of them is left there. Only Linux exposes the command line in memory.
     """
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()

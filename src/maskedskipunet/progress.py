@@ -1,4 +1,4 @@
-"""How long work tells of itself, without knowing who listens."""
+"""The interface through which long work reports progress."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

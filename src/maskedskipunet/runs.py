@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from maskedskipunet.errors import RunError
-from maskedskipunet.files import lock_file, read_text, require_writable, whole_file
+from maskedskipunet.files import atomic_write, lock_file, read_text, require_writable
 from maskedskipunet.machine import cores, instruction_set, memory_gb, processor
 from maskedskipunet.plain_yaml import LARGEST_BYTES, ValueLoader
 
@@ -60,11 +60,11 @@ class RunFolder:
         return self.checkpoints / f"epoch_{epoch:02d}.safetensors"
 
     def has_model(self) -> bool:
-        """Return whether an epoch was finished, so that there is something to score with."""
+        """Return whether an epoch was finished, so that the run can score."""
         return (self.model / "config.json").is_file()
 
     def is_finished(self) -> bool:
-        """Return whether the training came to its end."""
+        """Return whether the training is complete."""
         try:
             return bool(json.loads(self.progress.read_text())["finished"])
         except (OSError, ValueError, TypeError, KeyError):
@@ -72,7 +72,7 @@ class RunFolder:
 
     @contextmanager
     def for_one_process(self) -> Iterator[None]:
-        """A block in which no other process writes this run. Raises RunError while one does.
+        """Lock the run for this block, so that no other process writes it. Raises RunError while one does.
 
         The system ends the hold with the process, however that ends.
         """
@@ -90,7 +90,7 @@ class RunFolder:
     def read_config(self) -> dict[str, Any]:
         """Return what write_config wrote. Raises RunError when it is missing or unreadable."""
         try:
-            config = yaml.load(read_text(self.config, most_bytes=LARGEST_BYTES), ValueLoader)
+            config = yaml.load(read_text(self.config, max_bytes=LARGEST_BYTES), ValueLoader)
         except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
             raise RunError("cannot read the run's config", str(self.config), "Name a whole run folder") from error
         if not isinstance(config, dict):
@@ -111,9 +111,8 @@ def require_free_name(runs: Path, name: str | None) -> None:
 def create_run(runs: Path, name: str | None = None, *, for_model: bool = True) -> RunFolder:
     """Make `runs/NAME`, or the next free number.
 
-    for_model: whether it will hold one; then `runs/latest` means it from now on where there is no model yet that it
-    could mean, and else from when its own is there (`point_latest`).
-    Raises RunError when the name is taken, or is no name for a folder.
+    for_model: it will hold a model; then `runs/latest` points to it at once if no other run has a model, otherwise when
+    its own exists (`point_latest`). Raises RunError if the name is taken, or is no name for a folder.
     """
     require_free_name(runs, name)
     try:
@@ -130,7 +129,7 @@ def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
     """Return the run that a person means: a run folder, or its name under `runs/`; as the latest, the training begun
     last.
 
-    Raises RunError where there is none.
+    Raises RunError if there is none.
     """
     for link in (path, runs / path):
         if link.name == LATEST and link.is_symlink() and (newest := _newest(_runs_in(link.parent))) is not None:
@@ -142,9 +141,7 @@ def find_run(path: Path, runs: Path = Path("runs")) -> RunFolder:
 
 
 def run_meant(path: Path, runs: Path = Path("runs")) -> RunFolder | None:
-    """Return the run whose model a person means, as the latest the last that has one; None where something else is
-    meant.
-    """
+    """Return the run that a path refers to, `latest` for the last one with a model; None if it is no run."""
     for folder in (path, runs / path):
         run = RunFolder(folder.resolve() if folder.is_symlink() else folder)
         if folder.name == LATEST and folder.is_symlink() and not run.has_model():  # removed, say, or killed too early
@@ -155,18 +152,18 @@ def run_meant(path: Path, runs: Path = Path("runs")) -> RunFolder | None:
 
 
 def latest_model(runs: Path) -> RunFolder | None:
-    """Return the run whose model was written last; None where none has a model."""
+    """Return the run with the newest model; None if none has a model."""
     return _newest([run for run in _runs_in(runs) if run.has_model()])
 
 
 def point_latest(run: RunFolder) -> None:
-    """`runs/latest` means this run from now on, if it has a model."""
+    """Point `runs/latest` to this run, if it has a model."""
     if run.has_model():
         _point_latest(run.path.parent, run.path.name)
 
 
 def point_latest_elsewhere(runs: Path) -> None:
-    """After a run was removed: `runs/latest` means the newest of those that are left, with a model if any has one."""
+    """Point `runs/latest` to the newest remaining run after one was removed, with a model if any has one."""
     left = latest_model(runs) or _newest(_runs_in(runs))
     if left is not None:
         _point_latest(runs, left.path.name)
@@ -180,7 +177,7 @@ def _runs_in(folder: Path) -> list[RunFolder]:
 
 
 def _newest(runs: Iterable[RunFolder]) -> RunFolder | None:
-    """By when the model was written, or for a training that has none yet, when something was."""
+    """Return the newest run, by when its model was written, or its latest file if it has no model yet."""
 
     def written_ns(run: RunFolder) -> int:
         weights = run.model / "model.safetensors"
@@ -190,26 +187,26 @@ def _newest(runs: Iterable[RunFolder]) -> RunFolder | None:
 
 
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write figures for programs; anything that JSON cannot say (NaN) is an error of ours."""
-    with whole_file(path) as part:
+    """Write figures as JSON; a value that JSON cannot hold (NaN) is a bug."""
+    with atomic_write(path) as part:
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         part.write_text(text, encoding="utf-8", errors=_UNSAYABLE)
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8", errors=_UNSAYABLE) as file:
+    with atomic_write(path) as part, part.open("w", newline="", encoding="utf-8", errors=_UNSAYABLE) as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
 
 
 def describe_environment(accelerators: Iterable[str] = ()) -> dict[str, Any]:
-    """Package versions and hardware, nothing else: no names, paths, users or addresses.
+    """Return package versions and hardware, without names, paths, users or addresses.
 
     accelerators: names of the GPUs, which the caller knows.
     """

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maskedskipunet.cli.calibrate import told
+from maskedskipunet.cli.calibrate import describe
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.day import DayAlarms, PartAlarms, read_parts
@@ -60,7 +60,7 @@ def test_the_threshold_is_set_told_and_used_by_score_and_test(cli, run, footage,
 def test_parts_of_the_day_are_told_with_what_they_rest_on():
     day, night = read_parts("day=7-20,night=20:30-7")
     parts = (PartAlarms(day, SETTING.rule, 0.1, 6.5, 2), PartAlarms(night, None, None, 0.25, 0))
-    assert told(replace(SETTING, extrapolated=False, day=DayAlarms(parts)))[-2:] == [
+    assert describe(replace(SETTING, extrapolated=False, day=DayAlarms(parts)))[-2:] == [
         "day (07:00 to 20:00): threshold 0.50000, 2 alarms in 6.50 hours of footage",
         "night (20:30 to 07:00): uses the common threshold; 0.25 hours are too few for its own",
     ]
@@ -108,7 +108,7 @@ def test_a_folder_is_scored_video_by_video_and_code_1_says_that_some_failed(cli,
 
 
 def test_how_sure_a_threshold_is_stands_in_sentences():
-    assert told(SETTING) == [
+    assert describe(SETTING) == [
         "threshold 0.50000, release level 0.40000 for 1 false alarm a day",
         "8.00 hours of normal footage give 1 alarm at this threshold",
         "expected in 24 new normal hours: 0 to 0.25 alarms an hour (95 % interval)",

@@ -116,7 +116,9 @@ def test_each_kind_of_model_is_calibrated_scores_tells_events_and_watches(cli, m
     found = msu.load_detector(folder).predict(disturbed, threshold=1.0)
     usual, high = np.quantile([result.score for result in found if result.score is not None], [0.3, 0.9])
     calibration = Calibration.read(folder / "model")
-    rule = replace(calibration.alarm.rule.at(float(high), float(usual)), shortest_s=0.0)  # that is reached for sure
+    rule = replace(
+        calibration.alarm.rule.with_threshold(float(high), float(usual)), shortest_s=0.0
+    )  # that is reached for sure
     replace(calibration, alarm=replace(calibration.alarm, rule=rule)).write(folder / "model")
     answer = cli("score", disturbed, "--model", folder, "--out", "out")
     assert answer.code == 0, answer.err

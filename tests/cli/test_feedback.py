@@ -99,8 +99,8 @@ def home_with_cues(run, alarming, clips, recorded, place):
     levels = cues.reconstruction.surprise(np.array([[lowest], [middle], [highest]], np.float32))[:, 0]
     assert np.all(np.diff(levels) > 0)
     before = Calibration.read(alarming / "model")
-    rule = before.alarm.rule.at(0.9 * float(levels[0]), 0.3)
-    replace(before, alarm=replace(before.alarm, rule=rule, usual=0.3)).write(home / "model")
+    rule = before.alarm.rule.with_threshold(0.9 * float(levels[0]), 0.3)
+    replace(before, alarm=replace(before.alarm, rule=rule, median_score=0.3)).write(home / "model")
     shutil.copytree(recorded, place / "records")
     return home
 

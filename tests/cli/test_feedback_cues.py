@@ -61,7 +61,7 @@ def set_threshold(call, run, normal, out):
     succeed(call, "score", normal, "--model", run, "--out", out)
     scores = np.array(pq.read_table(out / "scores.parquet")["score"].to_pylist(), float)
     usual = float(np.nanmedian(scores))
-    rule = EventRule(threshold=1, release=1, shortest_s=0.5, merge_s=0.5, pause_s=1.0).at(
+    rule = EventRule(threshold=1, release=1, shortest_s=0.5, merge_s=0.5, pause_s=1.0).with_threshold(
         2.5 * np.nanmax(scores), usual
     )
     setting = AlarmSetting(rule, Budget(1, "hour"), usual, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)

@@ -5,10 +5,10 @@ import pytest
 
 from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.records import outbox
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import Subscription
 
-ROUTE = Route(sink="hook", states=("all",), states_after_s=0)
+SUBSCRIPTION = Subscription(sink="hook", states=("all",), states_after_s=0)
 EVENT = Event("e0", "rtsp://h/x", 1, 2, 1.5, 5, 10, 7, 0.5, 0.4, (), None)
 
 
@@ -18,7 +18,7 @@ def watch(place):
     with Records.open(place / "records", watching=True) as records:
         for camera in ("door", "yard"):
             records.set_condition(camera, "running")
-        records.heard_of(dict.fromkeys(("door", "yard"), time.time()))
+        records.set_last_frames(dict.fromkeys(("door", "yard"), time.time()))
         yield records
 
 
@@ -54,7 +54,7 @@ def test_what_is_wrong_with_a_camera_is_told_and_since_when(cli, watch):
 
 
 def test_a_camera_of_which_no_frame_came_for_minutes_is_silent_whatever_is_said_of_it(cli, watch):
-    watch.heard_of({"door": time.time() - 500})
+    watch.set_last_frames({"door": time.time() - 500})
     with watch.write() as session:
         session.connection().exec_driver_sql("UPDATE cameras SET condition_unix_s = condition_unix_s - 1000")
     answer = cli("status", "--json", "s.json")
@@ -64,7 +64,7 @@ def test_a_camera_of_which_no_frame_came_for_minutes_is_silent_whatever_is_said_
 
 
 def test_what_waits_is_told_with_its_reason(cli, watch, place):
-    watch.begin_state("door", "dark", routes=[ROUTE])
+    watch.begin_state("door", "dark", subscriptions=[SUBSCRIPTION])
     with watch.write() as session:
         found = outbox.next_delivery(session, "hook", time.time())
         outbox.failed(session, found, "the connection was refused", time.time())

@@ -20,9 +20,10 @@ from maskedskipunet.data.jpeg import from_jpeg
 from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget
-from maskedskipunet.detection.calibration import Calibration, told_rarity
+from maskedskipunet.detection.calibration import Calibration, describe_rarity
 from maskedskipunet.detection.events import Event, EventRule, EventUpdate
-from maskedskipunet.monitor.news import Alarm
+from maskedskipunet.monitor.monitor_events import Alarm
+from maskedskipunet.records.live import LiveFolder
 from maskedskipunet.records.store import Records
 
 COMMAND = [sys.executable, "-m", "maskedskipunet", "watch"]
@@ -178,7 +179,7 @@ def alarmed(network_run, place, cli, disturbed):
     assert cli("score", disturbed, "--model", model, "--out", "usual").code == 0
     scores = np.array(pq.read_table("usual/scores.parquet")["score"].to_pylist(), float)
     usual, high = np.nanquantile(scores, [0.3, 0.9])
-    rule = RULE.at((usual + high) / 2, usual)
+    rule = RULE.with_threshold((usual + high) / 2, usual)
     setting = AlarmSetting(rule, Budget(1, "hour"), usual, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
     calibration = Calibration.of({"usual": scores})
     Calibration(calibration.videos, calibration.frames, calibration.levels, calibration.shares, setting).write(
@@ -252,21 +253,21 @@ def test_a_model_that_is_calibrated_again_meanwhile_is_gone_by_at_once(cli, alar
         return heard
 
     try:
-        over = hear(lambda news: (news["kind"], news.get("phase")) == ("alarm", "end"))[-1]
+        over = hear(lambda event: (event["kind"], event.get("phase")) == ("alarm", "end"))[-1]
         until_s = time.monotonic() + PATIENCE_S
         while (answer := cli("feedback", alarmed, over["id"], "--normal")).code:  # its clip is still being cut
             assert time.monotonic() < until_s, answer.err
             time.sleep(0.5)
         assert "threshold raised" in answer.out + answer.err
         raised = Calibration.read(alarmed / "model")
-        change = hear(lambda news: news["kind"] == "modelchange")[-1]
+        change = hear(lambda event: event["kind"] == "modelchange")[-1]
         assert (change["heeded"], change["threshold"]) == (True, pytest.approx(raised.alarm.rule.threshold, abs=1e-6))
 
-        none_reaches = replace(raised.alarm, rule=raised.alarm.rule.at(2.0, raised.alarm.usual))
+        none_reaches = replace(raised.alarm, rule=raised.alarm.rule.with_threshold(2.0, raised.alarm.median_score))
         replace(raised, alarm=none_reaches).write(alarmed / "model")
-        assert hear(lambda news: news["kind"] == "modelchange")[-1]["threshold"] == 2.0
-        later = [hear(lambda news: news["kind"] == "scored") for _ in range(60)]  # six seconds: twice quiet
-        assert "new" not in [news["phase"] for some in later for news in some if news["kind"] == "alarm"]
+        assert hear(lambda event: event["kind"] == "modelchange")[-1]["threshold"] == 2.0
+        later = [hear(lambda event: event["kind"] == "scored") for _ in range(60)]  # six seconds: twice quiet
+        assert "new" not in [event["phase"] for some in later for event in some if event["kind"] == "alarm"]
     finally:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=PATIENCE_S)
@@ -355,7 +356,7 @@ def test_the_same_rarity_is_told_in_the_same_words_as_score_tells_it(cli, alarme
     scored = cli("score", disturbed, "--model", alarmed, "--out", "scored")
     watched = cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300, "--no-records")
     frames = Calibration.read(alarmed / "model").frames
-    assert told_rarity(1 / (frames + 1), frames) == f"none of {frames} normal frames"
+    assert describe_rarity(1 / (frames + 1), frames) == f"none of {frames} normal frames"
     rarities = [line.partition(", reached by ")[2].partition(";")[0] for line in watched.err.splitlines()]
     told = [rarity for rarity in rarities if rarity]
     assert len(told) == 3
@@ -392,6 +393,59 @@ def test_records_that_another_watch_holds_or_that_are_none_are_refused(cli, alar
     assert (place / "notes").read_text() == "mine"
     refusal = cli("watch", disturbed, "--model", alarmed, "--no-records", "--events").refusal()
     assert "--events cannot be used with --no-records" in refusal
+
+
+def test_the_scores_of_a_watch_are_kept_as_a_curve_and_how_its_camera_was_last(cli, alarmed, disturbed, place):
+    assert cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300).code == 0
+    with Records.open(place / "records") as records:
+        (camera,) = records.cameras()
+        began_unix_s = records.events()[0].began_unix_s
+        curve = records.curves.read(camera, began_unix_s - 600, began_unix_s + 600, points=1200)
+        assert curve.frames.sum() == 78  # of 80; clips of three frames leave out the first and the last
+        assert curve.highest.max() == pytest.approx(max(event.event.top_score for event in records.events()), rel=1e-6)
+        assert np.isfinite(curve.threshold).all()
+    live = LiveFolder(place / "records" / "live")
+    now = live.state().cameras[camera]
+    assert (now.condition, now.score is not None, now.threshold) == ("ended", True, pytest.approx(curve.threshold[-1]))
+    assert from_jpeg(live.picture(camera)).shape == (32, 48, 3)
+
+
+def test_a_file_is_scored_into_the_records_beside_what_a_watch_recorded_and_that_is_said(
+    cli, alarmed, disturbed, place
+):
+    assert cli("watch", disturbed, "--model", alarmed, "--speed", 8, "--max-delay-s", 300).code == 0
+    scoring = ["score", disturbed, "--model", alarmed, "--records", "records", "--camera", "room"]
+    first = cli(*scoring, "--json", "first.json")
+    assert first.code == 0, first.err
+    told = json.loads((place / "first.json").read_text())["recorded"]
+    assert (told["camera"], told["added"], len(told["events"]), told["is_begin_known"]) == ("room", 3, 3, False)
+    assert "recorded in records as room: 3 events (3 new); footage from " in first.out
+    assert "(as it ended when its file was changed)" in first.out
+    assert "recorded in records as room: 3 events (3 updated); footage from " in cli(*scoring).out
+    with Records.open(place / "records") as records:
+        assert len(records.events(camera="room")) == 3
+        assert len(records.events()) == 6
+        assert all(event.has_clip and event.has_picture for event in records.events(camera="room"))
+    assert cli("records", "check", "records").code == 0
+    pruned = cli("records", "prune", "records", "--larger-than", "0", "--dry-run").out
+    assert pruned.splitlines()[-1].startswith("score curves: ")
+    assert pruned.endswith(" would be removed\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--camera", "room"], "--camera needs --records"),
+        (["--starts", "%H"], "--starts needs --records"),
+        (["--records", "r", "--starts", "%Y"], "holds no hour"),
+        (["--records", "r", "--camera", ""], "is no name of a camera"),
+        (["--records", "taken"], "no records folder"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused_before_anything_is_scored(cli, alarmed, disturbed, place, arguments, fault):
+    (place / "taken").write_text("a file")
+    assert fault in cli("score", disturbed, "--model", alarmed, *arguments).refusal()
+    assert not (place / "scores").exists()
 
 
 def test_a_watch_that_is_killed_while_it_writes_leaves_clean_records(cli, alarmed, place):

@@ -154,7 +154,7 @@ def test_what_lasts_counts_up_to_a_minutes_seconds_as_rare_and_what_is_ordinary_
     assert (np.diff(_by_the_minute(np.linspace(0, 12, 200, dtype=np.float32))) >= 0).all()
 
 
-def test_lasting_is_the_median_of_a_minute_and_unknown_before() -> None:
+def test_lasting_is_the_lower_median_of_a_minute_and_its_last_seconds_and_unknown_before() -> None:
     meter = LastingMeter()
     seen = np.random.default_rng(0).random(20 * 100).astype(np.float32)
 
@@ -164,8 +164,19 @@ def test_lasting_is_the_median_of_a_minute_and_unknown_before() -> None:
     assert found[700] is not None
     assert found[1500] is not None
     looked = seen[900:1501:20]  # a look every two seconds
-    assert found[1500][0] == pytest.approx(float(np.median(looked)))
+    assert found[1500][0] == pytest.approx(min(float(np.median(looked)), float(np.median(looked[-6:]))))
     assert len(looked) == LOOKS + 1
+
+
+def test_what_has_gone_lasts_no_longer_than_a_few_seconds() -> None:
+    meter = LastingMeter()
+    found = {second: meter.add(float(second), np.full(1, 100 <= second < 200, np.float32)) for second in range(300)}
+
+    lasts = [second for second, median in found.items() if median is not None and median[0] > 0.5]
+
+    assert lasts[0] == pytest.approx(130, abs=3)  # it has been there for half a minute
+    assert lasts[-1] == pytest.approx(205, abs=2)  # and is over soon after it ended
+    assert lasts == list(range(lasts[0], lasts[-1] + 1))
 
 
 def test_lasting_holds_a_minute_however_long_a_source_is_and_begins_anew_when_its_clock_goes_back() -> None:

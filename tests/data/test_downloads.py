@@ -182,7 +182,7 @@ def test_what_does_not_fit_on_the_disk_is_refused_before_it_comes(server: str, t
 def test_a_server_that_states_no_length_may_not_send_for_ever(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "MOST_UNSTATED_BYTES", 500_000)
+    monkeypatch.setattr(downloads, "MAX_UNSTATED_BYTES", 500_000)
     with pytest.raises(VideoError, match="more than 500 kB came and no end"):
         fetch(f"{server}/of_no_stated_length", tmp_path / "a.mp4")
     assert list(tmp_path.iterdir()) == []

@@ -1,3 +1,4 @@
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from maskedskipunet.data.start_times import require_pattern, start_of_day_s
+from maskedskipunet.data.start_times import require_pattern, start_of_day_s, start_unix_s
 from maskedskipunet.errors import ConfigError
 
 
@@ -153,3 +154,28 @@ def test_a_pattern_of_folders_that_cannot_be_read_is_refused(starts: str, told: 
     with pytest.raises(ConfigError, match=r"^starts: ") as refused:
         require_pattern(starts)
     assert told in str(refused.value)
+
+
+def test_a_name_with_a_date_tells_when_its_file_begins(tmp_path: Path, in_india: None) -> None:
+    began = start_unix_s(tmp_path / "2024-02-29_07-05-09.mkv", "%Y-%m-%d_%H-%M-%S")
+    assert began == 1_709_170_509.0
+    assert start_unix_s(tmp_path / "2024-02-29_07-05-09.mkv", "utc:%Y-%m-%d_%H-%M-%S") == 1_709_170_509.0 + 5.5 * 3600
+    assert start_unix_s(tmp_path / "1709170509.mkv", "%s") == 1_709_170_509.0
+    assert start_unix_s(tmp_path / "hall.mkv", "%Y-%m-%d_%H-%M-%S") is None
+
+
+@pytest.mark.parametrize(("name", "hours"), [("09.mp4", 9), ("13.mp4", 13 - 24)])
+def test_a_name_without_a_date_tells_the_last_such_hour_before_its_file_was_changed(
+    name: str, hours: int, tmp_path: Path, in_india: None
+) -> None:
+    midnight = 1_709_145_000.0  # 29 February 2024 there
+    (tmp_path / name).write_bytes(b"")
+    os.utime(tmp_path / name, (midnight + 10 * 3600, midnight + 10 * 3600))
+    assert start_unix_s(tmp_path / name, "%H") == midnight + hours * 3600
+    assert start_unix_s(tmp_path / f"gone {name}", "gone %H") is None
+
+
+def test_a_container_tells_when_it_begins(tmp_path: Path, in_india: None) -> None:
+    said = write_video(tmp_path / "a.mp4", creation_time="2024-05-01T10:15:00.000000Z")
+    assert start_unix_s(said, None) == 1_714_558_500.0
+    assert start_unix_s(tmp_path, None) is None

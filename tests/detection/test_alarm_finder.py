@@ -105,7 +105,7 @@ def test_criteria_are_those_of_the_calibration(calibration):
 def test_a_threshold_that_is_named_takes_the_place_of_the_models_all_day(calibration):
     found = AlarmCriteria.of(calibration, 9.0)
     assert found is not None
-    assert (found.rule, found.day) == (RULE.at(9.0, 0.1), None)
+    assert (found.rule, found.day) == (RULE.with_threshold(9.0, 0.1), None)
     bare = AlarmCriteria.of(None, 2.0)
     assert bare is not None
     assert (bare.rule.threshold, bare.rule.release) == (2.0, 2.0)

@@ -75,7 +75,7 @@ def test_regions_that_touch_at_a_corner_are_one() -> None:
     assert map_boxes(corner, 0.999, height_px=64, width_px=96) == ((10, 10, 24, 24),)
 
 
-@pytest.mark.parametrize(("asked", "expected"), [({}, 8), ({"most": 3}, 3), ({"most": 20}, 12)])
+@pytest.mark.parametrize(("asked", "expected"), [({}, 8), ({"limit": 3}, 3), ({"limit": 20}, 12)])
 def test_of_many_spots_the_strongest_few_are_boxed(asked: dict[str, int], expected: int) -> None:
     score_map = np.zeros((64, 96))
     middles = [(10 + 20 * (at // 4), 12 + 22 * (at % 4)) for at in range(12)]

@@ -118,7 +118,7 @@ def test_every_alarm_is_counted_in_a_block_and_blocks_hold_all_footage() -> None
     assert counts.hours == pytest.approx(5)
     assert counts.counts.shape == (len(counts.levels), len(counts.block_h))
     for row in (0, len(counts.levels) // 2, len(counts.levels) - 1):
-        rule = RULE.at(float(counts.levels[row]), counts.usual)
+        rule = RULE.with_threshold(float(counts.levels[row]), counts.median_score)
         assert counts.counts[row].sum() == alarms(videos, rule)
 
 

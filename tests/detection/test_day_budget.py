@@ -85,7 +85,7 @@ def test_a_part_with_too_little_footage_takes_the_common_threshold() -> None:
     assert setting.day is not None
     day, night = setting.day.parts
     assert day.rule is not None
-    assert (night.rule, night.usual, night.alarms) == (None, None, 0)
+    assert (night.rule, night.median_score, night.alarms) == (None, None, 0)
     assert night.footage_h == pytest.approx(1)
     assert setting.rule_at(3600.0) == setting.rule
     assert setting.rule_at(9 * 3600.0) == day.rule

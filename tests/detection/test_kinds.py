@@ -81,7 +81,7 @@ def test_an_event_that_goes_on_is_counted_once_when_it_is_over():
 
 
 def test_what_is_kept_of_kinds_is_bounded(monkeypatch):
-    monkeypatch.setattr(kinds, "MOST_KINDS", 2)
+    monkeypatch.setattr(kinds, "MAX_KINDS", 2)
     known = Kinds()
     for name, left in (("a", 0.0), ("b", 0.4), ("c", 0.8)):
         known.add(event(name, 0.0, reason(left=left)), 0.0)

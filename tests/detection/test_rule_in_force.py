@@ -54,7 +54,7 @@ def test_without_maps_or_what_to_hold_them_against_nothing_is_known_of_drift(ref
 def test_another_calibration_holds_from_the_next_frame_on():
     rules = RuleInForce(RULE, DAY)
     higher = replace(RULE, threshold=0.7)
-    rules.take_over(higher)
+    rules.set_rules(higher)
     assert [rules.see(0.0, 0.1, time_of_day_s=time_s)[0] for time_s in (12 * 3600.0, 22 * 3600.0)] == [higher, higher]
 
 
@@ -73,10 +73,10 @@ def test_drift_is_judged_by_the_new_calibration_and_over_where_that_knows_what_i
     told, phases = minutes(rules, 0, 40)
     assert (told[-1].threshold > RULE.threshold, phases) == (True, ["begin"])
     as_now = replace(reference, centre=_centre_of_what_is_seen(reference.floor), highest_usual=0.65)
-    rules.take_over(RULE, drift=as_now)
+    rules.set_rules(RULE, drift=as_now)
     told, phases = minutes(rules, 40, 20)
     assert ({rule.threshold for rule in told}, phases) == ({RULE.threshold}, ["end"])
-    rules.take_over(RULE)  # one that knows nothing of drift
+    rules.set_rules(RULE)  # one that knows nothing of drift
     assert minutes(rules, 60, 20)[1] == []
 
 

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from maskedskipunet.errors import DataError, DiskSpaceError
+from maskedskipunet.evaluation.frame_alignment import FrameAlignment
 from maskedskipunet.evaluation.maps import (
     CHUNK_FRAMES,
     SCALE,
@@ -19,7 +20,6 @@ from maskedskipunet.evaluation.maps import (
     open_maps,
     read_maps,
 )
-from maskedskipunet.evaluation.placing import Placing
 
 RNG = np.random.default_rng(0)
 
@@ -105,7 +105,7 @@ def test_the_maps_of_a_folder_are_matched_to_clips(place: Path) -> None:
     write(place / "b.parquet", range(1, 3))
     write(place / "a.parquet", range(5))
 
-    found, matching = read_maps(place, ("a", "b"), (5, 4), Placing())
+    found, matching = read_maps(place, ("a", "b"), (5, 4), FrameAlignment())
 
     assert [path.path.name for path in found] == ["a.parquet", "b.parquet"]
     assert matching == "matched to clips by name"
@@ -115,7 +115,7 @@ def test_another_methods_maps_are_scaled_together_and_stand_where_stated(place: 
     np.save("1.npy", np.array([[[0.0, 5.0]], [[10.0, 20.0]]]))
     np.save("2.npy", np.array([[[10, 10]]]))
 
-    (first, second), matching = read_maps(place, ("a", "b"), (3, 2), Placing(first=1))
+    (first, second), matching = read_maps(place, ("a", "b"), (3, 2), FrameAlignment(first=1))
 
     assert matching == "matched to clips in natural order of names"
     maps = {frame: values.tolist() for frame, values in first.maps()}
@@ -125,7 +125,7 @@ def test_another_methods_maps_are_scaled_together_and_stand_where_stated(place: 
 
 def test_maps_that_are_all_alike_are_0(place: Path) -> None:
     np.save("1.npy", np.full((1, 1, 2), 7.0))
-    (only,), _ = read_maps(place, ("a",), (1,), Placing())
+    (only,), _ = read_maps(place, ("a",), (1,), FrameAlignment())
 
     assert [values.tolist() for _, values in only.maps()] == [[[0, 0]]]
 
@@ -150,7 +150,7 @@ def test_what_are_no_maps_is_refused(place: Path) -> None:
     def refused(name: str, frames: int = 2) -> str:
         folder = place / name
         with pytest.raises(DataError) as refusal:
-            list(read_maps(folder, ("a",), (frames,), Placing())[0][0].maps())
+            list(read_maps(folder, ("a",), (frames,), FrameAlignment())[0][0].maps())
         return str(refusal.value).removeprefix(f"{folder}")
 
     for name in ("empty", "words", "scores", "size", "long", "short", "flat", "infinite", "objects", "damaged"):
@@ -205,4 +205,4 @@ def test_maps_of_different_units_are_not_held_against_each_other(place: Path) ->
         keep(0, np.ones((4, 6), np.float32))
 
     with pytest.raises(DataError, match=r"not in the units of a\.parquet"):
-        read_maps(place / "maps", ("a", "b"), (3, 1), Placing())
+        read_maps(place / "maps", ("a", "b"), (3, 1), FrameAlignment())

@@ -17,4 +17,4 @@ def test_where_nothing_can_be_ordered_no_order_is_told(exact):
     effect = compare("bfloat16", exact, exact * 1.01)
 
     assert effect.order_correlation is None
-    assert effect.told() == f"bfloat16 changes the scores of the first {len(exact)} frames by 1.0%, at most 1.0%"
+    assert effect.describe() == f"bfloat16 changes the scores of the first {len(exact)} frames by 1.0%, at most 1.0%"

@@ -43,10 +43,10 @@ def test_ranges_in_a_mat_file(place: Path) -> None:
 def test_one_row_of_labels_is_one_sequence_or_is_cut(place: Path, shape: tuple[int, ...]) -> None:
     np.save("gt.npy", np.array([0, 1, 1, 0]).reshape(shape))
 
-    whole, cut = read_ground_truth(Path("gt.npy")), read_ground_truth(Path("gt.npy"), [1, 3])
+    whole, split = read_ground_truth(Path("gt.npy")), read_ground_truth(Path("gt.npy"), [1, 3])
 
     assert (labels_of(whole), whole.borders, whole.said_by) == ({"gt": [0, 1, 1, 0]}, False, "gt.npy")
-    assert (labels_of(cut), cut.borders) == ({"1": [0], "2": [1, 1, 0]}, True)
+    assert (labels_of(split), split.borders) == ({"1": [0], "2": [1, 1, 0]}, True)
 
 
 def test_a_folder_of_labels_and_a_table_say_where_clips_begin(place: Path) -> None:

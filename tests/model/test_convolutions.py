@@ -19,15 +19,15 @@ Layer = TypeVar("Layer", MaskedConv2d, SkipConvolution)
 DTYPE = torch.float64
 
 
-def skip(kernel: int, hole: int, frames: int, *, seed: int = 0) -> SkipConvolution:
+def skip(kernel: int, mask_size: int, frames: int, *, seed: int = 0) -> SkipConvolution:
     torch.manual_seed(seed)
-    layer = SkipConvolution(2, frames=frames, kernel=kernel, hole=hole).to(DTYPE)
+    layer = SkipConvolution(2, frames=frames, kernel=kernel, mask_size=mask_size).to(DTYPE)
     return fill_the_hole(layer)
 
 
-def masked(in_channels: int, out_channels: int, *, kernel: int, hole: int, seed: int = 0) -> MaskedConv2d:
+def masked(in_channels: int, out_channels: int, *, kernel: int, mask_size: int, seed: int = 0) -> MaskedConv2d:
     torch.manual_seed(seed)
-    layer = MaskedConv2d(in_channels, out_channels, kernel=kernel, hole=hole).to(DTYPE)
+    layer = MaskedConv2d(in_channels, out_channels, kernel=kernel, mask_size=mask_size).to(DTYPE)
     return fill_the_hole(layer)
 
 
@@ -39,22 +39,24 @@ def fill_the_hole(layer: Layer) -> Layer:
 
 
 @pytest.mark.parametrize("frames", CLIP_LENGTHS)
-@pytest.mark.parametrize(("kernel", "hole"), SKIP_SHAPES + BLOCK_SHAPES)
-def test_a_mask_is_zero_in_a_centred_window_of_the_middle_frame_alone(kernel: int, hole: int, frames: int) -> None:
-    mask = centred_mask(kernel, hole, frames)
+@pytest.mark.parametrize(("kernel", "mask_size"), SKIP_SHAPES + BLOCK_SHAPES)
+def test_a_mask_is_zero_in_a_centred_window_of_the_middle_frame_alone(kernel: int, mask_size: int, frames: int) -> None:
+    mask = centred_mask(kernel, mask_size, frames)
 
     frame, row, column = (axis - size // 2 for axis, size in zip(torch.where(mask == 0), mask.shape, strict=True))
     assert mask.shape == (frames, kernel, kernel)
     assert (frame == 0).all()
-    assert len(row) == hole**2
-    assert row.abs().max() == column.abs().max() == hole // 2
-    assert mask.sum() == mask.numel() - hole**2
+    assert len(row) == mask_size**2
+    assert row.abs().max() == column.abs().max() == mask_size // 2
+    assert mask.sum() == mask.numel() - mask_size**2
 
 
 @pytest.mark.parametrize("frames", CLIP_LENGTHS)
-@pytest.mark.parametrize(("kernel", "hole"), [*SKIP_SHAPES, (17, 0)])
-def test_a_skip_convolution_is_the_target_frame_of_the_whole_convolution(kernel: int, hole: int, frames: int) -> None:
-    layer = skip(kernel, hole, frames)
+@pytest.mark.parametrize(("kernel", "mask_size"), [*SKIP_SHAPES, (17, 0)])
+def test_a_skip_convolution_is_the_target_frame_of_the_whole_convolution(
+    kernel: int, mask_size: int, frames: int
+) -> None:
+    layer = skip(kernel, mask_size, frames)
     clip = torch.rand(2, frames, 2, HEIGHT, WIDTH, dtype=DTYPE)
     volume = clip.transpose(1, 2)
 
@@ -75,11 +77,11 @@ def test_a_skip_convolution_is_the_target_frame_of_the_whole_convolution(kernel:
 def test_what_lies_under_the_hole_in_the_target_frame_cannot_change_a_skips_output_there(
     shape: tuple[int, int], frames: int, row: int, column: int, seed: int
 ) -> None:
-    kernel, hole = shape
-    layer = skip(kernel, hole, frames, seed=seed)
+    kernel, mask_size = shape
+    layer = skip(kernel, mask_size, frames, seed=seed)
     clip = torch.rand(1, frames, 2, HEIGHT, WIDTH, dtype=DTYPE)
     changed = clip.clone()
-    fill_window(changed[0, frames // 2], row, column, hole)
+    fill_window(changed[0, frames // 2], row, column, mask_size)
 
     before, after = layer(clip), layer(changed)
 
@@ -97,11 +99,11 @@ def test_what_lies_under_the_hole_in_the_target_frame_cannot_change_a_skips_outp
 def test_what_lies_under_the_hole_cannot_change_a_masked_convolutions_output_there(
     shape: tuple[int, int], row: int, column: int, seed: int
 ) -> None:
-    kernel, hole = shape
-    layer = masked(2, 3, kernel=kernel, hole=hole, seed=seed)
+    kernel, mask_size = shape
+    layer = masked(2, 3, kernel=kernel, mask_size=mask_size, seed=seed)
     image = torch.rand(1, 2, HEIGHT, WIDTH, dtype=DTYPE)
     changed = image.clone()
-    fill_window(changed[0], row, column, hole)
+    fill_window(changed[0], row, column, mask_size)
 
     before, after = layer(image), layer(changed)
 
@@ -110,9 +112,9 @@ def test_what_lies_under_the_hole_cannot_change_a_masked_convolutions_output_the
 
 
 @pytest.mark.parametrize("frames", CLIP_LENGTHS)
-@pytest.mark.parametrize(("kernel", "hole"), SKIP_SHAPES)
-def test_everything_under_the_kernel_but_the_hole_reaches_the_output(kernel: int, hole: int, frames: int) -> None:
-    layer = skip(kernel, hole, frames)
+@pytest.mark.parametrize(("kernel", "mask_size"), SKIP_SHAPES)
+def test_everything_under_the_kernel_but_the_hole_reaches_the_output(kernel: int, mask_size: int, frames: int) -> None:
+    layer = skip(kernel, mask_size, frames)
     clip = torch.rand(1, frames, 2, 2 * kernel, 2 * kernel, dtype=DTYPE, requires_grad=True)
     middle = kernel
 
@@ -121,12 +123,12 @@ def test_everything_under_the_kernel_but_the_hole_reaches_the_output(kernel: int
     reached = gradient_of(clip)[0].abs().sum(dim=1) > 0  # (T, H, W)
     expected = torch.zeros_like(reached)
     window = slice(middle - kernel // 2, middle + kernel // 2 + 1)
-    expected[:, window, window] = centred_mask(kernel, hole, frames) > 0
+    expected[:, window, window] = centred_mask(kernel, mask_size, frames) > 0
     assert torch.equal(reached, expected)
 
 
 def test_a_masked_convolution_is_the_plain_one_with_a_masked_kernel() -> None:
-    layer = masked(2, 3, kernel=5, hole=3)
+    layer = masked(2, 3, kernel=5, mask_size=3)
     image = torch.rand(2, 2, HEIGHT, WIDTH, dtype=DTYPE)
 
     plain = F.conv2d(image, layer.weight * centred_mask(5, 3)[0].to(DTYPE), layer.bias, padding=2)
@@ -137,8 +139,8 @@ def test_a_masked_convolution_is_the_plain_one_with_a_masked_kernel() -> None:
 @pytest.mark.parametrize(
     ("kind", "sizes", "input_shape"),
     [
-        (MaskedConv2d, {"in_channels": 2, "out_channels": 2, "kernel": 5, "hole": 3}, (1, 2, 8, 8)),
-        (SkipConvolution, {"channels": 2, "frames": 3, "kernel": 5, "hole": 3}, (1, 3, 2, 8, 8)),
+        (MaskedConv2d, {"in_channels": 2, "out_channels": 2, "kernel": 5, "mask_size": 3}, (1, 2, 8, 8)),
+        (SkipConvolution, {"channels": 2, "frames": 3, "kernel": 5, "mask_size": 3}, (1, 3, 2, 8, 8)),
     ],
 )
 def test_forward_keeps_the_parameters_the_optimizer_holds(
@@ -155,7 +157,7 @@ def test_forward_keeps_the_parameters_the_optimizer_holds(
 
 
 @pytest.mark.parametrize(
-    "layer", [MaskedConv2d(2, 2, kernel=7, hole=5), SkipConvolution(2, frames=3, kernel=7, hole=3)]
+    "layer", [MaskedConv2d(2, 2, kernel=7, mask_size=5), SkipConvolution(2, frames=3, kernel=7, mask_size=3)]
 )
 def test_a_new_masked_layer_holds_zeros_in_its_hole_and_stores_no_mask(layer: MaskedConv2d | SkipConvolution) -> None:
     assert torch.equal(layer.weight == 0, (layer.mask == 0).expand_as(layer.weight))

@@ -62,7 +62,7 @@ def test_a_network_learns_the_same_with_tiles_outside_and_nothing_inside_the_hol
 
 
 def test_small_kernels_stay_with_the_library() -> None:
-    skip = SkipConvolution(2, frames=1, kernel=TILED_FROM - 2, hole=1)
+    skip = SkipConvolution(2, frames=1, kernel=TILED_FROM - 2, mask_size=1)
     features = torch.randn(1, 1, 2, 8, 8)
     plain = skip(features)
     skip.tiled = True

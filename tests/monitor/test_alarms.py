@@ -16,7 +16,7 @@ from maskedskipunet.detection.events import EventRule, EventStream
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.reading import CueReading
 from maskedskipunet.monitor.alarms import CameraAlarms
-from maskedskipunet.monitor.news import Alarm, Drift, Scored, plain
+from maskedskipunet.monitor.monitor_events import Alarm, Drift, ScoredFrame, event_to_dict
 
 RULE = EventRule(threshold=0.5, release=0.4, shortest_s=0.2, merge_s=0.5, pause_s=0.0)
 CRITERIA = AlarmCriteria(RULE)
@@ -25,13 +25,13 @@ STEP_S, BEGAN_UNIX_S = 0.1, 1_772_355_600.0
 
 def scored(number, score, score_map=None, *, speed=1.0, size_px=(64, 96)):
     frame = FrameScore(number, number * STEP_S, score, score_map)
-    return Scored("door", frame, BEGAN_UNIX_S + number * STEP_S / speed, 0.1, False, *size_px)
+    return ScoredFrame("door", frame, BEGAN_UNIX_S + number * STEP_S / speed, 0.1, False, *size_px)
 
 
 def watch(scores, **how):
     finder = CameraAlarms("door", "rtsp://10.0.0.5/live", CRITERIA, **how)
-    alarms = [alarm for number, score in enumerate(scores) for alarm in finder.see(scored(number, score))]
-    return [*alarms, *finder.end()]
+    alarms = [alarm for number, score in enumerate(scores) for alarm in finder.add(scored(number, score))]
+    return [*alarms, *finder.finish()]
 
 
 @given(st.lists(st.none() | st.sampled_from([0.1, 0.45, 0.6, 0.9]), max_size=60))
@@ -50,7 +50,7 @@ def test_a_camera_has_the_events_of_its_scores_each_with_one_begin(scores):
 def test_an_event_of_a_file_that_is_played_faster_began_when_it_was_played():
     finder = CameraAlarms("door", "v.mp4", CRITERIA, speed=4.0)
     scores = [0.1] * 20 + [0.6] * 4
-    (alarm,) = [one for number, score in enumerate(scores) for one in finder.see(scored(number, score, speed=4.0))]
+    (alarm,) = [one for number, score in enumerate(scores) for one in finder.add(scored(number, score, speed=4.0))]
     assert alarm.began_unix_s == pytest.approx(BEGAN_UNIX_S + 20 * STEP_S / 4, abs=1e-3)
 
 
@@ -60,17 +60,17 @@ def test_boxes_are_in_pixels_of_the_cameras_picture_and_left_out_for_a_damaged_o
     alarms = []
     for size_px in ((64, 96), (0, 0)):
         finder = CameraAlarms("door", "x", CRITERIA)
-        alarms += [one for at in range(3) for one in finder.see(scored(at, 0.9, strange, size_px=size_px))]
+        alarms += [one for at in range(3) for one in finder.add(scored(at, 0.9, strange, size_px=size_px))]
     assert [alarm.update.event.boxes for alarm in alarms] == [((30, 14, 36, 36),), ()]
 
 
 def test_a_camera_that_is_lost_ends_its_event_and_may_have_another_afterwards():
     finder = CameraAlarms("door", "x", CRITERIA)
     for number in range(5):
-        told = [*finder.see(scored(number, 0.9))]
-    (over,) = finder.end()
-    assert (over.update.phase, [*finder.end()]) == ("end", [])
-    told = [one for number in range(100, 105) for one in finder.see(scored(number, 0.9))]
+        told = [*finder.add(scored(number, 0.9))]
+    (over,) = finder.finish()
+    assert (over.update.phase, [*finder.finish()]) == ("end", [])
+    told = [one for number in range(100, 105) for one in finder.add(scored(number, 0.9))]
     assert [one.update.phase for one in told] == ["new"]
     assert told[0].update.event.id != over.update.event.id
 
@@ -100,16 +100,16 @@ def test_a_scene_that_looks_otherwise_for_long_is_told_once_and_is_no_alarm_any_
         errors[8:14, 2:10] *= 2
         score = float(errors.max())  # above the threshold all the while
         frame = FrameScore(at, 5.0 * at, score, errors)
-        told += finder.see(Scored("door", frame, BEGAN_UNIX_S + 5.0 * at, 0.1, False, 64, 96))
-    (drift,) = [news for news in told if isinstance(news, Drift)]
+        told += finder.add(ScoredFrame("door", frame, BEGAN_UNIX_S + 5.0 * at, 0.1, False, 64, 96))
+    (drift,) = [event for event in told if isinstance(event, Drift)]
     assert (drift.camera, drift.change.phase) == ("door", "begin")
     assert drift.change.time_s <= 20 * 60
     assert not [one for one in told if isinstance(one, Alarm) and one.update.event.start_s > drift.change.time_s]
-    assert plain(drift)["raised_by"] > 0
+    assert event_to_dict(drift)["raised_by"] > 0
 
 
 def test_an_alarm_is_plain_values_on_a_line():
-    told = plain(watch([0.9] * 5)[0])
+    told = event_to_dict(watch([0.9] * 5)[0])
     assert told["kind"] == "alarm"
     assert told["phase"] == "new"
     assert {"camera", "id", "start_s", "top_score", "boxes", "began_unix_s"} <= set(told)
@@ -127,15 +127,15 @@ def far_east(monkeypatch):
 
 def test_an_event_that_runs_is_held_against_a_threshold_that_is_set_meanwhile():
     finder = CameraAlarms("door", "x", CRITERIA)
-    told = [one for at in range(10) for one in finder.see(scored(at, 0.6))]
-    finder.take_over(AlarmCriteria(RULE.at(0.9, usual=0.1), normal_share=lambda score: 0.25))
+    told = [one for at in range(10) for one in finder.add(scored(at, 0.6))]
+    finder.set_criteria(AlarmCriteria(RULE.with_threshold(0.9, median_score=0.1), normal_share=lambda score: 0.25))
     assert finder.threshold == 0.9
-    told += [one for at in range(10, 30) for one in finder.see(scored(at, 0.6))]
+    told += [one for at in range(10, 30) for one in finder.add(scored(at, 0.6))]
     assert [(one.update.phase, one.update.event.end_frame) for one in told if one.update.phase != "update"] == [
         ("new", 2),
         ("end", 9),
     ]
-    (new, *_) = [one for at in range(30, 40) for one in finder.see(scored(at, 0.95))]
+    (new, *_) = [one for at in range(30, 40) for one in finder.add(scored(at, 0.95))]
     assert new.update.event.normal_share == 0.25
 
 
@@ -148,7 +148,7 @@ def test_by_night_another_threshold_may_hold_by_the_clock_on_the_wall(far_east):
     for name, later_s in (("noon", 0.0), ("night", 10 * 3600.0)):
         finder = CameraAlarms("door", "x", criteria)
         frames = [scored(at, 0.3) for at in range(5)]
-        told = [one for each in frames for one in finder.see(replace(each, unix_s=noon_unix_s + later_s))]
+        told = [one for each in frames for one in finder.add(replace(each, unix_s=noon_unix_s + later_s))]
         found[name] = [one.update.phase for one in told]
     assert found == {"noon": [], "night": ["new"]}
 
@@ -159,10 +159,10 @@ def test_an_alarm_of_several_cues_tells_its_reason_on_the_line():
     for number in range(5):
         one = scored(number, 0.9)
         readings = {"movement": CueReading(3.0, speed_ratio=2.5), "appearance": CueReading(1.0)}
-        told += finder.see(replace(one, frame=replace(one.frame, readings=readings)))
+        told += finder.add(replace(one, frame=replace(one.frame, readings=readings)))
 
-    line = json.loads(json.dumps(plain(told[0])))
+    line = json.loads(json.dumps(event_to_dict(told[0])))
     assert line["reason"]["cue"] == "movement"
     assert line["reason"]["sentence"] == "moves 2.5 times as fast as 99 % of what passes here"
     assert line["reason"]["readings"]["appearance"] == {"surprise": 1.0}
-    assert "reason" not in plain(watch([0.9] * 5)[0])
+    assert "reason" not in event_to_dict(watch([0.9] * 5)[0])

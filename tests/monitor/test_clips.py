@@ -8,9 +8,9 @@ from maskedskipunet.data.video.decoding import read_video
 from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.monitor.clips import ClipConfig, ClipCutter
-from maskedskipunet.monitor.ring import FrameRing, KeptFrame
-from maskedskipunet.monitor.room import Room
-from maskedskipunet.records.wholeness import is_whole_clip, is_whole_picture
+from maskedskipunet.monitor.disk_space import DiskSpaceGuard
+from maskedskipunet.monitor.ring import BufferedFrame, FrameRing
+from maskedskipunet.records.completeness import is_complete_clip, is_complete_picture
 
 RATE = 5
 CONFIG = ClipConfig(before_s=1, after_s=1, longest_s=20)
@@ -19,7 +19,7 @@ CONFIG = ClipConfig(before_s=1, after_s=1, longest_s=20)
 def frame(number, *, height_px=32, width_px=48, time_s=None):
     """Its brightness tells its number."""
     image = np.full((height_px, width_px, 3), 2 * number % 250, np.uint8)
-    return KeptFrame(number / RATE if time_s is None else time_s, to_jpeg(image))
+    return BufferedFrame(number / RATE if time_s is None else time_s, to_jpeg(image))
 
 
 def update(phase, start_s=2.0, end_s=4.0, peak_s=3.0, event_id="a"):
@@ -29,8 +29,8 @@ def update(phase, start_s=2.0, end_s=4.0, peak_s=3.0, event_id="a"):
 
 @pytest.fixture
 def cutter(tmp_path):
-    room = Room(tmp_path, keep_free_bytes=0)
-    return ClipCutter(CONFIG, room=room)
+    disk_space = DiskSpaceGuard(tmp_path, keep_free_bytes=0)
+    return ClipCutter(CONFIG, disk_space=disk_space)
 
 
 def pass_by(cutter, numbers, **size):
@@ -52,7 +52,7 @@ def test_a_clip_shows_its_event_with_some_seconds_before_and_after(cutter, tmp_p
     (clip,) = pass_by(cutter, range(21, 40))
     assert (clip.event_id, clip.path) == ("a", path)
     assert numbers_in(path) == pytest.approx(range(5, 26), abs=1)
-    assert is_whole_clip(path)
+    assert is_complete_clip(path)
     assert [child.name for child in path.parent.iterdir()] == ["a.mp4"]
 
 
@@ -69,7 +69,7 @@ def test_a_picture_shows_the_peak_and_comes_anew_when_there_is_a_higher_one(cutt
 
 def is_whole_picture_bytes(content, folder):
     (folder / "p.jpg").write_bytes(content)
-    return is_whole_picture(folder / "p.jpg")
+    return is_complete_picture(folder / "p.jpg")
 
 
 def test_frames_are_shown_when_the_camera_did_over_gaps_too(cutter, tmp_path):
@@ -115,8 +115,8 @@ def test_odd_sizes_lose_a_row_and_a_column(cutter, tmp_path):
 
 def test_a_full_disk_pauses_clips_says_so_once_and_goes_on_when_there_is_room(tmp_path, caplog):
     left = {"bytes": 10}
-    room = Room(tmp_path, keep_free_bytes=100, free=lambda _: left["bytes"])
-    cutter = ClipCutter(CONFIG, room=room)
+    disk_space = DiskSpaceGuard(tmp_path, keep_free_bytes=100, free=lambda _: left["bytes"])
+    cutter = ClipCutter(CONFIG, disk_space=disk_space)
     pass_by(cutter, range(12))
     for name in "ab":
         assert cutter.follow(update("new", event_id=name), tmp_path / f"{name}.mp4")  # a picture all the same
@@ -130,12 +130,12 @@ def test_a_full_disk_pauses_clips_says_so_once_and_goes_on_when_there_is_room(tm
 
 def test_a_disk_that_fills_up_in_a_clip_leaves_nothing_of_it_and_frames_go_on(tmp_path, no_file_larger_than, caplog):
     now = {"s": 0.0}
-    room = Room(tmp_path, keep_free_bytes=0, retry_s=60, clock=lambda: now["s"])
-    cutter = ClipCutter(CONFIG, room=room)
+    disk_space = DiskSpaceGuard(tmp_path, keep_free_bytes=0, retry_s=60, clock=lambda: now["s"])
+    cutter = ClipCutter(CONFIG, disk_space=disk_space)
     rng = np.random.default_rng(0)
 
     def noise(number):
-        return KeptFrame(number / RATE, to_jpeg(rng.integers(0, 255, (64, 96, 3), np.uint8)))
+        return BufferedFrame(number / RATE, to_jpeg(rng.integers(0, 255, (64, 96, 3), np.uint8)))
 
     with no_file_larger_than(2000):
         cutter.follow(update("new", start_s=0), tmp_path / "a.mp4")
@@ -143,7 +143,7 @@ def test_a_disk_that_fills_up_in_a_clip_leaves_nothing_of_it_and_frames_go_on(tm
     assert [(clip.event_id, clip.path) for clip in finished] == [("a", None)]
     assert [*tmp_path.iterdir()] == []
     assert "clips pause, no space left on the disk; scoring continues" in caplog.text
-    assert not room.is_there()
+    assert not disk_space.has_space()
     now["s"] = 61
     cutter.follow(update("new", start_s=22, event_id="b"), tmp_path / "b.mp4")
     assert [clip.path for clip in cutter.close()] == [tmp_path / "b.mp4"]
@@ -153,20 +153,20 @@ sizes = st.lists(st.integers(1, 40), min_size=1, max_size=60)
 
 
 @given(sizes, st.integers(1, 3000), st.floats(0.1, 10))
-def test_a_ring_holds_no_more_than_stated_in_bytes_and_seconds(steps, most_bytes, seconds_s):
-    ring, time_s = FrameRing(seconds_s=seconds_s, most_bytes=most_bytes), 0.0
+def test_a_ring_holds_no_more_than_stated_in_bytes_and_seconds(steps, max_bytes, seconds_s):
+    ring, time_s = FrameRing(seconds_s=seconds_s, max_bytes=max_bytes), 0.0
     for number, step in enumerate(steps):
         time_s += step / 10
         ring.add(frame(number, height_px=4, width_px=4, time_s=time_s))
         kept = [*ring.since(float("-inf"))]
         assert sum(len(one.jpeg) for one in kept) == ring.size_bytes
-        assert ring.size_bytes <= most_bytes or len(kept) == 1
+        assert ring.size_bytes <= max_bytes or len(kept) == 1
         assert kept[0].time_s >= time_s - seconds_s
         assert kept[-1].time_s == time_s
 
 
 def test_a_clock_that_jumps_back_begins_the_ring_anew():
-    ring = FrameRing(seconds_s=10, most_bytes=10**6)
+    ring = FrameRing(seconds_s=10, max_bytes=10**6)
     for time_s in (5.0, 6.0, 1.0, 1.5):
         ring.add(frame(1, time_s=time_s))
     assert [kept.time_s for kept in ring.since(0)] == [1.0, 1.5]

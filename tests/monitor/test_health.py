@@ -18,8 +18,8 @@ from maskedskipunet.monitor.health import (
     ELSEWHERE,
     FROZEN_S,
     SOFT,
+    Debounce,
     HealthMonitor,
-    Lasting,
     edges_alike,
     edges_of,
     sharpness_of,
@@ -56,7 +56,7 @@ def look(monitor: HealthMonitor, frames: Iterator[Image], start_s: float = 0.0) 
         colour = float((frame.max(axis=2) - frame.min(axis=2)).mean())
         changes = monitor.update(start_s + at / 2, np.ascontiguousarray(frame.transpose(2, 0, 1)), colour)
         told += [(change.fault, change.present) for change in changes]
-        assert all(change.told for change in changes)
+        assert all(change.description for change in changes)
     return told
 
 
@@ -161,12 +161,12 @@ def test_a_new_view_is_the_cameras_own_after_ten_minutes() -> None:
 
 @given(st.lists(st.booleans(), min_size=1, max_size=200), st.integers(1, 20))
 def test_what_lasts_turns_over_only_after_it_has_lasted(looks: list[bool], hold: int) -> None:
-    lasting = Lasting(hold)
+    debounce = Debounce(hold)
     for at, now in enumerate(looks):
-        turned = lasting.changes(now, float(at))
+        turned = debounce.changes(now, float(at))
         last = looks[max(0, at - hold) : at + 1]
         if turned:
-            assert set(last) == {lasting.present}
+            assert set(last) == {debounce.present}
             assert len(last) == hold + 1
 
 

@@ -18,14 +18,14 @@ from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule
 from maskedskipunet.model.config import InputFormat
-from maskedskipunet.monitor.camera import Patience
+from maskedskipunet.monitor.camera import ReconnectPolicy
 from maskedskipunet.monitor.clips import ClipConfig
-from maskedskipunet.monitor.news import Alarm, CameraState, Gap, News, Scored
+from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Gap, MonitorEvent, ScoredFrame
 from maskedskipunet.monitor.recorder import RecordingConfig
 from maskedskipunet.monitor.watching import WatchConfig
-from maskedskipunet.notify.building import build_posts
-from maskedskipunet.notify.courier import Courier
-from maskedskipunet.notify.reading import read_sinks
+from maskedskipunet.notify.building import build_sinks
+from maskedskipunet.notify.dispatcher import Dispatcher
+from maskedskipunet.notify.sink_parsing import read_sinks
 from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.store import Records
@@ -63,21 +63,21 @@ def test_no_event_is_lost_and_none_handled_twice_while_camera_and_receiver_come_
     server, receiver, folder = rtsp(footage, speed=2, login="me:hunter2"), Receiver(), tmp_path / "records"
     server.cut_at = 30
     receiver.steps = [(503, {}), (200, {}), (503, {})]
-    heard: list[News] = []
+    heard: list[MonitorEvent] = []
     until_s = time.monotonic() + WHOLE_S
     sinks = read_sinks({"hook": {"type": "webhook", "url": receiver.url, "update_every_s": 0}})
     config = RecordingConfig(clips=ClipConfig(before_s=0.5, after_s=0.5), keep_free_bytes=0)
 
     with ExitStack() as receiving:
 
-        def hear(news: News) -> None:
-            heard.append(news)
-            if isinstance(news, CameraState) and news.condition == "lost":
+        def hear(event: MonitorEvent) -> None:
+            heard.append(event)
+            if isinstance(event, CameraState) and event.condition == "lost":
                 server.cut_at = None
-            if isinstance(news, Gap):  # only now it takes anything
+            if isinstance(event, Gap):  # only now it takes anything
                 receiving.enter_context(receiver.up())
 
-        def wanted() -> bool:
+        def should_continue() -> bool:
             assert time.monotonic() < until_s, heard[-5:]
             after = len(heard) - next((at for at, one in enumerate(heard) if isinstance(one, Gap)), len(heard))
             return after < 45 or not receiver.handled
@@ -87,20 +87,20 @@ def test_no_event_is_lost_and_none_handled_twice_while_camera_and_receiver_come_
             model,
             [hear],
             WatchOptions(
-                patience=Patience(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2),
+                reconnect_policy=ReconnectPolicy(first_s=120, stall_s=30, again_s=0.1, longest_s=0.2),
                 config=WatchConfig(max_delay_s=300),
                 recording=Recording(folder, config, sinks),
             ),
-            wanted=wanted,
+            should_continue=should_continue,
         )
         told = {(one.update.event.id, one.update.phase) for one in heard if isinstance(one, Alarm)}
         assert len({event_id for event_id, _ in told}) > 3
         assert {phase for _, phase in told} >= {"new", "end"}
-        assert sum(isinstance(one, Scored) for one in heard) > 50
+        assert sum(isinstance(one, ScoredFrame) for one in heard) > 50
 
         with Records.open(folder, watching=True) as records:
-            posts = build_posts(sinks, records, ["door"])
-            with Courier(records, posts):
+            subscribed_sinks = build_sinks(sinks, records, ["door"])
+            with Dispatcher(records, subscribed_sinks):
                 while _waiting(records):
                     assert time.monotonic() < until_s
                     time.sleep(0.02)

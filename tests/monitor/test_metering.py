@@ -1,6 +1,6 @@
 from maskedskipunet.detection.frame_score import FrameScore
-from maskedskipunet.monitor.metering import Meter, Metering
-from maskedskipunet.monitor.news import CameraState, Gap, Load, News, Scored
+from maskedskipunet.monitor.metering import Meter, MetricsSubscriber
+from maskedskipunet.monitor.monitor_events import CameraState, Gap, Load, MonitorEvent, ScoredFrame
 
 
 class Figures:
@@ -19,24 +19,24 @@ class Figures:
         self.kept.append((camera, running))
 
 
-def given(*news: News) -> list[tuple[object, ...]]:
+def given(*event: MonitorEvent) -> list[tuple[object, ...]]:
     figures = Figures()
     assert isinstance(figures, Meter)
-    listener = Metering([figures])
-    for each in news:
+    listener = MetricsSubscriber([figures])
+    for each in event:
         listener(each)
     return figures.kept
 
 
 def test_scores_and_skipped_frames_are_given_to_the_meters() -> None:
-    scored = Scored("door", FrameScore(3, 0.3, 0.7), 1e9, 0.25, False, 48, 64)
+    scored = ScoredFrame("door", FrameScore(3, 0.3, 0.7), 1e9, 0.25, False, 48, 64)
     load = Load("door", 1e9, 10, 7, 3, 0, 0.1, 0.2, 1)
 
     assert given(scored, load) == [("door", 0.7, 0.25), ("door", 3)]
 
 
 def test_a_frame_without_a_score_and_what_is_no_figure_are_not() -> None:
-    unscored = Scored("door", FrameScore(0, 0.0, None), 1e9, 0.25, False, 48, 64)
+    unscored = ScoredFrame("door", FrameScore(0, 0.0, None), 1e9, 0.25, False, 48, 64)
 
     assert given(unscored, Gap("door", 1e9, 1e9 + 1, "lost")) == []
 

@@ -3,7 +3,7 @@ from collections.abc import Iterable
 import pytest
 
 from maskedskipunet.monitor.rate import RateMonitor
-from maskedskipunet.monitor.reading import Arrived
+from maskedskipunet.monitor.reader_process import ArrivedFrame
 
 
 def told(monitor: RateMonitor, times_s: Iterable[float], *, every: int = 1, first: int = 0) -> list[tuple[bool, str]]:
@@ -11,8 +11,8 @@ def told(monitor: RateMonitor, times_s: Iterable[float], *, every: int = 1, firs
     changes = []
     for at, time_s in enumerate(times_s):
         if at % every == 0:
-            arrived = Arrived(first + at, time_s, None, 0.0, 0, 0, None, time_s, 0)
-            changes += [(change.present, change.told) for change in monitor.update(arrived, fresh=at == 0)]
+            arrived = ArrivedFrame(first + at, time_s, None, 0.0, 0, 0, None, time_s, 0)
+            changes += [(change.present, change.description) for change in monitor.update(arrived, after_gap=at == 0)]
     return changes
 
 

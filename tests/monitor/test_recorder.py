@@ -12,13 +12,13 @@ from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import DiskSpaceError, RecordsError
 from maskedskipunet.monitor.clips import ClipConfig
-from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Health, Scored
-from maskedskipunet.monitor.recorder import MOST_FRAMES, Recorder, RecordingConfig
+from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Drift, Health, ScoredFrame
+from maskedskipunet.monitor.recorder import MAX_FRAMES, Recorder, RecordingConfig
 from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.pruning import Retention
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import Subscription
 
 from .conftest import wait_until
 
@@ -32,7 +32,7 @@ def scored(number, camera="door", picture=None):
     image = np.full((48, 64, 3), 2 * number % 250, np.uint8)
     frame = FrameScore(number, number / RATE, 0.1, None)
     jpeg = to_jpeg(image) if picture is None else picture
-    return Scored(camera, frame, BEGAN_UNIX_S + number / RATE, 0.1, False, 48, 64, jpeg)
+    return ScoredFrame(camera, frame, BEGAN_UNIX_S + number / RATE, 0.1, False, 48, 64, jpeg)
 
 
 def alarm(phase, event_id="a", start_s=2.0, end_s=4.0, peak_s=3.0, camera="door"):
@@ -53,7 +53,7 @@ def recorder(records, **how):
 
 
 def test_an_event_has_its_row_its_clip_and_its_picture_with_boxes(records, tmp_path):
-    with recorder(records, routes=[Route(sink="hook")]) as tell:
+    with recorder(records, subscriptions=[Subscription(sink="hook")]) as tell:
         for number in range(14):
             tell(scored(number))
         tell(alarm("new", end_s=2.6, peak_s=2.4))
@@ -78,7 +78,7 @@ def test_an_end_is_told_with_the_clip_and_at_once_where_the_camera_is_lost(recor
         with records.read() as session:
             return [row.message for row in session.query(outbox.DeliveryRow).order_by(outbox.DeliveryRow.id)]
 
-    with recorder(records, routes=[Route(sink="hook")]) as tell:
+    with recorder(records, subscriptions=[Subscription(sink="hook")]) as tell:
         for event_id, first in (("a", 0), ("b", 100)):
             for number in range(first, first + 14):
                 tell(scored(number))
@@ -148,7 +148,7 @@ def test_what_the_records_cannot_take_now_waits_and_is_written_in_its_order(reco
 def test_of_more_events_than_memory_may_hold_the_newest_wait_for_the_disk_and_the_others_are_said(
     records, monkeypatch, caplog
 ):
-    monkeypatch.setattr("maskedskipunet.monitor.recorder.MOST_UPDATES", 4)
+    monkeypatch.setattr("maskedskipunet.monitor.recorder.MAX_UPDATES", 4)
     there = without_room(records, monkeypatch)
     with recorder(records) as tell:
         for event_id in "abcdef":
@@ -218,7 +218,7 @@ def test_what_a_killed_watch_left_open_is_over_when_the_next_begins(records):
 
 def test_what_is_too_much_goes_while_watching_goes_on_and_not_only_at_its_start(records, monkeypatch):
     monkeypatch.setattr("maskedskipunet.monitor.recorder.TIDY_S", 0.05)
-    monkeypatch.setattr("maskedskipunet.monitor.recorder.LOOK_S", 0.01)
+    monkeypatch.setattr("maskedskipunet.monitor.recorder.POLL_S", 0.01)
     monkeypatch.setattr("maskedskipunet.records.pruning.SETTLING_S", 0.0)
     nothing_stays = replace(CONFIG, retention=Retention(larger_than_bytes=0))
     with recorder(records, config=nothing_stays) as tell:
@@ -231,7 +231,7 @@ def test_what_is_too_much_goes_while_watching_goes_on_and_not_only_at_its_start(
 
 def test_frames_that_find_no_time_are_left_out_and_counted_and_no_event_is(records, monkeypatch, caplog):
     one = recorder(records)  # its thread is not begun yet, as if it were stuck
-    for number in range(MOST_FRAMES + 20):
+    for number in range(MAX_FRAMES + 20):
         one(scored(number, picture=b""))
     one(alarm("new"))
     assert (one.frames_left_out, caplog.text.count("left out of clips")) == (20, 1)
@@ -254,10 +254,10 @@ def messages(records, sink="hook"):
 
 
 def test_what_a_killed_watch_left_of_a_camera_that_is_no_longer_there_is_over_and_told(records):
-    routes = [Route(sink="hook", states=("all",), states_after_s=0)]
-    records.record(alarm("new").update, camera="old door", began_unix_s=BEGAN_UNIX_S, routes=routes)
-    records.begin_state("old door", "dark", "contrast 2", routes=routes)
-    with recorder(records, routes=routes):
+    subscriptions = [Subscription(sink="hook", states=("all",), states_after_s=0)]
+    records.record(alarm("new").update, camera="old door", began_unix_s=BEGAN_UNIX_S, subscriptions=subscriptions)
+    records.begin_state("old door", "dark", "contrast 2", subscriptions=subscriptions)
+    with recorder(records, subscriptions=subscriptions):
         pass
     assert [event.phase for event in records.events()] == ["end"]
     told = [(one["kind"], one["camera"], one["phase"]) for one in messages(records)]
@@ -280,8 +280,8 @@ def test_what_a_killed_watch_left_of_a_camera_that_is_no_longer_there_is_over_an
     ],
 )
 def test_whatever_is_wrong_with_a_camera_is_told_to_the_sinks_that_take_it(records, begin, end, kind):
-    takes, does_not = Route(sink="hook", states=(kind,), states_after_s=0), Route(sink="other")
-    with recorder(records, routes=[takes, does_not]) as tell:
+    takes, does_not = Subscription(sink="hook", states=(kind,), states_after_s=0), Subscription(sink="other")
+    with recorder(records, subscriptions=[takes, does_not]) as tell:
         tell(begin)
         tell(end)
     begun, over = messages(records)

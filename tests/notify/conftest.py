@@ -13,8 +13,8 @@ from maskedskipunet.notify.backoff import Backoff
 from maskedskipunet.notify.sink import Attachments
 from maskedskipunet.records import outbox
 from maskedskipunet.records.outbox import Delivery, QueueCount
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import Subscription
 
 PATIENCE_S = 60.0  # the machine may be busy; a test that passes never waits for it
 QUICK = Backoff(first_s=0.02, longest_s=0.1)
@@ -34,11 +34,11 @@ class Desk:
     """Records with one sink, `hook`, and short ways to tell of events."""
 
     records: Records
-    route: Route = Route(sink="hook", update_every_s=0)  # noqa: RUF009  # frozen
+    subscription: Subscription = Subscription(sink="hook", update_every_s=0)  # noqa: RUF009  # frozen
 
     def tell(self, phase: Any, event_id: str, **more: Any) -> str:
         event = Event(event_id, "rtsp://10.0.0.5/x", 1.0, 2.5, 1.5, 5, 12, 7, 0.4, 0.3, ((1, 2, 3, 4),), 0.001)
-        more = {"camera": "door", "began_unix_s": time.time(), "routes": [self.route]} | more
+        more = {"camera": "door", "began_unix_s": time.time(), "subscriptions": [self.subscription]} | more
         recorded = self.records.record(EventUpdate(phase, event), **more)
         return str(recorded.message()["key"])
 

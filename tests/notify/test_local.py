@@ -9,7 +9,7 @@ import pytest
 from maskedskipunet.notify.clip_folder import ClipFolderSink
 from maskedskipunet.notify.lines import LineSink
 from maskedskipunet.notify.metrics import MetricsSink
-from maskedskipunet.notify.sink import Attachments, AwayError
+from maskedskipunet.notify.sink import Attachments, RetryLaterError
 from maskedskipunet.records.outbox import QueueCount
 
 from .conftest import PICTURE, delivery
@@ -29,7 +29,7 @@ def test_each_message_is_a_line_of_json():
 def test_lines_that_nobody_reads_wait():
     stream = io.StringIO()
     stream.close()
-    with pytest.raises(AwayError, match="nobody reads the lines"):
+    with pytest.raises(RetryLaterError, match="nobody reads the lines"):
         LineSink(stream).send(delivery(), NONE)
 
 
@@ -49,11 +49,11 @@ def test_a_folder_gets_copies_under_names_that_sort_by_time_and_may_get_them_aga
 
 def test_a_folder_that_cannot_be_written_to_is_away(tmp_path, no_file_larger_than):
     (tmp_path / "file").write_text("hello")
-    with pytest.raises(AwayError, match="cannot write to the folder"):
+    with pytest.raises(RetryLaterError, match="cannot write to the folder"):
         ClipFolderSink(tmp_path / "file").send(delivery(), NONE)
     picture = tmp_path / "a.jpg"
     picture.write_bytes(bytes(5000))
-    with no_file_larger_than(1000), pytest.raises(AwayError, match="no space left on the disk"):
+    with no_file_larger_than(1000), pytest.raises(RetryLaterError, match="no space left on the disk"):
         ClipFolderSink(tmp_path / "out").send(delivery(), Attachments(picture=picture))
     assert [*(tmp_path / "out").iterdir()] == []
 

@@ -10,13 +10,13 @@ from typing import get_args
 
 import pytest
 
-from maskedskipunet.monitor.news import Fault
+from maskedskipunet.monitor.monitor_events import Fault
 from maskedskipunet.monitor.recorder import DRIFT, LOST
-from maskedskipunet.notify.courier import Courier, Post
+from maskedskipunet.notify.dispatcher import Dispatcher, SubscribedSink
 from maskedskipunet.notify.mail import STATE_SUBJECTS, MailServer, MailSink
 from maskedskipunet.notify.secrets import Secret
-from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError
-from maskedskipunet.records.routes import FAULTS, StateChoice
+from maskedskipunet.notify.sink import Attachments, RefusedError, RetryLaterError
+from maskedskipunet.records.subscriptions import FAULTS, StateChoice
 
 from .conftest import PICTURE, QUICK, delivery, until
 
@@ -103,7 +103,7 @@ def test_an_event_is_a_mail_with_its_picture_and_an_id_that_stays_the_same(serve
 
 def test_a_picture_on_its_way_is_waited_for_once(server):
     with server.up():
-        with pytest.raises(AwayError, match="the picture is not written yet"):
+        with pytest.raises(RetryLaterError, match="the picture is not written yet"):
             sink_at(server).send(delivery(message={"has_picture": True}), NONE)
         sink_at(server).send(delivery(message={"has_picture": True}, attempts=1), NONE)
     assert len(server.mails) == 1
@@ -112,8 +112,8 @@ def test_a_picture_on_its_way_is_waited_for_once(server):
 @pytest.mark.parametrize(
     ("command", "answer", "error"),
     [
-        ("MAIL", "451 later", AwayError),
-        ("DATA", "452 full", AwayError),
+        ("MAIL", "451 later", RetryLaterError),
+        ("DATA", "452 full", RetryLaterError),
         ("DATA", "554 no", RefusedError),
         ("RCPT", "550 nobody", RefusedError),
     ],
@@ -127,7 +127,7 @@ def test_what_the_server_answers_says_whether_to_wait_or_to_go_on(server, comman
 def test_no_mail_and_no_password_goes_out_unencrypted_where_encryption_is_asked_for(server, monkeypatch):
     monkeypatch.setenv("MAIL_PASSWORD", "hunter2")
     server.features = ["AUTH PLAIN LOGIN"]
-    with server.up(), pytest.raises(AwayError, match=r"it offers no encryption \(STARTTLS\)"):
+    with server.up(), pytest.raises(RetryLaterError, match=r"it offers no encryption \(STARTTLS\)"):
         sink_at(server, security="starttls", username="me", password=Secret("env:MAIL_PASSWORD")).send(delivery(), NONE)
     assert server.mails == []
     assert {line[:4] for line in server.commands} <= {"ehlo", "EHLO", "QUIT", "quit"}
@@ -136,7 +136,7 @@ def test_no_mail_and_no_password_goes_out_unencrypted_where_encryption_is_asked_
 def test_a_login_that_fails_is_told_without_the_password(server, monkeypatch):
     monkeypatch.setenv("MAIL_PASSWORD", "hunter2")
     server.features, server.answers["AUTH"] = ["AUTH PLAIN"], "535 wrong hunter2"
-    with server.up(), pytest.raises(AwayError) as away:
+    with server.up(), pytest.raises(RetryLaterError) as away:
         sink_at(server, username="me", password=Secret("env:MAIL_PASSWORD")).send(delivery(), NONE)
     assert str(away.value) == "the server refuses the login (535)"
 
@@ -145,7 +145,7 @@ def test_a_server_that_comes_back_gets_the_mails_that_wait(desk, server):
     with server.up():
         pass
     desk.tell("new", "a")
-    with Courier(desk.records, {"hook": Post(desk.route, sink_at(server))}, backoff=QUICK):
+    with Dispatcher(desk.records, {"hook": SubscribedSink(desk.subscription, sink_at(server))}, backoff=QUICK):
         until(lambda: any("cannot be reached" in str(fault) for fault in desk.faults()))
         with server.up():
             until(lambda: desk.count().delivered == 1)

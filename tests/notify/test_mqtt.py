@@ -15,16 +15,16 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.building import build_sinks
 from maskedskipunet.notify.config import SinkConfig
-from maskedskipunet.notify.courier import Courier, Post
+from maskedskipunet.notify.dispatcher import Dispatcher, SubscribedSink
 from maskedskipunet.notify.mqtt import MqttConfig, MqttSettings, MqttSink
 from maskedskipunet.notify.mqtt_client import Broker, BrokerConnection
 from maskedskipunet.notify.names import plain_name
 from maskedskipunet.notify.secrets import Secret
-from maskedskipunet.notify.sink import Attachments, AwayError
-from maskedskipunet.records.routes import FAULTS, Route
+from maskedskipunet.notify.sink import Attachments, RetryLaterError
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import FAULTS, Subscription
 
 from .conftest import QUICK, delivery, until
 
@@ -124,11 +124,11 @@ def sink_at(broker: Mosquitto, *, cameras=(), is_trial=False, **config) -> MqttS
     return MqttSink(there, MqttConfig(**{"timeout_s": 20.0} | config), cameras=cameras, is_trial=is_trial)
 
 
-def posts_at(broker: Mosquitto, records, cameras=("door",), route=None, **settings) -> dict[str, Post]:
+def sinks_at(broker: Mosquitto, records, cameras=("door",), subscription=None, **settings) -> dict[str, SubscribedSink]:
     """As a watch builds it."""
-    route = route or Route(sink="hook", states=FAULTS, states_after_s=0)
-    return build_posts(
-        [SinkConfig(route, MqttSettings(host="127.0.0.1", port=broker.port, **settings))], records, cameras
+    subscription = subscription or Subscription(sink="hook", states=FAULTS, states_after_s=0)
+    return build_sinks(
+        [SinkConfig(subscription, MqttSettings(host="127.0.0.1", port=broker.port, **settings))], records, cameras
     )
 
 
@@ -154,8 +154,10 @@ def test_a_broker_that_is_killed_and_comes_back_loses_no_event_and_repeats_none_
     desk, broker, subscriber
 ):
     keys = desk.life("a")
-    with Courier(
-        desk.records, {"hook": Post(desk.route, sink_at(broker, cameras=["door"], timeout_s=5.0))}, backoff=QUICK
+    with Dispatcher(
+        desk.records,
+        {"hook": SubscribedSink(desk.subscription, sink_at(broker, cameras=["door"], timeout_s=5.0))},
+        backoff=QUICK,
     ):
         until(lambda: len(set(subscriber.keys())) == 2)
         until(lambda: desk.count().waiting == 0)
@@ -210,18 +212,18 @@ def test_who_comes_after_a_watch_has_died_still_learns_that_it_is_gone(broker):
 
 def test_a_broker_that_is_not_there_or_says_nothing_is_away(program, tmp_path):
     nobody = Mosquitto(program, tmp_path)
-    with pytest.raises(AwayError, match="the broker cannot be reached"):
+    with pytest.raises(RetryLaterError, match="the broker cannot be reached"):
         sink_at(nobody).send(delivery(), NONE)
     with socket.create_server(("127.0.0.1", nobody.port)):
         sink = sink_at(nobody, timeout_s=0.2)
-        with pytest.raises(AwayError, match="the broker does not answer"):
+        with pytest.raises(RetryLaterError, match="the broker does not answer"):
             sink.send(delivery(), NONE)
         sink.close()
 
 
 def test_a_watch_says_that_it_is_there_and_that_nothing_goes_on_before_any_event(desk, broker):
-    posts = posts_at(broker, desk.records, ["door", "back yard"])
-    with Courier(desk.records, posts, backoff=QUICK):
+    subscribed_sinks = sinks_at(broker, desk.records, ["door", "back yard"])
+    with Dispatcher(desk.records, subscribed_sinks, backoff=QUICK):
         until(lambda: kept(broker).get("maskedskipunet/door/health"))
         found = kept(broker)
     assert found["maskedskipunet/availability"] == "online"
@@ -243,8 +245,8 @@ def test_a_broker_that_does_not_let_us_in_is_said_at_the_start(desk, program, tm
     )
     strict.start()
     try:
-        posts = posts_at(strict, desk.records, username="me", password=Secret("env:MQTT_PASSWORD"))
-        with Courier(desk.records, posts, backoff=QUICK):
+        subscribed_sinks = sinks_at(strict, desk.records, username="me", password=Secret("env:MQTT_PASSWORD"))
+        with Dispatcher(desk.records, subscribed_sinks, backoff=QUICK):
             until(lambda: "sink hook: the broker refuses the connection (Not authorized)" in caplog.text)
             desk.tell("new", "a")
             until(lambda: "the broker refuses the connection (Not authorized)" in desk.faults())
@@ -258,7 +260,7 @@ def test_all_is_said_again_when_a_broker_that_forgot_it_comes_back(desk, broker)
     broker.config.write_text(f"listener {broker.port} 127.0.0.1\nallow_anonymous true\nuser root\n")
     broker.kill()
     broker.start()
-    with Courier(desk.records, posts_at(broker, desk.records), backoff=QUICK):
+    with Dispatcher(desk.records, sinks_at(broker, desk.records), backoff=QUICK):
         until(lambda: kept(broker).get("maskedskipunet/door/state") == "OFF")
         before = kept(broker)
         broker.kill()
@@ -268,7 +270,7 @@ def test_all_is_said_again_when_a_broker_that_forgot_it_comes_back(desk, broker)
 
 def test_all_is_said_again_when_home_assistant_has_started(desk, broker, subscriber):
     config, state = "homeassistant/binary_sensor/maskedskipunet/door/config", "maskedskipunet/door/state"
-    with Courier(desk.records, posts_at(broker, desk.records), backoff=QUICK):
+    with Dispatcher(desk.records, sinks_at(broker, desk.records), backoff=QUICK):
         until(lambda: subscriber.at(state) == ["OFF"])
         subscriber.client.publish("homeassistant/status", "offline", 1)
         subscriber.client.publish("homeassistant/status", "online", 1).wait_for_publish(20)
@@ -277,23 +279,25 @@ def test_all_is_said_again_when_home_assistant_has_started(desk, broker, subscri
 
 
 def test_what_a_killed_watch_left_on_is_off_though_its_camera_is_gone_and_ends_are_not_told(desk, broker):
-    route, state = Route(sink="hook", phases=("new",)), f"maskedskipunet/{plain_name('old door')}/state"
-    with Courier(desk.records, posts_at(broker, desk.records, ["old door"], route), backoff=QUICK) as courier:
-        desk.tell("new", "a", camera="old door", routes=[route])
+    subscription, state = Subscription(sink="hook", phases=("new",)), f"maskedskipunet/{plain_name('old door')}/state"
+    with Dispatcher(
+        desk.records, sinks_at(broker, desk.records, ["old door"], subscription), backoff=QUICK
+    ) as dispatcher:
+        desk.tell("new", "a", camera="old door", subscriptions=[subscription])
         until(lambda: kept(broker).get(state) == "ON")
-        courier.close()
+        dispatcher.close()
     old = f"homeassistant/binary_sensor/maskedskipunet/{plain_name('old door')}/config"
     assert kept(broker)[old]
-    desk.records.end_left_open(routes=[route])
-    with Courier(desk.records, posts_at(broker, desk.records, ["door"], route), backoff=QUICK):
+    desk.records.end_left_open(subscriptions=[subscription])
+    with Dispatcher(desk.records, sinks_at(broker, desk.records, ["door"], subscription), backoff=QUICK):
         until(lambda: kept(broker).get(state) == "OFF")
         until(lambda: old not in kept(broker))
         assert kept(broker)["homeassistant/binary_sensor/maskedskipunet/door/config"]
 
 
 def test_a_sensor_is_taken_back_where_it_is_ours_and_left_where_it_is_anothers(desk, broker):
-    health, node = Route(sink="hook", states=FAULTS), "homeassistant/binary_sensor/maskedskipunet"
-    with Courier(desk.records, posts_at(broker, desk.records, ["door"], health), backoff=QUICK):
+    health, node = Subscription(sink="hook", states=FAULTS), "homeassistant/binary_sensor/maskedskipunet"
+    with Dispatcher(desk.records, sinks_at(broker, desk.records, ["door"], health), backoff=QUICK):
         until(lambda: f"{node}-health/door/config" in kept(broker))
     old, other = (json.dumps({"availability_topic": f"maskedskipunet/{which}"}) for which in ("availability", "other"))
     desk.records.add_camera("hall", "")  # of an earlier watch into these records
@@ -303,7 +307,7 @@ def test_a_sensor_is_taken_back_where_it_is_ours_and_left_where_it_is_anothers(d
     client.loop_start()
     for camera, config in (("hall", old), ("yard", other), ("cellar", old)):
         client.publish(f"{node}/{camera}/config", config, 1, retain=True).wait_for_publish(20)
-    with Courier(desk.records, posts_at(broker, desk.records, ["door"], desk.route), backoff=QUICK):
+    with Dispatcher(desk.records, sinks_at(broker, desk.records, ["door"], desk.subscription), backoff=QUICK):
         until(lambda: {f"{node}/hall/config", f"{node}-health/door/config"}.isdisjoint(kept(broker)))
         assert {f"{node}/{camera}/config" for camera in ("door", "yard", "cellar")} <= kept(broker).keys()
     client.disconnect()
@@ -311,12 +315,12 @@ def test_a_sensor_is_taken_back_where_it_is_ours_and_left_where_it_is_anothers(d
 
 
 def test_a_sink_that_is_told_of_begins_alone_does_not_stay_on(desk, broker, subscriber):
-    route = Route(sink="hook", phases=("new",))
-    with Courier(desk.records, posts_at(broker, desk.records, route=route), backoff=QUICK):
+    subscription = Subscription(sink="hook", phases=("new",))
+    with Dispatcher(desk.records, sinks_at(broker, desk.records, subscription=subscription), backoff=QUICK):
         until(lambda: subscriber.at("maskedskipunet/door/state") == ["OFF"])
-        desk.tell("new", "a", routes=[route])
+        desk.tell("new", "a", subscriptions=[subscription])
         until(lambda: subscriber.at("maskedskipunet/door/state") == ["OFF", "ON"])
-        desk.tell("end", "a", routes=[route])
+        desk.tell("end", "a", subscriptions=[subscription])
         until(lambda: subscriber.at("maskedskipunet/door/state") == ["OFF", "ON", "OFF"])
     assert subscriber.keys() == ["a:new:0"]
 
@@ -328,8 +332,8 @@ def test_two_watches_under_one_topic_come_and_go_each_for_itself(desk, broker, t
         return None if config is None else found.get(json.loads(config)["availability_topic"])
 
     with Records.open(tmp_path / "other", watching=True) as records:
-        other = Courier(records, posts_at(broker, records, ["yard"]), backoff=QUICK)
-        with Courier(desk.records, posts_at(broker, desk.records, ["door"]), backoff=QUICK), other:
+        other = Dispatcher(records, sinks_at(broker, records, ["yard"]), backoff=QUICK)
+        with Dispatcher(desk.records, sinks_at(broker, desk.records, ["door"]), backoff=QUICK), other:
             until(lambda: (availability("door"), availability("yard")) == ("online", "online"))
             other.close()
             until(lambda: availability("yard") == "offline")
@@ -340,7 +344,7 @@ def test_two_watches_under_one_topic_come_and_go_each_for_itself(desk, broker, t
 
 @pytest.mark.parametrize("topic", ["home/cctv", "a b/ä"])
 def test_whatever_the_topic_is_home_assistant_finds_it_at_the_depth_where_it_looks(desk, broker, topic):
-    with Courier(desk.records, posts_at(broker, desk.records, topic=topic), backoff=QUICK):
+    with Dispatcher(desk.records, sinks_at(broker, desk.records, topic=topic), backoff=QUICK):
         until(lambda: f"{topic}/door/state" in kept(broker))
         configs = {where: text for where, text in kept(broker).items() if where.startswith("homeassistant/")}
     for where, text in configs.items():
@@ -350,18 +354,18 @@ def test_whatever_the_topic_is_home_assistant_finds_it_at_the_depth_where_it_loo
 
 
 def test_what_is_wrong_with_a_camera_is_kept_there_while_it_lasts_and_told_as_it_begins(desk, broker, subscriber):
-    route = Route(sink="hook", states=FAULTS, states_after_s=0)
+    subscription = Subscription(sink="hook", states=FAULTS, states_after_s=0)
 
     def states():
         return [
             [one["kind"] for one in json.loads(text)["states"]] for text in subscriber.at("maskedskipunet/door/health")
         ]
 
-    with Courier(desk.records, posts_at(broker, desk.records), backoff=QUICK):
-        desk.records.begin_state("door", "dark", "contrast 2", routes=[route])
+    with Dispatcher(desk.records, sinks_at(broker, desk.records), backoff=QUICK):
+        desk.records.begin_state("door", "dark", "contrast 2", subscriptions=[subscription])
         until(lambda: states()[-1:] == [["dark"]])
-        desk.records.begin_state("door", "night", routes=[route])
-        desk.records.end_state("door", "dark", routes=[route])
+        desk.records.begin_state("door", "night", subscriptions=[subscription])
+        desk.records.end_state("door", "dark", subscriptions=[subscription])
         until(lambda: states()[-1:] == [[]])
         until(lambda: len(subscriber.at("maskedskipunet/door/health/event")) == 2)
     told = [json.loads(text) for text in subscriber.at("maskedskipunet/door/health/event")]

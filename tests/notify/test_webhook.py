@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from maskedskipunet.notify.courier import Courier, Post
+from maskedskipunet.notify.dispatcher import Dispatcher, SubscribedSink
 from maskedskipunet.notify.secrets import Secret
-from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError
+from maskedskipunet.notify.sink import Attachments, RefusedError, RetryLaterError
 from maskedskipunet.notify.webhook import WebhookSink, retry_after_s
 from maskedskipunet.records.store import Records
 
@@ -64,7 +64,7 @@ def sink_at(url: str, **more: Any) -> WebhookSink:
 
 def test_a_receiver_that_dies_and_comes_back_loses_nothing_and_handles_nothing_twice(desk, receiver, caplog):
     keys = desk.life("a")
-    with Courier(desk.records, {"hook": Post(desk.route, sink_at(receiver.url))}, backoff=QUICK):
+    with Dispatcher(desk.records, {"hook": SubscribedSink(desk.subscription, sink_at(receiver.url))}, backoff=QUICK):
         until(lambda: "the connection was refused" in desk.faults())
         with receiver.up():
             until(lambda: desk.count().waiting == 0)
@@ -94,7 +94,7 @@ def test_a_body_is_signed_with_its_time_so_that_a_receiver_can_check_both(receiv
 
 def test_a_secret_that_has_gone_is_named_and_nothing_is_sent_unsigned(receiver, monkeypatch):
     monkeypatch.delenv("HOOK_SECRET", raising=False)
-    with receiver.up(), pytest.raises(AwayError, match="HOOK_SECRET is not set"):
+    with receiver.up(), pytest.raises(RetryLaterError, match="HOOK_SECRET is not set"):
         sink_at(receiver.url, secret=Secret("env:HOOK_SECRET")).send(delivery(), NONE)
     assert receiver.requests == []
 
@@ -102,7 +102,7 @@ def test_a_secret_that_has_gone_is_named_and_nothing_is_sent_unsigned(receiver, 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 599])
 def test_a_receiver_with_troubles_of_its_own_is_away_for_as_long_as_it_says(receiver, status):
     receiver.steps = [(status, {"Retry-After": "7"})]
-    with receiver.up(), pytest.raises(AwayError, match=f"it answers {status}") as away:
+    with receiver.up(), pytest.raises(RetryLaterError, match=f"it answers {status}") as away:
         sink_at(receiver.url).send(delivery(), NONE)
     assert away.value.retry_after_s == 7
 
@@ -128,7 +128,7 @@ def drop_by_drop(connection: socket.socket) -> None:
 
 @pytest.mark.parametrize("answer", [never, drop_by_drop])
 def test_an_answer_that_never_ends_is_given_up_in_time(answer):
-    with answering(answer) as url, pytest.raises(AwayError):
+    with answering(answer) as url, pytest.raises(RetryLaterError):
         sink_at(url, timeout_s=0.3).send(delivery(), NONE)
 
 
@@ -146,7 +146,7 @@ def test_a_huge_answer_is_not_read():
     "words", [b"", b"SSH-2.0\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200]
 )
 def test_what_is_no_answer_leaves_the_message_waiting(words):
-    with answering(lambda connection: connection.sendall(words)) as url, pytest.raises(AwayError):
+    with answering(lambda connection: connection.sendall(words)) as url, pytest.raises(RetryLaterError):
         sink_at(url, timeout_s=5).send(delivery(), NONE)
 
 
@@ -186,7 +186,7 @@ def test_a_process_killed_while_it_delivers_loses_nothing_and_repeats_only_with_
                 told |= {line.strip() for line in said if line.endswith("\n")}
         with Records.open(folder) as records:
             desk = Desk(records)
-            with Courier(records, {"hook": Post(desk.route, sink_at(receiver.url))}, backoff=QUICK):
+            with Dispatcher(records, {"hook": SubscribedSink(desk.subscription, sink_at(receiver.url))}, backoff=QUICK):
                 until(lambda: desk.count().waiting == 0)
     assert len(told) > 20
     assert told <= receiver.handled.keys()
@@ -200,14 +200,14 @@ def test_a_process_killed_while_it_delivers_loses_nothing_and_repeats_only_with_
 def test_a_certificate_of_ones_own_is_taken_where_it_is_named_and_refused_in_words_where_not():
     receiver = Receiver(CERTIFICATE)
     with receiver.up():
-        with pytest.raises(AwayError, match="its certificate is self-signed; name it with ca_file to trust it"):
+        with pytest.raises(RetryLaterError, match="its certificate is self-signed; name it with ca_file to trust it"):
             sink_at(receiver.url).send(delivery(), NONE)
         sink_at(receiver.url, ca_file=CERTIFICATE).send(delivery(), NONE)
     assert [*receiver.handled] == ["a:new:0"]
 
 
 def test_an_https_address_where_plain_http_is_spoken_is_told_in_words(receiver):
-    with receiver.up(), pytest.raises(AwayError, match="it does not speak TLS on this port"):
+    with receiver.up(), pytest.raises(RetryLaterError, match="it does not speak TLS on this port"):
         sink_at(receiver.url.replace("http:", "https:")).send(delivery(), NONE)
 
 
@@ -222,7 +222,7 @@ def test_headers_and_a_login_go_with_each_message_and_their_secrets_are_read_whe
         sink.send(delivery(), NONE)
         other.send(delivery(), NONE)
         monkeypatch.setenv("HOOK_TOKEN", "two\r\nX: y")
-        with pytest.raises(AwayError, match="the value of header Authorization holds characters"):
+        with pytest.raises(RetryLaterError, match="the value of header Authorization holds characters"):
             sink.send(delivery(), NONE)
     told = [headers["Authorization"] for headers, _ in receiver.requests]
     assert told == ["Bearer one", "Bearer two", "Basic bWU6aHVudGVyMg=="]

@@ -16,10 +16,10 @@ from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.records import outbox
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.pruning import Retention, prune
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import Subscription
 
-ROUTE = Route(sink="hook", update_every_s=0)
+SUBSCRIPTION = Subscription(sink="hook", update_every_s=0)
 
 
 def write_until_killed(folder: Path, number: int, tell: int) -> None:
@@ -27,7 +27,7 @@ def write_until_killed(folder: Path, number: int, tell: int) -> None:
     from conftest import CLIP, PICTURE, make_event  # this script's folder is on the path when it is run
 
     with Records.open(folder, watching=True) as records:
-        records.end_left_open(["door"], [ROUTE])
+        records.end_left_open(["door"], [SUBSCRIPTION])
         os.write(tell, b"\n")
         count = 0
         while True:
@@ -41,7 +41,7 @@ def write_until_killed(folder: Path, number: int, tell: int) -> None:
                     part.write_bytes(CLIP)
                     part.replace(clip)
                 update = EventUpdate(phase, make_event(event_id))
-                records.record(update, camera="door", began_unix_s=now, picture=picture, routes=[ROUTE])
+                records.record(update, camera="door", began_unix_s=now, picture=picture, subscriptions=[SUBSCRIPTION])
                 os.write(tell, f"{event_id}:{phase}\n".encode())
             records.answer(event_id, "normal")
             if count % 3 == 0:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.records.checking import check
 from maskedskipunet.records.recorded import RecordedEvent
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import Subscription
 from maskedskipunet.records.watch_lock import WatchLock
 
 from .conftest import CLIP, PICTURE
@@ -27,7 +27,7 @@ def faults(report):
 @pytest.fixture
 def filled(book):
     """Two events that are over, one that lasts, a message that waits."""
-    book.whole("a", routes=[Route(sink="hook", phases=("end",))])
+    book.whole("a", subscriptions=[Subscription(sink="hook", phases=("end",))])
     book.whole("b", began_s=86400)
     book.tell("new", "c", picture=PICTURE)
     book.records.answer("b", "normal")
@@ -185,7 +185,7 @@ def test_a_folder_without_records_is_refused(tmp_path):
 
 @pytest.mark.parametrize("how", ["whole", "gone"])
 def test_nothing_is_repaired_under_a_process_that_watches(filled, monkeypatch, how):
-    monkeypatch.setattr("maskedskipunet.records.watch_lock._PATIENCE_S", 0.1)
+    monkeypatch.setattr("maskedskipunet.records.watch_lock._TIMEOUT_S", 0.1)
     lock = WatchLock(filled.records.folder.watch_lock)
     assert lock.take(wait=False)
     if how == "gone":

@@ -6,12 +6,12 @@ from maskedskipunet.records import outbox
 from maskedskipunet.records.clock import EARLIEST_UNIX_S, SETTLE_S, ClockGuard, last_trusted_unix_s
 from maskedskipunet.records.outbox import Delivery, QueueCount
 from maskedskipunet.records.pruning import Retention, prune
-from maskedskipunet.records.routes import Route
+from maskedskipunet.records.subscriptions import Subscription
 
 from .conftest import BEGAN_UNIX_S, Clock
 
 YEAR_S = 365 * 86400.0
-ROUTE = Route(sink="hook", states=("all",), states_after_s=0)
+SUBSCRIPTION = Subscription(sink="hook", states=("all",), states_after_s=0)
 MONTH = Retention(older_than_s=30 * 86400.0)
 
 
@@ -48,7 +48,7 @@ def boot(book, machine, *, stands_at: float | None = None) -> None:
 
 def alarm(book, event_id="a"):
     for phase in ("new", "end"):
-        book.tell(phase, event_id, began_s=book.clock.now_unix_s - BEGAN_UNIX_S, routes=[ROUTE])
+        book.tell(phase, event_id, began_s=book.clock.now_unix_s - BEGAN_UNIX_S, subscriptions=[SUBSCRIPTION])
 
 
 def counts(book) -> QueueCount:
@@ -64,7 +64,7 @@ def names(book):
 def test_an_alarm_from_before_the_clock_was_set_is_told_and_kept(book, machine, caplog, before):
     boot(book, machine, stands_at=before)
     alarm(book)
-    book.records.begin_state("door", "dark", routes=[ROUTE])
+    book.records.begin_state("door", "dark", subscriptions=[SUBSCRIPTION])
     machine.passes(60)
     machine.wall.now_unix_s = BEGAN_UNIX_S  # the time server has been reached
     alarm(book, "b")
@@ -73,7 +73,7 @@ def test_an_alarm_from_before_the_clock_was_set_is_told_and_kept(book, machine, 
     (dark,) = book.records.states()
     assert dark.began_unix_s == pytest.approx(BEGAN_UNIX_S - 60, abs=1e-3)
     assert prune(book.records, MONTH).removed == ()
-    book.records.heard_of({"door": book.clock()})
+    book.records.set_last_frames({"door": book.clock()})
     machine.passes(600)
     boot(book, machine)  # the next start
     assert prune(book.records, MONTH).removed == ()
@@ -85,14 +85,14 @@ def test_an_alarm_from_before_the_clock_was_set_is_told_and_kept(book, machine, 
 
 def test_a_clock_that_is_a_year_ahead_removes_nothing_and_one_that_goes_on_does(book, machine, caplog):
     alarm(book)
-    book.records.heard_of({"door": book.clock()})
+    book.records.set_last_frames({"door": book.clock()})
     boot(book, machine, stands_at=BEGAN_UNIX_S + YEAR_S)
     assert "the clock is 365 days after the last watch" in caplog.text
     assert prune(book.records, MONTH).removed == ()
     alarm(book, "b")
     assert counts(book) == QueueCount(waiting=4)
     machine.passes(100)
-    book.records.heard_of({"door": book.clock()})
+    book.records.set_last_frames({"door": book.clock()})
     boot(book, machine)  # starting once more makes no wrong clock right
     assert prune(book.records, MONTH).removed == ()
     machine.wall.now_unix_s -= YEAR_S
@@ -110,7 +110,7 @@ def test_a_watch_that_was_off_for_months_removes_what_is_old_half_a_day_later(bo
     machine.passes(SETTLE_S - 1)
     assert prune(book.records, MONTH).removed == ()
     machine.passes(1)
-    book.records.heard_of({"door": book.clock()})
+    book.records.set_last_frames({"door": book.clock()})
     boot(book, machine)  # from then on the clock is trusted at each start
     assert [removed.id for removed in prune(book.records, MONTH).removed] == ["a"]
 
@@ -150,14 +150,14 @@ def test_a_delivery_that_failed_while_the_clock_was_ahead_is_due_now(book):
 
 
 def test_what_was_told_while_the_clock_was_ahead_uses_up_no_hour_and_holds_back_no_update(book):
-    route = Route(sink="hook", events_per_hour=2, update_every_s=10)
+    subscription = Subscription(sink="hook", events_per_hour=2, update_every_s=10)
     book.clock.now_unix_s += YEAR_S
     for phase in ("new", "end"):
-        book.tell(phase, "a", routes=[route])
-    book.tell("new", "b", routes=[Route(sink="hook")])
+        book.tell(phase, "a", subscriptions=[subscription])
+    book.tell("new", "b", subscriptions=[Subscription(sink="hook")])
     book.clock.now_unix_s -= YEAR_S
-    book.tell("update", "b", routes=[route])
-    book.tell("new", "c", routes=[route])
+    book.tell("update", "b", subscriptions=[subscription])
+    book.tell("new", "c", subscriptions=[subscription])
     assert counts(book) == QueueCount(waiting=5)
 
 

@@ -14,9 +14,9 @@ from maskedskipunet.errors import DiskSpaceError, RecordsError
 from maskedskipunet.records import database, outbox
 from maskedskipunet.records.database import DamagedError, open_database
 from maskedskipunet.records.folder import RecordsFolder
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.states import CameraCondition
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import Subscription
 from maskedskipunet.records.tables import Table
 
 
@@ -82,7 +82,7 @@ def test_records_of_the_version_before_are_upgraded_with_their_states_and_what_w
     connection.close()
     assert opened(folder)[1] == []
     with Records.open(folder.path, watching=True) as records:
-        records.end_left_states([Route(sink="hook", states=("all",))])
+        records.end_left_states([Subscription(sink="hook", states=("all",))])
         assert [state.ended_unix_s is None for state in records.states()] == [False]
         assert records.camera_conditions() == {"door": CameraCondition("", None, None)}
         with records.read() as session:

@@ -12,8 +12,8 @@ from maskedskipunet.records.checking import check
 from maskedskipunet.records.folder import RecordsFolder
 from maskedskipunet.records.kinds import known_kinds, recorded_kinds, unanswered_of_kind
 from maskedskipunet.records.recorded import RecordedEvent
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import Subscription
 
 from .conftest import BEGAN_UNIX_S, PICTURE
 from .test_database import made_by
@@ -37,11 +37,11 @@ def test_a_kind_is_kept_in_row_and_file_and_one_that_is_no_id_is_refused(book):
 
 
 def test_messages_say_how_many_there_are_of_a_kind_by_now_and_when_the_first_began(book):
-    routes = [Route(sink="hook")]
-    book.tell("new", "c", routes=routes)
+    subscriptions = [Subscription(sink="hook")]
+    book.tell("new", "c", subscriptions=subscriptions)
     for number, name in enumerate("ab"):
-        book.tell("new", name, began_s=60.0 * number, reason=REASON, kind_id="a", routes=routes)
-    book.tell("new", "y", camera="yard", reason=REASON, kind_id="a", routes=routes)
+        book.tell("new", name, began_s=60.0 * number, reason=REASON, kind_id="a", subscriptions=subscriptions)
+    book.tell("new", "y", camera="yard", reason=REASON, kind_id="a", subscriptions=subscriptions)
     with sqlite3.connect(book.records.folder.database) as connection:
         rows = connection.execute("SELECT message FROM deliveries ORDER BY id").fetchall()
     connection.close()

@@ -8,7 +8,7 @@ from maskedskipunet.errors import ConfigError
 from maskedskipunet.records import outbox
 from maskedskipunet.records.outbox import Delivery, QueueCount
 from maskedskipunet.records.recorded import RecordedEvent
-from maskedskipunet.records.routes import Route
+from maskedskipunet.records.subscriptions import Subscription
 from maskedskipunet.records.tables import Table
 
 from .conftest import BEGAN_UNIX_S, make_event
@@ -17,8 +17,8 @@ from .conftest import BEGAN_UNIX_S, make_event
 class Queue:
     """One sink's queue in a database in memory, with a clock that is set by hand."""
 
-    def __init__(self, **route) -> None:
-        self.route = Route(sink="hook", **route)
+    def __init__(self, **subscription) -> None:
+        self.subscription = Subscription(sink="hook", **subscription)
         engine = create_engine("sqlite://")
         Table.metadata.create_all(engine)
         self.session = Session(engine)
@@ -32,7 +32,7 @@ class Queue:
         recorded = RecordedEvent(
             make_event(event_id), "door", *times, phase, sequence, False, False, None, None, sequence + 1
         )
-        outbox.enqueue(self.session, recorded, [self.route], self.now)
+        outbox.enqueue(self.session, recorded, [self.subscription], self.now)
 
     def next(self) -> Delivery | float | None:
         return outbox.next_delivery(self.session, "hook", self.now)
@@ -59,8 +59,8 @@ class Queue:
 def queue():
     made = []
 
-    def make(**route) -> Queue:
-        made.append(Queue(**route))
+    def make(**subscription) -> Queue:
+        made.append(Queue(**subscription))
         return made[-1]
 
     yield make
@@ -205,7 +205,7 @@ def test_what_is_done_is_forgotten_after_a_while_and_what_waits_is_not(queue):
 
 def tell_state(q, phase, kind="dark", reference="state-1"):
     message = {"phase": phase, "sequence": int(phase == "end"), "state": kind, "camera": "door"}
-    outbox.enqueue_state(q.session, reference, message, [q.route], q.now)
+    outbox.enqueue_state(q.session, reference, message, [q.subscription], q.now)
 
 
 def test_a_state_is_told_to_who_takes_it_once_it_has_lasted_and_its_end_too(queue):
@@ -258,7 +258,7 @@ def test_states_and_events_do_not_use_up_one_anothers_hour(queue):
 )
 def test_routes_that_cannot_be_are_refused(wrong):
     with pytest.raises(ConfigError):
-        Route(**{"sink": "hook"} | wrong)
+        Subscription(**{"sink": "hook"} | wrong)
 
 
 steps = st.lists(

@@ -11,8 +11,8 @@ from maskedskipunet.records.checking import check
 from maskedskipunet.records.outbox import QueueCount
 from maskedskipunet.records.pruning import Retention, choose, prune
 from maskedskipunet.records.recorded import RecordedEvent
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import Subscription
 
 from .conftest import BEGAN_UNIX_S, CLIP, make_event
 
@@ -93,9 +93,9 @@ def test_a_removal_that_was_cut_off_is_finished_by_whoever_opens_next(month):
 
 
 def test_what_was_delivered_a_week_ago_is_forgotten_and_what_waits_since_then_is_not(book):
-    route = Route(sink="hook")
+    subscription = Subscription(sink="hook")
     for event_id in "ab":
-        book.tell("new", event_id, routes=[route])
+        book.tell("new", event_id, subscriptions=[subscription])
     with book.records.write() as session:
         outbox.delivered(session, outbox.next_delivery(session, "hook", book.clock()), book.clock())
     counts = []

@@ -1,5 +1,6 @@
 """Recorded events by camera, time and answer, in each order, and a page at a time."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.event import listen, remove
 
 from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.errors import RecordsError
@@ -126,3 +128,39 @@ def test_what_is_no_place_in_a_list_is_refused(records: Records, after: str) -> 
 def test_a_page_of_another_size_is_refused(records: Records, size: int) -> None:
     with pytest.raises(RecordsError, match=f"a page of {size} events"):
         records.page(EventQuery(), size=size)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"order": "newest"},
+        {"order": "oldest", "camera": "door"},
+        {"order": "strangest"},
+        {"order": "strangest", "camera": "yard", "answer": "none"},
+        {"order": "strangest", "since_unix_s": BEGAN_UNIX_S, "until_unix_s": BEGAN_UNIX_S + 3600},
+        {"order": "newest", "since_unix_s": BEGAN_UNIX_S, "camera": "door", "answer": "normal"},
+    ],
+)
+def test_a_page_and_a_count_are_had_from_an_index_so_that_both_stay_quick(records: Records, asked: Any) -> None:
+    def plan_of(ask: Any) -> str:
+        statements: list[tuple[str, Any]] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            statements.append((statement, parameters))
+
+        with records.read() as session:
+            engine = session.get_bind()
+            listen(engine, "before_cursor_execute", note)
+            try:
+                ask()
+            finally:
+                remove(engine, "before_cursor_execute", note)
+            statement, parameters = next(one for one in statements if " events" in one[0])
+            rows = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            return "; ".join(str(row[3]) for row in rows)
+
+    query = EventQuery(**asked)
+    page, count = plan_of(lambda: records.page(query)), plan_of(lambda: records.count(query))
+    assert "TEMP B-TREE" not in page, page
+    assert re.match(r"(SCAN|SEARCH) events USING (COVERING )?INDEX ix_events_(began|top|camera)", page), page
+    assert re.match(r"(SCAN|SEARCH) events USING COVERING INDEX ix_events_", count), count

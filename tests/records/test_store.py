@@ -144,7 +144,7 @@ def test_one_process_watches_into_a_folder_and_others_may_look(book):
 
 
 def test_a_second_process_that_watches_is_refused(book, monkeypatch):
-    monkeypatch.setattr("maskedskipunet.records.watch_lock._PATIENCE_S", 0.1)
+    monkeypatch.setattr("maskedskipunet.records.watch_lock._TIMEOUT_S", 0.1)
     refused = pytest.raises(RecordsError, match="another process is watching into these records")
     with Records.open(book.folder, watching=True), refused:
         Records.open(book.folder, watching=True)

@@ -149,9 +149,9 @@ def test_no_cue_looks_over_a_break() -> None:
     window = scorer.open_window()
     came = [SizedFrame(frame, np.full((3, 32, 32), 50 * frame.index, np.uint8)) for frame in video([0] * 6)]
 
-    found = scorer.score_turn([Arrivals(window, came[:3])], with_maps=True)[0]
-    found += scorer.score_turn([Arrivals(window, came[3:], broken=True)], with_maps=True)[0]
-    found += scorer.score_turn([Arrivals(window, [], broken=True)], with_maps=True)[0]
+    found = scorer.score_arrivals([Arrivals(window, came[:3])], with_maps=True)[0]
+    found += scorer.score_arrivals([Arrivals(window, came[3:], broken=True)], with_maps=True)[0]
+    found += scorer.score_arrivals([Arrivals(window, [], broken=True)], with_maps=True)[0]
 
     assert [score.index for score in found] == [*range(6)]
     assert [score.score for score in found] == [None, 100, None, None, 100, None]
@@ -168,8 +168,8 @@ def test_where_only_some_frames_are_scored_their_neighbours_are_there_for_the_cu
     ]
 
     window = scorer.open_window()
-    found = scorer.score_turn([Arrivals(window, came)], with_maps=True)[0]
-    found += scorer.score_turn([Arrivals(window, [], broken=True)], with_maps=True)[0]
+    found = scorer.score_arrivals([Arrivals(window, came)], with_maps=True)[0]
+    found += scorer.score_arrivals([Arrivals(window, [], broken=True)], with_maps=True)[0]
 
     assert [score.index for score in found] == [*range(9)]
     assert [score.score for score in found] == [None, None, None, None, 40, None, None, None, None]
@@ -180,11 +180,11 @@ def test_cues_that_are_taken_over_judge_from_the_next_frame_on_and_no_frame_is_l
     scorer, window = Scorer(backend, FORMAT, cues=[Change()]), Scorer(backend, FORMAT, cues=[Change()]).open_window()
     came = [SizedFrame(frame, np.full((3, 32, 32), 20 * frame.index, np.uint8)) for frame in video([0] * 8)]
 
-    found = scorer.score_turn([Arrivals(window, came[:4])], with_maps=True)[0]
+    found = scorer.score_arrivals([Arrivals(window, came[:4])], with_maps=True)[0]
     other = replace(scorer, cues=[Change()])
-    window.take_over(other.cues)
-    found += other.score_turn([Arrivals(window, came[4:])], with_maps=True)[0]
-    found += other.score_turn([Arrivals(window, [], broken=True)], with_maps=True)[0]
+    window.set_cues(other.cues)
+    found += other.score_arrivals([Arrivals(window, came[4:])], with_maps=True)[0]
+    found += other.score_arrivals([Arrivals(window, [], broken=True)], with_maps=True)[0]
 
     assert [score.index for score in found] == [*range(8)]
     assert [score.cues.get("change") for score in found] == [None, 40, 40, None, None, 40, 40, None]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from maskedskipunet.errors import ConfigError, DataError
-from maskedskipunet.scoring.shapes import MOST_EDGES, Region, covering_boxes, is_shape, region_mask
+from maskedskipunet.scoring.shapes import MAX_EDGES, Region, covering_boxes, is_shape, region_mask
 
 HEIGHT, WIDTH = 30, 40
 sizes = st.integers(1, 60)
@@ -133,7 +133,7 @@ def test_a_mask_of_very_many_pieces_becomes_few_boxes_that_leave_nothing_of_it_o
     mask = np.random.default_rng(0).random((height_px, width_px)) < 0.5
     boxes = covering_boxes(mask)
 
-    assert len(boxes) <= MOST_EDGES
+    assert len(boxes) <= MAX_EDGES
     assert not (mask & ~region_mask(boxes, height_px, width_px)).any()
 
 

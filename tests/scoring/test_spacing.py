@@ -98,8 +98,8 @@ def test_what_arrives_in_turns_is_scored_as_the_whole_run_that_it_belongs_to(
         expected += live.score(frames[start:stop], with_maps=True)
         for first in range(start, stop, batch_size):
             came = [sized(frame) for frame in frames[first : min(stop, first + batch_size)]]
-            found += live.score_turn([Arrivals(window, came, broken=first == start)], with_maps=True)[0]
-    found += live.score_turn([Arrivals(window, [], broken=True)], with_maps=True)[0]
+            found += live.score_arrivals([Arrivals(window, came, broken=first == start)], with_maps=True)[0]
+    found += live.score_arrivals([Arrivals(window, [], broken=True)], with_maps=True)[0]
 
     assert_same(found, expected)
 
@@ -124,7 +124,7 @@ def test_no_more_frames_are_held_than_a_clip_spans(batch_size: int) -> None:
     window = live.open_window()
     frames = [sized(frame) for frame in video(40)]
     for first in range(0, 40, batch_size):
-        live.score_turn([Arrivals(window, frames[first : first + batch_size])], with_maps=False)
+        live.score_arrivals([Arrivals(window, frames[first : first + batch_size])], with_maps=False)
         assert len(window.clips._held) < live.geometry.span
 
 
@@ -176,8 +176,8 @@ def test_where_frames_are_left_out_the_others_keep_their_scores(
 
     window, found = live.open_window(), list[FrameScore]()
     for first in range(0, len(came), batch_size):
-        found += live.score_turn([Arrivals(window, came[first : first + batch_size])], with_maps=False)[0]
-    found += live.score_turn([Arrivals(window, [], broken=True)], with_maps=False)[0]
+        found += live.score_arrivals([Arrivals(window, came[first : first + batch_size])], with_maps=False)[0]
+    found += live.score_arrivals([Arrivals(window, [], broken=True)], with_maps=False)[0]
 
     for position, (score, expected) in enumerate(zip(found, whole, strict=True), stagger):
         if position % every or expected.score is None:

@@ -26,7 +26,7 @@ def watched(tmp_path: Path) -> Iterator[Records]:
     with Records.open(tmp_path / "watched", watching=True) as records:
         records.add_camera("door", "rtsp://10.0.0.5/live")
         records.set_condition("door", "running")
-        records.heard_of({"door": time.time()})
+        records.set_last_frames({"door": time.time()})
         yield records
 
 

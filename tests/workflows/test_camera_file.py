@@ -47,7 +47,7 @@ def test_a_file_of_cameras_is_read(written, there: Path, monkeypatch: pytest.Mon
         "old": "night.mp4",
     }
     assert (asked.model, asked.fps) == (Path("runs/room"), 5)
-    assert (asked.patience.stall_s, asked.config.max_delay_s) == (7, 1.5)
+    assert (asked.reconnect_policy.stall_s, asked.config.max_delay_s) == (7, 1.5)
 
 
 def test_every_fault_is_named_at_once_and_no_secret_with_them(written, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from maskedskipunet.errors import ConfigError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import CalibrateOptions, CalibrateResult, calibrate
 from maskedskipunet.workflows.day_parts import note_unknown_times
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.input_selection import NamedVideo
 from maskedskipunet.workflows.score import score
 from maskedskipunet.workflows.score_many import score_many
 
@@ -103,7 +103,7 @@ def test_where_no_part_of_the_day_has_a_threshold_of_its_own_no_time_needs_to_be
     assert calibration.alarm is not None
     day = calibration.alarm.day
     assert day is not None
-    bare = replace(day, parts=tuple(replace(part, rule=None, usual=None) for part in day.parts))
+    bare = replace(day, parts=tuple(replace(part, rule=None, median_score=None) for part in day.parts))
 
     for setting in (bare, None):
         one = replace(calibration, alarm=replace(calibration.alarm, day=setting))

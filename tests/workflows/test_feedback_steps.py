@@ -9,8 +9,8 @@ from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.errors import RunError
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
-from maskedskipunet.workflows.answered_clips import KeptClips
-from maskedskipunet.workflows.feedback_steps import MOST_STEPS, FeedbackSteps
+from maskedskipunet.workflows.answered_clips import AnsweredClips
+from maskedskipunet.workflows.feedback_steps import MAX_STEPS, FeedbackSteps
 
 NAMES = ("cues.safetensors", "calibration.json")
 COPIES = {Path("model/cues.2.safetensors"), Path("model/calibration.2.json")}  # that nothing names yet
@@ -43,7 +43,7 @@ def records(home: Path) -> Iterator[Records]:
 
 @pytest.fixture
 def steps(home: Path) -> FeedbackSteps:
-    return FeedbackSteps(home / "model", KeptClips(home / "feedback"))
+    return FeedbackSteps(home / "model", AnsweredClips(home / "feedback"))
 
 
 def state(home: Path, records: Records) -> object:
@@ -160,11 +160,11 @@ def test_steps_are_undone_one_by_one_and_nothing_of_them_is_left(
 def test_only_so_many_steps_can_be_undone_that_their_copies_fill_no_disk(
     home: Path, records: Records, steps: FeedbackSteps
 ) -> None:
-    for number in range(MOST_STEPS + 3):
+    for number in range(MAX_STEPS + 3):
         answer(home, records, steps, "old", text=str(number))
 
-    assert len([*(home / "model").glob("cues.*.safetensors")]) == MOST_STEPS
-    for number in range(MOST_STEPS, 0, -1):
+    assert len([*(home / "model").glob("cues.*.safetensors")]) == MAX_STEPS
+    for number in range(MAX_STEPS, 0, -1):
         steps.undo(home / "nowhere")
         assert (home / "model" / NAMES[0]).read_text() == f"{number + 1} {NAMES[0]}"
     with pytest.raises(RunError, match="no answers changed this model"):

@@ -26,7 +26,7 @@ from maskedskipunet.scoring.loading import calibration_of, load_scorer
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibrate import CalibrateOptions, calibrate
 from maskedskipunet.workflows.footage import training_clips
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.input_selection import NamedVideo
 from maskedskipunet.workflows.score import ScoreOptions, score
 from maskedskipunet.workflows.score_many import score_many
 from maskedskipunet.workflows.scoring import score_video

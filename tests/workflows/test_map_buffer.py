@@ -31,7 +31,7 @@ def test_each_frame_gets_its_own_map_and_picture_back_in_any_order(tmp_path: Pat
             buffer.add(position, frame)
 
         for position in (9, 0, 4, 1, 1):
-            picture, errors = buffer.at(position)
+            picture, errors = buffer.read(position)
             frame = found[position]
             assert frame.map is not None
             assert frame.reconstruction is not None
@@ -45,9 +45,9 @@ def test_a_frame_without_a_score_has_nothing_to_draw(tmp_path: Path) -> None:
         buffer.add(0, FrameScore(0, 0.0, None))
         buffer.add(1, scored(1))
 
-        assert buffer.at(0) == (None, None)
-        assert buffer.at(7) == (None, None)
-        assert buffer.at(1)[1] is not None
+        assert buffer.read(0) == (None, None)
+        assert buffer.read(7) == (None, None)
+        assert buffer.read(1)[1] is not None
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=5), st.floats(0.01, 1))
@@ -107,12 +107,12 @@ def test_a_disk_that_fills_up_meanwhile_is_named(tmp_path: Path, monkeypatch: py
 
 def test_a_map_without_a_reconstruction_is_kept_alone_and_scaled_by_what_it_may_reach(tmp_path: Path) -> None:
     errors = np.full((16, 32), 8.0, np.float32)
-    with MapBuffer(tmp_path, frames=2, height_px=16, width_px=32, channels=3, highest=16.0) as spool:
-        spool.add(0, FrameScore(0, 0.0, 8.0, errors))
-        spool.add(1, scored(1))
+    with MapBuffer(tmp_path, frames=2, height_px=16, width_px=32, channels=3, highest=16.0) as buffer:
+        buffer.add(0, FrameScore(0, 0.0, 8.0, errors))
+        buffer.add(1, scored(1))
 
-        picture, found = spool.at(0)
+        picture, found = buffer.read(0)
         assert picture is None
         np.testing.assert_array_equal(found, errors)
-        assert spool.at(1)[0] is not None
-        assert spool.error_scale() == pytest.approx(8, abs=0.01)
+        assert buffer.read(1)[0] is not None
+        assert buffer.error_scale() == pytest.approx(8, abs=0.01)

@@ -31,7 +31,7 @@ def test_what_reduced_precision_changes_is_small_and_is_told(tmp_path):
     assert effect is not None
     assert effect.frames == 30  # the first 32, less one at each end
     assert 0 < effect.mean_difference <= effect.largest_difference < 0.1
-    assert effect.told().startswith("bfloat16 changes the scores of the first 30 frames by ")
+    assert effect.describe().startswith("bfloat16 changes the scores of the first 30 frames by ")
     assert effect.figures()["largest_difference"] == effect.largest_difference
 
 

@@ -21,9 +21,9 @@ from maskedskipunet.detection.reading import CUES
 from maskedskipunet.errors import CalibrationError, ConfigError, VideoError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import CalibrateOptions, calibrate
-from maskedskipunet.workflows.calibration_footage import ScoredFootage, Stretch
+from maskedskipunet.workflows.calibration_footage import ScoredFootage, TimeRange
 from maskedskipunet.workflows.calibration_moments import highest_moments
-from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo, find_sources
+from maskedskipunet.workflows.input_selection import NamedVideo, RemoteVideo, find_sources
 from maskedskipunet.workflows.score import ScoreOptions, score
 from maskedskipunet.workflows.score_many import FINISHED_NAME, score_many
 from maskedskipunet.workflows.test import alarms_of
@@ -351,12 +351,12 @@ def test_the_highest_moments_of_one_video_lie_half_a_minute_apart() -> None:
     assert highest_moments([video, replace(video, scores=scores / 2)], 3) == [(0, 1), (0, 3), (0, 5)]
 
 
-def test_a_stretch_names_a_video_or_a_part_of_it() -> None:
-    assert Stretch.read("13") == Stretch("13")
-    assert Stretch.read("a@b@1.5-2") == Stretch("a@b", 1.5, 2.0)
-    assert [Stretch("a", 1, 2).holds(*at) for at in (("a", 1.5), ("a", 3), ("b", 1.5))] == [True, False, False]
-    with pytest.raises(ConfigError, match="is no stretch"):
-        Stretch.read("a@1.2.3-2")
+def test_a_time_range_names_a_video_or_a_part_of_it() -> None:
+    assert TimeRange.read("13") == TimeRange("13")
+    assert TimeRange.read("a@b@1.5-2") == TimeRange("a@b", 1.5, 2.0)
+    assert [TimeRange("a", 1, 2).holds(*at) for at in (("a", 1.5), ("a", 3), ("b", 1.5))] == [True, False, False]
+    with pytest.raises(ConfigError, match="is not a time range"):
+        TimeRange.read("a@1.2.3-2")
 
 
 @pytest.fixture(scope="module")

@@ -138,4 +138,4 @@ def test_what_time_a_clip_spans_is_told(config: TrainConfig, listener: Any, tmp_
 def test_watching_says_how_much_later_scores_arrive() -> None:
     plan = WatchPlan(["door"], late_frames=4, fps=8.0, stride=2)
 
-    assert plan.told().endswith("scores arrive 4 frames (1.00 s) plus computing time later")
+    assert plan.describe().endswith("scores arrive 4 frames (1.00 s) plus computing time later")

@@ -13,8 +13,8 @@ from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import EventRule
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.model.config import InputFormat
-from maskedskipunet.monitor.camera import Patience
-from maskedskipunet.monitor.news import Alarm, News, Scored
+from maskedskipunet.monitor.camera import ReconnectPolicy
+from maskedskipunet.monitor.monitor_events import Alarm, MonitorEvent, ScoredFrame
 from maskedskipunet.workflows import watch as workflow
 
 
@@ -49,9 +49,12 @@ def test_a_model_that_takes_few_frames_waits_longer_before_a_camera_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any], stall_s: float
 ) -> None:
     given = watched_with(
-        tmp_path, InputFormat(height_px=32, width_px=48, **how), monkeypatch, patience=Patience(stall_s=7)
+        tmp_path,
+        InputFormat(height_px=32, width_px=48, **how),
+        monkeypatch,
+        reconnect_policy=ReconnectPolicy(stall_s=7),
     )
-    assert given["patience"].stall_s == stall_s
+    assert given["reconnect_policy"].stall_s == stall_s
 
 
 def test_alarms_of_a_file_are_timed_by_the_speed_it_is_played_at_and_those_of_a_camera_never(
@@ -70,12 +73,14 @@ def test_alarms_of_a_file_are_timed_by_the_speed_it_is_played_at_and_those_of_a_
         for camera, passes in (("file", speed), ("live", 1.0)):
             for at, score in enumerate([0.1] * 10 + [0.9] * 5):
                 frame = FrameScore(at, at / 10, score)
-                listener(Scored(camera, frame, began_unix_s + at / 10 / passes, 0.1, False, 32, 48))
+                listener(ScoredFrame(camera, frame, began_unix_s + at / 10 / passes, 0.1, False, 32, 48))
 
     monkeypatch.setattr(workflow, "watch", watch)
     video = footage / "test" / "01.mp4"
     cameras = {"file": CameraAddress.parse(str(video)), "live": CameraAddress.parse("rtsp://127.0.0.1:9/x")}
-    heard: list[News] = []
+    heard: list[MonitorEvent] = []
     workflow.watch_cameras(cameras, model, [heard.append], workflow.WatchOptions(speed=speed))
-    begun = {news.camera: news.began_unix_s for news in heard if isinstance(news, Alarm) and news.update.phase == "new"}
+    begun = {
+        event.camera: event.began_unix_s for event in heard if isinstance(event, Alarm) and event.update.phase == "new"
+    }
     assert begun == pytest.approx({"file": began_unix_s + 0.25, "live": began_unix_s + 1.0}, abs=1e-3)

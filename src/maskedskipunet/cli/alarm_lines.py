@@ -6,7 +6,7 @@ from pathlib import Path
 
 from maskedskipunet.cli import console
 from maskedskipunet.detection.kinds import describe_kind
-from maskedskipunet.monitor.news import Alarm
+from maskedskipunet.monitor.monitor_events import Alarm
 from maskedskipunet.view.reasons import describe_reason
 
 
@@ -38,7 +38,7 @@ class AlarmLines:
         return ""
 
     def _kind(self, alarm: Alarm) -> str:
-        """Returns how many alarms there were of one kind; nothing for the first."""
+        """Returns a note of the number of alarms of one kind; nothing for the first."""
         if alarm.of_kind < 2 or alarm.kind_began_unix_s is None:
             return ""
         first = console.moment(alarm.kind_began_unix_s)
@@ -52,12 +52,12 @@ class AlarmLines:
         return time.strftime("%H:%M:%S", time.localtime(alarm.began_unix_s))
 
     def _rarity(self, share: float | None) -> str:
-        from maskedskipunet.detection.calibration import told_rarity, told_share
+        from maskedskipunet.detection.calibration import describe_rarity, describe_share
 
         if share is None:
             return ""
         frames = self.normal_frames
-        return f", reached by {told_share(share) if frames is None else told_rarity(share, frames)}"
+        return f", reached by {describe_share(share) if frames is None else describe_rarity(share, frames)}"
 
     def _files(self, alarm: Alarm) -> str:
         from maskedskipunet.records.folder import RecordsFolder
@@ -65,5 +65,5 @@ class AlarmLines:
         if self.records is None:
             return ""
         folder, event_id = RecordsFolder(self.records), alarm.update.event.id
-        clip, picture = (at(event_id, alarm.began_unix_s) for at in (folder.clip, folder.picture))
+        clip, picture = (path_of(event_id, alarm.began_unix_s) for path_of in (folder.clip, folder.picture))
         return f"; clip {clip}, picture {picture}"

@@ -62,6 +62,11 @@ def _parse(arguments: Sequence[str]) -> Options:
         "--on-bad-frame", type=OnBadFrame, default="stop", help="Stop at a frame that cannot be read, or skip it."
     )
     parser.add_ignore("; the model ignores them from now on")
+    parser.add_switch(
+        "--remember",
+        dest="remember",
+        help="Also remember this footage as normal once the threshold is set: its light and looks raise fewer alarms.",
+    )
     parser.add_device()
     parser.add_json()
     return parser.parse(arguments)
@@ -90,10 +95,10 @@ def run(arguments: Sequence[str]) -> int:
     if options.starts is not None and options.parts is None:
         raise UsageError("--starts needs --parts", "calibrate", "Give --parts, or leave --starts out")
 
-    from maskedskipunet.data.foreign import says_anomalous
+    from maskedskipunet.data.non_footage import says_anomalous
     from maskedskipunet.detection.budget import Budget
     from maskedskipunet.workflows.calibrate import calibrate
-    from maskedskipunet.workflows.gathering import find_videos
+    from maskedskipunet.workflows.input_selection import find_videos
 
     progress = console.make_progress()
     videos = find_videos(options.sources, progress.note)
@@ -125,6 +130,7 @@ def _calibrate_options(options: Options) -> "CalibrateOptions":
         pictures=options.pictures,
         on_bad_frame=options.on_bad_frame,
         ignore=options.ignore,
+        remember=options.remember,
         device=options.device,
     )
 
@@ -155,19 +161,21 @@ def _print(result: "CalibrateResult") -> None:
     assert setting is not None
     rows = [(moment.name, f"{moment.time_s:.1f}", moment.frame, f"{moment.score:.5f}") for moment in result.moments]
     console.print_table("Highest moments of the normal footage", ("name", "time (s)", "frame", "score"), rows)
-    for line in told(setting):
+    for line in describe(setting):
         console.say(line)
     if result.moments:
         console.say(f"pictures: {result.moments[0].picture.parent} (leave a moment out with --exclude {rows[0][0]})")
     if result.earlier is not None:
         console.say(f"the earlier calibration: {result.earlier}")
+    if result.earlier_cues is not None:
+        console.say(f"the footage is remembered as normal; the earlier cues: {result.earlier_cues}")
     console.say(f"calibration: {result.path}")
     if result.kept_path is not None:
         console.say(f"scores: {result.kept_path} (another budget for this footage takes only seconds)")
 
 
-def told(setting: "AlarmSetting") -> list[str]:
-    """Returns sentences that say what was set, and how certain it is."""
+def describe(setting: "AlarmSetting") -> list[str]:
+    """Returns sentences about the threshold and its certainty."""
     lines = [
         f"threshold {setting.rule.threshold:.5f}, release level {setting.rule.release:.5f} for {setting.budget}",
         f"{setting.footage_h:.2f} hours of normal footage give {console.counted(setting.alarms, 'alarm')} "
@@ -182,13 +190,13 @@ def told(setting: "AlarmSetting") -> list[str]:
         )
     if setting.extrapolated:
         lines.append("there is too little footage to see so few alarms; the threshold is an estimate")
-    for each in () if setting.day is None else setting.day.parts:
-        if each.rule is None:
-            lines.append(f"{each.part}: uses the common threshold; {each.footage_h:.2f} hours are too few for its own")
+    for part in () if setting.day is None else setting.day.parts:
+        if part.rule is None:
+            lines.append(f"{part.part}: uses the common threshold; {part.footage_h:.2f} hours are too few for its own")
         else:
-            alarms = console.counted(each.alarms, "alarm")
+            alarms = console.counted(part.alarms, "alarm")
             lines.append(
-                f"{each.part}: threshold {each.rule.threshold:.5f}, {alarms} in {each.footage_h:.2f} hours of footage"
+                f"{part.part}: threshold {part.rule.threshold:.5f}, {alarms} in {part.footage_h:.2f} hours of footage"
             )
     return lines
 

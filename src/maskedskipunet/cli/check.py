@@ -36,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _clip_span(report: Report, geometry: ClipGeometry, image_fps: float) -> dict[str, Any] | None:
-    """Return how long a clip is in seconds, at the median rate of the training videos; None where there is no video."""
+    """Return the length of a clip in seconds, at the median rate of the training videos; None if there is no video."""
     rates = [row.frame_rate or image_fps for row in report.train or report.test]
     if not rates:
         return None

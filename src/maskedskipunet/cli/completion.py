@@ -10,7 +10,7 @@ from typing import Literal
 
 from maskedskipunet.cli import console
 from maskedskipunet.cli.parsing import LIST_WORDS, PROGRAM, Parser, WordsListed
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 
 Words = Mapping[str, tuple[str, ...]]  # each option's values; under "" those of arguments that stand alone
 
@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     words = {command: words_of(command) for command in COMMANDS}
     lines = _fish(COMMANDS, words) if options.shell == "fish" else _bash(words, options.shell == "zsh")
     if options.out is not None:
-        with whole_file(options.out) as part:
+        with atomic_write(options.out) as part:
             part.write_text("".join(f"{line}\n" for line in lines))
         return 0
     for line in lines:

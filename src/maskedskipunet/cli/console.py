@@ -1,4 +1,4 @@
-"""What a person sees: bars on a terminal, plain lines elsewhere; messages to stderr, results to stdout."""
+"""Prints for people: bars on a terminal, plain lines elsewhere; messages to stderr, results to stdout."""
 
 import sys
 import time
@@ -27,7 +27,7 @@ NATURAL_WIDTH = 10_000  # of a table in a file or a pipe: whatever it needs
 
 
 def make_progress() -> Progress:
-    """Bars where stderr is a terminal, plain lines where it is a file or a pipe."""
+    """Return bars if stderr is a terminal, plain lines if it is a file or a pipe."""
     return BarProgress() if sys.stderr.isatty() else PlainProgress()
 
 
@@ -93,12 +93,12 @@ class PlainProgress:
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int = 1) -> None:
-    """A table on stdout, its title on a line above; the first `left` columns hold text, the others figures."""
+    """Print a table on stdout with its title above; the first `left` columns hold text, the others figures."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
     needed = (len(header) - 1) * BETWEEN_COLUMNS
-    for at, (name, *column) in enumerate(zip(header, *cells, strict=True)):
-        if at < left:
+    for index, (name, *column) in enumerate(zip(header, *cells, strict=True)):
+        if index < left:
             table.add_column(Text(name), overflow="fold", min_width=NARROWEST_NAME)
             needed += NARROWEST_NAME
         else:  # never folded: half a figure is another figure
@@ -114,7 +114,7 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]
 
 
 def say(message: str) -> None:
-    """A line of results on stdout; on a terminal it is broken between words."""
+    """Print a line of results on stdout; on a terminal it is broken between words."""
     print(shown_on(sys.stdout, message))
 
 
@@ -137,7 +137,7 @@ def counted(count: int, thing: str, things: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return how long footage is, in the unit that people would use.
+    """Return the length of footage in a suitable unit.
 
     >>> duration(1.2), duration(425), duration(12_900)
     ('1.2 seconds', '7.1 minutes', '3.58 hours')
@@ -164,7 +164,7 @@ def moment(unix_s: float) -> str:
 
 
 def frames_scored(scored: int, frames: int) -> str:
-    """Return how many frames have a score, and why none has.
+    """Describe how many frames have a score, and why none has.
 
     >>> frames_scored(2008, 2010)
     '2,008 of 2,010 frames scored'
@@ -174,7 +174,7 @@ def frames_scored(scored: int, frames: int) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Return a figure for a table; none where there is none.
+    """Return a figure for a table; none if there is none.
 
     >>> figure(0.98412), figure(None)
     ('0.9841', '–')
@@ -183,7 +183,7 @@ def figure(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share for a table; none where there is none.
+    """Return a share for a table; none if there is none.
 
     >>> share(0.9824), share(None)
     ('98.2%', '–')
@@ -192,6 +192,6 @@ def share(value: float | None) -> str:
 
 
 def write_figures(path: Path | None, figures: Mapping[str, Any]) -> None:
-    """What --json asks for."""
+    """Write the figures that --json asks for."""
     if path is not None:
         write_json(path, figures)

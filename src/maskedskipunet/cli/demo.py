@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
             ("all", console.figure(figures["auc"]), console.figure(figures["auc_frame_difference"])),
         ],
     )
-    for line in told_of_alarms(result):
+    for line in describe_alarms(result):
         console.say(line)
     console.say(f"{figures['seconds']:.0f} seconds, seed {figures['seed']}")
     if result.film is not None:
@@ -52,9 +52,9 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def told_of_alarms(result: "DemoResult") -> list[str]:
-    """Return how many of the anomalies were alarms, where the strongest one is to be seen, and why it was raised."""
-    from maskedskipunet.detection.calibration import told_rarity
+def describe_alarms(result: "DemoResult") -> list[str]:
+    """Describe how many anomalies raised an alarm, and the strongest alarm with its picture and reason."""
+    from maskedskipunet.detection.calibration import describe_rarity
     from maskedskipunet.view.reasons import describe_reason
 
     if result.calibration is None or result.calibration.alarm is None:
@@ -69,9 +69,9 @@ def told_of_alarms(result: "DemoResult") -> list[str]:
     shown = result.alarm
     if shown is None or not (events := shown.scored.events):
         return lines
-    event, picture = max(zip(events, shown.event_pictures, strict=True), key=lambda each: each[0].top_score)
+    event, picture = max(zip(events, shown.event_pictures, strict=True), key=lambda pair: pair[0].top_score)
     share, frames = event.normal_share, result.calibration.frames
-    rare = "" if share is None else f", reached by {told_rarity(share, frames)}"
+    rare = "" if share is None else f", reached by {describe_rarity(share, frames)}"
     when = f"{console.clock(event.start_s)} of {shown.scored.name}.mp4"
     paths = [path for path in (picture, shown.annotated_path) if path is not None]
     why = [] if event.reason is None else [f"why:     {event.reason.cue}: {describe_reason(event.reason)}"]

@@ -137,7 +137,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _data(options: Options, scores: RunFolder | None) -> tuple[Path | None, str | None]:
-    """The data set whose clips were scored, and the scene; a run's own where neither it nor labels are named."""
+    """Return the data set of the scored clips, and the scene; those of the run if neither data nor labels are named."""
     data = options.data
     scene = None if options.scene == "all" else options.scene
     if data is not None and (options.ground_truth is not None or options.clips is not None):
@@ -156,12 +156,12 @@ def _data(options: Options, scores: RunFolder | None) -> tuple[Path | None, str 
 
 
 def _evaluate_options(options: Options, maps: Path | None) -> "EvaluateOptions":
-    from maskedskipunet.evaluation.placing import Placing
+    from maskedskipunet.evaluation.frame_alignment import FrameAlignment
     from maskedskipunet.evaluation.smoothing import Smoothing
     from maskedskipunet.workflows.evaluate import EvaluateOptions
 
     return EvaluateOptions(
-        placing=Placing(options.first_frame, options.last_frame),
+        alignment=FrameAlignment(options.first_frame, options.last_frame),
         normality=options.normality,
         smoothing=Smoothing(options.sigma, options.window),
         maps=maps,
@@ -171,7 +171,7 @@ def _evaluate_options(options: Options, maps: Path | None) -> "EvaluateOptions":
 
 
 def _scores(path: Path) -> RunFolder | None:
-    """Return the run that is meant, if it is one."""
+    """Return the run that a path names, if it is one."""
     found = run_meant(path)
     if found is not None and not found.scores.is_file():
         raise UsageError("the run has no scores yet", str(path), f"Make them with `maskedskipunet test {path}`")
@@ -179,7 +179,7 @@ def _scores(path: Path) -> RunFolder | None:
 
 
 def _maps(options: Options, scores: RunFolder | None) -> Path | None:
-    """Return the maps that are named, or those that lie beside the scores, where the data set may have masks."""
+    """Return the named maps, or those beside the scores if the data set may have masks."""
     if options.maps is not None:
         if options.ground_truth is not None:
             cure = "Name the data set that has the masks, with --data"
@@ -227,16 +227,16 @@ def _print(figures: Mapping[str, Any]) -> None:
             "it is not known where clips begin, so there is no protocol by video: state their lengths with --clips"
         )
     if (auc := figures["micro_auc"]) is not None and auc < 0.5:
-        turned = "leave --normality out" if figures["normality"] else "state --normality"
-        console.say(f"the primary figure is below 0.5: if these scores say how normal a frame is, {turned}")
+        reversed_hint = "leave --normality out" if figures["normality"] else "state --normality"
+        console.say(f"the primary figure is below 0.5: if these scores say how normal a frame is, {reversed_hint}")
 
 
 def _print_places(figures: Mapping[str, Any]) -> None:
     rows = [(name, console.figure(figures[key])) for key, name in PLACES.items()]
     console.say("")
     side = figures["map_patch_px"]
-    how = "as they are" if side is None else f"averaged over {side}x{side} of their pixels"
-    console.print_table(f"Pixels, regions and tracks, maps {how}", ("protocol", "figure"), rows)
+    scale = "as they are" if side is None else f"averaged over {side}x{side} of their pixels"
+    console.print_table(f"Pixels, regions and tracks, maps {scale}", ("protocol", "figure"), rows)
     steps = console.counted(figures["region_thresholds"], "threshold")
     clips = f"{console.counted(figures['clips_with_masks'], 'clip')} with {figures['regions_from']}"
     console.say(

@@ -6,19 +6,20 @@ from typing import Any
 
 from maskedskipunet.cli import console
 from maskedskipunet.detection.budget import Budget, is_surplus
-from maskedskipunet.detection.calibration import Calibration, told_rarity
+from maskedskipunet.detection.calibration import Calibration, describe_rarity
 from maskedskipunet.detection.events import Event
 from maskedskipunet.detection.kinds import describe_kind, of_one_kind
 from maskedskipunet.view.reasons import describe_reason, plain_event
+from maskedskipunet.workflows.recorded_scores import RecordedScores
 from maskedskipunet.workflows.scoring import ScoredVideo
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], calibration: Calibration | None) -> None:
     """Prints a table of a video's events in the order of time; only the strongest if there are very many."""
     events = scored.events or ()
-    strongest = {event.id for event in sorted(events, key=lambda event: -event.top_score)[:MOST_SHOWN]}
+    strongest = {event.id for event in sorted(events, key=lambda event: -event.top_score)[:MAX_SHOWN]}
     header = ["picture", "from", "to", "score"]
     rows = []
     for event, picture in zip(events, pictures or [None] * len(events), strict=True):
@@ -26,7 +27,7 @@ def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], cali
             row = ["–" if picture is None else picture.name, console.clock(event.start_s), console.clock(event.end_s)]
             row.append(f"{event.top_score:.5f}")
             if calibration is not None and event.normal_share is not None:
-                row.append(told_rarity(event.normal_share, calibration.frames))
+                row.append(describe_rarity(event.normal_share, calibration.frames))
             rows.append(row)
     if rows and len(rows[0]) > len(header):
         header.append("normal frames this high")
@@ -37,8 +38,8 @@ def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], cali
         if first.reason is None or not any(event.id in strongest for event in alike):
             continue
         when = console.clock(first.start_s)
-        told = when if len(alike) == 1 else describe_kind(len(alike), when)
-        console.say(f"{told}: {describe_reason(first.reason)}")
+        count_and_time = when if len(alike) == 1 else describe_kind(len(alike), when)
+        console.say(f"{count_and_time}: {describe_reason(first.reason)}")
 
 
 def describe_surplus(events: int, hours: float, budget: Budget) -> list[str]:
@@ -61,7 +62,7 @@ def describe_surplus(events: int, hours: float, budget: Budget) -> list[str]:
 
 
 def describe_budget(events: int, hours: float, threshold: float, budget: Budget) -> str:
-    """Returns a line that says how many events there were, and how many the threshold was set for.
+    """Returns a line with the number of events and the number that the threshold was set for.
 
     >>> describe_budget(1, 2.0, 0.5, Budget(1, "hour"))
     '1 event at the threshold 0.50000 in 2.00 hours; it was set for 1 false alarm an hour'
@@ -78,6 +79,18 @@ def event_figures(
     return [
         plain_event(event)
         | {"picture": None if picture is None else str(picture)}
-        | ({} if usual is None else {"normal_picture": str(usual)})
-        for event, picture, usual in zip(events, shown, beside, strict=True)
+        | ({} if normal_picture is None else {"normal_picture": str(normal_picture)})
+        for event, picture, normal_picture in zip(events, shown, beside, strict=True)
     ]
+
+
+def describe_recorded(recorded: RecordedScores) -> str:
+    """Returns a line that says what was put into the records."""
+    events = recorded.events
+    counts = console.counted(len(events.events), "event")
+    changes = [(events.added, "new"), (events.updated, "updated"), (events.removed, "removed")]
+    changes.append((events.kept, "answered before and no alarm any more, kept"))
+    told = ", ".join(f"{count:,} {what}" for count, what in changes if count)
+    began = console.moment(recorded.start_unix_s)
+    since = f"footage from {began}" + ("" if recorded.is_start_known else " (as it ended when its file was changed)")
+    return f"recorded in {recorded.folder} as {recorded.camera}: {counts}{f' ({told})' if told else ''}; {since}"

@@ -79,8 +79,8 @@ def _undo(options: Options) -> int:
     from maskedskipunet.workflows.feedback import undo_feedback
 
     undone = undo_feedback(find_model(options.run), options.records, dry_run=options.dry_run)
-    told = {"files": list(undone.files), "events": list(undone.answers), "gone": list(undone.gone)}
-    console.write_figures(options.json, {"undone": told, "dry_run": options.dry_run})
+    figures = {"files": list(undone.files), "events": list(undone.answers), "gone": list(undone.gone)}
+    console.write_figures(options.json, {"undone": figures, "dry_run": options.dry_run})
     verb = "would be answered" if options.dry_run else "answered"
     for event_id in undone.answers:
         console.say(f"{event_id}: {verb} as it was before")
@@ -137,19 +137,19 @@ def _normal(options: Options) -> int:
     ]
     header = ("event", "camera", "answer", "reported", "held", "after")
     console.print_table("Answered events: score reported, and score held long enough to alarm", header, rows, left=3)
-    for line in told(result, options):
+    for line in describe(result, options):
         console.say(line)
     return 0
 
 
-def told(result: "FeedbackResult", options: Options) -> list[str]:
-    """Returns sentences that say what was done."""
+def describe(result: "FeedbackResult", options: Options) -> list[str]:
+    """Returns sentences about the result of feedback."""
     lines = []
     if result.without_clip:
         lines.append(
             f"{console.counted(len(result.without_clip), 'answered event')} without a clip cannot be scored again"
         )
-    lines += _told_kind(result, dry_run=options.dry_run)
+    lines += _describe_kind(result, dry_run=options.dry_run)
     before = result.before.alarm
     after = None if result.after is None else result.after.alarm
     if after is None:
@@ -168,10 +168,10 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
                 f"{before.budget.alarms:.2g}"
             )
     elif after is not None:
-        how = "kept from the earlier run" if result.carried_over else f"set again for {after.budget}"
-        lines.append(f"threshold {after.rule.threshold:.5f}, {how}")
+        origin = "kept from the earlier run" if result.carried_over else f"set again for {after.budget}"
+        lines.append(f"threshold {after.rule.threshold:.5f}, {origin}")
     if result.others is not None and result.others.open:
-        lines.append(_told_others(len(result.others.vanishing), len(result.others.open), dry_run=options.dry_run))
+        lines.append(_describe_others(len(result.others.vanishing), len(result.others.open), dry_run=options.dry_run))
     lines += [f"{effect.id} was an anomaly and no longer alarms" for effect in result.lost]
     lines += [
         f"{effect.id} still alarms: train with more --epochs, or raise the new run's threshold with it"
@@ -194,7 +194,7 @@ def told(result: "FeedbackResult", options: Options) -> list[str]:
     return lines
 
 
-def _told_kind(result: "FeedbackResult", *, dry_run: bool) -> list[str]:
+def _describe_kind(result: "FeedbackResult", *, dry_run: bool) -> list[str]:
     """Returns lines that say what becomes of other alarms of the same kinds."""
     lines = []
     if result.settled:
@@ -209,7 +209,7 @@ def _told_kind(result: "FeedbackResult", *, dry_run: bool) -> list[str]:
     return lines
 
 
-def _told_others(vanishing: int, unanswered: int, *, dry_run: bool) -> str:
+def _describe_others(vanishing: int, unanswered: int, *, dry_run: bool) -> str:
     alarms = console.counted(unanswered, "other recorded alarm")
     would = "would not be raised" if dry_run else "would not have been raised"
     return f"of {alarms} without an answer, {vanishing:,} {would} at this threshold, by their highest scores"

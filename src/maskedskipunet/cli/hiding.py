@@ -1,4 +1,4 @@
-"""Passwords that were typed on the command line are seen in the list of processes: they are written over."""
+"""Overwrites passwords of the command line, which the list of processes would show."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from maskedskipunet.machine import hide_in_process_list
 
 
 def hide_passwords(secrets: Sequence[str]) -> None:
-    """Write over those that stand there. Raises UsageError where the system does not let us."""
+    """Write over those that stand there. Raises UsageError if the system does not let us."""
     typed = [secret for secret in secrets if any(secret in argument for argument in sys.argv)]
     if not typed:
         return

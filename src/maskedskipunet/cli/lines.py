@@ -1,4 +1,4 @@
-"""One line stays one line, whatever a file is called, and a terminal breaks it between words."""
+"""Keeps a line one line, whatever a file is called, and wraps it between words on a terminal."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ def one_line(text: str) -> str:
 
 
 def shown_on(stream: TextIO, text: str) -> str:
-    """A text as a stream is given it: one line, which on a terminal is wrapped to its width."""
+    """Return a text as one line, wrapped to the width of a terminal."""
     line = one_line(text)
     if not stream.isatty():
         return line

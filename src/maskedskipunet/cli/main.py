@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "users": "add, list or remove users of that page",
     "status": "show which cameras are alive, since when, and what waits",
     "sinks": "send a test message to each receiver of alarms",
+    "reel": "show the strangest moments of a time as one film and one sheet",
     "feedback": "answer recorded events as normal or anomaly, and adapt the model",
     "bench": "measure how many frames a second this machine scores",
     "ablate": "train, test and compare the published variants in one table",
@@ -77,9 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     except OSError as error:
         _leave(sys.stdout)
-        place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "reading or writing failed"
+        where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "reading or writing failed"
         fault = error.strerror or error
-        return refuse(f"{place}: {fault}. Check the path, the permission to write there and the free disk space.")
+        return refuse(f"{where}: {fault}. Check the path, the permission to write there and the free disk space.")
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):
             return refuse("not enough memory. Use a smaller network, smaller frames or smaller batches.")

@@ -1,4 +1,4 @@
-"""Which model a person means by a name or a path."""
+"""Finds the model that a name or a path refers to."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ from maskedskipunet.runs import run_meant
 
 
 def find_model(path: Path) -> Path:
-    """Return a run's folder, where a run is named; else what is named."""
+    """Return the folder of a named run, or otherwise the path itself."""
     run = run_meant(path)
     return path if run is None else run.path

@@ -25,7 +25,7 @@ LIST_WORDS = "--list-words"  # asks a command for what may be typed, for the com
 
 
 class WordsListed(Exception):  # noqa: N818  # no error: a command's answer
-    """What may be typed after a command, as Parser lists it."""
+    """The words that may follow a command, as Parser lists them."""
 
     def __init__(self, words: dict[str, tuple[str, ...]]) -> None:
         super().__init__(words)
@@ -33,7 +33,7 @@ class WordsListed(Exception):  # noqa: N818  # no error: a command's answer
 
 
 class Options(argparse.Namespace):
-    """What was asked for: `options.seed`, and `options["training.epochs"]` where a name is no Python name."""
+    """The parsed options: `options.seed`, or `options["training.epochs"]` if a name is no Python name."""
 
     def __getitem__(self, name: str) -> Any:
         return vars(self)[name]
@@ -77,11 +77,10 @@ class Parser:
         required: bool = False,
         in_recipe: bool = False,
     ) -> None:
-        """Add an option, or where the name has no dashes an argument that stands alone.
+        """Add an option, or a positional argument if the name has no dashes.
 
-        type: as read_value takes it, or tuple[TYPE, ...] where the argument, or the option with a value, may stand
-        several times; then it is a list. help: a sentence; the default is added to it, unless it is None.
-        in_recipe: whether a recipe may give it.
+        type: as for read_value, or tuple[TYPE, ...] for an argument or option that may be repeated; its value is a
+        list. help: a sentence; the default is added to it, unless it is None. in_recipe: a recipe may set it.
         """
         if many := get_origin(type) is tuple:
             type = get_args(type)[0]
@@ -96,7 +95,7 @@ class Parser:
             *names,
             type=partial(_read, type, name if is_option else metavar),
             metavar=metavar,
-            help=f"{help.rstrip('.')}{_told(default)}.".replace("%", "%%"),
+            help=f"{help.rstrip('.')}{_shown_default(default)}.".replace("%", "%%"),
             **kind,
         )
         self._defaults[dest] = default
@@ -114,13 +113,13 @@ class Parser:
 
     def add_config(self, config: type, key: str) -> None:
         """Give each field of a dataclass an option `--key.field`, explained by the dataclass's docstring."""
-        title, told = _explained(config)
+        title, descriptions = _explained(config)
         hints = get_type_hints(config)
         self._groups[key] = self._parser.add_argument_group(title)
         for field in fields(config):
             name = f"{key}.{field.name}"
             short = [SHORT_FORMS[name]] if name in SHORT_FORMS else []
-            text = told.get(field.name, "")
+            text = descriptions.get(field.name, "")
             self.add(
                 *short,
                 f"--{name}",
@@ -166,15 +165,15 @@ class Parser:
         )
 
     def refuse(self, setting: str, reason: str) -> None:
-        """A recipe may name this setting and leave it empty, as the config.yaml of a run does."""
+        """Refuse a setting in recipes unless it is empty, as in the config.yaml of a run."""
         self._not_here[setting] = reason
 
     def leave_out(self, setting: str) -> None:
-        """A recipe may give this setting, and it has no effect here."""
+        """Accept a setting in recipes and ignore it."""
         self._left_out.add(setting)
 
     def parse(self, arguments: Sequence[str]) -> Options:
-        """Return what was asked for: on the command line, else in the recipe, else by default.
+        """Return the options: from the command line, else from the recipe, else the defaults.
 
         Raises UsageError with one sentence; exits only for --help.
         """
@@ -183,9 +182,9 @@ class Parser:
         try:
             known, unknown = self._parser.parse_known_args(arguments)
         except argparse.ArgumentError as error:
-            raise _told_better(error) from error
+            raise _clearer_message(error) from error
         if unknown:
-            raise self._not_understood(unknown[0])
+            raise self._refuse_unknown(unknown[0])
         given = {name: value for name, value in vars(known).items() if value is not None and value != []}
         recipe = self._recipe(given["config"]) if "config" in given else {}
         options = Options(**self._defaults | recipe | given)
@@ -228,14 +227,14 @@ class Parser:
                 raise UsageError("there is no such setting", where, self._perhaps(name, list(self._in_recipe)))
             elif name in self._many:
                 texts = [text] if isinstance(text, str) else text or []
-                settings[name] = [read_value(self._in_recipe[name], each, where) for each in texts]
+                settings[name] = [read_value(self._in_recipe[name], item, where) for item in texts]
             elif isinstance(text, list):
                 raise UsageError("not a single value", where, "Write `name: value`")
             elif text is not None:
                 settings[name] = read_value(self._in_recipe[name], text, where)
         return settings
 
-    def _not_understood(self, argument: str) -> UsageError:
+    def _refuse_unknown(self, argument: str) -> UsageError:
         if not argument.startswith("-"):
             return UsageError(f"{shown(argument)} is one argument too many", cure=self._see_help())
         name = argument.split("=")[0]
@@ -259,14 +258,14 @@ def build(config: type[T], options: Options, key: str) -> T:
 
 
 def data_config(path: Path | None, base: DataConfig | None = None, **changes: Any) -> DataConfig:
-    """Footage named on the command line, other settings as in `base`."""
+    """Return settings with footage named on the command line, and the other settings of `base`."""
     values = asdict(base) if base is not None else {}
     if path is not None:
         values["path"] = path
     return DataConfig(**values | {name: value for name, value in changes.items() if value is not None})
 
 
-def _told(default: Any) -> str:
+def _shown_default(default: Any) -> str:
     if default is None or default == ():
         return ""
     text = (
@@ -279,7 +278,7 @@ def _read(hint: Any, where: str, text: str) -> Any:
     return read_value(hint, text, where)
 
 
-def _told_better(error: argparse.ArgumentError) -> UsageError:
+def _clearer_message(error: argparse.ArgumentError) -> UsageError:
     name = (error.argument_name or "").split("/")[0]
     if error.message.startswith("ignored"):
         return UsageError(f"{name} takes no value", cure=f"Write {name} alone")
@@ -287,7 +286,7 @@ def _told_better(error: argparse.ArgumentError) -> UsageError:
 
 
 def _explained(config: type) -> tuple[str, dict[str, str]]:
-    """Return the first sentence of a dataclass's docstring, and what it says of each argument."""
+    """Return the first sentence of a dataclass's docstring, and the description of each argument."""
     title, _, arguments = inspect.cleandoc(config.__doc__ or "").partition("\n\nArgs:\n")
     lines = re.findall(r"^    (\w+): (.+(?:\n        .+)*)", arguments, re.MULTILINE)
     return title.rstrip("."), {name: " ".join(text.split()) for name, text in lines}

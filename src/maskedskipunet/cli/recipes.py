@@ -14,12 +14,12 @@ _EXAMPLE = "Write settings into it, such as `training: {epochs: 3}`"
 
 
 def read_recipe(path: Path) -> Iterator[tuple[str, str | list[str] | None]]:
-    """Yield the settings of a recipe by their full names (`training.epochs`), as text; None where one is left empty.
+    """Yield the settings of a recipe by their full names (`training.epochs`), as text; None if one is left empty.
 
     A list of values is a list of texts.
 
-    Values stay as they were written, whatever YAML would make of them, and nothing in the file is executed.
-    Raises UsageError for what is no recipe.
+    Values stay as written, without YAML's conversions, and nothing in the file is executed. Raises UsageError for what
+    is no recipe.
     """
     document = _document(path)
     if not isinstance(document, yaml.MappingNode) or not document.value:
@@ -31,7 +31,7 @@ def read_recipe(path: Path) -> Iterator[tuple[str, str | list[str] | None]]:
             raise UsageError("the setting is given twice", where, "Keep one")
         seen.add(name)
         if _is_list(node):
-            yield name, [each.value for each in node.value]
+            yield name, [item.value for item in node.value]
             continue
         if not isinstance(node, yaml.ScalarNode):
             raise UsageError("not a single value", where, "Write `name: value`")
@@ -42,7 +42,7 @@ def read_recipe(path: Path) -> Iterator[tuple[str, str | list[str] | None]]:
 def _is_list(node: yaml.Node) -> bool:
     """Return whether it is a plain list of values, without a tag that asks for something else."""
     is_plain = isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq"
-    return is_plain and all(isinstance(each, yaml.ScalarNode) for each in node.value)
+    return is_plain and all(isinstance(item, yaml.ScalarNode) for item in node.value)
 
 
 def _settings(document: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:

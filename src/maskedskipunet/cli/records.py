@@ -99,9 +99,10 @@ def _check(options: Options) -> int:
         console.say(f"{left} left open by a watch that was killed: the next watch ends them and informs the sinks")
     for sink, count in report.queues.items():
         console.say(f"sink {sink}: {count.waiting:,} waiting, {count.delivered:,} delivered, {count.dropped:,} dropped")
-    told = f"{console.counted(report.events, 'event')}, {console.counted(report.clips, 'clip')}"
+    counts = f"{console.counted(report.events, 'event')}, {console.counted(report.clips, 'clip')}"
     console.say(
-        f"{report.folder}: {told}, {readable_bytes(report.file_bytes)}, {_verdict(len(report.faults), report.is_clean)}"
+        f"{report.folder}: {counts}, {readable_bytes(report.file_bytes)}, "
+        f"{_verdict(len(report.faults), report.is_clean)}"
     )
     return 0 if report.is_clean else 1
 
@@ -133,7 +134,7 @@ def _kinds(options: Options) -> int:
     console.write_figures(options.json, {"events": len(events), "kinds": [kind.figures() for kind in kinds]})
     rows = []
     for kind in sorted(kinds, key=lambda kind: -len(kind.events)):
-        first, last = (_minute(kind.events[at].began_unix_s) for at in (0, -1))
+        first, last = (_minute(kind.events[position].began_unix_s) for position in (0, -1))
         rows.append((_shown(kind.id), kind.camera, len(kind.events), kind.unanswered, first, last))
     if rows:
         console.print_table("Alarms by kind", ("kind", "camera", "alarms", "unanswered", "first", "last"), rows, left=2)
@@ -141,8 +142,8 @@ def _kinds(options: Options) -> int:
         if (reason := kind.events[0].event.reason) is not None:
             console.say(f"{_shown(kind.id)}: {describe_reason(reason)}")
     without = sum(recorded.event.kind_id is None for recorded in events)
-    told = f"{console.counted(len(events), 'event')} of {console.counted(len(kinds), 'kind')}"
-    console.say(f"{told}, {without:,} without a kind" if without else told)
+    counts = f"{console.counted(len(events), 'event')} of {console.counted(len(kinds), 'kind')}"
+    console.say(f"{counts}, {without:,} without a kind" if without else counts)
     if kinds:
         console.say("one answer for a whole kind: maskedskipunet feedback RUN KIND --normal --all-of-kind")
     return 0
@@ -190,11 +191,13 @@ def _prune(options: Options) -> int:
         f"{console.counted(len(pruned.removed), 'event')} {verb}, {readable_bytes(pruned.freed_bytes)} freed, "
         f"{readable_bytes(pruned.kept_bytes)} kept"
     )
+    if pruned.curves_freed_bytes:
+        console.say(f"score curves: {readable_bytes(pruned.curves_freed_bytes)} {verb}")
     return 0
 
 
 def _time(text: str | None, where: str) -> float | None:
-    """A time as it was written, in UTC where it does not say otherwise, as seconds since 1970."""
+    """Return a written time in seconds since 1970; UTC if it names no other zone."""
     if text is None:
         return None
     try:

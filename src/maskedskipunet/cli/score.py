@@ -18,7 +18,7 @@ from maskedskipunet.data.frames import OnBadFrame
 
 if TYPE_CHECKING:
     from maskedskipunet.detection.drift import DriftChange
-    from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+    from maskedskipunet.workflows.input_selection import NamedVideo, RemoteVideo
     from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
     from maskedskipunet.workflows.score_many import ManyScores
 
@@ -26,7 +26,7 @@ TOP_MOMENTS = 5
 APART_S = 2.0
 
 
-def run(arguments: Sequence[str]) -> int:
+def _parse(arguments: Sequence[str]) -> Options:
     parser = Parser("score", "SOURCE… --model RUN", "Score one video or many with a trained model.")
     parser.add(
         "sources",
@@ -64,13 +64,44 @@ def run(arguments: Sequence[str]) -> int:
         metavar="N",
         help="Score this many videos side by side; scores do not depend on it.",
     )
+    _add_recording(parser)
     parser.add_ignore()
     parser.add_device()
     parser.add_precision()
     parser.add_json()
     options = parser.parse(arguments)
+    for name in ("camera", "starts"):
+        if options[name] is not None and options.records is None:
+            raise UsageError(f"--{name} needs --records", "score", f"Give --records, or leave --{name} out")
+    return options
 
-    from maskedskipunet.workflows.gathering import RemoteVideo, find_sources, is_address, is_one_video
+
+def _add_recording(parser: Parser) -> None:
+    parser.add(
+        "--records",
+        type=Path,
+        metavar="FOLDER",
+        help="Also record events, clips and score curves in this folder, as `watch` does (default: none).",
+    )
+    parser.add(
+        "--camera",
+        type=str,
+        metavar="NAME",
+        help="With --records: record all videos as this camera (default: each under its own name).",
+    )
+    parser.add(
+        "--starts",
+        type=str,
+        metavar="PATTERN",
+        help="With --records: read start times from the names of files and folders, as `calibrate` does (default: "
+        "start times of the containers, else each video ended when its file was last changed).",
+    )
+
+
+def run(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
+
+    from maskedskipunet.workflows.input_selection import RemoteVideo, find_sources, is_address, is_one_video
 
     is_one = len(options.sources) == 1 and is_one_video(options.sources[0])
     if is_one and not is_address(options.sources[0]):
@@ -94,9 +125,14 @@ def _require_a_stream(remote: "Sequence[RemoteVideo]", options: Options) -> None
 
 
 def _score_options(options: Options) -> "ScoreOptions":
+    from maskedskipunet.workflows.recorded_scores import RecordsTarget
     from maskedskipunet.workflows.score import ScoreOptions
 
+    target = None
+    if options.records is not None:
+        target = RecordsTarget(folder=options.records, camera=options.camera, starts=options.starts)
     return ScoreOptions(
+        records=target,
         with_video=options.with_video,
         on_bad_frame=options.on_bad_frame,
         device=options.device,
@@ -127,8 +163,12 @@ def _score_one(video: "Path | RemoteVideo", name: str, options: Options) -> int:
         print_event_table(scored, result.event_pictures, result.calibration)
     else:
         _print_highest(result)
-    for line in _told(result, options.model):
+    for line in _describe(result, options.model):
         console.say(line)
+    if result.recorded is not None:
+        from maskedskipunet.cli.event_table import describe_recorded
+
+        console.say(describe_recorded(result.recorded))
     for path in result.paths:
         console.say(str(path))
     if any(result.event_pictures):
@@ -142,6 +182,8 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
     figures["highest"] = _highest(result)
     if result.effect is not None:
         figures["precision_effect"] = result.effect.figures()
+    if result.recorded is not None:
+        figures["recorded"] = result.recorded.figures()
     if scored.events is not None:
         from maskedskipunet.cli.event_table import event_figures
         from maskedskipunet.workflows.events import scored_hours
@@ -177,36 +219,36 @@ def _highest(result: "ScoreResult") -> list[dict[str, Any]]:
     shares = None if result.calibration is None else result.calibration.share(scored.scores[top]).tolist()
     return [
         {
-            "time_s": float(scored.time_s[at]),
-            "frame": int(scored.index[at]),
-            "score": float(scored.scores[at]),
+            "time_s": float(scored.time_s[position]),
+            "frame": int(scored.index[position]),
+            "score": float(scored.scores[position]),
             "normal_share": share,
         }
-        for at, share in zip(top, shares or [None] * len(top), strict=True)
+        for position, share in zip(top, shares or [None] * len(top), strict=True)
     ]
 
 
 def _print_highest(result: "ScoreResult") -> None:
     """Prints the moments that come closest to an event, for a video without events."""
-    from maskedskipunet.detection.calibration import told_rarity
+    from maskedskipunet.detection.calibration import describe_rarity
 
     header = ["time (s)", "frame", "score", *([] if result.calibration is None else ["normal frames this high"])]
     rows = []
     for moment in _highest(result):
         row = [f"{moment['time_s']:.2f}", moment["frame"], f"{moment['score']:.5f}"]
         if result.calibration is not None:
-            row.append(told_rarity(moment["normal_share"], result.calibration.frames))
+            row.append(describe_rarity(moment["normal_share"], result.calibration.frames))
         rows.append(row)
     if rows:
         console.print_table("Highest scores", header, rows, left=0)
 
 
-def _told(result: "ScoreResult", model: Path) -> list[str]:
-    """Returns sentences that say what was found."""
+def _describe(result: "ScoreResult", model: Path) -> list[str]:
+    """Returns sentences about the result."""
     scored, has_score = result.scored, result.scored.labelled.scored
     lines = [console.frames_scored(int(has_score.sum()), len(has_score))]
     if result.effect is not None:
-        lines.append(result.effect.told())
+        lines.append(result.effect.describe())
     if scored.labels is not None:
         auc = "" if scored.curve.auc is None else f", AUC {console.figure(scored.curve.auc)}"
         lines.append(f"labels beside the video: {int(scored.labels.sum()):,} of these frames are anomalous{auc}")
@@ -221,7 +263,7 @@ def _told(result: "ScoreResult", model: Path) -> list[str]:
     elif result.calibration is not None:
         command = f"`maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))} --false-alarms-per-day 1`"
         lines.append(f"no events: the model has no threshold, only how rare scores are; {command} sets one")
-    return [*lines, *told_drift(scored.drift, model)]
+    return [*lines, *describe_drift(scored.drift, model)]
 
 
 def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) -> int:
@@ -235,25 +277,8 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
         _score_options(options),
         progress=console.make_progress(),
     )
-    figures = {
-        "videos": [
-            {
-                "video": video.name,
-                "frames": video.frames,
-                "frames_scored": video.frames_scored,
-                "highest": video.highest,
-                "events": video.events,
-                "scored_hours": video.scored_h,
-                "drift": [*map(asdict, video.drift)],
-            }
-            for video in result.done
-        ],
-        "kinds": [kind.figures() for kind in result.kinds],
-        "finished_before": list(result.before),
-        "failed": [{"video": name, "fault": fault} for name, fault in result.failed],
-    }
-    console.write_figures(options.json, figures)
-    for line in _told_surplus(result):
+    console.write_figures(options.json, _figures_of_many(result))
+    for line in _describe_surplus(result):
         console.say(line)
     if result.done:
         rows = [
@@ -265,14 +290,16 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
             )
             for video in result.done
         ]
-        console.print_table("Scored videos", ("video", "frames scored", "highest", "events"), rows)
-    for line in _told_kinds(result):
+        console.print_table("ScoredFrame videos", ("video", "frames scored", "highest", "events"), rows)
+    for line in _describe_kinds(result):
         console.say(line)
-    for line in _told_budget(result):
+    for line in _describe_budget(result):
         console.say(line)
     for video in result.done:
-        for line in told_drift(video.drift, options.model):
+        for line in describe_drift(video.drift, options.model):
             console.say(f"{video.name}: {line}")
+    for line in _recorded_lines(result):
+        console.say(line)
     if result.before:
         console.say(f"{console.counted(len(result.before), 'video')} finished before")
     for name, fault in result.failed:
@@ -283,7 +310,35 @@ def _score_many(videos: "Sequence[NamedVideo | RemoteVideo]", options: Options) 
     return 1 if result.failed else 0
 
 
-def _told_budget(result: "ManyScores") -> list[str]:
+def _figures_of_many(result: "ManyScores") -> dict[str, object]:
+    return {
+        "videos": [
+            {
+                "video": video.name,
+                "frames": video.frames,
+                "frames_scored": video.frames_scored,
+                "highest": video.highest,
+                "events": video.events,
+                "scored_hours": video.scored_h,
+                **({} if video.recorded is None else {"recorded": video.recorded.figures()}),
+                "drift": [*map(asdict, video.drift)],
+            }
+            for video in result.done
+        ],
+        "kinds": [kind.figures() for kind in result.kinds],
+        "finished_before": list(result.before),
+        "failed": [{"video": name, "fault": fault} for name, fault in result.failed],
+    }
+
+
+def _recorded_lines(result: "ManyScores") -> list[str]:
+    """Returns a line for each video that was put into records."""
+    from maskedskipunet.cli.event_table import describe_recorded
+
+    return [describe_recorded(video.recorded) for video in result.done if video.recorded is not None]
+
+
+def _describe_budget(result: "ManyScores") -> list[str]:
     """Returns lines that compare the number of events in all videos scored now with the budget."""
     from maskedskipunet.cli.event_table import describe_budget
 
@@ -293,7 +348,7 @@ def _told_budget(result: "ManyScores") -> list[str]:
     return [describe_budget(*_total(result), alarm.rule.threshold, alarm.budget)]
 
 
-def _told_surplus(result: "ManyScores") -> list[str]:
+def _describe_surplus(result: "ManyScores") -> list[str]:
     """Returns lines to print first if the videos together have more alarms than the budget explains."""
     from maskedskipunet.cli.event_table import describe_surplus
 
@@ -301,13 +356,13 @@ def _told_surplus(result: "ManyScores") -> list[str]:
     return [] if alarm is None else describe_surplus(*_total(result), alarm.budget)
 
 
-def _told_kinds(result: "ManyScores") -> list[str]:
+def _describe_kinds(result: "ManyScores") -> list[str]:
     """Returns a line for each kind of several alarms, of the largest kinds."""
-    from maskedskipunet.cli.event_table import MOST_SHOWN
+    from maskedskipunet.cli.event_table import MAX_SHOWN
     from maskedskipunet.detection.kinds import describe_kind
     from maskedskipunet.view.reasons import describe_reason
 
-    many = sorted((kind for kind in result.kinds if kind.events > 1), key=lambda kind: -kind.events)[:MOST_SHOWN]
+    many = sorted((kind for kind in result.kinds if kind.events > 1), key=lambda kind: -kind.events)[:MAX_SHOWN]
     firsts = [f"{console.clock(kind.start_s)} of {kind.video}" for kind in many]
     return [
         f"{describe_kind(kind.events, first)}: {describe_reason(kind.reason)}"
@@ -320,7 +375,7 @@ def _total(result: "ManyScores") -> tuple[int, float]:
     return sum(video.events or 0 for video in result.done), sum(video.scored_h for video in result.done)
 
 
-def told_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
+def describe_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
     """Returns a line for each begin and end of drift, with the cure at its begin."""
     cure = f"calibrate again, `maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))}`"
     return [f"{change.told()}: {cure}" if change.phase == "begin" else change.told() for change in changes]
@@ -329,9 +384,9 @@ def told_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
 def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:
     """Returns the positions of the highest scores, none within two seconds of a higher one."""
     chosen: list[int] = []
-    for at in np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable"):
-        if np.isnan(scores[at]) or len(chosen) == TOP_MOMENTS:
+    for position in np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable"):
+        if np.isnan(scores[position]) or len(chosen) == TOP_MOMENTS:
             break
-        if all(abs(time_s[at] - time_s[other]) >= APART_S for other in chosen):
-            chosen.append(int(at))
+        if all(abs(time_s[position] - time_s[other]) >= APART_S for other in chosen):
+            chosen.append(int(position))
     return chosen

@@ -31,11 +31,11 @@ def run(arguments: Sequence[str]) -> int:
     from maskedskipunet.workflows.camera_file import read_camera_file
     from maskedskipunet.workflows.sinks import try_sinks
 
-    asked = read_camera_file(options.camera_file, Path())  # the model may still be missing
+    camera_file = read_camera_file(options.camera_file, Path())  # the model may still be missing
 
-    def tell(trial: "SinkTrial") -> None:
+    def print_trial(trial: "SinkTrial") -> None:
         console.say(f"{trial.sink}: " + ("delivered" if trial.fault is None else f"not delivered, {trial.fault}"))
 
-    trials = try_sinks(asked.sinks, options.sinks or (), tell)
+    trials = try_sinks(camera_file.sinks, options.sinks or (), print_trial)
     console.write_figures(options.json, {"sinks": [vars(trial) for trial in trials]})
     return PARTLY if any(trial.fault for trial in trials) else DONE

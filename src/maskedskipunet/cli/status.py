@@ -43,10 +43,10 @@ def _camera_row(camera: "CameraStatus") -> tuple[str, ...]:
     condition = camera.condition
     now = "not watched" if condition.condition == "running" and not (camera.is_alive or camera.is_silent) else ""
     now = now or ("silent" if camera.is_silent else condition.condition)
-    told = [f"{state.kind} since {_time(state.began_unix_s)}" for state in camera.states if state.kind != "night"]
-    told = ["an event is in progress", *told] if camera.is_alarm else told
+    states = [f"{state.kind} since {_time(state.began_unix_s)}" for state in camera.states if state.kind != "night"]
+    states = ["an event is in progress", *states] if camera.is_alarm else states
     since = condition.heard_unix_s if camera.is_silent or now == "not watched" else condition.since_unix_s
-    return camera.name, now, _time(since), _time(condition.heard_unix_s), ", ".join(told) or "nothing"
+    return camera.name, now, _time(since), _time(condition.heard_unix_s), ", ".join(states) or "nothing"
 
 
 def _sink_row(sink: "SinkStatus") -> tuple[str, ...]:

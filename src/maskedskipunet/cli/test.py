@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
     console.write_figures(options.json, result.metrics)
     _print(result.metrics)
     if result.effect is not None:
-        console.say(result.effect.told())
+        console.say(result.effect.describe())
     console.say(f"scores: {result.out.scores}")
     console.say(f"plots:  {result.out.plots}")
     if options.videos:

@@ -1,4 +1,4 @@
-"""Values that a person wrote, read as the types that settings have; what cannot be read is told in one sentence."""
+"""Parses values of the command line into the types of settings; an error is one sentence."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
@@ -43,7 +43,7 @@ def placeholder(hint: Any) -> str:
 
 
 def shown(text: str) -> str:
-    """Return a text in quotes, cut where it is long."""
+    """Return a text in quotes, shortened if it is long."""
     return repr(text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…")
 
 

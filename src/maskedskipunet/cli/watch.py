@@ -22,7 +22,7 @@ from maskedskipunet.cli.values import UsageError
 
 if TYPE_CHECKING:
     from maskedskipunet.cli.alarm_lines import AlarmLines
-    from maskedskipunet.monitor.news import News
+    from maskedskipunet.monitor.monitor_events import MonitorEvent
     from maskedskipunet.notify.config import SinkConfig
     from maskedskipunet.workflows.camera_file import CameraFile
     from maskedskipunet.workflows.watch import Recording, WatchOptions, WatchPlan
@@ -73,23 +73,23 @@ def _parse(arguments: Sequence[str]) -> Options:
 
 def run(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
-    asked = _cameras(options)
-    if (model := options.model or asked.model) is None:
+    camera_file = _cameras(options)
+    if (model := options.model or camera_file.model) is None:
         raise UsageError("--model RUN must be given, or `model:` in cameras.yaml", cure="See `watch --help`")
-    watch_options = _watch_options(options, asked)
+    watch_options = _watch_options(options, camera_file)
     page = _page(options, watch_options, find_model(model))
 
     from maskedskipunet.workflows.watch import watch_cameras
 
-    watcher = _Watcher(asked, watch_options.recording, prints_scores=bool(options.scores))
+    watcher = _Watcher(camera_file, watch_options.recording, prints_scores=bool(options.scores))
     with page or nullcontext(), signals() as stop:
         watch_cameras(
-            asked.cameras,
+            camera_file.cameras,
             find_model(model),
-            [watcher.hear],
+            [watcher.on_event],
             watch_options,
-            wanted=lambda: not stop.signal,
-            planned=lambda plan: _planned(plan, watcher, page),
+            should_continue=lambda: not stop.signal,
+            on_plan=lambda plan: _planned(plan, watcher, page),
         )
     if stop.signal == signal.SIGINT:
         _note("interrupted")
@@ -108,7 +108,7 @@ def _page(options: Options, watch_options: "WatchOptions", model: Path) -> PageP
 
 
 def _planned(plan: "WatchPlan", watcher: "_Watcher", page: PageProcess | None) -> None:
-    watcher.tell_plan(plan)
+    watcher.print_plan(plan)
     if page is not None and plan.records is not None:
         page.start()
     elif page is not None:
@@ -117,7 +117,7 @@ def _planned(plan: "WatchPlan", watcher: "_Watcher", page: PageProcess | None) -
 
 def _cameras(options: Options) -> "CameraFile":
     """Read the file of cameras, or make one of the sources that are named."""
-    from maskedskipunet.monitor.camera import Patience
+    from maskedskipunet.monitor.camera import ReconnectPolicy
     from maskedskipunet.monitor.watching import WatchConfig
     from maskedskipunet.workflows.camera_file import CameraFile, named_sources, read_camera_file
 
@@ -125,110 +125,114 @@ def _cameras(options: Options) -> "CameraFile":
         raise UsageError("SOURCE or --config must be given, and not both", cure="See `maskedskipunet watch --help`")
     if options.camera_file is not None:
         return read_camera_file(options.camera_file, options.model)
-    asked = CameraFile(named_sources(options.sources), None, None, WatchConfig(), Patience())
-    hide_passwords([secret for address in asked.cameras.values() for secret in address.secrets])
-    return asked
+    camera_file = CameraFile(named_sources(options.sources), None, None, WatchConfig(), ReconnectPolicy())
+    hide_passwords([secret for address in camera_file.cameras.values() for secret in address.secrets])
+    return camera_file
 
 
-def _watch_options(options: Options, asked: "CameraFile") -> "WatchOptions":
+def _watch_options(options: Options, camera_file: "CameraFile") -> "WatchOptions":
     from maskedskipunet.workflows.watch import WatchOptions
 
     changes = {name: options[name] for name in ("max_delay_s", "report_s") if options[name] is not None}
     return WatchOptions(
-        fps=options.fps if options.fps is not None else asked.fps,
+        fps=options.fps if options.fps is not None else camera_file.fps,
         speed=options.speed,
         device=options.device,
         precision=options.precision,
-        config=replace(asked.config, **changes),
-        patience=asked.patience,
-        recording=_recording(options, asked),
-        ignore=asked.ignore,
+        config=replace(camera_file.config, **changes),
+        reconnect_policy=camera_file.reconnect_policy,
+        recording=_recording(options, camera_file),
+        ignore=camera_file.ignore,
     )
 
 
-def _recording(options: Options, asked: "CameraFile") -> "Recording | None":
+def _recording(options: Options, camera_file: "CameraFile") -> "Recording | None":
     from maskedskipunet.workflows.watch import Recording
 
-    if options.no_records and (options.records or options.events or asked.sinks):
+    if options.no_records and (options.records or options.events or camera_file.sinks):
         what = "--records" if options.records else "--events" if options.events else "sinks"
         raise UsageError(f"{what} cannot be used with --no-records", cure="Leave it out: messages wait in the records")
     if options.no_records:
         return None
-    sinks = (*asked.sinks, *([_stdout_sink()] if options.events else []))
-    return Recording(options.records or asked.records or Path("records"), asked.recording, sinks)
+    sinks = (*camera_file.sinks, *([_stdout_sink()] if options.events else []))
+    return Recording(options.records or camera_file.records or Path("records"), camera_file.recording, sinks)
 
 
 class _Watcher:
-    """Prints what is told while cameras are watched. broken: files that broke off before their end."""
+    """Prints the events of a watch. broken: the files that ended early."""
 
-    def __init__(self, asked: "CameraFile", recording: "Recording | None", *, prints_scores: bool) -> None:
+    def __init__(self, camera_file: "CameraFile", recording: "Recording | None", *, prints_scores: bool) -> None:
         from maskedskipunet.cli.alarm_lines import AlarmLines
 
-        films = frozenset(name for name, address in asked.cameras.items() if address.kind == "file")
+        films = frozenset(name for name, address in camera_file.cameras.items() if address.kind == "file")
         self.broken: list[str] = []
         self._lines = AlarmLines(films, None if recording is None else recording.folder)
         self._prints_scores = prints_scores
 
-    def tell_plan(self, plan: "WatchPlan") -> None:
+    def print_plan(self, plan: "WatchPlan") -> None:
         self._lines.normal_frames = plan.normal_frames
         left = [f"unfinished work of a watch that was killed: {line}" for line in plan.left]
-        for line in (plan.told(), plan.told_of_alarms(), *left):
+        for line in (plan.describe(), plan.describe_alarms(), *left):
             _note(line)
 
-    def hear(self, news: "News") -> None:
-        from maskedskipunet.monitor.news import CameraState, ModelChange
+    def on_event(self, event: "MonitorEvent") -> None:
+        from maskedskipunet.monitor.monitor_events import CameraState, ModelChange
 
         if self._prints_scores:
-            print(json.dumps(_plain(news)), flush=True)
-        if isinstance(news, CameraState) and news.condition == "ended" and news.reason:
-            self.broken.append(news.camera)
-        if isinstance(news, ModelChange) and news.heeded:
-            self._lines.normal_frames = news.normal_frames
-        if line := told(news, self._lines):
+            print(json.dumps(_to_dict(event)), flush=True)
+        if isinstance(event, CameraState) and event.condition == "ended" and event.reason:
+            self.broken.append(event.camera)
+        if isinstance(event, ModelChange) and event.applied:
+            self._lines.normal_frames = event.normal_frames
+        if line := describe_event(event, self._lines):
             _note(line)
 
 
-def told(news: "News", alarm_lines: "AlarmLines | None" = None) -> str:
+def describe_event(event: "MonitorEvent", alarm_lines: "AlarmLines | None" = None) -> str:
     """Returns a line that describes an event of the monitor; an empty one for the score of a frame.
 
     alarm_lines: describes alarms.
     """
     from maskedskipunet.cli.alarm_lines import AlarmLines
-    from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Gap, Health, Load, ModelChange
+    from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Drift, Gap, Health, Load, ModelChange
 
-    match news:
+    match event:
         case Alarm():
-            return (alarm_lines or AlarmLines()).describe(news)
+            return (alarm_lines or AlarmLines()).describe(event)
         case CameraState(condition="lost"):
-            return f"{news.camera}: lost, {news.reason}; next attempt in {news.again_s:.1f} s"
+            return f"{event.camera}: lost, {event.reason}; next attempt in {event.again_s:.1f} s"
         case CameraState():
-            return f"{news.camera}: {news.condition}{f', {news.reason}' if news.reason else ''}"
+            return f"{event.camera}: {event.condition}{f', {event.reason}' if event.reason else ''}"
         case Gap():
-            start, end = (time.strftime("%H:%M:%S", time.localtime(at)) for at in (news.start_unix_s, news.end_unix_s))
-            length_s = news.end_unix_s - news.start_unix_s
-            return f"{news.camera}: nothing seen from {start} to {end}, {length_s:.1f} s ({news.reason})"
+            start, end = map(_clock_time, (event.start_unix_s, event.end_unix_s))
+            length_s = event.end_unix_s - event.start_unix_s
+            return f"{event.camera}: nothing seen from {start} to {end}, {length_s:.1f} s ({event.reason})"
         case Drift():
-            return f"{news.camera}: {news.change.told()}{CALIBRATE if news.change.phase == 'begin' else ''}"
+            return f"{event.camera}: {event.change.told()}{CALIBRATE if event.change.phase == 'begin' else ''}"
         case ModelChange():
-            return news.told
+            return event.description
         case Health():
-            return f"{news.camera}: {'' if news.present else 'no longer '}{news.fault}, {news.told}"
+            return f"{event.camera}: {'' if event.present else 'no longer '}{event.fault}, {event.description}"
         case Load():
             delay = "no score"
-            if news.delay_median_s is not None:
-                delay = f"delay {news.delay_median_s:.2f} s, {news.delay_most_s:.2f} s at most"
-            counts = f"{console.counted(news.frames, 'frame')}, {news.skipped:,} skipped, {news.dropped:,} dropped"
-            counts += f", {news.damaged:,} damaged in transit" if news.damaged else ""
-            return f"{news.camera}: {counts}; {delay}" + (f"; 1 of {news.every} scored" if news.every > 1 else "")
+            if event.delay_median_s is not None:
+                delay = f"delay {event.delay_median_s:.2f} s, {event.delay_most_s:.2f} s at most"
+            counts = f"{console.counted(event.frames, 'frame')}, {event.skipped:,} skipped, {event.dropped:,} dropped"
+            counts += f", {event.damaged:,} damaged in transit" if event.damaged else ""
+            return f"{event.camera}: {counts}; {delay}" + (f"; 1 of {event.every} scored" if event.every > 1 else "")
     return ""
+
+
+def _clock_time(unix_s: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(unix_s))
 
 
 def _stdout_sink() -> "SinkConfig":
     from maskedskipunet.notify.config import SinkConfig
     from maskedskipunet.notify.lines import LineSettings
-    from maskedskipunet.records.routes import Route
+    from maskedskipunet.records.subscriptions import Subscription
 
-    return SinkConfig(Route(sink="stdout"), LineSettings())
+    return SinkConfig(Subscription(sink="stdout"), LineSettings())
 
 
 @dataclass
@@ -257,10 +261,10 @@ def signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def _plain(news: "News") -> dict[str, Any]:
-    from maskedskipunet.monitor.news import plain
+def _to_dict(event: "MonitorEvent") -> dict[str, Any]:
+    from maskedskipunet.monitor.monitor_events import event_to_dict
 
-    return plain(news)
+    return event_to_dict(event)
 
 
 def _note(line: str) -> None:

@@ -11,7 +11,6 @@ from torch import Tensor
 from maskedskipunet.cues.appearance import Descriptor
 from maskedskipunet.cues.appearance_cue import AppearanceCue
 from maskedskipunet.cues.cue_model import CueModel
-from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.memory import Memory
 from maskedskipunet.cues.movement import DIRECTIONS, MovementMeter
 from maskedskipunet.data.sized_frame import SizedFrame
@@ -54,7 +53,7 @@ def learn_answer(model: CueModel, name: str, frames: Iterable[SizedFrame]) -> Cu
 
 
 def _look(model: CueModel, name: str, frames: Iterable[SizedFrame]) -> NormalMoments:
-    speeds = _HighestSpeeds(model.grid)
+    speeds = _HighestSpeeds(model)
     describe = None if model.appearance is None else model.appearance.descriptor
     vectors: list[Tensor] = []
     moments: list[Moment] = []
@@ -78,13 +77,14 @@ def _look(model: CueModel, name: str, frames: Iterable[SizedFrame]) -> NormalMom
 class _HighestSpeeds:
     """The highest speed at each place and direction over frames with breaks between them, (directions, P)."""
 
-    def __init__(self, grid: PlaceGrid) -> None:
-        self._meter = MovementMeter(grid)
-        self._highest = np.zeros((DIRECTIONS, grid.count), np.float32)
+    def __init__(self, model: CueModel) -> None:
+        size = None if model.movement is None else model.movement.normal.picture_px
+        self._meter = MovementMeter(model.grid, size)
+        self._highest = np.zeros((DIRECTIONS, model.grid.count), np.float32)
 
     def add(self, sized: SizedFrame) -> None:
         """Take the next frame; one without pixels is a break."""
-        self._take(self._meter.finish() if sized.pixels is None else self._meter.add(sized.pixels))
+        self._take(self._meter.finish() if sized.pixels is None else self._meter.add([sized.pixels])[0])
 
     def finish(self) -> Floats:
         """Take the last frame's speeds too, and return the highest of all."""

@@ -21,6 +21,7 @@ Pixels = NDArray[np.uint8]
 
 LASTING_S = 60.0  # over which lasting strangeness is judged
 LOOKS = 30  # at each place in that time
+STILL_THERE_S = 10.0  # in which what lasts has to be there still, or it would last half a minute beyond its end
 LASTING_RISE = float(np.log10(LASTING_S))  # a lasting departure says the same for a minute, a passing one for a second
 
 
@@ -125,14 +126,17 @@ class AppearanceCue:
 
 
 class LastingMeter:
-    """Medians of each place's distance over the last minute of an unbroken run; its memory is bounded."""
+    """How far each place has departed over the last minute of an unbroken run; its memory is bounded.
+
+    It is the median of the minute or of its last seconds, whichever is lower: what has gone lasts no more.
+    """
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, Floats]] = deque()
         self._median: Floats | None = None
 
     def add(self, time_s: float, distances: Floats) -> Floats | None:
-        """Take the next frame's distances, (P,), and return the medians; None before a minute has passed."""
+        """Take the next frame's distances, (P,), and return what lasts, (P,); None before a minute has passed."""
         if self._looks and time_s < self._looks[-1][0]:
             self._looks.clear()  # the clock went back: what was seen before is of another time
         if not self._looks or time_s - self._looks[-1][0] >= LASTING_S / LOOKS:
@@ -140,8 +144,13 @@ class LastingMeter:
             while time_s - self._looks[0][0] > LASTING_S:
                 self._looks.popleft()
             is_whole = time_s - self._looks[0][0] >= LASTING_S * (1 - 2 / LOOKS) and len(self._looks) > LOOKS // 2
-            self._median = np.median([seen for _, seen in self._looks], axis=0) if is_whole else None
+            self._median = self._lasting(time_s) if is_whole else None
         return self._median
+
+    def _lasting(self, time_s: float) -> Floats:
+        recent = [seen for looked_s, seen in self._looks if time_s - looked_s <= STILL_THERE_S]
+        found: Floats = np.minimum(np.median([seen for _, seen in self._looks], axis=0), np.median(recent, axis=0))
+        return found
 
 
 class AppearanceRun:

@@ -28,7 +28,7 @@ from maskedskipunet.detection.reading import (
     Moment,
 )
 from maskedskipunet.errors import WeightsError
-from maskedskipunet.files import require_plain_file, whole_file
+from maskedskipunet.files import atomic_write, require_plain_file
 
 CUES_NAME = "cues.safetensors"
 FORMAT_VERSION = 1
@@ -83,7 +83,7 @@ class CueModel:
             "window_px": self.grid.window_px,
             "smoothing_s": self.smoothing_s,
         }
-        with whole_file(folder / CUES_NAME) as part:
+        with atomic_write(folder / CUES_NAME) as part:
             part.write_bytes(save(self._arrays(), metadata={_HEADER_KEY: json.dumps(described)}))
 
     def _arrays(self) -> dict[str, Any]:

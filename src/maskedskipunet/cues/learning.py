@@ -14,7 +14,7 @@ from maskedskipunet.cues.appearance_cue import LASTING_S, AppearanceCue, Judge, 
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.memory import noise_radius
-from maskedskipunet.cues.movement import NormalMovement, run_speeds
+from maskedskipunet.cues.movement import NormalMovement, Size, run_speeds, square_pixels
 from maskedskipunet.cues.movement_cue import MovementCue
 from maskedskipunet.cues.tails import Tails, mean_of_strangest
 from maskedskipunet.data.ignoring import painted
@@ -66,17 +66,23 @@ class NormalVideo:
             yield self.part(slice(int(first), int(end)))
 
 
-def learn_cues(videos: Sequence[NormalVideo], grid: PlaceGrid, names: Sequence[str], advance: Advance) -> CueModel:
+def learn_cues(
+    videos: Sequence[NormalVideo],
+    grid: PlaceGrid,
+    names: Sequence[str],
+    advance: Advance,
+    shape: float | None = None,
+) -> CueModel:
     """Learn the cues that are named from normal footage; the network's own tails are added by `with_reconstruction`.
 
     How rare a departure is can only be told by footage that was not learned. So each half of the footage is held
     against what was learned from the other, and then the whole is learned. advance: called with 1 for each frame that
-    is looked at, see `looks`.
+    is looked at, see `looks`. shape: width over height of the source's own picture; None where it is not known.
     Raises CalibrationError where the footage is too short.
     """
     require_footage(videos, names)
     halves = split_in_halves(videos)
-    movement = _learn_movement(halves, grid, advance) if MOVEMENT in names else None
+    movement = _learn_movement(halves, grid, square_pixels(grid, shape), advance) if MOVEMENT in names else None
     appearance = _learn_appearance(halves, grid, advance) if APPEARANCE in names else None
     return CueModel(grid, None, movement, appearance)
 
@@ -121,11 +127,16 @@ def split_in_halves(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], l
             for step in [max(2, ceil(len(video.frames) / PARTS))]
             for first in range(0, len(video.frames), step)
         ]
-    if sum(float(np.ptp(video.time_s)) for video in videos if len(video.time_s)) < SHORT_S:
+    if length_s(videos) < SHORT_S:
         so_far = np.cumsum([len(part.frames) for part in parts])
         middle = max(1, int((so_far <= so_far[-1:] / 2).sum()))
         return parts[:middle], parts[middle:]
     return parts[::2], parts[1::2]
+
+
+def length_s(videos: Sequence[NormalVideo]) -> float:
+    """Return how many seconds the footage spans, videos one after another."""
+    return sum(float(np.ptp(video.time_s)) for video in videos if len(video.time_s))
 
 
 def _halves_by_folder(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo], list[NormalVideo]] | None:
@@ -141,14 +152,15 @@ def _halves_by_folder(videos: Sequence[NormalVideo]) -> tuple[list[NormalVideo],
 Halves = tuple[list[NormalVideo], list[NormalVideo]]
 
 
-def _learn_movement(halves: Halves, grid: PlaceGrid, advance: Advance) -> MovementCue:
-    speeds = [_speeds(half, grid, advance) for half in halves]
+def _learn_movement(halves: Halves, grid: PlaceGrid, picture_px: Size, advance: Advance) -> MovementCue:
+    speeds = [_speeds(half, grid, picture_px, advance) for half in halves]
     learned = [NormalMovement.fit(found, grid) for found in speeds]
     found = [mean_of_strangest(learned[number].measures(of)) for number, of in zip((1, 0), speeds, strict=True)]
-    return MovementCue(NormalMovement.fit(np.concatenate(speeds), grid), Tails.fit(np.concatenate(found)))
+    normal = NormalMovement.fit(np.concatenate(speeds), grid, picture_px)
+    return MovementCue(normal, Tails.fit(np.concatenate(found)))
 
 
-def _speeds(videos: Sequence[NormalVideo], grid: PlaceGrid, advance: Advance) -> Floats:
+def _speeds(videos: Sequence[NormalVideo], grid: PlaceGrid, picture_px: Size, advance: Advance) -> Floats:
     """Return speeds of frames spread over footage, (N, directions, P)."""
     count = sum(len(video.frames) for video in videos)
     every = max(1, ceil(count / MOST_MOVEMENT))
@@ -159,7 +171,8 @@ def _speeds(videos: Sequence[NormalVideo], grid: PlaceGrid, advance: Advance) ->
                 end = min(len(run.frames), first + BURST * every) if every > 1 else len(run.frames)
                 burst = range(first, end if every == 1 else min(end, first + BURST))
                 pixels = (run.pixels(slice(number, number + 1))[0] for number in burst)
-                found += [grid.without(run.ignored, speeds).astype(np.float16) for speeds in run_speeds(pixels, grid)]
+                measured = run_speeds(pixels, grid, picture_px)
+                found += [grid.without(run.ignored, speeds).astype(np.float16) for speeds in measured]
                 advance(end - first)
     return np.stack(found).astype(np.float32)
 

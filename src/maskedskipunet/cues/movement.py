@@ -1,7 +1,13 @@
 """Movement: how fast and which way things move at each place, by dense optical flow between sampled frames."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import islice, pairwise
+from math import log, sqrt
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +21,16 @@ from maskedskipunet.cues.tails import RAREST, Tails
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
+Size = tuple[int, int]
+
 HALF = 2  # flow is kept at half the picture's size
+ALIKE = 0.1  # by so much, in the logarithm, shapes may differ that count as one
+ENLARGED = 1.32  # times the network's pixels; 360x240 for 256x256
+MAX_SQUEEZED = 4.0  # times, of a source that cues are still right for
+STEP = 8  # pixels: a side of the picture that flow is looked for on is a multiple of these
+LARGEST_PX = 16_384
+TOGETHER = 32  # frames whose flow is looked for side by side
+MAX_THREADS = 4
 MEASURES = 2  # that a place's movement is judged by
 DIRECTIONS = 4  # right, down, left, up
 MOVES_PX = 0.25  # per frame: less is noise of the camera and of compression
@@ -30,27 +45,40 @@ class MovementMeter:
     """Speeds of one unbroken run of frames. Frames go in in order; each comes out one frame later, the last at the end.
 
     A frame's speeds are those of the flow from the frame before it and to the frame after it, averaged.
+    picture_px: height and width of the picture that flow is looked for on, see `square_pixels`; None for the grid's.
     """
 
-    def __init__(self, grid: PlaceGrid) -> None:
+    def __init__(self, grid: PlaceGrid, picture_px: Size | None = None) -> None:
         self._grid = grid
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._picture_px = picture_px or (grid.height_px, grid.width_px)
+        self._search = _FlowSearch()
         self._last: Pixels | None = None
         self._before: Floats | None = None
 
-    def add(self, frame: Pixels) -> Floats | None:
-        """Take the next frame, uint8 (C, H, W), and return the speeds of the frame before it, (directions, P)."""
-        last, self._last = self._last, _grey(frame)
-        if last is None:
-            return None
-        flow = _halved(np.asarray(self._flow.calc(last, self._last, None), np.float32))  # type: ignore[call-overload]
-        before, self._before = self._before, flow
-        return self._speeds(flow if before is None else (before + flow) * np.float32(0.5))
+    def add(self, frames: Sequence[Pixels]) -> list[Floats | None]:
+        """Take the next frames, each uint8 (C, H, W); return for each the speeds of the frame before it.
+
+        Speeds are (directions, P); None for the first frame of a run, which has none before it.
+        """
+        pictures = [_resized(_grey(frame), self._picture_px) for frame in frames]
+        pairs = [*pairwise(pictures if self._last is None else [self._last, *pictures])]
+        self._last = pictures[-1] if pictures else self._last
+        found: list[Floats | None] = [None] * (len(pictures) - len(pairs))
+        for flow in self._search(pairs):
+            now = self._of_places(flow)
+            before, self._before = self._before, now
+            found.append(self._speeds(now if before is None else (before + now) * np.float32(0.5)))
+        return found
 
     def finish(self) -> Floats | None:
         """Return the speeds of the last frame; None where the run had one frame alone."""
         before, self._before, self._last = self._before, None, None
         return None if before is None else self._speeds(before)
+
+    def _of_places(self, flow: NDArray[Any]) -> Floats:
+        """Flow at half the size of the places' picture, still in pixels of its own: (h, w, 2) -> (2, H/2, W/2)."""
+        half = self._grid.height_px // HALF, self._grid.width_px // HALF
+        return _resized(np.asarray(flow, np.float32), half).transpose(2, 0, 1)
 
     def _speeds(self, flow: Floats) -> Floats:
         """Speed of what moves in each window and direction, px a frame: (2, H/2, W/2) -> (directions, P).
@@ -68,16 +96,34 @@ class MovementMeter:
         return np.asarray(speed.reshape(DIRECTIONS, -1).numpy(), np.float32)
 
 
-def run_speeds(frames: Iterable[Pixels], grid: PlaceGrid) -> Iterator[Floats]:
-    """Yield speeds of each frame of an unbroken run, (directions, P); nothing for a run of one frame."""
-    meter = MovementMeter(grid)
-    for frame in frames:
-        found = meter.add(frame)
-        if found is not None:
-            yield found
-    found = meter.finish()
-    if found is not None:
-        yield found
+def square_pixels(grid: PlaceGrid, shape: float | None) -> Size:
+    """Return height and width of a picture of the source's own shape, a little larger than the network's.
+
+    Squeezed to the network's size, things move slower one way than the other, and flow is found worse. shape: width
+    over height of the source; None where it is not known, and the picture stays as it is.
+
+    >>> square_pixels(PlaceGrid.of_size(256, 256), 360 / 240), square_pixels(PlaceGrid.of_size(64, 128), 2.0)
+    ((240, 360), (64, 128))
+    """
+    own = grid.width_px / grid.height_px
+    if shape is None or abs(log(shape / own)) < ALIKE:
+        return grid.height_px, grid.width_px
+    shape = min(max(shape, own / MAX_SQUEEZED), own * MAX_SQUEEZED)
+    height = sqrt(ENLARGED * grid.height_px * grid.width_px / shape)
+    return STEP * max(1, round(height / STEP)), STEP * max(1, round(height * shape / STEP))
+
+
+def run_speeds(frames: Iterable[Pixels], grid: PlaceGrid, picture_px: Size | None = None) -> Iterator[Floats]:
+    """Yield speeds of each frame of an unbroken run, (directions, P); nothing for a run of one frame.
+
+    picture_px: as MovementMeter takes it.
+    """
+    meter, waiting = MovementMeter(grid, picture_px), iter(frames)
+    while part := list(islice(waiting, TOGETHER)):
+        yield from (speeds for speeds in meter.add(part) if speeds is not None)
+    last = meter.finish()
+    if last is not None:
+        yield last
 
 
 @dataclass(frozen=True)
@@ -87,7 +133,8 @@ class NormalMovement:
     moves: (directions, P), the share of normal frames in which something moves that way at a place of the same row.
     speeds: tails of the logarithm of the speeds of what moves, by direction and row of places. passing: (P,), the speed
     that 99 % of what moves in the same row stays within, whichever way. allowed: (directions, P), speeds up to which
-    nothing is surprising, because people called them normal there; None where nobody did.
+    nothing is surprising, because people called them normal there; None where nobody did. picture_px: height and width
+    of the picture whose pixels speeds are counted in.
     Rows, not places: what a place of its own has seen in hours says little of what may pass there.
     """
 
@@ -95,10 +142,11 @@ class NormalMovement:
     moves: Floats
     speeds: Tails
     passing: Floats
+    picture_px: Size
     allowed: Floats | None = None
 
     @classmethod
-    def fit(cls, speeds: Floats, grid: PlaceGrid) -> "NormalMovement":
+    def fit(cls, speeds: Floats, grid: PlaceGrid, picture_px: Size | None = None) -> "NormalMovement":
         """Learn what is normal from the speeds of normal frames, (N, directions, P)."""
         rows, columns = grid.shape
         by_row = speeds.reshape(len(speeds), DIRECTIONS, rows, columns)
@@ -116,7 +164,8 @@ class NormalMovement:
                 scale[direction, row] = weight * own.scale[0] + (1 - weight) * every.scale[0]
         tails = Tails(_by_place(knots, columns), _by_place(scale, columns))
         moves = _by_place(share, columns).reshape(DIRECTIONS, -1)
-        return cls(grid, moves, tails, _by_place(_passing(by_row), columns))
+        size = picture_px or (grid.height_px, grid.width_px)
+        return cls(grid, moves, tails, _by_place(_passing(by_row), columns), size)
 
     def surprise(self, speeds: Floats) -> Floats:
         """Return how rare speeds are, (..., directions, P) -> (..., P): of the strangest direction at each place.
@@ -161,6 +210,7 @@ class NormalMovement:
         """Return the arrays that hold it, for storing."""
         allowed = {} if self.allowed is None else {"movement.allowed": self.allowed}
         own = {"movement.moves": self.moves, "movement.passing": self.passing}
+        own["movement.picture"] = np.array(self.picture_px, np.float32)
         return {**own, **self.speeds.arrays("movement.speeds"), **allowed}
 
     @classmethod
@@ -176,7 +226,12 @@ class NormalMovement:
             raise ValueError("movement holds values that are no shares")
         if allowed is not None and (allowed.shape != moves.shape or not np.isfinite(allowed).all()):
             raise ValueError("the speeds that people called normal are of another grid or no numbers")
-        return cls(grid, moves, speeds, passing, allowed)
+        picture = arrays.get(
+            "movement.picture", np.array([grid.height_px, grid.width_px])
+        )  # earlier models: the grid's
+        if picture.shape != (2,) or not ((picture >= STEP) & (picture <= LARGEST_PX)).all():
+            raise ValueError("movement of a picture that cannot be")
+        return cls(grid, moves, speeds, passing, (int(picture[0]), int(picture[1])), allowed)
 
 
 def _grey(frame: Pixels) -> Pixels:
@@ -186,10 +241,36 @@ def _grey(frame: Pixels) -> Pixels:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame.transpose(1, 2, 0)), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _halved(flow: Floats) -> Floats:
-    """Flow at half the picture's size: (H, W, 2) -> (2, H/2, W/2), still in pixels of the picture."""
-    size = flow.shape[1] // HALF, flow.shape[0] // HALF
-    return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_AREA), np.float32).transpose(2, 0, 1)
+class _FlowSearch:
+    """Finds flow between pictures of one size, several pairs side by side."""
+
+    def __init__(self) -> None:
+        # Each thread has its own, and so has each size: OpenCV's search keeps buffers, and the scales that it chose
+        # for a small picture for the larger ones after it.
+        self._of_thread = threading.local()
+
+    def __call__(self, pairs: Sequence[tuple[Pixels, Pixels]]) -> Iterable[NDArray[Any]]:
+        """Return the flow from the first to the second picture of each pair, (h, w, 2), in order."""
+        threads = min(MAX_THREADS, torch.get_num_threads())
+        return _threads(threads).map(self._flow, pairs) if min(threads, len(pairs)) > 1 else map(self._flow, pairs)
+
+    def _flow(self, pair: tuple[Pixels, Pixels]) -> NDArray[Any]:
+        if not hasattr(self._of_thread, "search"):
+            self._of_thread.search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        found: NDArray[Any] = self._of_thread.search.calc(*pair, None)
+        return found
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, "flow")
+
+
+def _resized(picture: NDArray[Any], size_px: Size) -> NDArray[Any]:
+    """Return a picture, (H, W) or (H, W, C), at another height and width."""
+    if picture.shape[:2] == size_px:
+        return picture
+    return cv2.resize(picture, size_px[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _magnitude(speeds: Floats) -> Floats:

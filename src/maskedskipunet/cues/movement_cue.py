@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,22 +59,25 @@ class MovementRun:
 
     def __init__(self, cue: MovementCue) -> None:
         self._cue = cue
-        self._meter = MovementMeter(cue.normal.grid)
+        self._meter = MovementMeter(cue.normal.grid, cue.normal.picture_px)
         self._open: SizedFrame | None = None  # the frame that the meter holds and that is not judged yet
 
     def add(self, frames: Sequence[SizedFrame]) -> list[CueScore]:
         """Take the next frames and return the scores that are known by now: a frame waits for the one after it."""
-        found = []
-        for sized in frames:
-            if sized.pixels is None:
-                found += self.finish()
-                found.append(CueScore(None))
-                continue
-            speeds = self._meter.add(sized.pixels)
-            if self._open is not None:
-                found.append(self._cue.judge(speeds, self._open.ignored))
-            self._open = sized
+        found: list[CueScore] = []
+        for is_bad, group in groupby(frames, lambda sized: sized.pixels is None):
+            if is_bad:
+                found += [*self.finish(), *(CueScore(None) for _ in group)]
+            else:
+                found += self._judged(list(group))
         return found
+
+    def _judged(self, frames: Sequence[SizedFrame]) -> list[CueScore]:
+        speeds = self._meter.add([sized.pixels for sized in frames if sized.pixels is not None])
+        before = [self._open, *frames[:-1]]
+        self._open = frames[-1]
+        pairs = zip(before, speeds, strict=True)
+        return [self._cue.judge(found, sized.ignored) for sized, found in pairs if sized is not None]
 
     def finish(self) -> list[CueScore]:
         """Return the score of the last frame."""

@@ -36,7 +36,7 @@ class CameraAddress:
 
     @classmethod
     def parse(cls, text: str, where: str = "source", environment: Mapping[str, str] | None = None) -> "CameraAddress":
-        """`rtsp://`, `rtsps://`, `http://` or `https://`; `usb:0` or `/dev/video0`; else a file, or `file://`.
+        """Parse `rtsp://`, `rtsps://`, `http://` or `https://`; `usb:0` or `/dev/video0`; else a file, or `file://`.
 
         `${NAME}` is taken from the environment, so that a password need stand in no file and no command line.
         Raises ConfigError, whose message shows nothing that could be a secret.
@@ -85,7 +85,7 @@ class CameraAddress:
         return Path(self.secret_url)
 
     def require_there(self) -> None:
-        """A file that is not there will not come, other than a camera, nor will a library that is not installed.
+        """Require that a file exists and that the needed library is installed; a camera may still appear later.
 
         Raises ConfigError or VideoError.
         """
@@ -124,9 +124,9 @@ class CameraAddress:
         if self.kind == "usb":
             return f"usb:{self.secret_url}"
         parts = urlsplit(self.secret_url)
-        place = parts.netloc.rpartition("@")[2]
+        host_and_path = parts.netloc.rpartition("@")[2]
         path = _GIVEN_IN_PATH.sub(r"\1=***", parts.path)
-        return f"{parts.scheme}://{place}{path}"
+        return f"{parts.scheme}://{host_and_path}{path}"
 
     def __repr__(self) -> str:
         return f"CameraAddress({str(self)!r})"

@@ -1,4 +1,4 @@
-"""Making things in a thread of their own while others are used, so that decoding and computing overlap."""
+"""Prefetches items in a thread, so that decoding and computing overlap."""
 
 import threading
 from collections.abc import Generator, Iterable
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LOOK_S = 0.1  # how long a thread waits before it looks whether it is still wanted
+POLL_S = 0.1  # how often the thread checks that its items are still needed
 _END = object()
 
 
@@ -18,46 +18,47 @@ class _Failed:
 
 
 @dataclass
-class _Places:
-    """Places for items that wait. Ctrl-C may strike anywhere, so nothing here is of a kind that stays locked then:
-    of the queues and signals between threads, SimpleQueue alone.
+class _Slots:
+    """Free slots for prefetched items.
+
+    Ctrl-C may interrupt anywhere, so only SimpleQueue is used, which cannot stay locked then.
     """
 
     free: SimpleQueue[None]
-    wanted: bool = True
+    is_open: bool = True
 
 
 def read_ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
-    """Yield the items in their order, up to `depth` of them made ahead in a thread.
+    """Yield the items in order, up to `depth` of them prefetched in a thread.
 
-    An error in making one is raised where that item would have come. When the iterator is closed, or an error is
-    raised where it is used, the thread ends within LOOK_S after the item in hand, and `items` is closed if it can be.
+    An error in producing an item is raised in its place. When the iterator is closed, or an error is raised in its
+    consumer, the thread ends within POLL_S after the current item, and `items` is closed if possible.
     """
     ready: SimpleQueue[object] = SimpleQueue()
-    places = _Places(SimpleQueue())
+    slots = _Slots(SimpleQueue())
     for _ in range(depth):
-        places.free.put(None)
-    maker = threading.Thread(target=_make, args=(items, ready, places), daemon=True, name="read ahead")
-    maker.start()
+        slots.free.put(None)
+    producer = threading.Thread(target=_produce, args=(items, ready, slots), daemon=True, name="read ahead")
+    producer.start()
     try:
         while (item := ready.get()) is not _END:
-            places.free.put(None)
+            slots.free.put(None)
             if isinstance(item, _Failed):
                 raise item.error
             yield item  # type: ignore[misc]
     finally:
-        places.wanted = False
-        maker.join()
+        slots.is_open = False
+        producer.join()
 
 
-def _make(items: Iterable[T], ready: SimpleQueue[object], places: _Places) -> None:
+def _produce(items: Iterable[T], ready: SimpleQueue[object], slots: _Slots) -> None:
     try:
         for item in items:
-            if not _take(places):
+            if not _acquire(slots):
                 return
             ready.put(item)
         ready.put(_END)
-    except BaseException as error:  # noqa: BLE001  # it belongs to whoever asked for the items
+    except BaseException as error:  # noqa: BLE001  # it is raised in the consumer
         ready.put(_Failed(error))
     finally:
         close = getattr(items, "close", None)
@@ -65,11 +66,11 @@ def _make(items: Iterable[T], ready: SimpleQueue[object], places: _Places) -> No
             close()
 
 
-def _take(places: _Places) -> bool:
-    """Wait for a place; False when no more items are wanted."""
-    while places.wanted:
+def _acquire(slots: _Slots) -> bool:
+    """Wait for a free slot; return False if no more items are needed."""
+    while slots.is_open:
         try:
-            places.free.get(timeout=LOOK_S)
+            slots.free.get(timeout=POLL_S)
             return True
         except Empty:
             continue

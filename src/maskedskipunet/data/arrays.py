@@ -9,7 +9,7 @@ from maskedskipunet.files import require_plain_file
 
 @contextmanager
 def array_file(path: Path) -> Iterator[None]:
-    """A block that opens a file by numpy.load: what goes wrong in it is an OSError or a ValueError, and nothing else.
+    """Turn every error of numpy.load in this block into an OSError or a ValueError.
 
     On damaged headers numpy raises nearly any kind: of the tokenizer, of the unzipper, MemoryError for a size made up.
     """

@@ -64,6 +64,6 @@ def _is_number(cell: str) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        return read_text(path, most_bytes=LARGEST_BYTES, encoding="utf-8-sig", errors="replace")
+        return read_text(path, max_bytes=LARGEST_BYTES, encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise LabelError(f"cannot read the boxes ({error.strerror})", str(path), "Copy the file again") from error

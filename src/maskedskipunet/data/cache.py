@@ -43,7 +43,7 @@ def cache_folder(chosen: Path | None = None) -> Path:
 
 
 def _temporary_folder() -> Path:
-    """Return a folder that this user alone can write to: its name can be guessed, and whose frames are read matters."""
+    """Return a folder that only this user can write to: its name can be guessed, and others must not replace frames."""
     folder = Path(gettempdir()) / f"maskedskipunet-{os.getuid()}"
     with suppress(FileExistsError, PermissionError):  # the second is told where it is written to
         folder.mkdir(mode=0o700)
@@ -54,7 +54,7 @@ def _temporary_folder() -> Path:
 
 
 def frames_folder(cache: Path) -> Path:
-    """Return where under the cache the decoded frames lie; nothing else is ever cleared."""
+    """Return the folder of decoded frames in the cache; nothing else is ever cleared."""
     return cache / "frames"
 
 
@@ -63,9 +63,9 @@ def cache_entries(cache: Path) -> list[CacheEntry]:
     entries = []
     for meta in frames_folder(cache).glob(f"[!.]*/{META_NAME}"):
         try:
-            said = json.loads(meta.read_text())
+            metadata = json.loads(meta.read_text())
             size_bytes = sum(file.stat().st_size for file in meta.parent.iterdir())
-            entries.append(CacheEntry(meta.parent, said["source"], tuple(said["shape"]), size_bytes))
+            entries.append(CacheEntry(meta.parent, metadata["source"], tuple(metadata["shape"]), size_bytes))
         except (OSError, ValueError, TypeError, KeyError):
             continue  # cleared or damaged meanwhile: not an entry
     return sorted(entries, key=lambda entry: -entry.size_bytes)

@@ -1,4 +1,4 @@
-"""Footage of several places, a camera each: the clips of one of them, by their names or the folders they lie in."""
+"""Selects the clips of one scene of several, by their names or folders."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from maskedskipunet.errors import DataError
 def scene_of(item: VideoItem) -> str | None:
     """Return the scene that a clip shows: 01 for `01_0014`, D001 for `D001_02.avi`, else its camera by its folder.
 
-    None where neither tells one.
+    None if neither tells one.
     """
     match = re.match(r"([0-9]{2}|D[0-9]{3})_", item.path.name)
     return match[1] if match else item.camera
 
 
 def clips_of_scene(items: Sequence[VideoItem], scene: str | None, where: Path) -> tuple[VideoItem, ...]:
-    """Return the clips of one scene; of all where it is None.
+    """Return the clips of one scene; of all scenes if it is None.
 
     where: the data set, for the error. Raises DataError when no clip is of that scene, naming the scenes there are.
     """

@@ -1,4 +1,4 @@
-"""What a data set holds and what about it is odd, found without decoding a frame of video."""
+"""Checks a data set: its content and its oddities, found without decoding any video."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -28,8 +28,8 @@ _SEVERAL = 2  # cameras
 class VideoRow:
     """One readable video of a report.
 
-    frame_rate: frames a second, None where the source states none. duration_s: seconds, of images at
-    the report's image_fps. anomalous_frames: by its labels, None where it has none or none that fit.
+    frame_rate: frames a second, None if the source states none. duration_s: seconds, of images at
+    the report's image_fps. anomalous_frames: by its labels, None if it has none or none that fit.
     """
 
     split: Split
@@ -48,7 +48,7 @@ class Totals:
     """Sums over a split's readable videos.
 
     labelled_frames: frames of the videos whose labels fit; anomalous_frames: those of them that are
-    anomalous, None where no video has labels.
+    anomalous, None if no video has labels.
     """
 
     videos: int
@@ -60,12 +60,12 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `check` found.
+    """The findings of `check`.
 
-    label_set: which ground truth the test videos have, None where they have none. test_videos, masked: how many
-    there are, readable or not, and how many of them have pixel-level ground truth that fits. oddities: one line each,
-    for a person to read. faults: those of them by which a video cannot be used. failed: videos that cannot be read or
-    whose labels do not fit; each has a fault.
+    label_set: the kind of ground truth of the test videos, None if they have none. test_videos, masked: the number of
+    test videos, readable or not, and of those with matching pixel-level ground truth. oddities: one line each, for
+    people. faults: the oddities that make a video unusable. failed: videos that cannot be read, or with labels that do
+    not fit; each has a fault.
     """
 
     layout: str
@@ -111,7 +111,7 @@ class _Finding:
 
 
 def check(path: Path, on_bad_frame: OnBadFrame = "stop", image_fps: float = 10.0) -> Report:
-    """Look through a data set: its videos, their sizes, rates and labels, and what is odd about them.
+    """Check a data set: its videos, their sizes, rates and labels, and oddities.
 
     Videos are counted without being decoded and of images the headers are read, so a frame that
     is damaged inside is found by reading only. image_fps: frames a second of folders of images.
@@ -168,11 +168,11 @@ def _look_at(item: VideoItem, split: Split, on_bad_frame: OnBadFrame, image_fps:
 
 
 def _labels_beyond_the_end(item: VideoItem, split: Split, info: SourceInfo) -> list[str]:
-    if item.labels is None or not item.labels.cut or not item.labels.ranges:
+    if item.labels is None or not item.labels.clip_to_length or not item.labels.ranges:
         return []
     beyond = max(last for _, last in item.labels.ranges) + 1 - info.frame_count
-    told = f"{split}/{item.name} has labels for {beyond} frames beyond its last one, which count nothing"
-    return [told] if beyond > 0 else []
+    note = f"{split}/{item.name} has labels for {beyond} frames beyond its last one, which count nothing"
+    return [note] if beyond > 0 else []
 
 
 def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anomalous: int | None) -> VideoRow:
@@ -191,7 +191,7 @@ def _row(item: VideoItem, split: Split, info: SourceInfo, image_fps: float, anom
 
 
 def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
-    """Return where a copy of a known data set has another size than its authors state: it may be a part on purpose."""
+    """Return differences from the official size of a known data set, which may be intended."""
     size = official_size(dataset)
     if size is None:
         return []
@@ -200,13 +200,14 @@ def _unlike_official(dataset: Dataset, rows: Sequence[VideoRow]) -> list[str]:
         ("train", size.train_clips, size.train_frames),
         ("test", size.test_clips, size.test_frames),
     ):
-        here = _totals(row for row in rows if row.split == split)
-        if here.videos and (here.videos != clips or frames not in (None, here.frames)):
+        found_totals = _totals(row for row in rows if row.split == split)
+        if found_totals.videos and (found_totals.videos != clips or frames not in (None, found_totals.frames)):
             official = f"{size.name} officially has {clips} clips" + (
                 "" if frames is None else f" and {frames:,} frames"
             )
             notes.append(
-                f"{split}: {official}, here are {here.videos}" + ("" if frames is None else f" and {here.frames:,}")
+                f"{split}: {official}, here are {found_totals.videos}"
+                + ("" if frames is None else f" and {found_totals.frames:,}")
             )
     return notes
 
@@ -238,13 +239,13 @@ def _notes(dataset: Dataset) -> list[str]:
 
 
 def _cameras(dataset: Dataset) -> list[str]:
-    """Return which cameras the training videos are of, where their folders tell several apart."""
+    """Return a note about the cameras of the training videos, if their folders name several."""
     counts = Counter(item.camera for item in dataset.train if item.camera is not None)
     if len(counts) < _SEVERAL:
         return []
-    told = ", ".join(f"{camera} ({count})" for camera, count in sorted(counts.items()))
+    listed = ", ".join(f"{camera} ({count})" for camera, count in sorted(counts.items()))
     return [
-        f"the training videos are of {len(counts)} cameras by their folders: {told}; --data.scene takes one of them"
+        f"the training videos are of {len(counts)} cameras by their folders: {listed}; --data.scene takes one of them"
     ]
 
 

@@ -1,4 +1,4 @@
-"""Clips: every T good frames that lie as far apart as they should, as views of stored videos."""
+"""Clips of T good frames with the right spacing, as views of stored videos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ def clip_starts(good: NDArray[np.bool_], geometry: ClipGeometry) -> NDArray[np.i
 
 @dataclass(frozen=True)
 class Clips:
-    """All clips of some videos, counted through.
+    """The clips of several videos, numbered consecutively.
 
-    geometry: which frames make a clip. videos: whose frames they are. video, start: (N,), each clip's video and first
-    frame.
+    geometry: length and spacing of clips. videos: the source of the frames. video, start: (N,), each clip's video and
+    first frame.
     """
 
     geometry: ClipGeometry
@@ -50,7 +50,7 @@ class Clips:
         return len(self.start)
 
     def batch(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
-        """Return the clips of these numbers: uint8 (B, T, C, H, W), grey where they are ignored."""
+        """Return the clips with these numbers: uint8 (B, T, C, H, W), ignored pixels grey."""
         return np.stack([self._clip(number) for number in numbers])
 
     def _clip(self, number: int) -> NDArray[np.uint8]:

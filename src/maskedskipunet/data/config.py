@@ -80,7 +80,7 @@ class DataConfig:
 
     @property
     def input_format(self) -> InputFormat:
-        """What a network that is trained on it will be used to looking at."""
+        """Return the input format of a network that is trained on this data."""
         return InputFormat(**{name: getattr(self, name) for name in _INPUT_FIELDS})
 
     def seen_as(self, input_format: InputFormat) -> "DataConfig":

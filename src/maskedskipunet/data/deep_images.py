@@ -33,7 +33,7 @@ def deep_values(path: Path, picture: PIL.Image.Image) -> NDArray[np.uint16]:
 
 
 def used_bits(largest: int) -> int:
-    """Return how many bits a camera uses whose largest number is this: 8, 12 or 16.
+    """Return the bits in use, 8, 12 or 16, for a largest value.
 
     >>> used_bits(4000)
     12

@@ -10,21 +10,21 @@ from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.live.web_cameras import pictures_of
 from maskedskipunet.data.web import WebAddress, web_fault
 from maskedskipunet.errors import VideoError
-from maskedskipunet.files import readable_bytes, require_room, whole_file
+from maskedskipunet.files import atomic_write, readable_bytes, require_free_space
 from maskedskipunet.progress import Advance
 
 PATIENCE_S = 20.0  # for a server's answer, and each further part
 PART_BYTES = 1 << 18
-MOST_UNSTATED_BYTES = 8_000_000_000  # of a server that does not say how much there is: it may never end
+MAX_UNSTATED_BYTES = 8_000_000_000  # of a server that does not say how much there is: it may never end
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat")
 
 
 @dataclass(frozen=True)
 class Download:
-    """What a server has begun to send.
+    """A download that has begun.
 
-    size_bytes: None where it does not say. version: what changes when the file does, as far as the server says.
-    is_live: whether it is a camera's pictures: one after another without end, or one of now, to be asked for again.
+    size_bytes: None if unknown. version: changes with the file, as far as the server states it. is_live: it is a
+    camera's pictures: an endless series, or a single current one.
     """
 
     address: CameraAddress
@@ -40,16 +40,16 @@ class Download:
         """
         if self.size_bytes is not None:
             cure = "Free some space, or name another folder"
-            require_room(path.parent, self.size_bytes, what=f"fetching {self.address}", cure=cure)
-        with whole_file(path) as part, part.open("wb") as file:
+            require_free_space(path.parent, self.size_bytes, what=f"fetching {self.address}", cure=cure)
+        with atomic_write(path) as part, part.open("wb") as file:
             done = 0
             for data in self._parts():
                 if done == 0 and data.lstrip().startswith(_PLAYLISTS):
                     raise self._fault("it is a playlist, no video file", "Take it as a stream with --seconds")
                 done += len(data)
-                if self.size_bytes is None and done > MOST_UNSTATED_BYTES:
+                if self.size_bytes is None and done > MAX_UNSTATED_BYTES:
                     raise self._fault(
-                        f"more than {readable_bytes(MOST_UNSTATED_BYTES)} came and no end", "Download it first"
+                        f"more than {readable_bytes(MAX_UNSTATED_BYTES)} came and no end", "Download it first"
                     )
                 file.write(data)
                 advance(len(data))

@@ -1,4 +1,4 @@
-"""What lies in folders, each listed once however often it is asked about."""
+"""Lists folders, and remembers each listing."""
 
 import os
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from maskedskipunet.data.naming import is_hidden, natural_key
 class Listing:
     """A folder's visible children, each kind in natural order.
 
-    files: pipes and devices too, which no reader takes. broken: links that lead nowhere. is_closed: whether the folder
-    cannot be listed.
+    files: also pipes and devices, which no reader accepts. broken: links without a target. is_closed: the folder cannot
+    be listed.
     """
 
     folders: tuple[Path, ...] = ()
@@ -31,19 +31,19 @@ class Listing:
 
 
 class Folders:
-    """Listings of folders, remembered: what is asked a thousand times is read from the disk once."""
+    """A cache of folder listings, so that each folder is read from disk once."""
 
     def __init__(self) -> None:
         self._listings: dict[Path, Listing] = {}
 
     def listing(self, folder: Path) -> Listing:
-        """Return what a folder holds; nothing where it cannot be listed."""
+        """Return the content of a folder; empty if it cannot be listed."""
         if folder not in self._listings:
             self._listings[folder] = _list(folder)
         return self._listings[folder]
 
     def named(self, folders: Iterable[Path], *names: str) -> list[Path]:
-        """Return the folders directly in these that have one of these names, whatever their case."""
+        """Return the direct subfolders with one of these names, ignoring case."""
         return [child for folder in folders for child in self.listing(folder).folders if child.name.casefold() in names]
 
     def subfolders(self, folders: Iterable[Path]) -> set[Path]:
@@ -86,7 +86,7 @@ def _in_order(paths: list[Path]) -> tuple[Path, ...]:
 
 
 def _kind(entry: "os.DirEntry[str]", child: Path) -> Literal["folder", "file", "broken"]:
-    """Return what a child is. A link to an image that is gone stays a file: it is a frame that is missing."""
+    """Return the kind of a child. A broken link to an image counts as a file: it is a missing frame."""
     with suppress(OSError):  # a link that leads to itself
         if entry.is_dir():
             return "folder"

@@ -1,4 +1,4 @@
-"""Which frame of a video each image of a folder is, by the number in its name."""
+"""Finds the frame number of each image of a folder from its name."""
 
 import re
 from collections import Counter
@@ -21,9 +21,9 @@ FrameRange = tuple[int, int]
 class FrameFiles:
     """The images of a folder in order, each with the index of its frame.
 
-    indices: of each file, from 0, rising; a frame whose number is missing among the files has an index and no file.
-    count: frames in all, those without a file too. unplaced: why frame numbers that others state cannot be placed
-    here, a clause; empty where they can. notes: what a person should know, a line each.
+    indices: of each file, from 0, rising; a missing number has an index and no file. count: all frames, also those
+    without a file. unplaced: why other files' frame numbers cannot be used here, a clause; empty if they can. notes:
+    for people, a line each.
     """
 
     files: tuple[Path, ...]
@@ -74,7 +74,7 @@ def number_frames(files: Sequence[Path], pictures: Sequence[Path] = ()) -> Frame
 
 
 def _placed(numbers: Sequence[int]) -> tuple[tuple[int, ...], str, list[str]]:
-    """Index of each number, why the numbers are no indices, and notes."""
+    """Return the index of each number, why the numbers are no indices, and notes."""
     in_order = tuple(range(len(numbers)))
     steps = [after - before for before, after in pairwise(numbers)]
     jumps = any(step != 1 for step in steps)
@@ -117,12 +117,12 @@ def _some(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:_NAMES_SHOWN])) + (", …" if len(numbers) > _NAMES_SHOWN else "")
 
 
-def _left_out(files: Sequence[Path], one: str, several: str) -> list[str]:
+def _left_out(files: Sequence[Path], singular: str, plural: str) -> list[str]:
     if not files:
         return []
     more = f" and {len(files) - _NAMES_SHOWN} more" if len(files) > _NAMES_SHOWN else ""
     names = ", ".join(file.name for file in files[:_NAMES_SHOWN]) + more
-    return [f"left out: {names} ({one if len(files) == 1 else several})"]
+    return [f"left out: {names} ({singular if len(files) == 1 else plural})"]
 
 
 # Which number of a name is the frame's
@@ -156,7 +156,7 @@ def _numbered(files: Sequence[Path]) -> _Numbered | None:
 
 
 def _running_field(shape: tuple[str, ...], files: Sequence[Path]) -> int | None:
-    """Return which of the numbers in names of one shape runs from frame to frame; None where none does, or
+    """Return which of the numbers in names of one shape runs from frame to frame; None if none does, or
     several may.
     """
     fields = range(len(shape) - 1)

@@ -17,7 +17,7 @@ class Frame:
     """One image of a video.
 
     index: its place in the source, from 0. time_s: seconds since the source's first frame.
-    image: uint8 (H, W, 3), RGB; None where the frame could not be decoded and was skipped, or is missing among
+    image: uint8 (H, W, 3), RGB; None if the frame could not be decoded and was skipped, or is missing among
     images: it keeps its index, so that scores and labels stay aligned, and no clip spans it.
     """
 
@@ -28,12 +28,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a source says of itself before its frames are decoded.
+    """Information about a source, available before its frames are decoded.
 
     frame_count: frames that can be read, of images those that are missing among them too. height_px, width_px: size
-    of its frames. frame_rate: frames a second, None where the source states none (folders of images).
+    of its frames. frame_rate: frames a second, None if the source states none (folders of images).
     missing: (first, last) index of frames that have no image. unplaced: why frame numbers that others state cannot be
-    placed here, a clause; empty where they can. notes: what a person should know of the source, a line each.
+    placed here, a clause; empty if they can. notes: what a person should know of the source, a line each.
     """
 
     frame_count: int

@@ -1,4 +1,4 @@
-"""What a network sees where it is not to look: one grey, whatever is there."""
+"""Replaces ignored pixels by a uniform grey."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ GREY = 128
 
 
 def painted(pixels: NDArray[np.uint8], ignored: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return a copy of frames at the network's size that is grey where they are ignored.
+    """Return a copy of frames at the network's size with ignored pixels grey.
 
     pixels: uint8 (…, H, W). ignored: (H, W).
     """
@@ -16,7 +16,7 @@ def painted(pixels: NDArray[np.uint8], ignored: NDArray[np.bool_]) -> NDArray[np
 
 
 def resized_mask(ignored: NDArray[np.bool_], *, height_px: int, width_px: int) -> NDArray[np.bool_]:
-    """Return the pixels of a resized frame that are made of ignored ones, however small their part.
+    """Return the pixels of a resized frame that any ignored pixel contributes to.
 
     ignored: (H, W), of the source's size. Returns (height_px, width_px). Frames are resized by the same filter (see
     `network_frame`), so that what lies in an ignored pixel reaches none of the others.

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def is_image(path: Path) -> bool:
-    """Return whether a file's name says that it is an image of a kind we read."""
+    """Return whether a file has the name of a supported image."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
@@ -120,7 +120,7 @@ def read_images(folder: Path, on_bad_frame: OnBadFrame, image_fps: float) -> Ite
 
 
 def numbered_image(folder: Path, index: int) -> Image | None:
-    """Return one image of a folder, by the index that read_images gives it; None where there is none.
+    """Return one image of a folder, by the index that read_images gives it; None if there is none.
 
     Raises DataError when there are no images, FrameError for a bad one.
     """
@@ -136,7 +136,7 @@ def require_rate(image_fps: float) -> None:
 
 
 def _bits_in_use(files: Sequence[Path]) -> int:
-    """Return how many bits of 16-bit images hold numbers, one answer for a whole folder: else a video would flicker.
+    """Return the number of used bits of 16-bit images, one for a whole folder, because a video must not flicker.
 
     Looks at some of the images, spread evenly; 16 for images of 8 bits.
     """
@@ -176,7 +176,7 @@ def _require_size(path: Path, size: tuple[int, int], first: tuple[int, int], fir
 
 @contextmanager
 def opened_image(path: Path) -> Iterator[PIL.Image.Image]:
-    """An image with its header read; whatever goes wrong while it is open is a FrameError."""
+    """Open an image and read its header; every error while it is open becomes a FrameError."""
     try:
         if path.stat().st_size == 0:
             raise _bad_image(path, "it is empty, zero bytes")

@@ -8,6 +8,7 @@ import PIL.Image
 from maskedskipunet.data.frames import Image
 
 QUALITY = 90
+SMALL_QUALITY = 75  # of a picture that the next one follows within a second
 
 
 def to_jpeg(image: Image) -> bytes:
@@ -18,6 +19,19 @@ def to_jpeg(image: Image) -> bytes:
 
 
 def from_jpeg(content: bytes) -> Image:
-    """Return what to_jpeg made, nearly as it was."""
+    """Decode an image from to_jpeg, with small losses."""
     with PIL.Image.open(BytesIO(content), formats=("JPEG",)) as picture:
         return np.asarray(picture.convert("RGB"))
+
+
+def smaller_jpeg(content: bytes, longest_px: int) -> bytes:
+    """Return a JPEG file at a size of which neither side is longer than this; one that is small enough as it is."""
+    with PIL.Image.open(BytesIO(content), formats=("JPEG",)) as picture:
+        if max(picture.size) <= longest_px:
+            return content
+        picture.draft("RGB", (longest_px, longest_px))  # decodes at half, a quarter or an eighth of the size
+        smaller = picture.convert("RGB")
+        smaller.thumbnail((longest_px, longest_px))
+        file = BytesIO()
+        smaller.save(file, "JPEG", quality=SMALL_QUALITY)
+    return file.getvalue()

@@ -32,16 +32,16 @@ _SHORTEST_NUMBERED = 3  # rows: fewer that count up from 0 may be ranges as well
 
 
 class Span(NamedTuple):
-    """A range of anomalous frames, from 0, both ends included. place: where it stands in the file."""
+    """A range of anomalous frames, from 0, both ends included. location: its position in the file."""
 
-    place: str
+    location: str
     start: int
     end: int
 
 
 @dataclass(frozen=True, slots=True)
 class StatedLabels:
-    """What a file says of one video: a value a frame, or ranges where values is None.
+    """The labels of one video in a file: a value for each frame, or ranges if values is None.
 
     frames: which frame each value belongs to, in the file's order; None: one after another. lines: of the values.
     """
@@ -57,7 +57,7 @@ StatedByVideo = Mapping[str, StatedLabels]
 
 
 def read_label_file(path: Path) -> StatedByVideo:
-    """Return the labels in a .csv, .txt, .npy or .npz, however they are written.
+    """Read the labels of a .csv, .txt, .npy or .npz in any known notation.
 
     Text: one 0 or 1 a line, or all in one row; `start,end` or `frame,label` with a header, with `video` for several
     videos; ranges such as 10-20. Arrays: one value a frame, or (K, 2) starts and ends. 0 and 1 may be 0 and 255, true
@@ -131,7 +131,7 @@ def _span(row: Row, start: int, end: int, path: Path) -> Span:
 
 
 def _of_rows(rows: Sequence[Row], path: Path) -> StatedLabels:
-    """Rows without a header: the first says how the file is written."""
+    """Parse rows without a header; the first determines the format."""
     first = rows[0].cells
     if first and all(map(_RANGE.fullmatch, first)):
         return StatedLabels(None, tuple(span for row in rows for span in _ranges(row, path)))
@@ -146,7 +146,7 @@ def _of_rows(rows: Sequence[Row], path: Path) -> StatedLabels:
 
 
 def _of_pairs(rows: Sequence[Row], path: Path) -> StatedLabels:
-    """Two numbers a line: a frame and its label where the first count up from 0, else first and last of a range."""
+    """Parse two numbers a line: a frame and its label if the first count up from 0, else first and last of a range."""
     rows = [row for row in rows if row.cells]
     counted = all(row.cell(0) == str(number) for number, row in enumerate(rows))
     if counted and len(rows) >= _SHORTEST_NUMBERED and all(_number(row.cell(1)) in (0, 1, 255) for row in rows):
@@ -170,7 +170,7 @@ def _ranges(row: Row, path: Path) -> list[Span]:
 
 
 def _binary(cells: Sequence[str], rows: Sequence[Row], path: Path) -> Labels:
-    """Cells as 0 and 1, whether they are 0 and 1, 0 and 255, or words."""
+    """Return cells as 0 and 1; they may be 0 and 1, 0 and 255, or words."""
     numbers = np.array([_number(cell) for cell in cells])
     largest = _largest(numbers)
     wrong = np.flatnonzero((numbers != 0) & (numbers != largest))
@@ -262,7 +262,7 @@ def _of_array(array: NDArray[Any], path: Path, name: str) -> StatedLabels:
 
 
 def _of_array_pairs(array: NDArray[Any], where: str) -> StatedLabels:
-    """(K, 2) whole numbers: a frame and its label where the first count up from 0, else starts and ends."""
+    """Parse (K, 2) whole numbers: a frame and its label if the first count up from 0, else starts and ends."""
     counted = len(array) >= _SHORTEST_NUMBERED and np.array_equal(array[:, 0], np.arange(len(array)))
     if counted and np.isin(array[:, 1], (0, 1)).all():
         return StatedLabels(array[:, 1].astype(np.uint8))

@@ -1,4 +1,4 @@
-"""The rows of a text of labels, whatever its encoding and whatever is between its cells."""
+"""Reads the rows of a text file of labels, in any encoding and with any separator."""
 
 import codecs
 import csv
@@ -27,16 +27,16 @@ class Row:
     cells: tuple[str, ...]
 
     def cell(self, column: int) -> str:
-        """Return the cell in a column, empty where the line is too short."""
+        """Return the cell in a column, empty if the line is too short."""
         return self.cells[column] if column < len(self.cells) else ""
 
 
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a text of labels, blank ones too, but those at the end.
 
-    Cells are told apart by `;`, else by commas, else by tabs, as the first line with words in it has them, else by
-    blanks. What follows a `#` is a remark. A list in brackets, as Python prints it, is one row.
-    Raises LabelError when the file cannot be read or is no table.
+    Cells are separated by `;`, else by commas, else by tabs, as in the first line with words, else by blanks. A `#`
+    starts a comment. A list in brackets, as Python prints it, is one row. Raises LabelError when the file cannot be
+    read or is no table.
     """
     text = read_label_text(path)
     if text.lstrip().startswith("["):
@@ -57,7 +57,7 @@ def read_rows(path: Path) -> list[Row]:
 def read_label_text(path: Path) -> str:
     """Return the text of a file, in UTF-8 or UTF-16. Raises LabelError when it cannot be read."""
     try:
-        content = read_content(path, most_bytes=LARGEST_BYTES)
+        content = read_content(path, max_bytes=LARGEST_BYTES)
     except OSError as error:
         raise LabelError(f"cannot read the labels ({error.strerror})", str(path), "Copy the file again") from error
     for mark, encoding in _WITH_MARK:

@@ -39,12 +39,11 @@ _STATEMENT = re.compile(
 class LabelSource:
     """The source of a video's labels, which are read and checked once its frames are counted.
 
-    path: the file, of masks a folder too. kind: how it is written; `volume` is masks, a frame with any pixel of which
-    is anomalous. ranges: the video's anomalous frames where the file states several videos and was read already, else
-    None. clip: which of the file's videos, from 1. video: its name in a file that names several. of_clips: how many
-    videos the file states. frames: how many labels it states for the video. cut: ranges may run past the end, as some
-    published files do; what lies beyond counts nothing. called: what to call the label set, where the file's name does
-    not tell it.
+    path: the file, or a folder of masks. kind: its format; `volume` means masks: a frame with any marked pixel is
+    anomalous. ranges: the video's anomalous frames if the file holds several videos and was read already, else None.
+    clip: number of the video in the file, from 1. video: its name in a file that names several. of_clips: the number of
+    videos in the file. frames: the number of labels for the video. clip_to_length: ranges may run past the end, as in
+    some published files; the rest is ignored. called: the name of the label set, if the file's name does not give it.
     """
 
     path: Path
@@ -54,16 +53,16 @@ class LabelSource:
     video: str | None = None
     of_clips: int | None = None
     frames: int | None = None
-    cut: bool = False
+    clip_to_length: bool = False
     called: str | None = None
 
 
 def labels_of(source: LabelSource, info: SourceInfo) -> Labels:
-    """Return the labels of a video: uint8, one a frame, those without an image too. Raises LabelError, as labels_for
+    """Return the labels of a video: uint8, one for each frame, also without an image. Raises LabelError, as labels_for
     does.
 
-    One label for each image that is there, or for each frame with those that are missing, both fit. Ranges need
-    frames that can be told by their numbers.
+    There may be one label for each existing image, or one for each frame including missing ones. Ranges need frames
+    that are identified by their numbers.
     """
     return labels_for(source, info.frame_count, info.missing, info.unplaced)
 
@@ -81,12 +80,12 @@ def labels_for(
         return placed_labels(read_volume(source.path).labels(), frame_count, missing, source.path)
     counted_from = int(source.kind in _COUNTED_FROM_ONE)
     if source.ranges is not None or counted_from:
-        place = f"clip {source.clip}" if source.clip else ""
-        spans: Sequence[Span] = [Span(place, start, end) for start, end in _ranges_of_clip(source)]
+        location = f"clip {source.clip}" if source.clip else ""
+        spans: Sequence[Span] = [Span(location, start, end) for start, end in _ranges_of_clip(source)]
         if source.frames is not None:  # the ranges were labels, one a frame or one an image
             values = filled(spans, source.frames, source.path, counted_from)
             return placed_labels(values, frame_count, missing, source.path)
-        if source.cut:
+        if source.clip_to_length:
             spans = _cut_off(spans, frame_count)
     else:
         stated = _stated(source)
@@ -100,17 +99,17 @@ def labels_for(
 
 
 def _cut_off(spans: Iterable[Span], frame_count: int) -> list[Span]:
-    return [Span(place, start, min(end, frame_count - 1)) for place, start, end in spans if start < frame_count]
+    return [Span(location, start, min(end, frame_count - 1)) for location, start, end in spans if start < frame_count]
 
 
 def placed_labels(values: Labels, frame_count: int, missing: Sequence[tuple[int, int]], path: Path) -> Labels:
     """Return one label a frame, or one an image: frames without an image are normal. Raises LabelError for other
     numbers.
     """
-    there = np.ones(frame_count, bool)
+    has_image = np.ones(frame_count, bool)
     for first, last in missing:
-        there[first : last + 1] = False
-    images = int(there.sum())
+        has_image[first : last + 1] = False
+    images = int(has_image.sum())
     if len(values) == frame_count:
         return values
     if len(values) != images:
@@ -118,7 +117,7 @@ def placed_labels(values: Labels, frame_count: int, missing: Sequence[tuple[int,
         whole = "" if images == frame_count else f" (or {frame_count} with the missing ones)"
         raise LabelError(f"found {len(values)} labels, expected {expected}{whole}", str(path), ONE_A_FRAME)
     labels = np.zeros(frame_count, np.uint8)
-    labels[there] = values
+    labels[has_image] = values
     return labels
 
 
@@ -138,7 +137,9 @@ def _of_values(stated: StatedLabels, frame_count: int, missing: Sequence[tuple[i
     assert stated.values is not None
     if stated.frames is None or np.array_equal(stated.frames, np.arange(len(stated.frames))):
         return placed_labels(stated.values, frame_count, missing, path)
-    needed = np.setdiff1d(np.arange(frame_count), [at for first, last in missing for at in range(first, last + 1)])
+    needed = np.setdiff1d(
+        np.arange(frame_count), [index for first, last in missing for index in range(first, last + 1)]
+    )
     for found, expected, line in zip(stated.frames, _expected(stated.frames, needed), stated.lines, strict=True):
         if found != expected:
             cure = "Number all frames from 0, in order"
@@ -204,7 +205,7 @@ def joined_ranges(path: Path, frame_counts: Sequence[int]) -> list[Ranges]:
 
 
 def ranges_of(labels: Labels) -> Ranges:
-    """Return the anomalous ranges of a video's labels, one a frame."""
+    """Return the anomalous ranges of a video's frame labels."""
     edges = np.flatnonzero(np.diff(labels.astype(np.int8), prepend=0, append=0)).tolist()
     return tuple((start, end - 1) for start, end in zip(edges[::2], edges[1::2], strict=True))
 
@@ -235,65 +236,65 @@ def _unreadable_statement(text: str, position: int, path: Path) -> LabelError:
     )
 
 
-def _matlab_ranges(stated: str, path: Path, place: str) -> Ranges:
+def _matlab_ranges(stated: str, path: Path, location: str) -> Ranges:
     tokens = re.split(r"[,\s]+", re.sub(r"\s*:\s*", ":", stated))
-    return tuple(_matlab_range(token, path, place) for token in tokens if token)
+    return tuple(_matlab_range(token, path, location) for token in tokens if token)
 
 
-def _matlab_range(token: str, path: Path, place: str) -> tuple[int, int]:
+def _matlab_range(token: str, path: Path, location: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,12})(?::([0-9]{1,12}))?", token)
     if not match:
-        raise LabelError(f"found {_shown(token)}, expected first:last", _where(path, place), "Use whole frame numbers")
+        raise LabelError(
+            f"found {_shown(token)}, expected first:last", _where(path, location), "Use whole frame numbers"
+        )
     start, end = int(match[1]), int(match[2] or match[1])
-    _require_order(start, end, path, place, counted_from=1)
+    _require_order(start, end, path, location, counted_from=1)
     return start - 1, end - 1
 
 
-def _cell_ranges(cell: Any, path: Path, place: str) -> Ranges:
+def _cell_ranges(cell: Any, path: Path, location: str) -> Ranges:
     array = np.asarray(cell)
     if array.size == 0:
         return ()
     if array.ndim > 2 or 2 not in array.shape or array.dtype.kind not in "iuf":
         found = f"an array of shape {array.shape} and type {array.dtype}"
-        raise LabelError(f"found {found}, expected numbers, 2xK", _where(path, place), "Put starts above ends")
+        raise LabelError(f"found {found}, expected numbers, 2xK", _where(path, location), "Put starts above ends")
     pairs = array.reshape(2, -1).T if array.ndim == 1 or array.shape[0] == 2 else array
-    return tuple(_mat_range(start, end, path, place) for start, end in pairs.tolist())
+    return tuple(_mat_range(start, end, path, location) for start, end in pairs.tolist())
 
 
-def _mat_range(start: float, end: float, path: Path, place: str) -> tuple[int, int]:
+def _mat_range(start: float, end: float, path: Path, location: str) -> tuple[int, int]:
     if not (float(start).is_integer() and float(end).is_integer()):
-        raise LabelError(f"found the range {start}:{end}", _where(path, place), "Use whole frame numbers")
-    _require_order(int(start), int(end), path, place, counted_from=1)
+        raise LabelError(f"found the range {start}:{end}", _where(path, location), "Use whole frame numbers")
+    _require_order(int(start), int(end), path, location, counted_from=1)
     return int(start) - 1, int(end) - 1
 
 
 def filled(spans: Iterable[Span], frame_count: int, path: Path, counted_from: int = 0) -> Labels:
-    """Return labels of so many frames from ranges, of which places and errors count from counted_from. Raises
-    LabelError.
-    """
+    """Return labels of so many frames from ranges; errors count frames from counted_from. Raises LabelError."""
     labels = np.zeros(frame_count, dtype=np.uint8)
-    for place, start, end in spans:
-        _require_order(start + counted_from, end + counted_from, path, place, counted_from)
+    for location, start, end in spans:
+        _require_order(start + counted_from, end + counted_from, path, location, counted_from)
         if end >= frame_count:
             raise LabelError(
                 f"found the range {start + counted_from} to {end + counted_from}, "
                 f"but the last of the {frame_count} frames is {frame_count - 1 + counted_from}",
-                _where(path, place),
+                _where(path, location),
                 "Check that the labels belong to this video",
             )
         labels[start : end + 1] = 1
     return labels
 
 
-def _require_order(start: int, end: int, path: Path, place: str, counted_from: int) -> None:
+def _require_order(start: int, end: int, path: Path, location: str, counted_from: int) -> None:
     if start > end or start < counted_from:
         fault = "which is back to front" if start > end else f"but frames count from {counted_from}"
         cure = "Name the first frame, then the last"
-        raise LabelError(f"found the range {start} to {end}, {fault}", _where(path, place), cure)
+        raise LabelError(f"found the range {start} to {end}, {fault}", _where(path, location), cure)
 
 
-def _where(path: Path, place: str) -> str:
-    return f"{path}, {place}" if place else str(path)
+def _where(path: Path, location: str) -> str:
+    return f"{path}, {location}" if location else str(path)
 
 
 def _shown(found: str) -> str:

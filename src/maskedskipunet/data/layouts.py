@@ -1,4 +1,4 @@
-"""What a path holds: the layouts of data sets we recognise, and the videos in them."""
+"""Recognises the layouts of data sets, and finds their videos."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ __all__ = ["Dataset", "Layout", "VideoItem", "frame_masks", "label_set", "labels
 
 
 def frame_masks(item: VideoItem) -> list[Path]:
-    """Return the mask images of a clip, in the order of the numbers in their names; none where its masks are no folder.
+    """Return the mask images of a clip, in the order of the numbers in their names; none if its masks are no folder.
 
     Raises DataError when the folder cannot be listed.
     """

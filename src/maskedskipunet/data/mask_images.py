@@ -51,7 +51,7 @@ def mask_files(folder: Path) -> list[Path]:
 
 
 def mask_pixels(file: Path) -> Pixels:
-    """Return the pixels of one mask, grey and colours told apart, nothing rounded to 8 bits.
+    """Return the pixels of one mask, grey or colour, without rounding to 8 bits.
 
     What lossy compression leaves near black and near white is black and white. Raises LabelError when the image
     cannot be read.
@@ -87,7 +87,7 @@ def background_of(planes: Sequence[Pixels] | Pixels, labels: NDArray[np.uint8] |
 
 
 def marked(pixels: Pixels, background: Pixels) -> NDArray[np.bool_]:
-    """(H, W): True where a pixel is not background."""
+    """Return (H, W), True if a pixel is not background."""
     channels = pixels[..., None] if pixels.ndim == 2 else pixels
     alike = background if len(background) in (1, channels.shape[2]) else background[:1]
     # Where black is background, a number below 0 says that a pixel is not to be judged.
@@ -127,7 +127,7 @@ def _without_loss(pixels: Pixels, picture: PIL.Image.Image) -> Pixels:
 
 
 def _some_colours(plane: Pixels) -> Counter[tuple[Any, ...]]:
-    """The colours of a mask and how often each is there; of a large mask some pixels are counted, spread evenly."""
+    """Count the colours of a mask; of a large mask, evenly spread pixels are counted."""
     step = max(1, min(plane.shape[:2]) // _SIDE_COUNTED)
     counted = plane[::step, ::step]
     return Counter(map(tuple, counted.reshape(-1, 1 if plane.ndim == 2 else plane.shape[2]).tolist()))

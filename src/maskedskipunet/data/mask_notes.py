@@ -1,4 +1,4 @@
-"""What is odd about the masks of a clip, for a person who looks a data set through."""
+"""Describes oddities of a clip's masks."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from maskedskipunet.data.masks import frames_with_image, require_fit
 from maskedskipunet.data.volumes import Volume, read_volume
 from maskedskipunet.errors import LabelError
 
-MOST_MASKS_READ = 400  # of a clip: some data sets have gigabytes of them
+MAX_MASKS_READ = 400  # of a clip: some data sets have gigabytes of them
 
 
 def mask_notes(item: VideoItem, info: SourceInfo, labels: Labels | None) -> tuple[bool, list[str]]:
@@ -32,11 +32,11 @@ def mask_notes(item: VideoItem, info: SourceInfo, labels: Labels | None) -> tupl
 
 def _of_pixels(item: VideoItem, volume: Volume, info: SourceInfo, labels: Labels | None) -> list[str]:
     frames = np.flatnonzero(frames_with_image(info)) if len(volume) != info.frame_count else np.arange(len(volume))
-    looked_at = np.unique(np.linspace(0, len(volume) - 1, MOST_MASKS_READ, dtype=int)).tolist()
+    looked_at = np.unique(np.linspace(0, len(volume) - 1, MAX_MASKS_READ, dtype=int)).tolist()
     stated = None if labels is None or _say_the_labels(item) else labels[frames[looked_at]]
-    some = Volume(volume.path, [volume.planes[number] for number in looked_at])
-    background = some.background(stated)
-    has_any = np.array([marked(plane, background).any() for plane in some.planes], np.uint8)
+    sample = Volume(volume.path, [volume.planes[number] for number in looked_at])
+    background = sample.background(stated)
+    has_any = np.array([marked(plane, background).any() for plane in sample.planes], np.uint8)
     notes = []
     if background.any():
         shown = ", ".join(map(str, background.tolist()))
@@ -52,13 +52,13 @@ def _say_the_labels(item: VideoItem) -> bool:
 
 
 def differences(marked: Labels, stated: Labels | None) -> list[str]:
-    """That masks mark other frames than the labels, a clause that follows a clip's name; none where they do not."""
+    """Describe that masks mark other frames than the labels, as clauses after a clip's name; none if they agree."""
     if stated is None:
         return []
     more, fewer = int((marked > stated).sum()), int((marked < stated).sum())
     clauses = [f"mark {more:,} that the labels call normal"] if more else []
     clauses += [f"leave out {fewer:,} that the labels call anomalous"] if fewer else []
-    of_some = f" (of {len(marked):,} looked at)" if clauses and len(marked) == MOST_MASKS_READ else ""
+    of_some = f" (of {len(marked):,} looked at)" if clauses and len(marked) == MAX_MASKS_READ else ""
     return (
         [f"has masks that mark other frames than the labels: they {' and '.join(clauses)}{of_some}"] if clauses else []
     )

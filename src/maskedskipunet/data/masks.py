@@ -21,7 +21,7 @@ def has_masks(item: VideoItem) -> bool:
 
 
 def read_masks(item: VideoItem) -> Iterator[NDArray[np.bool_]]:
-    """Yield one (H, W) mask a frame, in order, True where anomalous, as large as the frames; none where the clip has
+    """Yield one (H, W) mask a frame, in order, True where anomalous, as large as the frames; none if the clip has
     none.
 
     From a folder of mask images or from one file (see `read_volume`), a mask at a time. A frame that is missing among
@@ -35,11 +35,11 @@ def read_masks(item: VideoItem) -> Iterator[NDArray[np.bool_]]:
     volume = read_volume(item.masks)
     require_fit(volume, info)
     stated = None if item.labels is None or item.labels.path == item.masks else labels_of(item.labels, info)
-    there = frames_with_image(info)
+    has_image = frames_with_image(info)
     if len(volume) == info.frame_count:
-        there[:] = True
-    masks = enumerate(volume.masks(None if stated is None else stated[there]))
-    for has_mask in there:
+        has_image[:] = True
+    masks = enumerate(volume.masks(None if stated is None else stated[has_image]))
+    for has_mask in has_image:
         if not has_mask:
             yield np.zeros((info.height_px, info.width_px), bool)
             continue
@@ -49,11 +49,11 @@ def read_masks(item: VideoItem) -> Iterator[NDArray[np.bool_]]:
 
 
 def frames_with_image(info: SourceInfo) -> NDArray[np.bool_]:
-    """(frames,): False where a frame is missing among images."""
-    there = np.ones(info.frame_count, bool)
+    """Return (frames,), False if a frame is missing among images."""
+    has_image = np.ones(info.frame_count, bool)
     for first, last in info.missing:
-        there[first : last + 1] = False
-    return there
+        has_image[first : last + 1] = False
+    return has_image
 
 
 def require_fit(volume: Volume, info: SourceInfo) -> None:

@@ -21,7 +21,7 @@ _CURE = "Copy it again or leave it out"
 
 
 def mat_variable(path: Path, name: str) -> NDArray[Any] | None:
-    """Return a variable of a `.mat` file as MATLAB shows it, two-dimensional at least; None where there is no such one.
+    """Return a variable of a `.mat` file as MATLAB shows it, two-dimensional at least; None if there is no such one.
 
     A cell array is an array of objects. Nothing in the file is executed.
     Raises LabelError when the file cannot be read, and for MATLAB 7.3's format, which is another.
@@ -100,18 +100,18 @@ def _answer(stream: IO[bytes]) -> tuple[str | None, NDArray[Any] | None]:
     line = stream.readline()
     if not line.endswith(b"\n"):
         raise EOFError
-    told = json.loads(line)
-    if "fault" in told:
-        return told["fault"], None
-    if told["found"] is None:
+    header = json.loads(line)
+    if "fault" in header:
+        return header["fault"], None
+    if header["found"] is None:
         return None, None
-    parts = [_array(stream, kind, tuple(shape)) for kind, shape in told["found"]["arrays"]]
-    if told["found"]["cells"] is None:
+    parts = [_array(stream, kind, tuple(shape)) for kind, shape in header["found"]["arrays"]]
+    if header["found"]["cells"] is None:
         return None, parts[0]
     cells = np.empty(len(parts), object)
-    for at, part in enumerate(parts):
-        cells[at] = part
-    return None, cells.reshape(told["found"]["cells"])
+    for index, part in enumerate(parts):
+        cells[index] = part
+    return None, cells.reshape(header["found"]["cells"])
 
 
 def _array(stream: IO[bytes], kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -119,12 +119,12 @@ def _array(stream: IO[bytes], kind: str, shape: tuple[int, ...]) -> NDArray[Any]
     if dtype.kind in "OV":  # what is in cells of cells and in structures is nothing to us
         return np.empty(shape, dtype)
     content = bytearray(prod(shape) * dtype.itemsize)
-    view, at = memoryview(content), 0
-    while at < len(content):
-        count = stream.readinto(view[at:])  # type: ignore[attr-defined]  # of a pipe
+    view, offset = memoryview(content), 0
+    while offset < len(content):
+        count = stream.readinto(view[offset:])  # type: ignore[attr-defined]  # of a pipe
         if not count:
             raise EOFError
-        at += count
+        offset += count
     return np.frombuffer(content, dtype).reshape(shape)
 
 

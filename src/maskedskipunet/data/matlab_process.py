@@ -19,12 +19,12 @@ _SENT = "biufcSU"  # kinds of arrays; of others the shape alone is told
 def main(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer requests until there are no more."""
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     for line in requests:
         path, name = json.loads(line)
-        told, arrays = _answer(path, name)
-        answers.write(json.dumps(told).encode() + b"\n")
+        header, arrays = _answer(path, name)
+        answers.write(json.dumps(header).encode() + b"\n")
         for array in arrays:
             answers.write(array.tobytes())
         answers.flush()
@@ -43,9 +43,9 @@ def _answer(path: str, name: str) -> tuple[dict[str, Any], list[np.ndarray[Any, 
         return {"found": None}, []
     array = np.asarray(found)
     parts = [np.asarray(part) for part in array.ravel()] if array.dtype == object else [array]
-    told = [[_kind(part.dtype), part.shape] for part in parts]
+    header = [[_kind(part.dtype), part.shape] for part in parts]
     shape = array.shape if array.dtype == object else None
-    return {"found": {"cells": shape, "arrays": told}}, [part for part in parts if part.dtype.kind in _SENT]
+    return {"found": {"cells": shape, "arrays": header}}, [part for part in parts if part.dtype.kind in _SENT]
 
 
 def _kind(dtype: np.dtype[Any]) -> str:

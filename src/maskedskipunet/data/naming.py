@@ -12,7 +12,7 @@ NaturalKey = tuple[tuple[tuple[int, str], ...], str]
 
 
 def natural_key(name: str) -> NaturalKey:
-    """Return a sort key under which frame2 comes before frame10, whatever the case of its letters.
+    """Return a sort key that puts frame2 before frame10 and ignores case.
 
     Names that differ in case or leading zeros alone are told apart by the name itself, so that the
     order never depends on how a folder happens to be listed.
@@ -21,7 +21,7 @@ def natural_key(name: str) -> NaturalKey:
     ['frame1.jpg', 'Frame2.jpg', 'frame10.jpg']
     """
     parts = re.split(r"([0-9]+)", name.casefold())
-    return tuple(_number_key(part) if place % 2 else (0, part) for place, part in enumerate(parts)), name
+    return tuple(_number_key(part) if index % 2 else (0, part) for index, part in enumerate(parts)), name
 
 
 def _number_key(digits: str) -> tuple[int, str]:
@@ -62,10 +62,10 @@ def pictures_beside_frames(names: Sequence[str]) -> frozenset[str]:
     """
     stems = {name: name.rpartition(".")[0].casefold() for name in names}
     captured = {stem.removesuffix("-capture") for stem in stems.values() if stem.endswith("-capture")}
-    drawn = {name for name, stem in stems.items() if stem.endswith("-analyse") and stem[: -len("-analyse")] in captured}
+    plots = {name for name, stem in stems.items() if stem.endswith("-analyse") and stem[: -len("-analyse")] in captured}
     numbered = [stem for stem in stems.values() if re.search("[0-9]", stem)]
     bare = [name for name, stem in stems.items() if not re.search("[0-9]", stem)]
     if len(bare) < len(numbered):
         first_letters = {re.split("[0-9]", stem, maxsplit=1)[0].rstrip(" _-(") for stem in numbered}
-        drawn |= {name for name in bare if stems[name] not in first_letters}
-    return frozenset(drawn)
+        plots |= {name for name in bare if stems[name] not in first_letters}
+    return frozenset(plots)

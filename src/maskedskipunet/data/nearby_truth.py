@@ -1,4 +1,4 @@
-"""Ground truth near test clips, under the names that people give it: found and used, or told of."""
+"""Finds ground truth near test clips under common names, and uses it or notes it."""
 
 import logging
 from collections import Counter
@@ -85,7 +85,7 @@ class _Search:
         ]
 
     def candidates(self) -> Iterable[tuple[Path, Path]]:
-        """Clips and what may be ground truth of each, the likeliest first."""
+        """Yield clips with possible ground truth of each, the likeliest first."""
         by_parent: dict[Path, dict[str, Path]] = {}
         stems = Counter((clip.parent, _stem(clip).casefold()) for clip in self.clips)
         for clip in self.clips:
@@ -160,10 +160,10 @@ class _Search:
         return [path for path in dict.fromkeys(inside) if not path.is_dir() and states_all_clips(path)]
 
     def _in_truth_folder(self, folder: Path) -> Iterable[tuple[Path, Path]]:
-        """Files and folders named as a clip, or where none is, by the clips' numbers: 1.npy for 01.avi."""
+        """Yield files and folders with a clip's name, or if there are none, with its number: 1.npy for 01.avi."""
         children = [path for path in self._children(folder) if path.is_dir() or path.suffix.lower() in LABEL_SUFFIXES]
         for name_of in (_by_name, _by_number):
-            clips = _told_apart(self.clips, name_of)
+            clips = _by_distinct_name(self.clips, name_of)
             found = [(clips[name], path) for path in children if (name := name_of(path)) in clips]
             if found and len({name_of(path) for path in children}) > len(children) // 2:
                 yield from found
@@ -178,13 +178,15 @@ def _by_number(path: Path) -> str | int | None:
     return number_of_clip(_stem(path))
 
 
-def _told_apart(clips: Sequence[Path], name_of: Callable[[Path], str | int | None]) -> dict[str | int | None, Path]:
+def _by_distinct_name(
+    clips: Sequence[Path], name_of: Callable[[Path], str | int | None]
+) -> dict[str | int | None, Path]:
     counts = Counter(map(name_of, clips))
     return {name: clip for clip in clips if (name := name_of(clip)) is not None and counts[name] == 1}
 
 
 def _clip_name(name: str) -> str:
-    """A clip's name as files of ground truth have it: without its suffix and what says that it is ground truth."""
+    """Return a clip's name from that of its ground truth: without suffix and the words that mark ground truth."""
     stem = name.casefold()
     for suffix in (*LABEL_SUFFIXES, ".avi", ".mp4", ".mkv", ".mov", ".mpg", ".mpeg", ".wmv"):
         stem = stem.removesuffix(suffix)
@@ -244,9 +246,7 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _all_but_images(folder: Path) -> list[Path]:
-    """Return what lies in a folder of images besides them: there may be thousands of those, which need not
-    be sorted.
-    """
+    """Return the other files in a folder of images, without sorting thousands of images."""
     try:
         others = [child for child in folder.iterdir() if not is_image(child) and not is_hidden(child)]
     except OSError:

@@ -1,4 +1,4 @@
-"""How large the data sets are that others publish figures on."""
+"""The official sizes of public data sets."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ class OfficialSize:
     """Clips and frames of a data set, as its authors count them.
 
     word: what names of its copies have in them. layout: the one that is its alone. train_clips are normal clips.
-    frames: None where the authors give none for the split.
+    frames: None if the authors give none for the split.
     """
 
     name: str

@@ -19,7 +19,7 @@ def network_frame(image: Image, *, height_px: int, width_px: int, channels: int)
 
 
 def resize_image(image: Image, *, height_px: int, width_px: int) -> Image:
-    """uint8 (H, W, 3) -> uint8 (height_px, width_px, 3), bilinear with antialiasing."""
+    """Resize uint8 (H, W, 3) to uint8 (height_px, width_px, 3), bilinear with antialiasing."""
     if image.shape[:2] == (height_px, width_px):
         return image
     resized = PillowImage.fromarray(image).resize((width_px, height_px), PillowImage.Resampling.BILINEAR)

@@ -57,7 +57,7 @@ def nearest_to_ticks(frames: Iterable[T], fps: float) -> Iterator[T]:
 
 
 def sampled_count(info: SourceInfo, *, fps: float | None, stride: int) -> int:
-    """Return how many frames `sample` will keep, as near as can be told beforehand."""
+    """Estimate how many frames `sample` will keep."""
     count = info.frame_count
     if fps is not None and info.frame_rate:
         count = min(count, ceil((count - 0.5) * fps / info.frame_rate))
@@ -104,5 +104,5 @@ def has_fewer(info: SourceInfo, fps: float) -> bool:
 
 
 def _floor(rate: float) -> str:
-    """A rate as it is typed, and no higher."""
+    """Return a rate as a short text that is no higher than the rate."""
     return f"{floor(rate * 1000) / 1000:g}"

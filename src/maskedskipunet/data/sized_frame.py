@@ -28,5 +28,5 @@ class SizedFrame:
 
     @classmethod
     def ignoring(cls, frame: Frame, pixels: Pixels, ignored: Mask | None, *, is_target: bool = True) -> "SizedFrame":
-        """Return a frame with pixels that are grey where they are ignored."""
+        """Return a frame with ignored pixels grey."""
         return cls(frame, pixels if ignored is None else painted(pixels, ignored), is_target, ignored)

@@ -1,4 +1,4 @@
-"""One way to read footage, whatever it is stored as."""
+"""Reads footage of any kind as a source of frames."""
 
 import logging
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Source:
     on_bad_frame: OnBadFrame = "stop"
 
     def probe(self) -> SourceInfo:
-        """Size, rate and number of all frames, without decoding. Raises DataError for what is no footage."""
+        """Return size, rate and number of frames without decoding. Raises DataError for anything that is no footage."""
         return self._info
 
     @cached_property  # several steps ask, and a long video's packets take seconds to count
@@ -44,7 +44,7 @@ class Source:
         return probe_video(self.path, self.on_bad_frame)
 
     def expected_frames(self) -> int:
-        """Return how many frames `frames` will give, as near as can be told without decoding."""
+        """Estimate how many frames `frames` will yield, without decoding."""
         return sampled_count(self.probe(), fps=self.fps, stride=self.stride)
 
     def frames(self) -> Iterator[Frame]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import av
 from maskedskipunet.errors import ConfigError
 
 ANY = "*"
+_NO_YEAR = 1900  # what strptime says where a pattern holds no year
 IN_UTC = "utc:"
 _HOURS = ("%H", "%I", "%X", "%c", "%s")
 _DATES = ("%d", "%j", "%x", "%c", "%s")
@@ -56,7 +57,7 @@ def require_pattern(starts: str) -> None:
 
 
 def start_of_day_s(path: Path, starts: str | None) -> float | None:
-    """Return seconds from local midnight to the first frame of a file or a folder of images; None where it is not
+    """Return seconds from local midnight to the first frame of a file or a folder of images; None if it is not
     known.
 
     starts: a strptime pattern of the name without its suffix, and with `/` of the folders before it too. `*` stands
@@ -66,11 +67,29 @@ def start_of_day_s(path: Path, starts: str | None) -> float | None:
     if starts is not None:
         began = _named_time(path, starts)
     else:
-        told = _creation_time(path)
-        began = None if told is None else told.astimezone()
+        created = _creation_time(path)
+        began = None if created is None else created.astimezone()
     if began is None:
         return None
     return began.hour * 3600 + began.minute * 60 + began.second + began.microsecond / 1e6
+
+
+def start_unix_s(path: Path, starts: str | None) -> float | None:
+    """Return when the first frame of a file or a folder of images was seen, in seconds since 1970; None where it is
+    not known.
+
+    starts: a pattern as start_of_day_s takes it; without one, the container says it. A pattern without a date gives
+    the last such time of day before the file was changed last.
+    """
+    try:
+        began = _named_time(path, starts) if starts is not None else _creation_time(path)
+        if began is not None and began.year == _NO_YEAR:
+            changed = datetime.fromtimestamp(path.stat().st_mtime)  # local, as the name is
+            began = datetime.combine(changed.date(), began.time())
+            began = began if began <= changed else began - timedelta(days=1)
+        return None if began is None else began.timestamp()
+    except (OSError, ValueError, OverflowError):
+        return None
 
 
 def _named_time(path: Path, starts: str) -> datetime | None:
@@ -100,15 +119,15 @@ def _read(name: str, pattern: str) -> datetime | None:
     match = None if compiled is None else compiled[0].fullmatch(name)
     if compiled is None or match is None:
         return None
-    told = dict(zip(compiled[1], match.groups(), strict=True))
-    if (since := told.get("%s")) is not None:
+    parts = dict(zip(compiled[1], match.groups(), strict=True))
+    if (since := parts.get("%s")) is not None:
         return datetime.fromtimestamp(float(since) / (1000 if re.fullmatch("[0-9]{13}", since) else 1), UTC)
-    return datetime.strptime("\n".join(told.values()), "\n".join(told))
+    return datetime.strptime("\n".join(parts.values()), "\n".join(parts))
 
 
 @lru_cache(maxsize=16)
 def _compiled(pattern: str) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
-    """Return a pattern as a regular expression with a group a directive, and the directives; None where it cannot be
+    """Return a pattern as a regular expression with a group a directive, and the directives; None if it cannot be
     one.
     """
     directives: list[str] = []
@@ -129,7 +148,7 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
 
 
 def _parts(pattern: str) -> Iterator[str]:
-    """Directives, `*` and the text between them."""
+    """Yield directives, `*` and the text between them."""
     return (match[0] for match in re.finditer(r"%.?|\*|[^%*]+", pattern, re.DOTALL))
 
 
@@ -138,8 +157,10 @@ def _creation_time(path: Path) -> datetime | None:
         return None
     try:
         with av.open(str(path), metadata_errors="replace") as container:
-            told = [container.metadata, *(stream.metadata for stream in container.streams.video)]
-            began = datetime.fromisoformat(next(said["creation_time"] for said in told if "creation_time" in said))
+            all_metadata = [container.metadata, *(stream.metadata for stream in container.streams.video)]
+            began = datetime.fromisoformat(
+                next(metadata["creation_time"] for metadata in all_metadata if "creation_time" in metadata)
+            )
             return began if began.tzinfo else datetime.fromisoformat(f"{began.isoformat()}+00:00")
     except (av.FFmpegError, OSError, ValueError, OverflowError, StopIteration):
         return None  # whether the file is footage is for reading to say

@@ -1,4 +1,4 @@
-"""What files and folders of ground truth are called, by us and by others."""
+"""Recognises ground truth by the names of its files and folders."""
 
 import re
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ def clip_of_label_file(file: Path) -> str:
 
 
 def names_truth_of(stem: str, clips: Iterable[str]) -> str | None:
-    """Return which of some clips, in lower case, a name says it is the ground truth of; None where it does not say.
+    """Return which of some clips, in lower case, a name says it is the ground truth of; None if it does not say.
 
     >>> names_truth_of("Test001_gt", ["test001", "test002"])
     'test001'

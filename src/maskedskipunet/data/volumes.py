@@ -46,11 +46,11 @@ class Volume:
         return background_of(self.planes, labels)
 
     def masks(self, labels: NDArray[np.uint8] | None = None) -> Iterator[NDArray[np.bool_]]:
-        """(H, W) a mask, in order, True where anomalous. labels: of the masks' frames, where others state them."""
+        """Yield masks (H, W) in order, True where anomalous. labels: of the masks' frames, if they are known."""
         return masks_of(self.planes, labels)
 
     def labels(self) -> NDArray[np.uint8]:
-        """(masks,): 1 where a mask has any pixel."""
+        """Return (masks,), 1 for a mask with any pixel."""
         return np.array([mask.any() for mask in self.masks()], np.uint8)
 
 
@@ -73,11 +73,13 @@ def _cells(path: Path) -> Sequence[NDArray[Any]]:
     if found is None:
         raise LabelError(f"the file holds no variable {CELLS}", str(path), _ONE_A_FRAME)
     if found.dtype != object or not found.size:
-        raise LabelError(f"found {_told(found)} as {CELLS}, expected a cell array of masks", str(path), _ONE_A_FRAME)
+        raise LabelError(
+            f"found {_describe(found)} as {CELLS}, expected a cell array of masks", str(path), _ONE_A_FRAME
+        )
     cells = [np.asarray(cell) for cell in found.ravel(order="F")]
     for number, cell in enumerate(cells, start=1):
         if cell.ndim != 2 or not cell.size or cell.dtype.kind not in _NUMBERS:
-            fault = f"found {_told(cell)}, expected a mask, one number a pixel"
+            fault = f"found {_describe(cell)}, expected a mask, one number a pixel"
             raise LabelError(fault, f"{path}, cell {number}", _ONE_A_FRAME)
         if cell.shape != cells[0].shape:
             fault = f"the mask is {_size(cell)}, but the first is {_size(cells[0])}"
@@ -102,10 +104,10 @@ def _mapped(path: Path) -> NDArray[Any]:
         array = array[:, 0]
     elif array.ndim != 3:
         raise LabelError(
-            f"found {_told(array)}, expected masks of shape (frames, height, width)", str(path), _ONE_A_FRAME
+            f"found {_describe(array)}, expected masks of shape (frames, height, width)", str(path), _ONE_A_FRAME
         )
     if not array.size or array.dtype.kind not in _NUMBERS:
-        fault = f"found {_told(array)}, expected masks of shape (frames, height, width)"
+        fault = f"found {_describe(array)}, expected masks of shape (frames, height, width)"
         raise LabelError(fault, str(path), _ONE_A_FRAME)
     planes: NDArray[Any] = array
     return planes
@@ -115,5 +117,5 @@ def _size(mask: NDArray[Any]) -> str:
     return f"{mask.shape[1]}x{mask.shape[0]}"
 
 
-def _told(array: NDArray[Any]) -> str:
+def _describe(array: NDArray[Any]) -> str:
     return f"an array of shape {array.shape} and type {array.dtype}"

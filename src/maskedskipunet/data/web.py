@@ -24,16 +24,16 @@ from maskedskipunet.errors import LoginError, VideoError
 
 WEB_SCHEMES = ("http", "https")
 NOTHING_CAME = "nothing was received for too long"
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LEFT_AS_IS = "/?#[]@!$&'()*+,;=%:~"
 
 log = logging.getLogger(__name__)
-_told_of: set[str] = set()  # servers of which it was said that they are not checked
+_reported_hosts: set[str] = set()  # servers of which it was said that they are not checked
 
 
 class _Response(HTTPResponse):
-    """An answer of which each further part may be waited for as long as it is told."""
+    """A response with an adjustable timeout for each further part."""
 
     set_wait: Callable[[float], None] | None = None
 
@@ -68,7 +68,7 @@ class _Https(HTTPSHandler):
 
 
 class WebAddress:
-    """What a web server shows at an address. It may be asked again and again, as for a camera's single pictures.
+    """The content of a web address. It can be requested repeatedly, for instance for a camera's single pictures.
 
     open_s: how long to wait for a connection and an answer. read_s: for each further part of it. fault: what it is
     called when it does not answer, such as `cannot fetch it`.
@@ -89,11 +89,11 @@ class WebAddress:
     def open(self) -> HTTPResponse:
         """Return the server's answer, of which only the headers have come. It is for the caller to close.
 
-        Raises LoginError where the user or the password is refused or missing, VideoError for whatever else the
+        Raises LoginError if the user or the password is refused or missing, VideoError for whatever else the
         server does not give; neither holds a secret of the address.
         """
         url, fault = self._url, ""
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             response, fault = self._ask(url)
             if response is None:
                 break
@@ -121,8 +121,8 @@ class WebAddress:
         return self.login.answer("GET", _path_of(self._url))
 
     def _ask(self, url: str) -> tuple[HTTPResponse | None, str]:
-        """The answer to one request and whatever login it takes; or what went wrong."""
-        login = self.login if self._may_be_told(url) else None
+        """Return the answer to one request, with the login it needs, or what went wrong."""
+        login = self.login if self._may_send_login(url) else None
         answered = False
         for _ in range(3):
             try:
@@ -146,7 +146,7 @@ class WebAddress:
         cure = "Write the address as http://USER:PASSWORD@HOST/" if self.login is None else "Check user and password"
         raise LoginError(f"{self._fault} ({refusal})", str(self.address), cure)
 
-    def _may_be_told(self, url: str) -> bool:
+    def _may_send_login(self, url: str) -> bool:
         """Return whether the login may be sent there: to no other server than the address names, and no less safely."""
         to, own = urlsplit(url), urlsplit(self._url)
         return to.hostname == own.hostname and (to.scheme == own.scheme or to.scheme == "https")
@@ -164,8 +164,8 @@ class WebAddress:
         self._is_checked = False
         self._opener = _opener(_lenient_context())
         response = self._send(url, authorization)
-        if (place := urlsplit(url).netloc) not in _told_of:
-            _told_of.add(place)
+        if (host := urlsplit(url).netloc) not in _reported_hosts:
+            _reported_hosts.add(host)
             log.warning("%s: its certificate cannot be checked; the connection is encrypted nevertheless", self.address)
         return response
 

@@ -80,11 +80,11 @@ class Login:
 
     @property
     def scheme(self) -> str:
-        """What is answered: Basic, or Digest by MD5, say. Empty before a server has asked."""
+        """The authentication scheme in use, for instance Basic, or Digest by MD5. Empty before a server has asked."""
         return "" if self._challenge is None else str(self._challenge)
 
     def answer(self, method: str, uri: str) -> str | None:
-        """Return the Authorization header of a request. uri: path and query as they are asked for."""
+        """Return the Authorization header of a request. uri: path and query of the request."""
         if self._challenge is None:
             return None
         if self._challenge.scheme == "basic":

@@ -1,1 +1,1 @@
-"""What scores mean: calibration on normal footage. Numbers in, numbers out: no torch, no video."""
+"""Calibration, thresholds and events: numbers in, numbers out, without torch and without video."""

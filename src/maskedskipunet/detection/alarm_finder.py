@@ -20,9 +20,9 @@ from maskedskipunet.detection.rule_in_force import RuleInForce
 class AlarmCriteria:
     """The criteria by which scores are an alarm.
 
-    rule: holds where no other does. day: parts of the day with rules of their own. drift: what normal looked like when
-    the model was calibrated; while it looks otherwise, thresholds are raised. normal_share: how rare a score is among
-    normal frames.
+    rule: applies if no other does. day: parts of the day with their own rules. drift: the reference of normal footage;
+    while the scene differs from it, thresholds are raised. normal_share: returns the share of normal frames that score
+    as high.
     """
 
     rule: EventRule
@@ -32,9 +32,9 @@ class AlarmCriteria:
 
     @classmethod
     def of(cls, calibration: Calibration | None, threshold: float | None = None) -> "AlarmCriteria | None":
-        """Return the criteria of a calibration, at another threshold where one is named, or of a threshold alone.
+        """Return the criteria of a calibration, with another threshold if one is given, or of a threshold alone.
 
-        A threshold that is named holds all day. None where there is no threshold at all.
+        A given threshold applies all day. None if there is no threshold at all.
         """
         rule = _rule(calibration, threshold)
         if rule is None:
@@ -51,9 +51,9 @@ def _rule(calibration: Calibration | None, threshold: float | None) -> EventRule
     if threshold is None:
         return None if alarm is None else alarm.rule
     if alarm is not None:
-        return alarm.rule.at(threshold, alarm.usual)
+        return alarm.rule.with_threshold(threshold, alarm.median_score)
     rule = EventRule(threshold=threshold, release=threshold)
-    return rule if calibration is None else rule.at(threshold, calibration.threshold(0.5))
+    return rule if calibration is None else rule.with_threshold(threshold, calibration.threshold(0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +79,26 @@ class AlarmFinder:
 
     @property
     def threshold(self) -> float:
-        """The common threshold, whatever part of the day it is and whether it is raised."""
+        """The threshold of the whole day, before any adjustment for drift."""
         return self._in_force.common.threshold
 
     @property
     def running(self) -> Event | None:
-        """The event that goes on, as it is known now; None where there is none."""
+        """The open event in its present state; None if there is none."""
         return self._events.running
 
-    def take_over(self, criteria: AlarmCriteria) -> None:
+    def set_criteria(self, criteria: AlarmCriteria) -> None:
         """Apply other criteria from the next frame on, also to an event in progress."""
-        self._in_force.take_over(criteria.rule, criteria.day, criteria.drift)
-        self._events.take_over(criteria.rule, criteria.normal_share)
+        self._in_force.set_rules(criteria.rule, criteria.day, criteria.drift)
+        self._events.set_rule(criteria.rule, criteria.normal_share)
 
     def add(
         self, frame: FrameScore, *, height_px: int = 0, width_px: int = 0, time_of_day_s: float | None = None
     ) -> FrameAlarms:
-        """Take the next frame, and return what follows from it.
+        """Take the next frame, and return the updates and the drift that follow from it.
 
-        height_px, width_px: of the source's picture, in whose pixels boxes are; 0 where it is not known, for no boxes.
-        time_of_day_s: since midnight; None where it is not known, so that the common rule holds.
+        height_px, width_px: size of the source's picture, for boxes; 0 if unknown, for no boxes. time_of_day_s: since
+        midnight; None if unknown, and the common rule applies.
         """
         rule, change = self._in_force.see(frame.time_s, frame.score, frame.seen, time_of_day_s=time_of_day_s)
         boxes = partial(_boxes, frame, rule.release, height_px, width_px)
@@ -114,7 +114,7 @@ class VideoAlarms:
     """Collects the alarms of a whole video while its scores come.
 
     source: its name, in events. height_px, width_px: of its picture. starts_s: the time of day at its time 0, in
-    seconds since midnight; None where it is not known. rule: the one that holds at its
+    seconds since midnight; None if it is not known. rule: the one that holds at its
     beginning. changes: where drift began or ended so far.
     """
 
@@ -137,13 +137,13 @@ class VideoAlarms:
             self.changes.append(found.drift)
 
     def finish(self) -> tuple[Event, ...]:
-        """The video has ended: return its events; those within drift are judged by the raised threshold."""
+        """Return the events of the video, which has ended; those within drift are judged by the raised threshold."""
         self._ended += [update.event for update in self._finder.finish()]
         return tuple(with_kinds(without_new_normal(self._ended, self.changes, self.rule)))
 
 
 def _boxes(frame: FrameScore, level: float, height_px: int, width_px: int) -> tuple[Box, ...]:
-    """Return where a frame is anomalous, in pixels of its source; nothing where the source's size is not known.
+    """Return where a frame is anomalous, in pixels of its source; nothing if the source's size is not known.
 
     Where there is no map, or no pixel of it reaches the level, it is the place that the strangest cue names.
     """

@@ -16,9 +16,9 @@ TOUCHING = np.ones((3, 3), np.int8)  # corners included
 
 
 def map_boxes(
-    score_map: NDArray[np.floating], level: float, *, height_px: int, width_px: int, most: int = 8
+    score_map: NDArray[np.floating], level: float, *, height_px: int, width_px: int, limit: int = 8
 ) -> tuple[Box, ...]:
-    """Where a frame is anomalous: boxes around connected regions at or above a level, the strongest first.
+    """Return boxes around the connected regions at or above a level, the strongest first.
 
     score_map: (h, w), at the network's size. level: of a pixel; an event's release level fits, for a frame's score is
     the mean of a patch of pixels. height_px, width_px: of the source, whose pixels the boxes are in. Specks are left
@@ -40,7 +40,7 @@ def map_boxes(
     found = find_objects(labelled)
     boxes = dict.fromkeys(_box(found[number], score_map.shape, height_px, width_px) for number in kept)
     outermost = (box for box in boxes if not any(box != other and _lies_within(box, other) for other in boxes))
-    return tuple(islice(outermost, most))  # a noisy map has hundreds of boxes, each held against all
+    return tuple(islice(outermost, limit))  # a noisy map has hundreds of boxes, each held against all
 
 
 def _box(slices: tuple[slice, slice], shape: Sequence[int], height_px: int, width_px: int) -> Box:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.detection.day import DayAlarms, levels_of_day, rule_of_day
+from maskedskipunet.detection.day import DayAlarms, from_stored_names, levels_of_day, rule_of_day, with_stored_names
 from maskedskipunet.detection.events import EventRule, Levels, find_spans
 from maskedskipunet.detection.source_clock import stream_clock
 from maskedskipunet.errors import CalibrationError, ConfigError
@@ -38,7 +38,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Budget:
-    """At most so many false alarms in an hour, a day or a week. Raises ConfigError for what is none."""
+    """A budget of false alarms in an hour, a day or a week. Raises ConfigError for an invalid one."""
 
     alarms: float
     per: Per
@@ -60,8 +60,8 @@ class Budget:
 
 @dataclass(frozen=True)
 class NormalScores:
-    """The scores of one normal video. time_s, scores: (N,), one a frame; NaN where a frame has no score. starts_s: the
-    time of day at its time 0, in seconds since midnight; None where it is not known.
+    """The scores of one normal video. time_s, scores: (N,), NaN for a frame without a score. starts_s: the time of day
+    at its time 0, in seconds since midnight; None if unknown.
     """
 
     name: str
@@ -79,19 +79,19 @@ class NormalScores:
 
 @dataclass(frozen=True)
 class AlarmSetting:
-    """A budget, and what was found to keep it.
+    """A budget of alarms, and the threshold that keeps it.
 
-    rule: with its threshold. usual: the median score of normal frames. footage_h: hours of normal footage that it was
-    learned from. alarms: how many they give by the rule. low_per_hour, high_per_hour: where the rate of alarms in
-    interval_h hours of new normal footage will lie, 95 %. needed_h: hours of footage that the budget would need for
-    its rate to be known to a third. extrapolated: whether the budget lies beyond the footage, so that the threshold
-    rests on a fitted tail and not on what was seen. day: the parts of the day that have thresholds of their own, None
-    where none was asked for; the figures above are then of all parts together.
+    rule: with the threshold. median_score: of normal frames. footage_h: hours of normal footage that it was learned
+    from. alarms: how many alarms this footage gives. low_per_hour, high_per_hour: the expected rate of alarms in
+    interval_h hours of new normal footage, as a 95 % interval. needed_h: hours of footage from which the rate would be
+    known within a third. extrapolated: the budget lies beyond the footage, so that the threshold comes from a fitted
+    tail. day: the parts of the day that have their own thresholds, None if there are none; the figures above are then
+    of all parts together.
     """
 
     rule: EventRule
     budget: Budget
-    usual: float
+    median_score: float
     footage_h: float
     alarms: int
     low_per_hour: float
@@ -106,17 +106,22 @@ class AlarmSetting:
         return rule_of_day(self.rule, self.day, time_of_day_s)
 
     def levels_at(self, times_of_day_s: Floats) -> Levels:
-        """Return the thresholds and release levels at times of day, (N,), NaN where one is not known."""
+        """Return the thresholds and release levels at times of day, (N,), NaN if one is not known."""
         return levels_of_day(self.rule, self.day, times_of_day_s)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values; `day` only where there are parts of the day, for earlier versions do not know it."""
-        return {name: value for name, value in asdict(self).items() if name != "day" or value is not None}
+        """Return plain values; `day` only if there are parts of the day, because earlier versions do not know it."""
+        values = with_stored_names(asdict(self))
+        if self.day is None:
+            del values["day"]
+        else:
+            values["day"] = self.day.to_dict()
+        return values
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> "AlarmSetting":
+    def from_dict(cls, values: Mapping[str, Any]) -> "AlarmSetting":
         """Return the inverse of to_dict. Raises KeyError, TypeError, ValueError or ConfigError for anything else."""
-        values = dict(told)
+        values = from_stored_names(values)
         rule, budget = EventRule(**values.pop("rule")), Budget(**values.pop("budget"))
         day = values.pop("day", None)
         setting = cls(rule=rule, budget=budget, day=None if day is None else DayAlarms.from_dict(day), **values)
@@ -128,16 +133,16 @@ class AlarmSetting:
 
 @dataclass(frozen=True)
 class AlarmCounts:
-    """How many alarms blocks of footage give at each threshold.
+    """Counts of alarms in blocks of footage at each threshold.
 
     levels: (L,), falling. counts: (L, B), alarms that begin in each block. block_h: (B,), hours of scored footage.
-    usual: the median score.
+    median_score: of all frames.
     """
 
     levels: Floats
     counts: Ints
     block_h: Floats
-    usual: float
+    median_score: float
 
     @property
     def hours(self) -> float:
@@ -150,29 +155,29 @@ class AlarmCounts:
         times_drawn: (R, B), how often each block was drawn.
         """
         totals = self.counts.sum(axis=1) if times_drawn is None else self.counts @ times_drawn.T
-        most: Ints = np.maximum.accumulate(totals, axis=0)
-        return most
+        highest: Ints = np.maximum.accumulate(totals, axis=0)
+        return highest
 
 
 def set_threshold(
     videos: Sequence[NormalScores], budget: Budget, rule: EventRule, *, interval_h: float = 24.0, seed: int = 0
 ) -> AlarmSetting:
-    """Return the lowest threshold at which normal footage keeps within a budget, and how sure that is.
+    """Return the lowest threshold at which normal footage keeps a budget, with the expected rate of alarms.
 
     videos: none of them trained on. rule: its threshold and release level are replaced. interval_h: hours of new
-    footage whose rate is predicted.
-    Raises CalibrationError for footage without scores, or so little that even its tail cannot be fitted.
+    footage for the predicted rate. Raises CalibrationError for footage without scores, or so little that even its tail
+    cannot be fitted.
     """
     if not 0 < interval_h < float("inf"):
         raise ConfigError(f"{interval_h:g} hours", "interval", "Use more than 0")
     counts = count_alarms(videos, rule, lambda hours: budget.per_hour * hours)
     threshold, extrapolated = threshold_for(counts, budget)
-    found = rule.at(threshold, counts.usual)
+    found = rule.with_threshold(threshold, counts.median_score)
     low, high = middle(future_rates(counts, budget, interval_h, extrapolated, seed))
     return AlarmSetting(
         rule=found,
         budget=budget,
-        usual=counts.usual,
+        median_score=counts.median_score,
         footage_h=counts.hours,
         alarms=sum(len(find_spans(clock, scores, found)) for clock, scores in map(scored_frames, videos)),
         low_per_hour=low,
@@ -186,40 +191,42 @@ def set_threshold(
 def count_alarms(
     videos: Sequence[NormalScores], rule: EventRule, allowed: Callable[[float], float] = lambda hours: 0.0
 ) -> AlarmCounts:
-    """Return the alarms that each block of footage gives, at thresholds from the highest score down.
+    """Return the number of alarms in each block of footage, at thresholds from the highest score down.
 
     Down to where there are several times as many as are allowed in so many hours, or alarms join to half as many;
-    at most down to the median. Raises CalibrationError where no frame has a score.
+    at most down to the median. Raises CalibrationError if no frame has a score.
     """
     pooled = np.concatenate([np.empty(0), *(video.scores for video in videos)])
     pooled = np.sort(pooled[~np.isnan(pooled)])[::-1]
     if not len(pooled):
         names = ", ".join(video.name for video in videos)
         raise CalibrationError("no normal frame has a score", names, "Calibrate on longer videos")
-    usual = float(np.median(pooled))
+    median_score = float(np.median(pooled))
     levels = np.unique(pooled[_places(len(pooled) // 2 + 1)])[::-1]
     scored = [scored_frames(video) for video in videos]
     hours = [_hours(video) for video in videos]
     block_h = np.clip(sum(map(np.sum, hours)) / BLOCKS, SHORTEST_BLOCK_S / 3600, LONGEST_BLOCK_S / 3600)
     blocks: list[Ints] = []
     block_hours: list[float] = []
-    for each in hours:
-        count = max(1, round(each.sum() / block_h))
-        block = np.minimum((np.cumsum(each) - each) / max(each.sum(), 1e-12) * count, count - 1).astype(np.int64)
+    for frame_hours in hours:
+        count = max(1, round(frame_hours.sum() / block_h))
+        block = np.minimum(
+            (np.cumsum(frame_hours) - frame_hours) / max(frame_hours.sum(), 1e-12) * count, count - 1
+        ).astype(np.int64)
         blocks.append(block + len(block_hours))
-        block_hours += np.bincount(block, each, count).tolist()
+        block_hours += np.bincount(block, frame_hours, count).tolist()
     enough = 3 * allowed(sum(block_hours)) + 2 * TAIL_ALARMS
     rows: list[Ints] = []
-    most = 0
+    highest = 0
     for level in levels.tolist():
-        at, row = rule.at(level, usual), np.zeros(len(block_hours), np.int64)
+        tried, row = rule.with_threshold(level, median_score), np.zeros(len(block_hours), np.int64)
         for (clock, scores), block in zip(scored, blocks, strict=True):
-            np.add.at(row, block[np.array([span[0][0] for span in find_spans(clock, scores, at)], np.int64)], 1)
+            np.add.at(row, block[np.array([span[0][0] for span in find_spans(clock, scores, tried)], np.int64)], 1)
         rows.append(row)
-        most = max(most, int(row.sum()))
-        if most >= enough or 2 * row.sum() < most:
+        highest = max(highest, int(row.sum()))
+        if highest >= enough or 2 * row.sum() < highest:
             break
-    return AlarmCounts(levels[: len(rows)], np.array(rows), np.array(block_hours), usual)
+    return AlarmCounts(levels[: len(rows)], np.array(rows), np.array(block_hours), median_score)
 
 
 def threshold_for(counts: AlarmCounts, budget: Budget) -> tuple[float, bool]:
@@ -239,7 +246,7 @@ def lowest_threshold(counts: AlarmCounts, budget: Budget) -> float:
 
 
 def is_surplus(alarms: int, expected: float) -> bool:
-    """Return whether there are more alarms than chance explains where so many were expected.
+    """Return whether there are more alarms than chance explains, given the expected number.
 
     By Poisson's law, footage like the calibration's gives as many in a share of cases below SURPLUS_LEVEL.
 
@@ -252,12 +259,12 @@ def is_surplus(alarms: int, expected: float) -> bool:
 
 
 def footage_hours(videos: Sequence[NormalScores]) -> float:
-    """Hours of frames that have a score."""
+    """Return the hours of frames that have a score."""
     return float(sum(_hours(video).sum() for video in videos))
 
 
 def future_rates(counts: AlarmCounts, budget: Budget, future_h: float, extrapolated: bool, seed: int) -> Floats:
-    """Rates of alarms that new footage may have, (R,), each as likely as the others.
+    """Return possible rates of alarms of new footage, (R,), equally likely.
 
     The whole way is gone again with drawn blocks: from them a threshold, and at that threshold the rate of the
     footage that they were drawn from. New footage varies too: it is drawn likewise, or where the tail is all that is
@@ -266,17 +273,17 @@ def future_rates(counts: AlarmCounts, budget: Budget, future_h: float, extrapola
     random = np.random.default_rng(seed)
     blocks = len(counts.block_h)
     even = np.full(blocks, 1 / blocks)
-    drawn = random.multinomial(blocks, even, TAIL_RESAMPLES if extrapolated else RESAMPLES)
-    reached, hours = counts.reached(drawn), drawn @ counts.block_h
+    counts_drawn = random.multinomial(blocks, even, TAIL_RESAMPLES if extrapolated else RESAMPLES)
+    reached, hours = counts.reached(counts_drawn), counts_drawn @ counts.block_h
     if extrapolated:
         whole = _Tail.of(counts.levels, counts.reached(), counts.hours)
-        rates = np.empty(len(drawn))
-        for at in range(len(drawn)):
+        rates = np.empty(len(counts_drawn))
+        for row in range(len(counts_drawn)):
             try:
-                level = _Tail.of(counts.levels, reached[:, at], float(hours[at])).level(budget.per_hour)
+                level = _Tail.of(counts.levels, reached[:, row], float(hours[row])).level(budget.per_hour)
             except CalibrationError:  # too few alarms were drawn
                 level = whole.level(budget.per_hour)
-            rates[at] = whole.rate(level)
+            rates[row] = whole.rate(level)
         # Many futures of each, or the highest would hang on few draws.
         return random.poisson(np.repeat(rates, 50) * future_h) / future_h
     rows = np.maximum((reached <= budget.per_hour * hours).sum(axis=0) - 1, 0)
@@ -290,7 +297,7 @@ def future_rates(counts: AlarmCounts, budget: Budget, future_h: float, extrapola
 
 @dataclass(frozen=True)
 class _Tail:
-    """How rare alarms become above a level: a generalised Pareto distribution of what they rise above it.
+    """The tail of alarms above a level, as a generalised Pareto distribution of the excess.
 
     per_hour: alarms above the level. shape: 0 or more, so that no end of the tail is believed in that was not seen.
     """
@@ -344,20 +351,18 @@ class _Tail:
 
 
 def scored_frames(video: NormalScores) -> tuple[Floats, Floats]:
-    """Clock and scores of the frames that have one."""
+    """Return the clock and the scores of the frames that have a score."""
     known = ~np.isnan(video.scores)
     return stream_clock(video.time_s)[0][known], video.scores[known]
 
 
 def _hours(video: NormalScores) -> Floats:
-    """Return the time that each scored frame stands for, in hours; where frames are missing, no longer than
-    frames usually do.
-    """
+    """Return the duration of each scored frame in hours; before a gap, it is limited to a few median steps."""
     clock, _ = stream_clock(video.time_s)
     steps = np.diff(clock)
-    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-    each = np.append(np.minimum(steps, 5 * usual), usual)[: len(clock)]
-    return each[~np.isnan(video.scores)] / 3600
+    median_step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    durations = np.append(np.minimum(steps, 5 * median_step), median_step)[: len(clock)]
+    return durations[~np.isnan(video.scores)] / 3600
 
 
 def _places(count: int) -> Ints:

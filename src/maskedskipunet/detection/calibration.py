@@ -17,7 +17,7 @@ from maskedskipunet import files
 from maskedskipunet.detection.budget import AlarmSetting
 from maskedskipunet.detection.drift import DriftReference
 from maskedskipunet.errors import CalibrationError, ConfigError
-from maskedskipunet.files import read_text, whole_file
+from maskedskipunet.files import atomic_write, read_text
 
 CALIBRATION_NAME = "calibration.json"
 FORMAT_VERSION = 1
@@ -29,12 +29,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """How often a normal frame scores at least so much.
+    """The distribution of the scores of normal frames.
 
-    videos: the normal videos it was learned from, none of them trained on. frames: how many scores. levels: scores,
-    rising; shares: for each the share of normal frames that score at least as high, falling from 1 on. alarm: the
-    threshold that was set for a budget of alarms; None where none was. drift: what minutes of normal footage look like;
-    None where too little is known.
+    videos: the normal videos it was learned from, none of them trained on. frames: the number of scores. levels: rising
+    scores; shares: for each the share of normal frames that score at least as high, falling from 1. alarm: the
+    threshold for a budget of alarms; None if none was set. drift: the reference of normal minutes; None if there is too
+    little footage.
     """
 
     videos: tuple[str, ...]
@@ -70,9 +70,9 @@ class Calibration:
         return np.where(scores > self.levels[-1], 1 / (self.frames + 1), np.where(np.isnan(scores), np.nan, shares))
 
     def threshold(self, share: float) -> float:
-        """Return the score that this share of normal frames reaches.
+        """Return the score that a share of normal frames reaches.
 
-        share: above 0, at most 1. Raises CalibrationError for a share that so few frames cannot tell.
+        share: above 0, at most 1. Raises CalibrationError for a share too small for the number of frames.
 
         >>> Calibration.of({"a": np.array([1.0, 2.0, 3.0, 4.0])}).threshold(0.5)
         3.0
@@ -90,42 +90,42 @@ class Calibration:
 
     def write(self, folder: Path) -> None:
         """Write `calibration.json` into a model's folder."""
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             "format": FORMAT_VERSION,
             "videos": list(self.videos),
             "frames": self.frames,
             "normal_scores": {"level": list(self.levels), "share_at_least": list(self.shares)},
         }
         if self.alarm is not None:  # an addition to format 1: a reader that does not know it reads the rest
-            told["alarm"] = self.alarm.to_dict()
-            if (day := told["alarm"].pop("day", None)) is not None:  # likewise, but for readers of alarms
-                told["alarm_by_day"] = day
+            values["alarm"] = self.alarm.to_dict()
+            if (day := values["alarm"].pop("day", None)) is not None:  # likewise, but for readers of alarms
+                values["alarm_by_day"] = day
         if self.drift is not None:
-            told["drift"] = self.drift.to_dict()
-        with whole_file(folder / CALIBRATION_NAME) as part:
-            part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+            values["drift"] = self.drift.to_dict()
+        with atomic_write(folder / CALIBRATION_NAME) as part:
+            part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> "Calibration | None":
-        """Return what write wrote; None where a model has no calibration. Raises CalibrationError for a damaged one."""
+        """Read a model's calibration; None if it has none. Raises CalibrationError for a damaged one."""
         path = folder / CALIBRATION_NAME
         try:
-            told = json.loads(read_text(path, most_bytes=LARGEST_BYTES))
+            values = json.loads(read_text(path, max_bytes=LARGEST_BYTES))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
             raise CalibrationError("cannot read the calibration", str(path), _CURE) from error
         try:
-            return cls._understand(told)
+            return cls._from_dict(values)
         except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise CalibrationError(f"not a calibration ({error})", str(path), _CURE) from error
 
     @classmethod
-    def _understand(cls, told: Any) -> "Calibration":
-        if told["format"] != FORMAT_VERSION:
-            raise ValueError(f"format {told['format']!r}, this version reads {FORMAT_VERSION}")
-        levels, shares = (_numbers(told["normal_scores"][key]) for key in ("level", "share_at_least"))
-        frames = int(told["frames"])
+    def _from_dict(cls, values: Any) -> "Calibration":
+        if values["format"] != FORMAT_VERSION:
+            raise ValueError(f"format {values['format']!r}, this version reads {FORMAT_VERSION}")
+        levels, shares = (_numbers(values["normal_scores"][key]) for key in ("level", "share_at_least"))
+        frames = int(values["frames"])
         if len(levels) != len(shares) or not len(levels) or shares[0] != 1:
             raise ValueError("its scores and their shares do not belong together")
         if (np.diff(levels) <= 0).any() or (np.diff(shares) >= 0).any():
@@ -133,42 +133,41 @@ class Calibration:
         if frames * shares[-1] < 1 - 1e-9:
             raise ValueError(f"{frames} frames cannot tell its rarest share")
         alarm = None
-        if told.get("alarm") is not None:
-            alarm = AlarmSetting.from_dict({**told["alarm"], "day": told.get("alarm_by_day")})
-        drift = None if told.get("drift") is None else DriftReference.from_dict(told["drift"])
+        if values.get("alarm") is not None:
+            alarm = AlarmSetting.from_dict({**values["alarm"], "day": values.get("alarm_by_day")})
+        drift = None if values.get("drift") is None else DriftReference.from_dict(values["drift"])
         return cls(
-            tuple(map(str, told["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()), alarm, drift
+            tuple(map(str, values["videos"])), frames, tuple(levels.tolist()), tuple(shares.tolist()), alarm, drift
         )
 
 
 def keep_earlier(folder: Path) -> Path | None:
-    """Copy a model's calibration to the next free `calibration.N.json`; None where there is none."""
+    """Copy a model's calibration to the next free `calibration.N.json`; None if there is none."""
     return files.keep_earlier(folder / CALIBRATION_NAME)
 
 
-def told_share(share: float, frames: str = "normal frames") -> str:
+def describe_share(share: float, frames: str = "normal frames") -> str:
     """Return a share of frames in words.
 
-    >>> told_share(0.32), told_share(0.00062)
+    >>> describe_share(0.32), describe_share(0.00062)
     ('32% of normal frames', '1 in 1,613 normal frames')
     """
     return f"{share:.0%} of {frames}" if share >= 0.05 else f"1 in {1 / share:,.0f} {frames}"
 
 
-def told_rarity(share: float, frames: int) -> str:
-    """Return how many normal frames score as high, by a calibration on so many frames.
+def describe_rarity(share: float, frames: int) -> str:
+    """Describe how many normal frames score as high, by a calibration on so many frames.
 
-    >>> told_rarity(0.32, 356), told_rarity(1 / 357, 356)
+    >>> describe_rarity(0.32, 356), describe_rarity(1 / 357, 356)
     ('32% of normal frames', 'none of 356 normal frames')
     """
     if share * frames < 1 - 1e-9:
         return f"none of {frames:,} normal frame{'' if frames == 1 else 's'}"
-    return told_share(share)
+    return describe_share(share)
 
 
 def kept_counts(frames: int) -> NDArray[np.int64]:
-    """Return which of so many scores are kept, counted from the highest: all of a few, of many fewer the commoner they
-    are.
+    """Return the ranks of the scores to store, from the highest: all of the rare ones, ever fewer of the common ones.
 
     >>> kept_counts(3).tolist(), len(kept_counts(1_000_000)) < 600
     ([1, 2, 3], True)

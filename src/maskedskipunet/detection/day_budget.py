@@ -55,8 +55,8 @@ def set_thresholds(
             continue
         rest = _where(rest, part, inside=False)
         counts = _counted(within, budget, rule)
-        own = rule.at(threshold_for(counts, budget)[0], counts.usual)
-        found.append(PartAlarms(part, own, counts.usual, hours, _alarms(within, own)))
+        own = rule.with_threshold(threshold_for(counts, budget)[0], counts.median_score)
+        found.append(PartAlarms(part, own, counts.median_score, hours, _alarms(within, own)))
         known.append(counts)
     setting = replace(setting, day=DayAlarms(tuple(found), starts))
     if not known:
@@ -64,7 +64,7 @@ def set_thresholds(
     if rest:
         counts = _counted(rest, budget, rule)
         if (needed := lowest_threshold(counts, budget)) > setting.rule.threshold:
-            setting = replace(setting, rule=rule.at(needed, counts.usual))
+            setting = replace(setting, rule=rule.with_threshold(needed, counts.median_score))
     low, high = _interval(setting, known, rest, interval_h, seed)
     return replace(setting, alarms=_alarms_by_day(videos, setting), low_per_hour=low, high_per_hour=high)
 
@@ -90,7 +90,7 @@ def _interval(
 
 
 def _where(videos: Sequence[NormalScores], part: DayPart, *, inside: bool) -> list[NormalScores]:
-    """Return what of videos lies in a part of the day, or outside it; videos of which nothing does are left out."""
+    """Return the parts of videos inside or outside a part of the day, without empty ones."""
     found = []
     for video in videos:
         kept: NDArray[np.bool_] = part.holds(video.times_of_day_s) == inside

@@ -1,4 +1,4 @@
-"""Events: when scores are high for long enough to be told of, as they come and over whole videos.
+"""Finds events, times of high scores that last long enough, in streams and in whole videos.
 
 A rule turns scores into events. `EventStream` is fed one frame at a time and knows nothing of what is to come;
 `find_events` gives for whole arrays exactly the events that the stream gives.
@@ -20,7 +20,7 @@ from maskedskipunet.detection.reading import CueReading
 from maskedskipunet.detection.source_clock import SourceClock, stream_clock
 from maskedskipunet.errors import ConfigError, ShapeError
 
-RELEASE_SHARE = 0.8  # of the way from what is usual up to the threshold: where an event ends
+RELEASE_SHARE = 0.8  # of the way from the median score up to the threshold: where an event ends
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,15 +29,14 @@ Phase = Literal["new", "update", "end"]
 
 @dataclass(frozen=True, kw_only=True)
 class EventRule:
-    """What makes an event of scores.
+    """The rule by which scores become events.
 
-    threshold: a score that begins one. release: it goes on down to this score. shortest_s: seconds above the release
-    level, gaps not counted, from which on it counts: less is a flicker, and a single frame, a decoder's fault mostly,
-    is never one. merge_s: where it falls below for so long or less and then reaches the threshold once more, it is
-    one event; without a score for longer it ends too. pause_s: after an event none begins for so long, whatever the
-    scores: who was alarmed looks anyway, and what then still goes on is told anew. update_s: at most one update of a
-    running event in so many seconds.
-    Raises ConfigError for settings that cannot be.
+    threshold: the score that begins an event. release: the event continues down to this score. shortest_s: the least
+    seconds above the release level, gaps not counted; a shorter rise is a flicker, and a single frame, mostly a
+    decoder's fault, is never an event. merge_s: if the score falls below the release level for at most so long and then
+    reaches the threshold again, it is one event; a longer time without a score ends it too. pause_s: no event begins
+    for so long after one, because a person looks anyway; afterwards a lasting anomaly is reported again. update_s: the
+    least seconds between two updates of an event. Raises ConfigError for invalid settings.
     """
 
     threshold: float
@@ -58,18 +57,21 @@ class EventRule:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{getattr(self, name)} seconds", f"rule.{name}", "Use 0 or more")
 
-    def at(self, threshold: float, usual: float) -> "EventRule":
-        """Return this rule at another threshold. usual: the median score of normal frames, below all release levels.
+    def with_threshold(self, threshold: float, median_score: float) -> "EventRule":
+        """Return this rule at another threshold.
 
-        >>> EventRule(threshold=1, release=1).at(2.0, usual=1.0).release
+        median_score: of normal frames; every release level is above it.
+
+        >>> EventRule(threshold=1, release=1).with_threshold(2.0, median_score=1.0).release
         1.8
         """
-        return replace(self, threshold=threshold, release=min(threshold, usual + RELEASE_SHARE * (threshold - usual)))
+        release = median_score + RELEASE_SHARE * (threshold - median_score)
+        return replace(self, threshold=threshold, release=min(threshold, release))
 
 
 @dataclass(frozen=True)
 class Levels:
-    """The threshold and the release level of each frame, (N,), where they are not the same for all."""
+    """The threshold and the release level of each frame, (N,)."""
 
     threshold: Floats
     release: Floats
@@ -86,13 +88,12 @@ class Levels:
 class Event:
     """Something that happened in one source.
 
-    id: unlike any other's, the same in all phases. start_s, end_s, peak_s: the source's own times; where its clock
-    was set back meanwhile, as if it had gone on. start_frame, end_frame, peak_frame: numbers of frames in the source.
-    top_score: the highest. mean_score: over the frames above the release level. boxes: (x, y, width, height) in
-    pixels of the source, where the frame of the highest score is anomalous. normal_share: the share of normal frames
-    that score as high as top_score, None where nothing is known of them. reason: which cue raised it and why; None for
-    a model of its network alone. kind_id: the id of the first event of its kind (see `kinds`); None where kinds are not
-    told apart.
+    id: unique, the same in all phases. start_s, end_s, peak_s: the source's own times; they continue if its clock was
+    set back meanwhile. start_frame, end_frame, peak_frame: numbers of frames in the source. top_score: the highest.
+    mean_score: over the frames above the release level. boxes: (x, y, width, height) in pixels of the source, around
+    anomalies in the frame of the highest score. normal_share: the share of normal frames that score as high as
+    top_score, None if unknown. reason: the cue that raised it and its reading; None for a model of a network alone.
+    kind_id: the id of the first event of its kind (see `kinds`); None if kinds are not distinguished.
     """
 
     id: str
@@ -111,7 +112,7 @@ class Event:
     kind_id: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as files and messages hold them; without a reason and a kind where there is none."""
+        """Return plain values for files and messages, without a reason or a kind if there is none."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         reason, kind_id = values.pop("reason"), values.pop("kind_id")
         values |= {} if reason is None else {"reason": reason.to_dict()}
@@ -126,7 +127,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventUpdate:
-    """What is known of an event at a moment. Phases: one `new`, any number of `update`, one `end`."""
+    """The state of an event at a moment. Phases: one `new`, any number of `update`, one `end`."""
 
     phase: Phase
     event: Event
@@ -138,14 +139,15 @@ def no_boxes() -> tuple[Box, ...]:
 
 
 def new_id() -> str:
-    """Unlike any other, after a restart too."""
+    """Return an id that is unique, also after a restart."""
     return str(uuid4())
 
 
 class EventStream:
-    """Finds the events of one source as its scores come.
+    """Finds the events of one source as its scores arrive.
 
-    source: its name. normal_share: tells how rare a score is among normal frames. new_id: gives each event its name.
+    source: its name. normal_share: returns the share of normal frames that score as high. new_id: returns the id of an
+    event.
     """
 
     def __init__(
@@ -163,10 +165,10 @@ class EventStream:
 
     @property
     def running(self) -> Event | None:
-        """The event that goes on, as it is known now; None where none was told of."""
+        """The open event in its present state; None if none was reported."""
         return None if self._open is None or self._open.id is None else self._event(self._open)
 
-    def take_over(self, rule: EventRule, normal_share: Callable[[float], float] | None) -> None:
+    def set_rule(self, rule: EventRule, normal_share: Callable[[float], float] | None) -> None:
         """Apply another rule from the next frame on, also to an event in progress."""
         self._rule, self._share = rule, normal_share
 
@@ -179,44 +181,43 @@ class EventStream:
         rule: EventRule | None = None,
         readings: Mapping[str, CueReading] = MappingProxyType({}),
     ) -> list[EventUpdate]:
-        """Return the next frame, and what is to be told because of it.
+        """Take the next frame, and return the updates of events that follow from it.
 
-        score: None where the frame has none. boxes: where the frame is anomalous; only asked at an event's highest.
-        readings: what the cues say of the frame.
-        rule: whose threshold and release level hold for this frame, instead of the stream's; how long things last is
-        the stream's to say.
+        score: None if the frame has none. boxes: returns the anomalous boxes; only called at an event's highest score.
+        readings: of the cues for this frame. rule: its threshold and release level apply to this frame instead of the
+        stream's; durations are always the stream's.
         """
         levels = rule or self._rule
         now = self._clock.now(time_s)
-        told = []
+        updates = []
         if self._open is not None and now - self._open.last > self._rule.merge_s:
-            told += self._close()
+            updates += self._close()
         if score is None or isnan(score):
-            return told
+            return updates
         if self._open is None:
             if score < levels.threshold or now < self._quiet_until:
-                return told
+                return updates
             self._open = _Open(now, self._clock.shift, index, score, boxes())
             self._open.readings = readings
         elif not self._open.goes_on(now, index, score, boxes, levels):
-            return told
+            return updates
         elif self._open.peak_frame == index:
             self._open.readings = readings
-        return told + self._tell(self._open)
+        return updates + self._report(self._open)
 
     def finish(self) -> list[EventUpdate]:
-        """The source has ended: the end of the running event."""
+        """Return the end of the open event, because the source has ended."""
         return self._close() if self._open is not None else []
 
-    def _tell(self, event: "_Open") -> list[EventUpdate]:
+    def _report(self, event: "_Open") -> list[EventUpdate]:
         if event.id is None:
             if event.active_s < self._rule.shortest_s:
                 return []
-            event.id, event.told = self._new_id(), event.last
+            event.id, event.reported = self._new_id(), event.last
             return [EventUpdate("new", self._event(event))]
-        if event.last - event.told < self._rule.update_s:
+        if event.last - event.reported < self._rule.update_s:
             return []
-        event.told = event.last
+        event.reported = event.last
         return [EventUpdate("update", self._event(event))]
 
     def _close(self) -> list[EventUpdate]:
@@ -258,7 +259,7 @@ def find_events(
 ) -> list[Event]:
     """Return the events of a whole video, without boxes: those that an EventStream ends with.
 
-    index, time_s, scores: (N,), one a frame, NaN where a frame has no score. levels: of each frame, instead of the
+    index, time_s, scores: (N,), one a frame, NaN if a frame has no score. levels: of each frame, instead of the
     rule's. Raises ShapeError when they differ in length.
     """
     clock, shift = stream_clock(time_s)
@@ -269,9 +270,9 @@ def find_events(
     index, clock, shift, scores = index[known], clock[known], shift[known], scores[known]
     found = []
     for segments in find_spans(clock, scores, rule, levels.among(known)):
-        places = np.concatenate([np.arange(first, last + 1) for first, last in segments])
-        start, end, peak = segments[0][0], segments[-1][1], places[np.argmax(scores[places])]
-        values = scores[places].tolist()
+        positions = np.concatenate([np.arange(first, last + 1) for first, last in segments])
+        start, end, peak = segments[0][0], segments[-1][1], positions[np.argmax(scores[positions])]
+        values = scores[positions].tolist()
         found.append(
             Event(
                 new_id(),
@@ -320,23 +321,23 @@ def find_spans(
             quiet_until = float(clock[segments[-1][1]]) + rule.pause_s
         segments = []
 
-    at = 0
-    while at < len(high):
-        first = int(high[at])
+    position = 0
+    while position < len(high):
+        first = int(high[position])
         if segments and clock[first] - clock[segments[-1][1]] > rule.merge_s:
             close()
         if not segments and clock[first] < quiet_until:
-            at = int(np.searchsorted(high_clock, quiet_until))
+            position = int(np.searchsorted(high_clock, quiet_until))
             continue
         last = int(stops[np.searchsorted(stops, first)])
         segments.append((first, last))
-        at = int(np.searchsorted(high, last, side="right"))
+        position = int(np.searchsorted(high, last, side="right"))
     close()
     return spans
 
 
 class _Open:
-    """An event that goes on, or what may become one: its id is None until it has lasted."""
+    """An open event, or a candidate: its id is None until it has lasted long enough."""
 
     def __init__(self, now: float, shift: float, index: int, score: float, boxes: tuple[Box, ...]) -> None:
         self.id: str | None = None
@@ -347,7 +348,7 @@ class _Open:
         self.frames = 1
         self.boxes = boxes
         self.readings: Mapping[str, CueReading] = {}
-        self.told = now
+        self.reported = now
         self._above = True
         self._earlier_s = 0.0
 
@@ -358,7 +359,7 @@ class _Open:
     def goes_on(
         self, now: float, index: int, score: float, boxes: Callable[[], tuple[Box, ...]], rule: EventRule
     ) -> bool:
-        """Takes the next score; whether the event is above its release level there."""
+        """Take the next score, and return whether the event is above its release level."""
         if score < (rule.release if self._above else rule.threshold):
             self._above = False
             return False

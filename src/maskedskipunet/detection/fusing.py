@@ -1,4 +1,4 @@
-"""How the cues of one frame become one score, and which of them a score is due to."""
+"""Fuses the cues of a frame into one score, and finds the cue that caused it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ def fused(surprises: Sequence[NDArray[np.float32] | np.float32]) -> NDArray[np.f
 class EventReason:
     """Why an event was raised, by the frame of its highest score.
 
-    cue: the name of the cue that raised it. shares: how much each cue has in the score, adding up to 1, the largest
-    first. readings: what each cue says.
+    cue: the name of the cue that raised it. shares: the part of each cue in the score, which add up to 1, the largest
+    first. readings: of each cue.
     """
 
     cue: str
@@ -36,7 +36,7 @@ class EventReason:
 
     @classmethod
     def of(cls, readings: Mapping[str, CueReading]) -> "EventReason | None":
-        """Make the reason from the cues' readings of a frame; None if there are none, as for the network alone."""
+        """Return the reason from the cues' readings of a frame; None if there are none."""
         if not readings:
             return None
         powers = {name: max(reading.surprise, 0.0) ** NORM for name, reading in readings.items()}
@@ -46,7 +46,7 @@ class EventReason:
 
     @property
     def reading(self) -> CueReading:
-        """What the cue says that raised it."""
+        """The reading of the cue that raised the alarm."""
         return self.readings[self.cue]
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Alarms of one kind: events of one source whose peaks look and move alike, so that one answer can settle them all."""
+"""Groups alarms into kinds: events of a source with peaks that look and move alike, which one answer can settle."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,23 +14,23 @@ SMALL = 0.02  # of all places: fewer strange ones are all alike
 LOOKS_APART = 0.2  # of the range of brightness, between what two events show instead of the normal moment
 SPEED_TIMES = 3.0  # as fast
 SLOW = 0.5  # times as fast as what passes there: what is slower is all alike
-MOST_KINDS = 200  # that a source is held against: the newest
+MAX_KINDS = 200  # that a source is held against: the newest
 
 
-def are_alike(one: EventReason, other: EventReason) -> bool:
-    """Return whether two events are of one kind, by what the cues say of their peaks.
+def are_alike(first: EventReason, second: EventReason) -> bool:
+    """Return whether two events are of one kind, by the cues' readings at their peaks.
 
-    The same cue leads, for a moment or for minutes, around places less than FAR apart; about as many places are
-    strange, they depart from normal in the same way, and what moves there is about as fast. What a cue does not say of
-    both is not compared.
+    Events are alike if one cue leads both, for a moment or for minutes, around places less than FAR apart; if about as
+    many places are strange, in the same way; and if they move about as fast. Readings that one of them lacks are not
+    compared.
     """
-    if one.cue != other.cue or (one.reading.lasting_s is None) != (other.reading.lasting_s is None):
+    if first.cue != second.cue or (first.reading.lasting_s is None) != (second.reading.lasting_s is None):
         return False
-    looks = [reason.readings.get(APPEARANCE, _NOTHING) for reason in (one, other)]
-    speeds = [reason.readings.get(MOVEMENT, _NOTHING).speed_ratio for reason in (one, other)]
+    looks = [reason.readings.get(APPEARANCE, _NOTHING) for reason in (first, second)]
+    speeds = [reason.readings.get(MOVEMENT, _NOTHING).speed_ratio for reason in (first, second)]
     spreads = [(log(max(look.spread or 0.0, SMALL)),) for look in looks]
     return (
-        _are_within([_centre(reason.reading) for reason in (one, other)], FAR)
+        _are_within([_centre(reason.reading) for reason in (first, second)], FAR)
         and _are_within(spreads, log(SPREAD_TIMES))
         and _are_within([_root_mean(look.look) for look in looks], LOOKS_APART)
         and _are_within([None if speed is None else (log(max(speed, SLOW)),) for speed in speeds], log(SPEED_TIMES))
@@ -41,8 +41,8 @@ def are_alike(one: EventReason, other: EventReason) -> bool:
 class Kind:
     """Events of one kind.
 
-    id: of the first of them. reason: why that was raised. began: when. count: how many there are. start_s: when the
-    first began by its source's own time; None where that was another connection's.
+    id: of the first of them. reason: of the first. began: its time. count: their number. start_s: the begin of the
+    first by its source's own time; None if that was in another connection.
     """
 
     id: str
@@ -59,9 +59,9 @@ class Kinds:
         self._kinds = {kind.id: kind for kind in known}
 
     def find(self, event: Event, began: float) -> Kind | None:
-        """Return the kind of an event, with the event counted: that of the first event that is like it, or a new one.
+        """Return the kind of an event, with the event counted: the kind of the first similar event, or a new one.
 
-        began: when the event began, on the clock that all are told by. None where nothing is known of its reason.
+        began: the begin of the event on the common clock. Returns None if the event has no reason.
         """
         if event.reason is None:
             return None
@@ -75,13 +75,13 @@ class Kinds:
         kind = self.find(event, began)
         if kind is not None:
             self._kinds[kind.id] = kind
-            while len(self._kinds) > MOST_KINDS:
+            while len(self._kinds) > MAX_KINDS:
                 self._kinds.pop(next(iter(self._kinds)))
         return kind
 
 
 def with_kind(event: Event, kind: Kind | None) -> Event:
-    """Return an event that names its kind; the event as it is where that is None."""
+    """Return an event with its kind; unchanged if the kind is None."""
     return event if kind is None else replace(event, kind_id=kind.id)
 
 
@@ -100,7 +100,7 @@ def of_one_kind(events: Sequence[Event]) -> list[list[Event]]:
 
 
 def describe_kind(count: int, first: str) -> str:
-    """Return a phrase that says how many alarms of one kind there are.
+    """Describe how many alarms of one kind there are.
 
     >>> describe_kind(12, "10:02")
     '12 alarms of one kind, first at 10:02'
@@ -113,10 +113,10 @@ _Point = tuple[float, ...] | None
 
 
 def _are_within(points: Sequence[_Point], apart: float) -> bool:
-    one, other = points
-    if one is None or other is None:
+    first, second = points
+    if first is None or second is None:
         return True
-    return len(one) == len(other) and dist(one, other) <= apart
+    return len(first) == len(second) and dist(first, second) <= apart
 
 
 def _centre(reading: CueReading) -> _Point:

@@ -1,4 +1,4 @@
-"""What one cue says of one frame, in numbers that a reason can be told from."""
+"""The reading of one cue for one frame, in numbers from which a reason is described."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,10 +22,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class CueReading:
-    """How strange one cue finds a frame, and where.
+    """The surprise of one cue in a frame, and where it lies.
 
     surprise: -log10 of the share of normal frames that are as strange to this cue; 3 is one in a thousand.
-    box: left, top, right and bottom of the strangest place, shares of the picture's width and height; None where the
+    box: left, top, right and bottom of the strangest place, shares of the picture's width and height; None if the
     cue does not say. speed_ratio: of movement, how many times as fast as 99 % of what passes there. nearest: of
     appearance, the normal moment that looks most alike there. lasting_s: of appearance, for how long it has looked
     strange, where that is what is strange. look: of appearance, how the strangest places depart from their nearest
@@ -56,7 +56,7 @@ class CueReading:
         return cls(
             **{
                 **values,
-                **{name: tuple(map(float, some)) for name, some in numbers.items()},
+                **{name: tuple(map(float, sequence)) for name, sequence in numbers.items()},
                 "nearest": None if nearest is None else Moment(str(nearest["video"]), float(nearest["time_s"])),
             }
         )

@@ -19,8 +19,8 @@ class RuleInForce:
         self.common, self._day = rule, day
         self._watch = None if drift is None else DriftWatch(drift)
 
-    def take_over(self, rule: EventRule, day: DayAlarms | None = None, drift: DriftReference | None = None) -> None:
-        """Go by another calibration from the next frame on; drift is judged by it over the minutes before, too."""
+    def set_rules(self, rule: EventRule, day: DayAlarms | None = None, drift: DriftReference | None = None) -> None:
+        """Apply another calibration from the next frame on; drift of the last minutes is judged by it, too."""
         self.common, self._day = rule, day
         if self._watch is None or drift is None:
             self._watch = None if drift is None else DriftWatch(drift)
@@ -37,8 +37,8 @@ class RuleInForce:
     ) -> tuple[EventRule, DriftChange | None]:
         """Return the rule that holds for the next frame, and whether drift begins or ends with it.
 
-        time_s: since the source's first frame. score: None where the frame has none. seen: what drift is judged by, as
-        Blocks takes it; without it nothing is known of drift. time_of_day_s: since midnight; None where that is not
+        time_s: since the source's first frame. score: None if the frame has none. seen: what drift is judged by, as
+        Blocks takes it; without it nothing is known of drift. time_of_day_s: since midnight; None if that is not
         known, so that the common rule holds.
         """
         rule = rule_of_day(self.common, self._day, time_of_day_s)

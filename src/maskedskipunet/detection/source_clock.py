@@ -37,6 +37,6 @@ def stream_clock(time_s: Floats) -> tuple[Floats, Floats]:
     if np.isfinite(time_s).all() and (np.diff(time_s) >= 0).all():
         return time_s, np.zeros(len(time_s))
     clock, now, shift = SourceClock(), np.empty(len(time_s)), np.empty(len(time_s))
-    for at, time in enumerate(time_s.tolist()):
-        now[at], shift[at] = clock.now(time), clock.shift
+    for index, time in enumerate(time_s.tolist()):
+        now[index], shift[index] = clock.now(time), clock.shift
     return now, shift

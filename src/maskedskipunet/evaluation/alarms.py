@@ -1,4 +1,4 @@
-"""What a threshold that was set without labels does on labelled frames: to frames, and to alarms."""
+"""Evaluates a threshold that was set without labels on labelled frames and alarms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from maskedskipunet.evaluation.frames import LabelledScores
 
 def at_threshold(videos: Sequence[LabelledScores], threshold: float) -> dict[str, Any]:
     """Ready for JSON: false_alarm_share, of normal frames, and detected_share, of anomalous frames, both of those
-    with a label and a score that reach the threshold; None where there are no such frames.
+    with a label and a score that reach the threshold; None if there are no such frames.
 
     >>> videos = [LabelledScores("a", np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 0, 1, 1], np.uint8))]
     >>> at_threshold(videos, 0.2)

@@ -1,4 +1,4 @@
-"""What any method has to beat: plain frame differencing, scored like the network."""
+"""A baseline: frame differencing, scored like the network."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""How far a figure would move had other footage been filmed: 95 % intervals by drawing again.
+"""Bootstrap intervals: how much a figure would vary with other footage.
 
 Frames are correlated, so single frames must not be drawn: whole videos are, or blocks of neighbouring frames.
 """
@@ -45,8 +45,8 @@ def figure_intervals(
     counts = draws(units, seed, RESAMPLES)
     step = max(1, _AT_ONCE // len(unit))
     parts = [
-        [ranking.figures(figure, counts[at : at + step][:, unit].astype(np.float64)) for figure in figures]
-        for at in range(0, len(counts), step)
+        [ranking.figures(figure, counts[start : start + step][:, unit].astype(np.float64)) for figure in figures]
+        for start in range(0, len(counts), step)
     ]
     return [interval(np.concatenate(values)) for values in zip(*parts, strict=True)]
 

@@ -14,7 +14,7 @@ from maskedskipunet.evaluation.ranking import Ranking, area_under_roc
 class LabelledScores:
     """One video's scores and ground truth.
 
-    scores: float (N,), NaN where a frame has none. labels: 0 or 1, (N,); None where there is no ground truth.
+    scores: float (N,), NaN if a frame has none. labels: 0 or 1, (N,); None if there is no ground truth.
     """
 
     name: str
@@ -27,12 +27,12 @@ class LabelledScores:
 
     @property
     def scored(self) -> NDArray[np.bool_]:
-        """Which frames have a score, (N,)."""
+        """A mask of the frames with a score, (N,)."""
         return ~np.isnan(self.scores)
 
 
 def roc_auc(labels: NDArray[np.uint8], scores: NDArray[np.float64]) -> float | None:
-    """Area under the ROC curve; None where the labels hold one class only, so that there is no such area.
+    """Return the area under the ROC curve; None if the labels hold one class only.
 
     labels: 0 or 1, (N,). scores: finite, (N,), higher is more anomalous.
 
@@ -43,7 +43,9 @@ def roc_auc(labels: NDArray[np.uint8], scores: NDArray[np.float64]) -> float | N
 
 
 def micro_auc(videos: Sequence[LabelledScores]) -> float | None:
-    """Return AUC over the scored frames of all labelled videos together, scores as they are: the published protocol."""
+    """Return the AUC over the scored frames of all labelled videos together, without normalisation: the published
+    protocol.
+    """
     labelled = [video for video in videos if video.labels is not None]
     if not labelled:
         return None
@@ -52,7 +54,7 @@ def micro_auc(videos: Sequence[LabelledScores]) -> float | None:
 
 
 def video_auc(video: LabelledScores) -> float | None:
-    """Return AUC within one video; None where it has no labels or one class only."""
+    """Return AUC within one video; None if it has no labels or one class only."""
     return None if video.labels is None else roc_auc(video.labels[video.scored], video.scores[video.scored])
 
 
@@ -82,7 +84,7 @@ def auc_by_kind(videos: Sequence[LabelledScores], kinds: Mapping[str, Sequence[s
     """Return AUC of each kind of anomaly: its frames against the normal frames of all videos.
 
     kinds: for each video's name the kind of each frame, "" where it is normal. Frames without a score are left
-    out; None where a kind, or everything normal, has none. Raises ShapeError when kinds and scores differ in length.
+    out; None if a kind, or everything normal, has none. Raises ShapeError when kinds and scores differ in length.
     """
     by_video = [np.asarray(kinds[video.name], dtype=np.str_) for video in videos]
     for video, named in zip(videos, by_video, strict=True):

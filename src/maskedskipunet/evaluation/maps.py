@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from maskedskipunet.data.arrays import array_file
 from maskedskipunet.data.naming import visible_children
 from maskedskipunet.errors import DataError
-from maskedskipunet.evaluation.placing import Placing, match, place
+from maskedskipunet.evaluation.frame_alignment import FrameAlignment, align_scores, match
 from maskedskipunet.evaluation.readers import Clip, Series
-from maskedskipunet.files import no_room_is_our_error, whole_file
+from maskedskipunet.files import atomic_write, disk_full_as_error
 
 LEVELS = 2**16
 SCALE = 1 / (LEVELS - 1)  # what one step of the stored numbers means, where maps reach 1 at most
@@ -34,7 +34,7 @@ class Maps(Protocol):
 
 @dataclass(frozen=True)
 class MapFile:
-    """What map_writer wrote. last: the number of the last frame that has a map, -1 where none has. scale: a stored
+    """A file written by map_writer. last: the number of the last frame with a map, -1 if none has one. scale: a stored
     step in units of the score.
     """
 
@@ -81,7 +81,7 @@ class MapArray:
 
 @dataclass(frozen=True)
 class AveragedMaps:
-    """Maps whose every pixel is the mean of the square around it, as the published score looks at patches.
+    """Maps averaged over a square around each pixel, like the patches of the published score.
 
     patch_px: side of the square, in pixels of the map. Single high pixels, which any edge has, no longer decide.
     """
@@ -114,13 +114,13 @@ def map_writer(
     import pyarrow.parquet as pq
 
     size = 2 * height_px * width_px
-    told = {"height": str(height_px), "width": str(width_px), "scale": repr(highest * SCALE)}
-    schema = pa.schema([("frame", pa.int64()), ("map", pa.binary(size))], metadata=told)
+    metadata = {"height": str(height_px), "width": str(width_px), "scale": repr(highest * SCALE)}
+    schema = pa.schema([("frame", pa.int64()), ("map", pa.binary(size))], metadata=metadata)
     frames: list[int] = []
     maps: list[bytes] = []
     with (
-        no_room_is_our_error(path),
-        whole_file(path) as part,
+        disk_full_as_error(path),
+        atomic_write(path) as part,
         pq.ParquetWriter(
             part,
             schema,
@@ -154,16 +154,18 @@ def as_stored(score_map: NDArray[np.floating]) -> Map:
     return stored
 
 
-def read_maps(folder: Path, names: Sequence[str], frames: Sequence[int], placing: Placing) -> tuple[list[Maps], str]:
-    """Return the maps of each clip, a file a clip, and how they were told apart.
+def read_maps(
+    folder: Path, names: Sequence[str], frames: Sequence[int], alignment: FrameAlignment
+) -> tuple[list[Maps], str]:
+    """Return the maps of each clip, from a file for each, and how they were matched.
 
     A folder of what `test --maps` writes, or of .npy arrays (frames, H, W), higher where more anomalous, whose first
-    and last frames are as `placing` states for scores. names, frames: of the test clips.
+    and last frames are as `alignment` states for scores. names, frames: of the test clips.
     Raises DataError for what is no maps, or does not fit its clip.
     """
     files = [child for child in visible_children(folder) if child.suffix.lower() in (".parquet", ".npy")]
     order, matching = match([file.stem for file in files], names, str(folder))
-    files = [files[at] for at in order]
+    files = [files[index] for index in order]
     if all(file.suffix.lower() == ".parquet" for file in files):
         found = [_checked(open_maps(file), count) for file, count in zip(files, frames, strict=True)]
         if other := next((maps for maps in found if maps.scale != found[0].scale), None):
@@ -171,13 +173,15 @@ def read_maps(folder: Path, names: Sequence[str], frames: Sequence[int], placing
         return [*found], matching
     arrays = [_array(file) for file in files]
     clips = tuple(Clip(file.stem, np.empty(len(array))) for file, array in zip(files, arrays, strict=True))
-    place(Series(folder, clips, of="maps"), names, frames, placing)  # as many as stated, or it says which clip has not
+    align_scores(
+        Series(folder, clips, of="maps"), names, frames, alignment
+    )  # as many as stated, or it says which clip has not
     ends = np.array([(array.min(), array.max()) for array in arrays], np.float64)
     if not np.isfinite(ends).all():
-        at = int(np.flatnonzero(~np.isfinite(ends).all(axis=1))[0])
-        raise DataError("the maps hold values that are no numbers", str(files[at]), "Mend the maps")
+        index = int(np.flatnonzero(~np.isfinite(ends).all(axis=1))[0])
+        raise DataError("the maps hold values that are no numbers", str(files[index]), "Mend the maps")
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
-    first = placing.bounds(1)[0]
+    first = alignment.bounds(1)[0]
     return [MapArray(file, array, first, low, high) for file, array in zip(files, arrays, strict=True)], matching
 
 
@@ -207,8 +211,8 @@ def open_maps(path: Path) -> MapFile:
 
     try:
         with pq.ParquetFile(path) as file:
-            told = file.schema_arrow.metadata or {}
-            height_px, width_px, scale = (told[key] for key in (b"height", b"width", b"scale"))
+            metadata = file.schema_arrow.metadata or {}
+            height_px, width_px, scale = (metadata[key] for key in (b"height", b"width", b"scale"))
             last = max(file.read(columns=["frame"])["frame"].to_pylist(), default=-1)
             found = MapFile(path, file.metadata.num_rows, last, int(height_px), int(width_px), float(scale))
             if file.schema_arrow.field("map").type != pa.binary(2 * found.height_px * found.width_px):
@@ -219,7 +223,7 @@ def open_maps(path: Path) -> MapFile:
 
 
 def nearest(length: int, shown: int) -> NDArray[np.intp]:
-    """For each of `shown` pixels of a line the one of `length` pixels that its centre lies in.
+    """Return for each of `shown` pixels of a line the one of `length` pixels that contains its centre.
 
     >>> nearest(2, 5).tolist()
     [0, 0, 1, 1, 1]
@@ -228,6 +232,6 @@ def nearest(length: int, shown: int) -> NDArray[np.intp]:
 
 
 def enlarged(score_map: Map, height_px: int, width_px: int) -> Map:
-    """Return a map at the size of its source, each pixel with the value of the map's pixel that its centre lies in."""
+    """Return a map at the size of its source by nearest-neighbour interpolation."""
     rows, columns = nearest(score_map.shape[0], height_px), nearest(score_map.shape[1], width_px)
     return score_map[rows[:, None], columns]

@@ -26,7 +26,7 @@ class PixelCounts:
         self._scores: list[int] = []
 
     def add(self, score_map: Map, mask: NDArray[np.bool_]) -> None:
-        """One frame. mask: (H, W) of the source, True where anomalous."""
+        """Add one frame. mask: (H, W) of the source, True where anomalous."""
         if mask.ndim != 2 or not mask.size:
             raise ShapeError(f"a mask of shape {mask.shape}", cure="Use (H, W)")
         shown = enlarged(score_map, *mask.shape)
@@ -37,7 +37,7 @@ class PixelCounts:
         self._scores.append(detection_score(shown, mask))
 
     def figures(self) -> dict[str, Any]:
-        """Return a key a protocol, ready for JSON; None where there is one class only.
+        """Return a key a protocol, ready for JSON; None if there is one class only.
 
         pixel_auc: over all pixels of all frames with a map. pixel_40_auc, pixel_40_eer: over frames by the 40 %
         criterion.

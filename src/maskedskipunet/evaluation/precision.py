@@ -1,4 +1,4 @@
-"""How scores in reduced precision differ from those in full."""
+"""Measures how scores in reduced precision differ from those in float32."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class PrecisionEffect:
-    """How scores differ from those in float32, on the first frames of a video.
+    """The difference of scores from those in float32, on the first frames of a video.
 
-    largest_difference, mean_difference: relative to the float32 score. order_correlation: of the two orders of frames
-    (Spearman), 1 where they are the same; None for fewer than two frames.
+    largest_difference, mean_difference: relative to the float32 score. order_correlation: Spearman's correlation of the
+    two orders of frames, 1 if they are equal; None for fewer than two frames.
     """
 
     precision: str
@@ -21,10 +21,10 @@ class PrecisionEffect:
     mean_difference: float
     order_correlation: float | None
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Return a sentence.
 
-        >>> PrecisionEffect("bfloat16", 30, 0.0123, 0.004, 0.9987).told()
+        >>> PrecisionEffect("bfloat16", 30, 0.0123, 0.004, 0.9987).describe()
         'bfloat16 changes the scores of the first 30 frames by 0.4%, at most 1.2%; their order correlates 0.999'
         """
         order = "" if self.order_correlation is None else f"; their order correlates {self.order_correlation:.3f}"
@@ -38,7 +38,7 @@ class PrecisionEffect:
 
 
 def compare(precision: str, exact: NDArray[np.float64], rough: NDArray[np.float64]) -> PrecisionEffect:
-    """exact, rough: scores of the same frames, finite, (N,), N >= 1."""
+    """Compare two series of scores. exact, rough: scores of the same frames, finite, (N,), N >= 1."""
     from scipy.stats import spearmanr  # a second to import
 
     difference = np.abs(rough - exact) / np.maximum(np.abs(exact), np.finfo(np.float32).tiny)

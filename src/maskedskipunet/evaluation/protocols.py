@@ -1,4 +1,4 @@
-"""Every frame-level protocol of the field side by side, each under its own name, none implicit."""
+"""Computes the field's frame-level protocols side by side, each under its own name."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -63,7 +63,7 @@ def frame_protocols(
     macro_auc_one_class_as_1: a video of one class counts 1. macro_auc_padded: each video is stretched to [0, 1], and
     a normal frame of score 0 and an anomalous one of score 1 are added to it. micro_auc_min_max, _gaussian, _median:
     pooled after each video was stretched or smoothed. intervals: by_videos and by_blocks, a pair a key.
-    borders: False where one sequence stands for all videos; what needs their borders is then None.
+    borders: False if one sequence stands for all videos; what needs their borders is then None.
     seed: of the draws.
     """
     smoothing = smoothing or Smoothing()
@@ -72,22 +72,22 @@ def frame_protocols(
     by_videos: dict[str, Interval | None] = {}
     by_blocks: dict[str, Interval | None] = {}
 
-    def add(protocols: dict[str, Figure], these: Sequence[LabelledScores]) -> None:
-        labels, scores, video, frame = _pooled(these)
+    def add(protocols: dict[str, Figure], group: Sequence[LabelledScores]) -> None:
+        labels, scores, video, frame = _pooled(group)
         ranking = Ranking(labels, scores)
         figures.update({key: ranking.figure(figure) for key, figure in protocols.items()})
-        wanted = list(protocols.values())
+        selected = list(protocols.values())
         if borders:
-            by_videos.update(zip(protocols, figure_intervals(ranking, wanted, video, seed), strict=True))
-        by_blocks.update(zip(protocols, figure_intervals(ranking, wanted, blocks(video, frame), seed), strict=True))
+            by_videos.update(zip(protocols, figure_intervals(ranking, selected, video, seed), strict=True))
+        by_blocks.update(zip(protocols, figure_intervals(ranking, selected, blocks(video, frame), seed), strict=True))
 
     add(RAW, labelled)
     if borders:
         for key, values in _macro_readings(labelled).items():
             figures[key] = _mean(values)
             by_videos[key] = mean_interval(values, seed)
-        for key, these in zip(PER_VIDEO, _per_video(labelled, smoothing), strict=True):
-            add({key: area_under_roc}, these)
+        for key, group in zip(PER_VIDEO, _per_video(labelled, smoothing), strict=True):
+            add({key: area_under_roc}, group)
     else:
         figures |= dict.fromkeys((*MACRO, *PER_VIDEO, "videos", "videos_with_labels", "one_class_videos", "video_auc"))
     figures["smoothing"] = {"sigma_frames": smoothing.sigma_frames, "window_frames": smoothing.window_frames}
@@ -112,7 +112,7 @@ def padded_auc(video: LabelledScores) -> float:
 
 
 def _macro_readings(videos: Sequence[LabelledScores]) -> dict[str, Floats]:
-    """Return the AUC of each video by each reading, NaN where a reading leaves the video out."""
+    """Return the AUC of each video by each reading, NaN if a reading leaves the video out."""
     own = np.array([np.nan if (auc := video_auc(video)) is None else auc for video in videos])
     padded = np.array([padded_auc(video) for video in videos])
     return dict(zip(MACRO, (own, np.where(np.isnan(own), 1.0, own), padded), strict=True))
@@ -132,14 +132,14 @@ def _per_video(videos: Sequence[LabelledScores], smoothing: Smoothing) -> list[l
 def _pooled(
     videos: Sequence[LabelledScores],
 ) -> tuple[NDArray[np.uint8], Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Label, score, video and place in it of every scored frame."""
+    """Return label, score, video and position in it of every scored frame."""
     labels = [video.labels[video.scored] for video in videos if video.labels is not None]
-    places = [np.flatnonzero(video.scored) for video in videos]
+    indices = [np.flatnonzero(video.scored) for video in videos]
     return (
         np.concatenate([np.empty(0, np.uint8), *labels]),
         np.concatenate([np.empty(0), *(video.scores[video.scored] for video in videos)]),
-        np.concatenate([np.empty(0, np.int64), *(np.full(len(place), at) for at, place in enumerate(places))]),
-        np.concatenate([np.empty(0, np.int64), *places]),
+        np.concatenate([np.empty(0, np.int64), *(np.full(len(index), number) for number, index in enumerate(indices))]),
+        np.concatenate([np.empty(0, np.int64), *indices]),
     )
 
 

@@ -27,14 +27,14 @@ class Ranking:
         self._anomalous = labels[self._order] == 1
 
     def figures(self, figure: Figure, weights: Floats) -> Floats:
-        """Return a figure under each weighting; NaN where a class weighs nothing. weights: (R, N), 0 or more."""
+        """Return a figure under each weighting; NaN if a class weighs nothing. weights: (R, N), 0 or more."""
         if not len(self._order):
             return np.full(len(weights), np.nan)
         weights = weights[:, self._order]
         return figure(self._steps(weights * self._anomalous), self._steps(weights * ~self._anomalous))
 
     def figure(self, figure: Figure) -> float | None:
-        """Return the figure with each frame counted once; None where there is one class only."""
+        """Return the figure with each frame counted once; None if there is one class only."""
         value = float(self.figures(figure, np.ones((1, len(self._order))))[0])
         return None if np.isnan(value) else value
 
@@ -79,7 +79,7 @@ def equal_error_rate(anomalous: Floats, normal: Floats) -> Floats:
 
 
 def _divided(above: Floats, below: Floats) -> Floats:
-    """above / below, NaN where below is 0."""
+    """Return above / below, NaN where below is 0."""
     whole = np.broadcast_to(below, np.broadcast_shapes(above.shape, below.shape))
     shares: Floats = np.divide(above, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
     return shares

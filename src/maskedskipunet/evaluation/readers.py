@@ -1,6 +1,6 @@
 """Reading scores of frames from the files that methods write, and tables of labels that stand beside scores.
 
-Nothing here knows how many frames a clip has: `placing` holds what was read against the clips.
+Nothing here knows how many frames a clip has: `alignment` holds what was read against the clips.
 """
 
 import csv
@@ -30,7 +30,7 @@ _PLAIN = "Save plain numbers with numpy.save, one array a clip or one for all"
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip's numbers. values: float (N,), NaN where there is none. frames: (N,), None: one after another."""
+    """The numbers of one clip. values: float (N,), NaN for none. frames: (N,), None: consecutive."""
 
     name: str
     values: Floats
@@ -39,7 +39,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What a file or folder holds.
+    """The scores of a file or folder.
 
     concatenated: one row of numbers for all clips, which names none of them. of: what the numbers are, for errors.
     """
@@ -82,10 +82,10 @@ def read_label_table(path: Path) -> Series:
 
 
 def read_cues(path: Path, names: Sequence[str]) -> dict[str, Series]:
-    """Return the scores of single cues that stand beside a model's own, by their names; none where the file has none.
+    """Return the scores of single cues that stand beside a model's own, by their names; none if the file has none.
 
-    path: as read_series takes it. names: of the columns that are looked for, in a `scores.parquet` alone.
-    Raises DataError for columns that cannot be read.
+    path: as for read_series. names: the columns to look for, in `scores.parquet` only. Raises DataError for columns
+    that cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -94,10 +94,10 @@ def read_cues(path: Path, names: Sequence[str]) -> dict[str, Series]:
     if own.suffix.lower() != ".parquet" or not own.is_file():
         return {}
     try:
-        there = pq.read_schema(own).names
+        columns = pq.read_schema(own).names
     except (OSError, pa.ArrowException) as error:
         raise DataError("cannot read the Parquet file", str(own), "Make it again") from error
-    return {name: _parquet(own, name) for name in names if name in there}
+    return {name: _parquet(own, name) for name in names if name in columns}
 
 
 def _folder(folder: Path) -> Series:
@@ -162,9 +162,9 @@ def _npz(path: Path) -> Series:
     return Series(path, clips, concatenated=len(clips) == 1)
 
 
-def _numbers(array: Any, path: Path, place: str = "") -> Floats:
-    """Return an array of one row as checked numbers, whatever axes of length 1 it has."""
-    where = f"{path}, {place}" if place else str(path)
+def _numbers(array: Any, path: Path, location: str = "") -> Floats:
+    """Return a one-dimensional array as checked numbers; axes of length 1 are ignored."""
+    where = f"{path}, {location}" if location else str(path)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise DataError("the array holds no numbers", where, _PLAIN)
     if array.size and array.size != max(array.shape, default=1):
@@ -220,7 +220,7 @@ def _csv(path: Path) -> Series:
         if len(cells) != len(header):
             where = f"{path}, line {number}"
             raise DataError(f"found {len(cells)} cells, expected {len(header)}", where, "Complete the table")
-    cells_of = {name: [cells[at] for _, cells in rows] for at, name in enumerate(header)}
+    cells_of = {name: [cells[index] for _, cells in rows] for index, name in enumerate(header)}
     lines = [number for number, _ in rows]
     values = _floats(cells_of["score"], lines, path)
     frames = _floats(cells_of["frame"], lines, path) if "frame" in header else None
@@ -254,11 +254,11 @@ def _table(path: Path, column: Column, videos: Sequence[str] | None, frames: Flo
     if videos is None:
         return Series(path, (_table_clip(path, path.stem, frames, values),), concatenated=frames is None)
     names = list(dict.fromkeys(videos))
-    number = {name: at for at, name in enumerate(names)}
+    number = {name: index for index, name in enumerate(names)}
     video = np.array([number[name] for name in videos], np.int64)
     clips = []
-    for at, name in enumerate(names):
-        rows = np.flatnonzero(video == at)
+    for index, name in enumerate(names):
+        rows = np.flatnonzero(video == index)
         clips.append(_table_clip(path, name, None if frames is None else frames[rows], values[rows]))
     return Series(path, tuple(clips))
 
@@ -300,7 +300,7 @@ def _is_number(cell: str) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        return read_text(path, most_bytes=LARGEST_BYTES, encoding="utf-8-sig")
+        return read_text(path, max_bytes=LARGEST_BYTES, encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError("not a text file", str(path), "Write plain numbers as text") from error
     except OSError as error:

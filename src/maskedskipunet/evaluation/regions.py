@@ -36,7 +36,7 @@ class FrameRegions:
 
 
 def mask_regions(masks: Iterable[NDArray[np.bool_]]) -> list[FrameRegions]:
-    """Return the regions of a clip's masks, frame by frame, where the data set gives nothing but masks.
+    """Return the regions of a clip's masks, frame by frame, for data sets with masks only.
 
     A region is a connected region of a mask, corners included. Regions of neighbouring frames that share a pixel
     belong to one track, so that objects which meet become one.
@@ -56,7 +56,7 @@ def mask_regions(masks: Iterable[NDArray[np.bool_]]) -> list[FrameRegions]:
                 parents[_root(parents, int(numbers[new - 1]))] = _root(parents, int(numbers_before[old - 1]))
         frames.append((_boxes(labelled), numbers))
         before, numbers_before = labelled, numbers
-    roots = np.array([_root(parents, at) for at in range(len(parents))], np.int64)
+    roots = np.array([_root(parents, index) for index in range(len(parents))], np.int64)
     tracks = np.unique(roots, return_inverse=True)[1].astype(np.int64)
     return [FrameRegions(boxes, tracks[numbers]) for boxes, numbers in frames]
 
@@ -81,7 +81,7 @@ def box_regions(boxes: Iterable[TrackedBox], frames: int) -> list[FrameRegions]:
 
 
 def region_boxes(score_map: Map, threshold: int, height_px: int, width_px: int) -> Boxes:
-    """Boxes around all connected regions that reach the threshold, corners included, in pixels of the map's source.
+    """Return boxes around all connected regions that reach the threshold, corners included, in pixels of the source.
 
     The published criteria ask for every region. The boxes that users see are `detection.boxes.map_boxes`: of a
     smoothed map, few, the strongest first.
@@ -108,7 +108,7 @@ def region_boxes(score_map: Map, threshold: int, height_px: int, width_px: int) 
 
 
 def overlaps(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
-    """IoU of each box with each other one, (N, M).
+    """Return the IoU of each box with each other one, (N, M).
 
     >>> overlaps(np.array([[0, 0, 9, 9]]), np.array([[5, 0, 14, 9], [20, 20, 21, 21]])).round(3).tolist()
     [[0.333, 0.0]]
@@ -116,13 +116,15 @@ def overlaps(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     common = np.clip(high - low + 1, 0, None).prod(axis=2)
-    areas = [(these[:, 2:] - these[:, :2] + 1).prod(axis=1) for these in (boxes, others)]
+    areas = [(some_boxes[:, 2:] - some_boxes[:, :2] + 1).prod(axis=1) for some_boxes in (boxes, others)]
     shares: NDArray[np.float64] = common / (areas[0][:, None] + areas[1][None] - common)
     return shares
 
 
 def thresholds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Falling thresholds, reached by shares of all pixels that grow by equal ratios. counts: pixels of each value."""
+    """Return falling thresholds, reached by shares of all pixels that grow by equal ratios. counts: pixels of each
+    value.
+    """
     reached = np.cumsum(counts[::-1])[::-1]
     shares = np.geomspace(*SHARES, THRESHOLDS)
     values = [int(np.flatnonzero(reached >= max(1, share * reached[0]))[-1]) for share in shares]
@@ -132,8 +134,8 @@ def thresholds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 class RegionCounts:
     """False positives and matches at each threshold, as clips come.
 
-    steps: the thresholds, falling, (T,). frames: how many will come; a threshold with more false positives than
-    that is of no use to the curve and is given up.
+    steps: falling thresholds, (T,). frames: the number of frames to come; a threshold with more false positives than
+    frames is irrelevant and dropped.
     """
 
     def __init__(self, steps: NDArray[np.int64], frames: int) -> None:
@@ -148,7 +150,7 @@ class RegionCounts:
     def add_clip(
         self, regions: Sequence[FrameRegions], maps: Iterable[tuple[int, Map]], height_px: int, width_px: int
     ) -> None:
-        """One clip: the regions of all its frames, and the map of each frame that has one, under its number."""
+        """Add one clip: the regions of all its frames, and the map of each frame that has one, with its number."""
         tracks = max((int(frame.tracks.max()) + 1 for frame in regions if len(frame.tracks)), default=0)
         sizes = np.zeros(tracks, np.int64)
         matches = np.zeros((len(self._steps), tracks), np.int64)
@@ -167,7 +169,7 @@ class RegionCounts:
         self._track_matches.append(matches)
 
     def figures(self) -> dict[str, Any]:
-        """rbdc and tbdc, None where there is no region, and what they rest on; ready for JSON."""
+        """Return rbdc and tbdc, None if there is no region, with their counts, ready for JSON."""
         sizes = np.concatenate(self._track_sizes)
         matches = np.concatenate(self._track_matches, axis=1)
         seen = sizes > 0  # others lie in frames without a map
@@ -183,7 +185,7 @@ class RegionCounts:
 
 
 def area_to_one(false_positives: NDArray[np.float64], rates: NDArray[np.float64]) -> float:
-    """Area under a rate over false positives a frame, from 0 to 1 of them.
+    """Return the area under a rate over false positives per frame, from 0 to 1 of them.
 
     The curve starts at (0, 0), leaves out thresholds with more than one false positive a frame, is held flat from its
     last point on, and its points are joined by straight lines. Where a lower threshold joins regions to fewer and
@@ -203,8 +205,8 @@ def _boxes(labelled: NDArray[np.int32]) -> Boxes:
     return np.array(found, np.int64).reshape(-1, 4)
 
 
-def _root(parents: list[int], at: int) -> int:
-    while parents[at] != at:
-        parents[at] = parents[parents[at]]
-        at = parents[at]
-    return at
+def _root(parents: list[int], index: int) -> int:
+    while parents[index] != index:
+        parents[index] = parents[parents[index]]
+        index = parents[index]
+    return index

@@ -19,7 +19,7 @@ _REACH = 4.0  # how many sigmas from its centre a Gaussian is cut off, as scipy 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How wide the filters are. sigma_frames: of the Gaussian, above 0. window_frames: of the median, odd."""
+    """The widths of the filters. sigma_frames: of the Gaussian, above 0. window_frames: of the median, odd."""
 
     sigma_frames: float = 5.0
     window_frames: int = 17
@@ -32,7 +32,7 @@ class Smoothing:
 
 
 def gaussian(scores: Floats, sigma_frames: float) -> Floats:
-    """Centred Gaussian, the sequence mirrored at its ends: scipy's gaussian_filter1d as it is by default."""
+    """Smooth by a centred Gaussian, the sequence mirrored at its ends, like scipy's gaussian_filter1d by default."""
     from scipy.ndimage import gaussian_filter1d
 
     smooth: Floats = gaussian_filter1d(scores, sigma_frames, truncate=_REACH)
@@ -40,16 +40,14 @@ def gaussian(scores: Floats, sigma_frames: float) -> Floats:
 
 
 def causal_gaussian(scores: Floats, sigma_frames: float) -> Floats:
-    """Return the half of a Gaussian that lies in the past, the present frame included; its weights sum to 1 at each
-    frame.
-    """
+    """Smooth by the past half of a Gaussian, the present frame included; its weights sum to 1 at each frame."""
     weights = np.exp(-0.5 * (np.arange(int(_REACH * sigma_frames + 0.5) + 1) / sigma_frames) ** 2)
     weights = weights[: len(scores)]
     return _past(scores, weights) / _past(np.ones_like(scores), weights)
 
 
 def median(scores: Floats, window_frames: int) -> Floats:
-    """Centred running median, the sequence mirrored at its ends: scipy's median_filter as it is by default."""
+    """Smooth by a centred running median, the sequence mirrored at its ends, like scipy's median_filter by default."""
     from scipy.ndimage import median_filter
 
     smooth: Floats = median_filter(scores, window_frames)
@@ -75,7 +73,7 @@ def scaled(videos: Sequence[LabelledScores]) -> list[LabelledScores]:
 
 
 def min_max(scores: Floats) -> Floats:
-    """Scores stretched to [0, 1]; 0 where all are the same.
+    """Scores stretched to [0, 1]; 0 if all are the same.
 
     >>> min_max(np.array([2.0, 4.0, 3.0])).tolist()
     [0.0, 1.0, 0.5]

@@ -18,8 +18,8 @@ from maskedskipunet.evaluation.readers import OWN_SCORES, read_label_table, read
 class GroundTruth:
     """Labels of the test clips, in natural order.
 
-    labels: 0 or 1, (frames,) each, None for a clip without. frames: of each clip. borders: whether the clips are
-    told apart; False: one sequence stands for all.
+    labels: 0 or 1, (frames,) each, None for a clip without. frames: of each clip. borders: the borders of clips are
+    known; False: one sequence holds all clips.
     """
 
     names: tuple[str, ...]
@@ -28,7 +28,7 @@ class GroundTruth:
     said_by: str
     borders: bool = True
 
-    def cut(self, lengths: Mapping[str, int], said_by: str) -> "GroundTruth":
+    def split(self, lengths: Mapping[str, int], said_by: str) -> "GroundTruth":
         """Return one sequence cut into clips of these names and lengths. Raises LabelError when they do not add up."""
         (labels,) = self.labels
         assert labels is not None
@@ -43,7 +43,8 @@ class GroundTruth:
 def read_ground_truth(
     path: Path, lengths: Sequence[int] | None = None, scored: Mapping[str, int] | None = None
 ) -> GroundTruth:
-    """Return labels from a file or a folder with one a clip, however they are written (see `read_label_file`).
+    """Return labels from a file, or from a folder with a file for each clip, in any known notation (see
+    `read_label_file`).
 
     lengths: of the clips, in order. scored: the same by the scores, by clip, where they come clip by clip.
     UCSD's .m, a .mat with `gt` and other files of ranges do not say how long clips are: one of the two must. A row of
@@ -57,23 +58,23 @@ def read_ground_truth(
         raise LabelError(
             "no frame has a label in it", str(path), "Name a file with labels, or the data set with --data"
         )
-    if any(one.values is None for one in stated.values()):
+    if any(labels.values is None for labels in stated.values()):
         return _of_ranges(path, stated, lengths, scored)
     if set(stated) == {""} and stated[""].frames is None:
         labels = stated[""].values
         assert labels is not None
         whole = GroundTruth((path.stem,), (labels,), (len(labels),), path.name, borders=False)
-        return whole if lengths is None else whole.cut(_named(lengths), "--clips")
+        return whole if lengths is None else whole.split(_named(lengths), "--clips")
     if lengths is not None:
         raise LabelError("the ground truth has clips of its own", str(path), "Leave --clips out")
-    by_name = {name or path.stem: _every_frame(name or path.stem, one, path) for name, one in stated.items()}
+    by_name = {name or path.stem: _every_frame(name or path.stem, labels, path) for name, labels in stated.items()}
     names = sorted(by_name, key=natural_key)
     labels_by_clip = tuple(by_name[name] for name in names)
     return GroundTruth(tuple(names), labels_by_clip, tuple(map(len, labels_by_clip)), path.name)
 
 
 def read_lengths(text: str) -> list[int]:
-    """Lengths of clips from `180,150,…`, or from a file with one a line. Raises DataError."""
+    """Read lengths of clips from `180,150,…`, or from a file with one on each line. Raises DataError."""
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError as error:
@@ -86,7 +87,7 @@ def read_lengths(text: str) -> list[int]:
 
 
 def _stated(path: Path) -> StatedByVideo:
-    """Return what a file or folder says, by clip."""
+    """Return the statements of a file or folder, by clip."""
     own = path / OWN_SCORES if path.is_dir() else path
     if own.suffix.lower() == ".parquet" and own.is_file():
         series = read_label_table(own)
@@ -144,11 +145,13 @@ def _of_ranges(
         found, said_by = _lengths(path, len(names), lengths, scored)
         by_name = dict(zip(found, (stated[name] for name in names), strict=True))
     labels = []
-    for name, one in by_name.items():
-        if one.values is not None and len(one.values) != found[name]:
-            fault = f"found {len(one.values)} labels, expected {found[name]}"
+    for name, clip_labels in by_name.items():
+        if clip_labels.values is not None and len(clip_labels.values) != found[name]:
+            fault = f"found {len(clip_labels.values)} labels, expected {found[name]}"
             raise LabelError(fault, f"{path}, clip {name}", "Give one 0 or 1 for each frame")
-        labels.append(filled(one.spans, found[name], path) if one.values is None else one.values)
+        labels.append(
+            filled(clip_labels.spans, found[name], path) if clip_labels.values is None else clip_labels.values
+        )
     return GroundTruth(tuple(by_name), tuple(labels), tuple(found.values()), f"{path.name}, clips by {said_by}")
 
 
@@ -182,6 +185,6 @@ def _every_frame(name: str, stated: StatedLabels, path: Path) -> Labels:
 
 
 def _named(lengths: Sequence[int]) -> dict[str, int]:
-    """Numbers for names, as many digits each: their natural order is their order."""
+    """Return numbers as names with equally many digits, so that their natural order is their order."""
     digits = len(str(len(lengths)))
     return {f"{number:0{digits}d}": length for number, length in enumerate(lengths, start=1)}

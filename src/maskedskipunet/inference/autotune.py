@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 import torch
 
 from maskedskipunet.data.cache import cache_folder
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.inference.ceiling import matrix_flops_per_s
 from maskedskipunet.machine import instruction_set, processor
 
@@ -33,8 +33,8 @@ T = TypeVar("T")
 class Candidate(Generic[T]):
     """One way to compute an operation.
 
-    name: tells it from the operation's other candidates. size_bytes: what it holds beyond the weights. make: makes it.
-    least_flops: floating-point operations that a run cannot do without, so that what cannot win need not be run.
+    name: unique among the operation's candidates. size_bytes: its memory beyond the weights. make: creates it.
+    least_flops: a lower bound of the floating-point operations of a run, so that hopeless candidates are not run.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Candidate(Generic[T]):
 class Operation(Generic[T]):
     """An operation of a network that can be computed in several ways.
 
-    name: the same for all operations that cost the same. run: computes a typical batch. frames: how many are in it.
+    name: the same for all operations of equal cost. run: computes a typical batch. frames: the number of frames in it.
     """
 
     name: str
@@ -56,35 +56,35 @@ class Operation(Generic[T]):
     frames: int = 1
 
 
-def autotune_operations(operations: Sequence[Operation[T]], room_bytes: int) -> list[Candidate[T]]:
-    """Return the fastest candidates, one for each operation, that together fit into the room; the smallest where none
+def autotune_operations(operations: Sequence[Operation[T]], memory_bytes: int) -> list[Candidate[T]]:
+    """Return the fastest candidates, one for each operation, that together fit into the memory; the smallest if none
     do.
     """
     timings = _Timings()
-    costs = [timings.of(operation, room_bytes) for operation in operations]
+    costs = [timings.of(operation, memory_bytes) for operation in operations]
     if timings.fresh:  # once more, later: others may have used the machine meanwhile, for seconds
         costs = [timings.again(operation, cost) for operation, cost in zip(operations, costs, strict=True)]
         timings.keep()
-    return _fastest_within(operations, costs, room_bytes)
+    return _fastest_within(operations, costs, memory_bytes)
 
 
 def _fastest_within(
-    operations: Sequence[Operation[T]], costs: Sequence[Mapping[str, float]], room_bytes: int
+    operations: Sequence[Operation[T]], costs: Sequence[Mapping[str, float]], memory_bytes: int
 ) -> list[Candidate[T]]:
     """Return the choice of a candidate for each operation that takes the least time and fits into the room."""
     # Bytes, seconds a frame and the candidates chosen: the more bytes, the less time.
-    ways: list[tuple[int, float, list[Candidate[T]]]] = [(0, 0.0, [])]
+    plans: list[tuple[int, float, list[Candidate[T]]]] = [(0, 0.0, [])]
     for operation, cost in zip(operations, costs, strict=True):
         longer = [
             (size_bytes + candidate.size_bytes, seconds + cost[candidate.name] / operation.frames, [*chosen, candidate])
-            for size_bytes, seconds, chosen in ways
+            for size_bytes, seconds, chosen in plans
             for candidate in operation.candidates
         ]
-        ways = []
-        for way in sorted(longer, key=lambda way: way[:2]):
-            if not ways or (way[1] < ways[-1][1] and way[0] <= room_bytes):
-                ways.append(way)
-    return ways[-1][2]
+        plans = []
+        for plan in sorted(longer, key=lambda plan: plan[:2]):
+            if not plans or (plan[1] < plans[-1][1] and plan[0] <= memory_bytes):
+                plans.append(plan)
+    return plans[-1][2]
 
 
 class _Timings:
@@ -98,10 +98,10 @@ class _Timings:
         self.own = self.all.setdefault(self.machine, {})
         self.fresh: set[str] = set()
 
-    def of(self, operation: Operation[T], room_bytes: int) -> dict[str, float]:
-        """Return seconds of each candidate, by its name; what is not known is measured, the most promising first.
+    def of(self, operation: Operation[T], memory_bytes: int) -> dict[str, float]:
+        """Return the seconds of each candidate, by its name; unknown ones are measured, the most promising first.
 
-        A candidate that cannot win gets what it would take at the best one's rate; one that never fits, infinity.
+        A hopeless candidate gets its lower bound at the best one's rate; one that never fits gets infinity.
         """
         costs: dict[str, float] = {}
         best_s, best_flops = inf, 0.0
@@ -109,7 +109,7 @@ class _Timings:
             key = f"{operation.name}: {candidate.name}"
             if key in self.own:
                 costs[candidate.name] = self.own[key]
-            elif candidate.size_bytes > room_bytes and candidate.size_bytes > min(
+            elif candidate.size_bytes > memory_bytes and candidate.size_bytes > min(
                 other.size_bytes for other in operation.candidates
             ):
                 costs[candidate.name] = inf
@@ -138,15 +138,13 @@ class _Timings:
         return matrix_flops_per_s()
 
     def keep(self) -> None:
-        """Remembering is a convenience: where it cannot be written, the next time measures anew."""
-        with suppress(OSError), whole_file(self.path) as file:
+        """Store the timings if possible; otherwise the next run measures again."""
+        with suppress(OSError), atomic_write(self.path) as file:
             file.write_text(json.dumps(self.all, indent=1))
 
 
 def _measure(run: Callable[[T], object], made: T, best_s: float, repeats: int = REPEATS) -> float:
-    """Return seconds of a run; the first, which is slower than those after it, counts where it is far from the best
-    anyway.
-    """
+    """Return the seconds of a run; the slower first run counts only if it is far from the best anyway."""
     first_s = _seconds(run, made)
     return first_s if first_s > FAR * best_s else min(_seconds(run, made) for _ in range(repeats))
 
@@ -159,10 +157,10 @@ def _seconds(run: Callable[[T], object], made: T) -> float:
 
 def _read(path: Path) -> dict[str, dict[str, float]]:
     try:
-        said = json.loads(path.read_text())
+        content = json.loads(path.read_text())
         return {
             machine: {key: float(value) for key, value in timings.items()} if isinstance(timings, Mapping) else {}
-            for machine, timings in said.items()
+            for machine, timings in content.items()
         }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -27,7 +27,7 @@ from maskedskipunet.model.config import BLOCK_KERNELS, VARIANTS
 from maskedskipunet.model.tiles import TileGrid, multiplications, tilings, transform_bytes
 
 # Frames computed together to find the fastest candidate: as many as files are scored in, or half where they take long.
-MOST_MEASURED, LEAST_MEASURED = 8, 4
+MAX_MEASURED, MIN_MEASURED = 8, 4
 MEASURED_MACS = 8e9
 TILINGS_TRIED = 3
 KERNEL = max(BLOCK_KERNELS)
@@ -35,7 +35,7 @@ KERNEL = max(BLOCK_KERNELS)
 
 @dataclass(frozen=True)
 class Stages:
-    """All parts of a network for one size of frames. encoder, skips: level 1 (finest) to 4. decoder: coarsest first.
+    """The stages of a network for one size of frames. encoder, skips: level 1 (finest) to 4. decoder: coarsest first.
 
     chosen: the name of the candidate that was chosen for each operation.
     """
@@ -46,11 +46,11 @@ class Stages:
     chosen: dict[str, str]
 
 
-def build_stages(weights: FoldedNetwork, height_px: int, width_px: int, *, tiled: bool, room_bytes: int) -> Stages:
+def build_stages(weights: FoldedNetwork, height_px: int, width_px: int, *, tiled: bool, memory_bytes: int) -> Stages:
     """Choose how each operation is computed.
 
-    tiled: whether tiles are to be tried against the library's convolutions. room_bytes: for what the stages hold
-    beyond the weights themselves, all together.
+    tiled: also try tiles against the library's convolutions. memory_bytes: memory for all stages beyond the weights
+    themselves.
     """
     sizes = [(height_px >> level, width_px >> level) for level in range(5)]
     config = weights.config
@@ -64,7 +64,7 @@ def build_stages(weights: FoldedNetwork, height_px: int, width_px: int, *, tiled
         operations[f"decoder {level + 1}"] = _block_operation(
             block, sizes[level + 1], DirectDecoder, TiledDecoder, tiled
         )
-    candidates = dict(zip(operations, autotune_operations(list(operations.values()), room_bytes), strict=True))
+    candidates = dict(zip(operations, autotune_operations(list(operations.values()), memory_bytes), strict=True))
     give_back_memory()  # of what was measured
     made = {name: candidate.make() for name, candidate in candidates.items()}
     for level, kind in enumerate(VARIANTS[config.variant].skips, 1):
@@ -133,7 +133,7 @@ def _images(kernels: Sequence[Tensor], size: tuple[int, int], inputs: int, count
 
 def _count(kernels: Sequence[Tensor], size: tuple[int, int]) -> int:
     macs = _direct_flops(kernels, size, 1) / 2
-    return min(MOST_MEASURED, max(LEAST_MEASURED, int(MEASURED_MACS / macs)))
+    return min(MAX_MEASURED, max(MIN_MEASURED, int(MEASURED_MACS / macs)))
 
 
 def _direct_flops(kernels: Sequence[Tensor], size: tuple[int, int], count: int) -> float:

@@ -65,7 +65,7 @@ class FoldedBlock:
 
 @dataclass(frozen=True)
 class FoldedNetwork:
-    """All weights of a network that encodes frames one by one.
+    """The folded weights of a network that encodes frames one by one.
 
     encoder, skips: level 1 (finest) to 4; None for a skip that is no convolution. decoder: coarsest first.
     """
@@ -77,7 +77,7 @@ class FoldedNetwork:
 
 
 def fold(network: MaskedSkipUNet, device: torch.device, dtype: torch.dtype) -> FoldedNetwork:
-    """Fold a network's weights, as they are in evaluation mode; the network is left as it is and shares nothing."""
+    """Fold a network's weights as in evaluation mode; the network is unchanged and shares no memory."""
     kinds, channels = VARIANTS[network.config.variant].skips, network.config.level_channels
     encoder = [fold_encoder(block) for block in network.encoder]
     skips = [fold_skip(skip) if isinstance(skip, SkipConvolution) else None for skip in network.skips]
@@ -104,7 +104,7 @@ def fold_encoder(block: nn.Module) -> FoldedBlock:
 
 
 def fold_decoder(block: nn.Module, inputs: Sequence[int] | None = None) -> FoldedBlock:
-    """inputs: the input channels that are ever other than 0; None for all."""
+    """Fold a decoder block. inputs: the input channels that are ever other than 0; None for all."""
     assert isinstance(block, DecoderBlock), "a decoder is made of these"
     kernels, bias = _fold_convolutions(block.convs, block.norm_1)
     project, project_bias = _fold(block.project, block.norm_2)
@@ -145,7 +145,7 @@ def _fold(convolution: Any, norm: Any) -> tuple[Tensor, Tensor]:
 
 
 def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
-    """Return what a batch norm does in evaluation mode, as a product and a sum."""
+    """Return the scale and the shift of a batch norm in evaluation mode."""
     scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
     return scale, (norm.bias - norm.running_mean * scale).detach()
 

@@ -48,7 +48,7 @@ class PreparedNetwork:
 
     @property
     def batch_size(self) -> int:
-        """How many frames at once are worth their memory: wide networks fill the machine with few."""
+        """The number of frames to compute at once: wide networks fill the machine with few."""
         return BATCH_SIZE if self.config.latent_dim < WIDE else BATCH_SIZE // 2
 
     def describe(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class PreparedNetwork:
                 *size,
                 # On a GPU, and in reduced precision, the library's convolutions are the fast ones.
                 tiled=self.device.type == "cpu" and self.precision == "float32",
-                room_bytes=ROOM_BYTES,
+                memory_bytes=ROOM_BYTES,
             )
             if self._size_px is not None:
                 self._weights = None  # the stages hold what they need
@@ -130,10 +130,10 @@ class PreparedNetwork:
 
 
 def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
-    there = [part for part in parts if part is not None]
-    if len(there) < 2:
-        return there[0] if there else None
-    return torch.cat(there)
+    present = [part for part in parts if part is not None]
+    if len(present) < 2:
+        return present[0] if present else None
+    return torch.cat(present)
 
 
 def prepare(
@@ -142,11 +142,11 @@ def prepare(
     precision: Precision = "float32",
     size_px: tuple[int, int] | None = None,
 ) -> PreparedNetwork:
-    """Make a network ready for scoring; the plain network stays the definition of what it gives.
+    """Prepare a network for scoring; the plain network remains the definition of its results.
 
-    device: "auto" takes a GPU where there is one. precision: bfloat16 is faster where the processor has it, and its
-    scores differ. size_px: height and width of all frames to come, where they are known: it saves memory.
-    Raises ConfigError for a device that is not there.
+    device: "auto" uses a GPU if there is one. precision: bfloat16 is faster on processors that support it, and its
+    scores differ. size_px: height and width of all frames, if known, which saves memory. Raises ConfigError for a
+    device that does not exist.
     """
     if precision not in get_args(Precision):
         raise ConfigError(f"{precision!r}", "precision", f"Use {' or '.join(get_args(Precision))}")
@@ -155,7 +155,7 @@ def prepare(
 
 
 def choose_device(device: str | torch.device) -> torch.device:
-    """Return the device meant by a name. Raises ConfigError for one that is not there."""
+    """Return the device of a name. Raises ConfigError for one that does not exist."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -39,7 +39,7 @@ class DirectEncoder:
         self.project_bias = block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
-        return torch.cat([self._halved(some) for some in few_images(images, len(self.bias))])
+        return torch.cat([self._halved(chunk) for chunk in few_images(images, len(self.bias))])
 
     def _halved(self, images: Tensor) -> Tensor:
         hidden = side_by_side(images, self.kernels, self.bias)
@@ -54,7 +54,7 @@ class DirectDecoder:
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
-        return torch.cat([self._doubled(some) for some in few_images(images, len(self.bias))])
+        return torch.cat([self._doubled(chunk) for chunk in few_images(images, len(self.bias))])
 
     def _doubled(self, images: Tensor) -> Tensor:
         count, height, width, _ = images.shape
@@ -73,7 +73,7 @@ class TiledEncoder:
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
-        return torch.cat([self._halved(some) for some in few_tiles(images, self.grid)])
+        return torch.cat([self._halved(chunk) for chunk in few_tiles(images, self.grid)])
 
     def _halved(self, images: Tensor) -> Tensor:
         hidden = tiled_side_by_side(images, self.kernels, self.bias, self.grid, evens_first=True)
@@ -97,7 +97,7 @@ class TiledDecoder:
         self.project, self.project_bias = block.project, block.project_bias
 
     def __call__(self, images: Tensor) -> Tensor:
-        return torch.cat([self._doubled(some) for some in few_tiles(images, self.grid)])
+        return torch.cat([self._doubled(chunk) for chunk in few_tiles(images, self.grid)])
 
     def _doubled(self, images: Tensor) -> Tensor:
         grid, step = self.grid, self.grid.step
@@ -125,12 +125,12 @@ class DirectSkip:
 
     def __call__(self, kept: Tensor) -> Tensor:
         count = len(kept) - self.frames + 1
-        windows = torch.cat([kept[at : at + count] for at in range(self.frames)], 3).permute(0, 3, 1, 2)
+        windows = torch.cat([kept[start : start + count] for start in range(self.frames)], 3).permute(0, 3, 1, 2)
         return F.conv2d(windows, self.kernel, self.bias, padding=self.kernel.shape[-1] // 2).permute(0, 2, 3, 1)
 
 
 class TiledSkip:
-    """What DirectSkip gives, by tiles.
+    """Computes the result of DirectSkip by tiles.
 
     The transforms of each frame's tiles are kept: made once, they serve T windows.
     """
@@ -149,7 +149,7 @@ class TiledSkip:
 
 
 class TargetSkip:
-    """Passes the target frame's features on, as they are."""
+    """Passes the target frame's features on unchanged."""
 
     def __init__(self, frames: int) -> None:
         self.frames = frames
@@ -200,11 +200,11 @@ def tiled_side_by_side(
 
 
 def few_images(images: Tensor, hidden: int) -> Iterator[Tensor]:
-    """Images a few at a time on the CPU, where memory that is written anew costs more than it saves to write much."""
+    """Yield a few images at a time on the CPU, where writing new memory costs more than larger batches save."""
     together = max(1, HIDDEN_BYTES // (hidden * images[0, :, :, 0].numel() * images.element_size()))
     return iter(torch.split(images, together if images.device.type == "cpu" else len(images)))
 
 
 def few_tiles(images: Tensor, grid: TileGrid) -> Iterator[Tensor]:
-    """Images a few at a time, so that the products of their tiles stay small."""
+    """Yield a few images at a time, so that the products of their tiles stay small."""
     return iter(torch.split(images, ceil(ROWS_TOGETHER / grid.tiles)))

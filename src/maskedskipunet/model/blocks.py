@@ -47,7 +47,7 @@ class DecoderBlock(nn.Module):
 
 
 def space_to_depth(features: Tensor) -> Tensor:
-    """(B, C, [T,] H, W) -> (B, 4C, [T,] H/2, W/2); channel index c*4 + row*2 + column."""
+    """Rearrange (B, C, [T,] H, W) to (B, 4C, [T,] H/2, W/2); channel index c*4 + row*2 + column."""
     if features.dim() == 4:
         return F.pixel_unshuffle(features, 2)
     return _join_frames(F.pixel_unshuffle(_split_frames(features), 2), features.shape[2])
@@ -61,7 +61,7 @@ def depth_to_space(features: Tensor) -> Tensor:
 
 
 def _split_frames(volume: Tensor) -> Tensor:
-    """(B, C, T, H, W) -> (B*T, C, H, W); with more dimensions torch refuses to shuffle frames of one pixel."""
+    """Rearrange (B, C, T, H, W) to (B*T, C, H, W); torch cannot shuffle frames of one pixel with more dimensions."""
     return volume.transpose(1, 2).flatten(0, 1)
 
 
@@ -73,14 +73,14 @@ def _join_frames(frames: Tensor, length: int) -> Tensor:
 def side_by_side(in_channels: int, out_channels: int, kind: BlockKind) -> nn.ModuleList:
     """Return one convolution for each of the kernel sizes 3, 5 and 7, each in -> out channels."""
     return nn.ModuleList(
-        _convolution(in_channels, out_channels, kernel, hole, kind)
-        for kernel, hole in zip(BLOCK_KERNELS, BLOCK_MASKS, strict=True)
+        _convolution(in_channels, out_channels, kernel, mask_size, kind)
+        for kernel, mask_size in zip(BLOCK_KERNELS, BLOCK_MASKS, strict=True)
     )
 
 
-def _convolution(in_channels: int, out_channels: int, kernel: int, hole: int, kind: BlockKind) -> nn.Module:
+def _convolution(in_channels: int, out_channels: int, kernel: int, mask_size: int, kind: BlockKind) -> nn.Module:
     if kind == "masked":
-        return MaskedConv2d(in_channels, out_channels, kernel=kernel, hole=hole)
+        return MaskedConv2d(in_channels, out_channels, kernel=kernel, mask_size=mask_size)
     if kind == "volume":
         sizes = (TEMPORAL_KERNEL, kernel, kernel)
         return nn.Conv3d(in_channels, out_channels, sizes, padding=(TEMPORAL_KERNEL // 2, kernel // 2, kernel // 2))

@@ -21,8 +21,8 @@ from maskedskipunet.errors import WeightsError
 DESCRIPTION_KEY = "maskedskipunet"  # under which a training's state says which network and input it belongs to
 ANCHORS = ("encoder.conv_4.conv_last.weight", "encoder.3.project.weight")  # in the published code's names, and in ours
 PREFERRED = ("model_state_dict", "state_dict", "model", "network", "net", "weights")
-MOST_PICKLE_BYTES = 64 * 2**20  # of the part that is no weights
-MOST_NESTED, MOST_LAYERS = 4, 20
+MAX_PICKLE_BYTES = 64 * 2**20  # of the part that is no weights
+MAX_NESTED, MAX_LAYERS = 4, 20
 NOT_WEIGHTS = "not a checkpoint of weights alone (nothing in it was executed)"
 _WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module"})  # what wraps a network adds to its names
 _PART_OF_NETWORK = re.compile(r"^(encoder|decoder|skips|m?conv\d)\.")
@@ -38,7 +38,7 @@ _LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights by their names in the network, and what the file says of it (None: nothing)."""
+    """Weights by their names in the network, and the file's description of the network (None: none)."""
 
     weights: Mapping[str, Tensor]
     description: str | None
@@ -49,7 +49,7 @@ class Checkpoint:
 
 
 class Unread:
-    """Stands for an object of another program, whose code is not run."""
+    """A placeholder for an object of another program, whose code is not executed."""
 
     named: ClassVar[str] = ""
 
@@ -76,10 +76,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
             raise WeightsError(fault, str(path), "Save its state_dict()")
         cure = "Name a checkpoint of the published code"
         raise WeightsError("not the weights of a published network", str(path), cure)
-    preferred = [place for name in PREFERRED for place in found if place.split(" ")[0] == name]
+    preferred = [location for name in PREFERRED for location in found if location.split(" ")[0] == name]
     if len(found) > 1 and not preferred:
-        places = ", ".join(place or "the file itself" for place in found)
-        raise WeightsError(f"holds several networks ({places})", str(path), "Save the one that is meant alone")
+        locations = ", ".join(location or "the file itself" for location in found)
+        raise WeightsError(f"holds several networks ({locations})", str(path), "Save the one that is meant alone")
     weights = found[preferred[0] if preferred else next(iter(found))]
     return Checkpoint(weights, description if isinstance(description, str) else None)
 
@@ -93,18 +93,18 @@ def named_weights(weights: Mapping[str, Tensor], path: Path) -> Checkpoint:
 
 
 def is_torch_file(path: Path) -> bool:
-    """Return whether a file starts as those of torch.save do, whatever it is called."""
+    """Return whether a file starts like those of torch.save, whatever its name."""
     with path.open("rb") as file:
         start = file.read(len(_LEGACY_START))
     return start.startswith(b"PK\x03\x04") or start == _LEGACY_START
 
 
-def _networks(content: Any, place: str = "", nested: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Every network in what was saved, and where it lies there."""
+def _networks(content: Any, location: str = "", nested: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Yield every network in a saved object, and its position there."""
     if isinstance(content, Unread):
         content = dict(_layers(content)) or content.state
     if isinstance(content, Sequence) and not isinstance(content, str | bytes):
-        content = {str(index): value for index, value in enumerate(content[:MOST_LAYERS])}
+        content = {str(index): value for index, value in enumerate(content[:MAX_LAYERS])}
     if not isinstance(content, Mapping):
         return
     tensors = {_unwrapped(name): value for name, value in content.items() if isinstance(value, Tensor)}
@@ -114,17 +114,17 @@ def _networks(content: Any, place: str = "", nested: int = 0) -> Iterator[tuple[
             if prefix != name and (not prefix or prefix.endswith(".")):
                 inner = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
                 own = {key: value for key, value in inner.items() if _PART_OF_NETWORK.match(key)}
-                yield " ".join(filter(None, [place, prefix.rstrip(".")])), own
-    if nested < MOST_NESTED:
+                yield " ".join(filter(None, [location, prefix.rstrip(".")])), own
+    if nested < MAX_NESTED:
         for name, value in content.items():
             if not isinstance(value, Tensor):
-                yield from _networks(value, " ".join(filter(None, [place, str(name)])), nested + 1)
+                yield from _networks(value, " ".join(filter(None, [location, str(name)])), nested + 1)
 
 
 def _layers(module: Unread, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
     """Yield the weights of a whole network that was pickled, from what its layers keep."""
     state = module.state
-    if not isinstance(state, Mapping) or depth > MOST_LAYERS:
+    if not isinstance(state, Mapping) or depth > MAX_LAYERS:
         return
     for kind in ("_parameters", "_buffers", "_modules"):
         for name, value in (state.get(kind) or {}).items():
@@ -169,7 +169,7 @@ def _operations(path: Path) -> Iterator[tuple[str, Any]]:
     if is_zipfile(path):
         with ZipFile(path) as archive:
             (info,) = [info for info in archive.infolist() if info.filename.endswith("/data.pkl")]
-            if info.file_size > MOST_PICKLE_BYTES:
+            if info.file_size > MAX_PICKLE_BYTES:
                 raise ValueError("too large for what is no weights")
             pickled = archive.read(info)
         yield from ((operation.name, argument) for operation, argument, _ in pickletools.genops(pickled))
@@ -180,15 +180,13 @@ def _operations(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _is_harmless(name: str) -> bool:
-    """Return whether an object may stand in a checkpoint: it would not run anyhow, but who writes such a file is no
-    friend.
-    """
+    """Return whether an object is allowed in a checkpoint; others are never executed, but such a file is suspicious."""
     module, _, rest = name.partition(".")
     return module not in _HARMFUL or (module == "builtins" and rest in _DATA_OF_BUILTINS)
 
 
 def _kind(path: Path) -> str:
-    """Return what a file is that is no checkpoint, as far as its first bytes tell; an empty text where they do not."""
+    """Describe a file that is no checkpoint by its first bytes; empty if they are unknown."""
     with path.open("rb") as file:
         start = file.read(512)
     if not start:

@@ -45,8 +45,8 @@ class MaskedSkipUNet(nn.Module):
             for wide, deep in ((config.channels, one), (one, two), (two, three), (three, four))
         )
         self.skips = nn.ModuleList(
-            make_skip(skip, channels, frames=config.frames, kernel=kernel, hole=hole)
-            for skip, channels, kernel, hole in zip(
+            make_skip(skip, channels, frames=config.frames, kernel=kernel, mask_size=mask_size)
+            for skip, channels, kernel, mask_size in zip(
                 variant.skips, config.level_channels, SKIP_KERNELS, SKIP_MASKS, strict=True
             )
         )
@@ -99,8 +99,10 @@ class MaskedSkipUNet(nn.Module):
         return torch.sigmoid(hidden)
 
     def masked_layers(self) -> list[MaskedConv2d | SkipConvolution]:
-        """Return the layers whose kernels have a hole: the skips', and in masked blocks theirs."""
-        return [layer for layer in self.modules() if isinstance(layer, MaskedConv2d | SkipConvolution) and layer.hole]
+        """Return the layers with masked kernels: the skips, and the convolutions of masked blocks."""
+        return [
+            layer for layer in self.modules() if isinstance(layer, MaskedConv2d | SkipConvolution) and layer.mask_size
+        ]
 
     def require_clip(self, clip: Tensor) -> None:
         """Raises ShapeError when a clip is not (B, C, T, H, W) with this network's C and T, H and W multiples of 16."""
@@ -113,7 +115,7 @@ class MaskedSkipUNet(nn.Module):
             )
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `model.safetensors` into a folder, made where it is missing; load_model reads it.
+        """Write `config.json` and `model.safetensors` into a folder, which is created if missing; load_model reads it.
 
         Raises DiskSpaceError when they do not fit.
         """
@@ -141,10 +143,10 @@ class Nothing(nn.Module):
         return None
 
 
-def make_skip(skip: SkipKind, channels: int, *, frames: int, kernel: int, hole: int) -> nn.Module:
+def make_skip(skip: SkipKind, channels: int, *, frames: int, kernel: int, mask_size: int) -> nn.Module:
     """Return the module of one row's entry: (B, T, C, H, W) -> (B, C, H, W), or None for "none"."""
     if skip in ("convolution", "masked"):
-        return SkipConvolution(channels, frames=frames, kernel=kernel, hole=hole if skip == "masked" else 0)
+        return SkipConvolution(channels, frames=frames, kernel=kernel, mask_size=mask_size if skip == "masked" else 0)
     return {"none": Nothing, "zero": Zeros, "identity": TargetFrame}[skip]()
 
 

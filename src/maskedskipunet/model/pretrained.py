@@ -46,9 +46,7 @@ def load_model(path: str | Path) -> MaskedSkipUNet:
 
 
 def model_folder(path: Path) -> Path:
-    """Return the model folder that a path means: itself, or a run's `model/`. Raises WeightsError where
-    there is none.
-    """
+    """Return the model folder of a path: itself, or a run's `model/`. Raises WeightsError if there is none."""
     for folder in (path, path / "model"):
         if (folder / CONFIG_NAME).is_file():
             return folder
@@ -71,7 +69,7 @@ def _build(
 
 
 def _require_numbers(model: MaskedSkipUNet, path: Path) -> None:
-    """Weights that are no numbers would give scores that are none, which look like frames without a score."""
+    """Refuse weights that are no finite numbers: they would give scores that look like missing ones."""
     for name, weight in model.state_dict().items():
         if not torch.isfinite(weight).all():
             raise WeightsError(f"{name} holds values that are no numbers", str(path), "Name another epoch")
@@ -112,9 +110,7 @@ def _from_checkpoint(checkpoint: Checkpoint, path: Path) -> MaskedSkipUNet:
 
 
 def _description(checkpoint: Checkpoint, path: Path) -> tuple[NetworkConfig, InputFormat | None]:
-    """Return what the file says of its network; else the run that it lies in; else what the weights' shapes leave
-    possible.
-    """
+    """Return the network's description from the file, else from its run, else from the shapes of the weights."""
     if checkpoint.description is not None:
         return understand_description(checkpoint.description, path)
     run = path.resolve().parent.parent

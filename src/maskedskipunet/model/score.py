@@ -57,7 +57,7 @@ def frame_score(maps: Tensor) -> Tensor:
 
 
 def _distance(target: Tensor, reconstruction: Tensor) -> Tensor:
-    """L2 norm over channels; its gradient is 0 where target and reconstruction are equal."""
+    """Return the L2 norm over channels; its gradient is 0 where target and reconstruction are equal."""
     # torch's vector_norm over a dimension in the middle takes 40 times as long (47 ms for 16 frames of 160x96).
     squares = (target - reconstruction).square().sum(dim=1)
     equal = squares == 0

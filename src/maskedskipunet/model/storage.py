@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maskedskipunet.errors import ConfigError, WeightsError
-from maskedskipunet.files import keep_earlier, read_text, whole_file
+from maskedskipunet.files import atomic_write, keep_earlier, read_text
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.config import NetworkConfig
 
@@ -36,17 +36,17 @@ def write_model_folder(
 def write_weights(
     path: Path, config: NetworkConfig, input_format: InputFormat | None, weights: Mapping[str, Tensor]
 ) -> None:
-    """Write weights into one safetensors file, whose header says which network they belong to."""
+    """Write weights into one safetensors file with the network's description in its header."""
     # One key alone: safetensors writes several in an order of its own, and equal weights should be equal files.
     header = {_HEADER_KEY: json.dumps(describe_network(config, input_format))}
-    with whole_file(path) as part, _os_errors():
+    with atomic_write(path) as part, _os_errors():
         save_file({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}, part, metadata=header)
 
 
 def read_weights(path: Path) -> tuple[tuple[NetworkConfig, InputFormat | None] | None, dict[str, Tensor]]:
-    """Read a safetensors file: what it says of its network, None where another program wrote it, and its weights.
+    """Read a safetensors file: the description of its network, None if another program wrote it, and its weights.
 
-    Raises WeightsError for what is none, or says what this version does not understand.
+    Raises WeightsError for another kind of file, and for a description that this version does not understand.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -76,10 +76,10 @@ def read_model_folder(folder: Path) -> tuple[NetworkConfig, InputFormat | None, 
 
 
 def read_description(folder: Path) -> tuple[NetworkConfig, InputFormat | None]:
-    """Return what a model folder's network is and looks at. Raises WeightsError when it does not say so."""
+    """Return the configuration and the input format of a model folder. Raises WeightsError if they are missing."""
     path = folder / CONFIG_NAME
     try:
-        return understand_description(read_text(path, most_bytes=LARGEST_BYTES), path)
+        return understand_description(read_text(path, max_bytes=LARGEST_BYTES), path)
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"cannot read the model's description ({error})", str(path)) from error
 
@@ -88,18 +88,18 @@ def write_cues_only(folder: Path, input_format: InputFormat, channels: int) -> N
     """Write the description of a model that has no network, only cues. channels: of the frames that they look at."""
     described = {"format": FORMAT_VERSION, "network": None, "channels": channels, "input": input_format.to_dict()}
     folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / CONFIG_NAME) as part:
+    with atomic_write(folder / CONFIG_NAME) as part:
         part.write_text(json.dumps(described, indent=2) + "\n")
 
 
 def read_cues_only(folder: Path) -> tuple[InputFormat, int] | None:
-    """Return what write_cues_only wrote: what the cues look at, and channels; None where the model has a network.
+    """Return the input format and the channels that write_cues_only wrote; None if the model has a network.
 
     Raises WeightsError for a damaged description.
     """
     path = folder / CONFIG_NAME
     try:
-        described = json.loads(read_text(path, most_bytes=LARGEST_BYTES))
+        described = json.loads(read_text(path, max_bytes=LARGEST_BYTES))
         if not isinstance(described, dict) or described.get("network", ...) is not None:
             return None
         if described["format"] != FORMAT_VERSION:
@@ -113,7 +113,7 @@ def read_cues_only(folder: Path) -> tuple[InputFormat, int] | None:
 
 
 def rewrite_input_format(folder: Path, input_format: InputFormat) -> None:
-    """Say anew what a model folder's model looks at; its description until now stays as `config.N.json`."""
+    """Replace the input format of a model folder; the earlier description stays as `config.N.json`."""
     cues_only = read_cues_only(folder)
     config = None if cues_only is not None else read_description(folder)[0]
     keep_earlier(folder / CONFIG_NAME)
@@ -124,7 +124,7 @@ def rewrite_input_format(folder: Path, input_format: InputFormat) -> None:
 
 
 def _write_description(folder: Path, config: NetworkConfig, input_format: InputFormat | None) -> None:
-    with whole_file(folder / CONFIG_NAME) as part:
+    with atomic_write(folder / CONFIG_NAME) as part:
         part.write_text(json.dumps(describe_network(config, input_format), indent=2) + "\n")
 
 
@@ -140,7 +140,7 @@ def _os_errors() -> Iterator[None]:
 
 
 def describe_network(config: NetworkConfig, input_format: InputFormat | None) -> dict[str, Any]:
-    """Return what a network is and looks at, as plain values."""
+    """Return the configuration and the input format of a network as plain values."""
     network = asdict(config) | {"clip_length": config.frames}
     return {"format": FORMAT_VERSION, "network": network, "input": input_format and input_format.to_dict()}
 

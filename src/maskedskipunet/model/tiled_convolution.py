@@ -13,14 +13,14 @@ from maskedskipunet.model.tiles import (
     kernel_gradient,
     kernel_spectra,
     multiply,
+    rotated_kernel_spectra,
     tile_pixels,
     tile_spectra,
-    turned_kernel_spectra,
 )
 
 
 def tiled_conv2d(images: Tensor, weight: Tensor, bias: Tensor, tile: int) -> Tensor:
-    """As torch's conv2d with "same" zero padding: (B, in, H, W) by (out, in, k, k) -> (B, out, H, W), k odd.
+    """Convolve like torch's conv2d with "same" zero padding: (B, in, H, W) by (out, in, k, k) -> (B, out, H, W), k odd.
 
     tile: side of the tiles, above k - 1. Equal to rounding, and for large kernels many times faster on a CPU.
     """
@@ -42,7 +42,7 @@ class _TiledConvolution(torch.autograd.Function):
         grid, outputs = ctx.grid, gradient.permute(0, 2, 3, 1).contiguous()
         by_images = by_weight = None
         if ctx.needs_input_grad[0]:
-            product = multiply(tile_spectra(outputs, grid).flatten(0, 1), turned_kernel_spectra(weight, grid))
+            product = multiply(tile_spectra(outputs, grid).flatten(0, 1), rotated_kernel_spectra(weight, grid))
             by_images = assemble(tile_pixels(product, grid), grid).permute(0, 3, 1, 2).contiguous()
         if ctx.needs_input_grad[1]:
             by_weight = kernel_gradient(spectra.flatten(0, 1), block_spectra(outputs, grid), grid)

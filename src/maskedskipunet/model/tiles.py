@@ -23,7 +23,7 @@ Product = tuple[Tensor, Tensor]  # real and imaginary part, each (frequencies, t
 
 @dataclass(frozen=True)
 class TileGrid:
-    """How tiles cover images.
+    """A grid of tiles that cover an image.
 
     kernel: side of the kernels, odd. tile: side of a tile, above kernel. height_px, width_px: of the images.
     """
@@ -62,9 +62,7 @@ class TileGrid:
 
 
 def tilings(kernel: int, height_px: int, width_px: int, *, inputs: int, outputs: int, even: bool) -> list[TileGrid]:
-    """Return the tilings that promise the fewest operations, the best first; those whose transformed kernels are too
-    large
-    are left out.
+    """Return the tilings with the fewest operations, the best first, without those with too large transformed kernels.
 
     inputs, outputs: channels. even: whether tiles must cut into squares of 2x2.
     """
@@ -85,10 +83,12 @@ def _cost(grid: TileGrid, inputs: int, outputs: int) -> float:
 
 def multiplications(grid: TileGrid, inputs: int, outputs: int) -> float:
     """Return the multiplications of one image: those of the products and of the transforms."""
-    there = 2 * grid.half * grid.tile * (grid.step if grid.down > 1 else grid.tile) + 4 * grid.half * grid.tile**2
+    forward_cost = (
+        2 * grid.half * grid.tile * (grid.step if grid.down > 1 else grid.tile) + 4 * grid.half * grid.tile**2
+    )
     back = 2 * grid.half * grid.step * grid.tile * 2 + 2 * grid.half * grid.step**2
     products = grid.frequencies * inputs * outputs
-    return float(grid.tiles * (4 * products + there * inputs + back * outputs))
+    return float(grid.tiles * (4 * products + forward_cost * inputs + back * outputs))
 
 
 def transform_bytes(grid: TileGrid, inputs: int, outputs: int) -> int:
@@ -111,9 +111,9 @@ def tile_spectra(images: Tensor, grid: TileGrid) -> Tensor:
     halfway = images.new_empty(count, grid.down, 2 * half, line)
     for strip, target in zip(strips, halfway, strict=True):
         torch.bmm(rows.expand(grid.down, -1, -1), strip, out=target)
-    cut = halfway.view(count * grid.down, half, 2, wide, channels).unfold(3, tile, step)
-    cut = cut.permute(0, 3, 1, 2, 5, 4).reshape(-1, 2 * tile, channels)  # rows: real parts, then imaginary parts
-    spectra = torch.bmm(columns.expand(len(cut), -1, -1), cut)
+    tiled = halfway.view(count * grid.down, half, 2, wide, channels).unfold(3, tile, step)
+    tiled = tiled.permute(0, 3, 1, 2, 5, 4).reshape(-1, 2 * tile, channels)  # rows: real parts, then imaginary parts
+    spectra = torch.bmm(columns.expand(len(tiled), -1, -1), tiled)
     return spectra.view(count, grid.tiles, grid.frequencies, 2, channels)
 
 
@@ -134,8 +134,8 @@ def kernel_spectra(kernels: Sequence[Tensor], grid: TileGrid) -> Product:
     return made[0], made[1]
 
 
-def turned_kernel_spectra(kernel: Tensor, grid: TileGrid) -> Product:
-    """Of the kernel that leads a loss's gradient back: turned around, inputs and outputs exchanged.
+def rotated_kernel_spectra(kernel: Tensor, grid: TileGrid) -> Product:
+    """Return the spectra of the kernel for the backward pass: rotated by 180 degrees, inputs and outputs exchanged.
 
     (out, in, k, k) -> two of (frequencies, out, in).
     """
@@ -170,7 +170,7 @@ def add_bias(product: Product, bias: Tensor, grid: TileGrid) -> None:
 
 
 def tile_pixels(product: Product, grid: TileGrid, evens_first: bool = False) -> Tensor:
-    """Back from frequencies: (frequencies, tiles, C) -> (step, step, tiles, C), the right part of each tile.
+    """Transform back from frequencies: (frequencies, tiles, C) -> (step, step, tiles, C), the valid part of each tile.
 
     evens_first: rows 0, 2, 4, … before 1, 3, 5, …, and columns likewise: the four places of 2x2 squares lie apart.
     """
@@ -184,7 +184,7 @@ def tile_pixels(product: Product, grid: TileGrid, evens_first: bool = False) -> 
 
 
 def assemble(pixels: Tensor, grid: TileGrid) -> Tensor:
-    """Tiles set side by side: (side, side, N * tiles, C) -> images (N, H, W, C), what lies outside cut off.
+    """Assemble tiles: (side, side, N * tiles, C) -> images (N, H, W, C), cropped to the image.
 
     side: the grid's step, or half of it where the tiles were halved since.
     """
@@ -202,8 +202,8 @@ def convolve(spectra: Tensor, kernels: Sequence[Product], grid: TileGrid, bias: 
     """
     count = len(spectra) - len(kernels) + 1
     product: Product | None = None
-    for at, kernel in enumerate(kernels):
-        product = multiply(spectra[at : at + count].flatten(0, 1), kernel, product)
+    for index, kernel in enumerate(kernels):
+        product = multiply(spectra[index : index + count].flatten(0, 1), kernel, product)
     assert product is not None, "a convolution has a kernel"
     add_bias(product, bias, grid)
     return assemble(tile_pixels(product, grid), grid)
@@ -272,9 +272,9 @@ def _kernel_waves(kernel: int, inner: int, tile: int, dtype: torch.dtype) -> Pro
     """Real and imaginary part of each tap's wave, (frequencies, inner * inner), of kernels of side `inner` in the
     middle of ones of side `kernel`; they are turned around, as torch convolves without turning them."""
     margin = (kernel - inner) // 2
-    place = torch.arange(kernel - 1 - margin, margin - 1, -1, dtype=torch.float64)
-    down = torch.arange(tile // 2 + 1, dtype=torch.float64)[:, None, None, None] * place[:, None]
-    across = torch.arange(tile, dtype=torch.float64)[:, None, None] * place
+    position = torch.arange(kernel - 1 - margin, margin - 1, -1, dtype=torch.float64)
+    down = torch.arange(tile // 2 + 1, dtype=torch.float64)[:, None, None, None] * position[:, None]
+    across = torch.arange(tile, dtype=torch.float64)[:, None, None] * position
     angle = ((down + across) * (2 * pi / tile)).flatten(2).flatten(0, 1)
     return angle.cos().to(dtype), (-angle.sin()).to(dtype)
 
@@ -299,6 +299,6 @@ def _with_conjugates(tile: int) -> Tensor:
 
 
 def _waves(tile: int) -> tuple[Tensor, Tensor]:
-    place = torch.arange(tile, dtype=torch.float64)
-    angle = torch.outer(place, place).remainder(tile) * (2 * pi / tile)
+    position = torch.arange(tile, dtype=torch.float64)
+    angle = torch.outer(position, position).remainder(tile) * (2 * pi / tile)
     return angle.cos(), angle.sin()

@@ -1,1 +1,1 @@
-"""Watching cameras: each read in a process of its own, all scored together; clips of what happened; who is told."""
+"""Watching cameras: one process reads each, one network scores all; health, alarms and clips."""

@@ -1,4 +1,4 @@
-"""Alarms of one camera: the events of its scores, with the time of day they began at."""
+"""Finds the alarms of one camera from its scores, and adds the time of day."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -7,51 +7,58 @@ from maskedskipunet.detection.alarm_finder import AlarmCriteria, AlarmFinder
 from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.detection.kinds import Kind, Kinds, with_kind
-from maskedskipunet.monitor.news import Alarm, Drift, Scored
+from maskedskipunet.monitor.monitor_events import Alarm, Drift, ScoredFrame
 
 
 class CameraAlarms:
-    """Finds the events of one camera as its scores come, and reports drift.
+    """Finds the events of one camera as its scores arrive, and reports drift.
 
-    camera: its name. source: its address, without credentials. criteria: when there is an event. speed: of a file that
-    is played faster than real time.
+    camera: its name. source: its address, without credentials. criteria: define what is an event. speed: playing speed
+    of a file, 1 for real time.
     """
 
     def __init__(self, camera: str, source: str, criteria: AlarmCriteria, *, speed: float = 1.0) -> None:
         self._camera, self._speed = camera, speed
         self._kinds = Kinds()
         self._finder = AlarmFinder(source, criteria)
-        self._began: tuple[str, float] = ("", 0.0)  # the running event, and when it began
+        self._level = criteria.rule.threshold
+        self._began: tuple[str, float] = ("", 0.0)  # the open event, and when it began
         self._last: tuple[float, float] = (0.0, 0.0)  # of the newest frame: the camera's time, and the time of day
 
     @property
     def threshold(self) -> float:
-        """The common threshold, whatever part of the day it is and whether it is raised."""
+        """The threshold of the whole day, before any adjustment for drift."""
         return self._finder.threshold
 
-    def know(self, kinds: Iterable[Kind]) -> None:
-        """Compare alarms with kinds of earlier ones; `began` of each is in seconds since 1970."""
+    @property
+    def level(self) -> float:
+        """The threshold of the newest frame: that of its part of the day, adjusted for drift."""
+        return self._level
+
+    def load_kinds(self, kinds: Iterable[Kind]) -> None:
+        """Compare alarms with kinds of earlier ones; `began` is in seconds since 1970."""
         self._kinds = Kinds(kinds)
 
-    def take_over(self, criteria: AlarmCriteria) -> None:
+    def set_criteria(self, criteria: AlarmCriteria) -> None:
         """Apply another calibration from the next frame on, also to an event in progress."""
-        self._finder.take_over(criteria)
+        self._finder.set_criteria(criteria)
 
-    def see(self, scored: Scored) -> Iterator[Alarm | Drift]:
-        """Take the next frame, and report what follows from it."""
-        self._last = scored.frame.time_s, scored.unix_s
+    def add(self, scored_frame: ScoredFrame) -> Iterator[Alarm | Drift]:
+        """Take the next frame, and yield the alarms and the drift that follow from it."""
+        self._last = scored_frame.frame.time_s, scored_frame.unix_s
         found = self._finder.add(
-            scored.frame,
-            height_px=scored.source_height_px,
-            width_px=scored.source_width_px,
-            time_of_day_s=time_of_day_s(scored.unix_s),
+            scored_frame.frame,
+            height_px=scored_frame.source_height_px,
+            width_px=scored_frame.source_width_px,
+            time_of_day_s=time_of_day_s(scored_frame.unix_s),
         )
+        self._level = found.rule.threshold
         if found.drift is not None:
-            yield Drift(self._camera, found.drift, scored.unix_s)
+            yield Drift(self._camera, found.drift, scored_frame.unix_s)
         yield from map(self._alarm, found.updates)
 
-    def end(self) -> Iterator[Alarm]:
-        """End the event in progress, because nothing is seen of the camera."""
+    def finish(self) -> Iterator[Alarm]:
+        """End the event in progress, because no frames come from the camera."""
         yield from map(self._alarm, self._finder.finish())
 
     def _alarm(self, update: EventUpdate) -> Alarm:

@@ -1,4 +1,4 @@
-"""Clips of events: some seconds before and after, cut out of a camera's frames while they pass."""
+"""Cuts clips of events, with some seconds before and after, from a camera's frames as they arrive."""
 
 import logging
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from maskedskipunet.data.jpeg import from_jpeg
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.errors import ConfigError, DiskSpaceError, MaskedSkipUNetError
-from maskedskipunet.files import no_room_is_our_error
-from maskedskipunet.monitor.ring import FrameRing, KeptFrame
-from maskedskipunet.monitor.room import Room
+from maskedskipunet.files import disk_full_as_error
+from maskedskipunet.monitor.disk_space import DiskSpaceGuard
+from maskedskipunet.monitor.ring import BufferedFrame, FrameRing
 
 log = logging.getLogger(__name__)
-STRAY_S = 1.0  # a picture shows its event's peak, or a moment as near as that
-LAST_SHOWN_PER_S = 5  # how long a clip's last frame is shown; the others are until the next
+STRAY_S = 1.0  # a picture shows the event's peak, or a moment at most this far from it
+LAST_SHOWN_PER_S = 5  # determines how long a clip's last frame is shown; each other frame is shown until the next
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipConfig:
-    """How clips are cut.
+    """Settings of clips.
 
-    before_s, after_s: seconds of footage around an event. longest_s: of one clip, in seconds; the rest of a longer
-    event is left out. memory_bytes: for the frames of one camera that are kept in case an event begins.
+    before_s, after_s: seconds of footage around an event. longest_s: the longest clip in seconds; the rest of a longer
+    event is left out. memory_bytes: memory for one camera's frames that are kept in case an event begins.
     """
 
     before_s: float = 5.0
@@ -44,28 +44,28 @@ class ClipConfig:
 
 @dataclass(frozen=True)
 class FinishedClip:
-    """path: where the clip lies; None where there is none, for want of room or frames."""
+    """The clip of an event. path: its file; None if it could not be written or there were no frames."""
 
     event_id: str
     path: Path | None
 
 
 class ClipCutter:
-    """Cuts the clips of one camera. Frames pass through see(), what is known of events through follow().
+    """Cuts the clips of one camera. It takes frames in see() and updates of events in follow().
 
-    Memory holds the ring of compressed frames and what an encoder needs for each event that lasts. A clip is there
-    whole or not at all. Nothing here raises for want of room: clips pause, and go on by themselves.
+    Memory holds the ring of compressed frames and an encoder for each open event. A clip is written whole or not at
+    all. Nothing here raises when the disk is full: clips pause, and continue by themselves.
     Clips show their frames when the camera did, gaps too.
     """
 
-    def __init__(self, config: ClipConfig, *, room: Room) -> None:
-        self.config, self.room = config, room
-        self.ring = FrameRing(seconds_s=config.before_s + STRAY_S, most_bytes=config.memory_bytes)
+    def __init__(self, config: ClipConfig, *, disk_space: DiskSpaceGuard) -> None:
+        self.config, self.disk_space = config, disk_space
+        self.ring = FrameRing(seconds_s=config.before_s + STRAY_S, max_bytes=config.memory_bytes)
         self._clips: dict[str, _Clip] = {}
         self._peaks_s: dict[str, float] = {}
 
-    def see(self, frame: KeptFrame) -> list[FinishedClip]:
-        """Take the next frame; returns the clips that it ends."""
+    def see(self, frame: BufferedFrame) -> list[FinishedClip]:
+        """Take the next frame, and return the clips that end with it."""
         self.ring.add(frame)
         if self._clips:
             image = from_jpeg(frame.jpeg)
@@ -74,7 +74,7 @@ class ClipCutter:
         return self._finished(frame.time_s)
 
     def follow(self, update: EventUpdate, path: Path) -> bytes | None:
-        """Begin the event's clip at `path`, or set its end; returns its picture, a JPEG, where that is a new one."""
+        """Begin the event's clip at `path`, or set its end; returns the event's picture as JPEG if it is a new one."""
         event = update.event
         picture = self._picture(event.id, event.peak_s)
         if update.phase == "new":
@@ -90,7 +90,7 @@ class ClipCutter:
         return event_id in self._clips
 
     def close(self) -> list[FinishedClip]:
-        """No more frames come: end all clips."""
+        """End all clips, because no more frames come."""
         return self._finished(float("inf"))
 
     def _picture(self, event_id: str, peak_s: float) -> bytes | None:
@@ -105,7 +105,7 @@ class ClipCutter:
     def _begin(self, event_id: str, path: Path, start_s: float) -> None:
         begin_s = start_s - self.config.before_s
         clip = self._clips[event_id] = _Clip(path, begin_s + self.config.longest_s)
-        if not self.room.is_there():
+        if not self.disk_space.has_space():
             clip.is_abandoned = True
             return
         for kept in self.ring.since(begin_s):
@@ -116,7 +116,7 @@ class ClipCutter:
         try:
             clip.put(time_s, image)
         except DiskSpaceError:
-            self.room.ran_out()
+            self.disk_space.report_full()
         except (MaskedSkipUNetError, OSError) as error:
             log.warning("event %s has no clip (%s)", event_id, error)
 
@@ -128,7 +128,7 @@ class ClipCutter:
             try:
                 clip.finish()
             except DiskSpaceError:
-                self.room.ran_out()
+                self.disk_space.report_full()
             except (MaskedSkipUNetError, OSError) as error:
                 log.warning("event %s has no clip (%s)", event_id, error)
             finished.append(FinishedClip(event_id, clip.path if clip.is_written else None))
@@ -137,7 +137,7 @@ class ClipCutter:
 
 
 class _Clip:
-    """One clip on its way. It is abandoned for good by the first error, and sealed by a frame of another size."""
+    """A clip that is being written. The first error abandons it; a frame of another size ends it."""
 
     def __init__(self, path: Path, latest_s: float) -> None:
         self.path, self.latest_s = path, latest_s
@@ -151,7 +151,7 @@ class _Clip:
         if self.is_abandoned or self.is_sealed or time_s > min(self.end_s, self.latest_s):
             return
         if self._shape and (image.shape != self._shape or time_s < self._begin_s):
-            self.is_sealed = True  # what there is is a clip
+            self.is_sealed = True  # the frames so far are a whole clip
             return
         try:
             self._write(time_s, _even(image))
@@ -164,7 +164,7 @@ class _Clip:
         if self._writer is None or self.is_abandoned:
             return
         writer, self._writer = self._writer, None
-        with no_room_is_our_error(self.path):
+        with disk_full_as_error(self.path):
             writer.__exit__(None, None, None)
         self.is_written = True
 
@@ -186,6 +186,6 @@ class _Clip:
 
 
 def _even(image: Image) -> Image:
-    """Without the last row and column where H.264 could not take them."""
+    """Return the image without an odd last row or column, which H.264 cannot encode."""
     height_px, width_px = image.shape[:2]
     return image[: height_px - height_px % 2, : width_px - width_px % 2]

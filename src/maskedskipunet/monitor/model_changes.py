@@ -11,18 +11,18 @@ from maskedskipunet.errors import CalibrationError, WeightsError
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.model.storage import CONFIG_NAME, WEIGHTS_NAME
 
-LOOK_S = 2.0  # from one look at the folder to the next
+POLL_S = 2.0  # time between two looks at the folder
 _AGAIN = "restart watch to use it"
 
-Mark = tuple[int, int, int] | None  # of a file as it is now; None where there is none
+FileStamp = tuple[int, int, int] | None  # identifies a version of a file; None if there is no file
 
 
 @dataclass(frozen=True)
-class Changed:
+class ModelUpdate:
     """The parts of a model that changed and apply from now on.
 
-    calibration: has a threshold. cues: have the same names and places as before. reason: says why some other change is
-    not applied; empty if there is none.
+    calibration: a new one, with a threshold. cues: new ones, with the same names and places as before. reason: why some
+    other change is not applied; empty if there is none.
     """
 
     calibration: Calibration | None
@@ -41,41 +41,41 @@ class ModelChanges:
             self._folder: Path | None = model_folder(model).resolve()  # `runs/latest` may come to mean another run
         except WeightsError:
             self._folder = None
-        self._clock, self._looked_s = clock, clock()
-        self._network, self._calibration = self._network_marks(), self._mark(CALIBRATION_NAME)
-        self._cues = self._mark(CUES_NAME)
-        self._is_another = False
+        self._clock, self._polled_s = clock, clock()
+        self._network, self._calibration = self._network_stamps(), self._stamp(CALIBRATION_NAME)
+        self._cues = self._stamp(CUES_NAME)
+        self._is_retrained = False
 
-    def look(self) -> Changed | None:
-        """Return what has changed since the last look, or None. Raises nothing: a fault becomes a reason."""
-        if self._folder is None or self._is_another or self._clock() - self._looked_s < LOOK_S:
+    def poll(self) -> ModelUpdate | None:
+        """Return what has changed since the last call, or None. Raises nothing: a fault becomes a reason."""
+        if self._folder is None or self._is_retrained or self._clock() - self._polled_s < POLL_S:
             return None
-        self._looked_s = self._clock()
-        if self._network_marks() != self._network:
-            self._is_another = True  # whatever is calibrated from now on is about that one
-            return Changed(None, f"{self._folder} was trained again, or ignores other shapes: {_AGAIN}")
+        self._polled_s = self._clock()
+        if self._network_stamps() != self._network:
+            self._is_retrained = True  # later calibrations belong to the new network
+            return ModelUpdate(None, f"{self._folder} was trained again, or ignores other shapes: {_AGAIN}")
         cues, cues_fault = self._new_cues(self._folder)
         calibration, fault = self._new_calibration(self._folder)
         reason = "; ".join(filter(None, (cues_fault, fault)))
-        return Changed(calibration, reason, cues) if cues or calibration or reason else None
+        return ModelUpdate(calibration, reason, cues) if cues or calibration or reason else None
 
     def _new_cues(self, folder: Path) -> tuple[CueModel | None, str]:
-        """Return cues that were written since the last look, or why they cannot be applied."""
-        if (mark := self._mark(CUES_NAME)) == self._cues:
+        """Return cues that were written since the last call, or why they cannot be applied."""
+        if (stamp := self._stamp(CUES_NAME)) == self._cues:
             return None, ""
-        before, self._cues = self._cues, mark
-        if before is None or mark is None:
-            return None, f"{folder} {'no longer has cues' if mark is None else 'now has cues'}: {_AGAIN}"
+        before, self._cues = self._cues, stamp
+        if before is None or stamp is None:
+            return None, f"{folder} {'no longer has cues' if stamp is None else 'now has cues'}: {_AGAIN}"
         try:
             return CueModel.read(folder), ""
         except WeightsError as error:
             return None, f"{str(error).removesuffix('.')}; scores continue as before"
 
     def _new_calibration(self, folder: Path) -> tuple[Calibration | None, str]:
-        """Return a calibration that was written since the last look, or why it cannot be applied."""
-        if (mark := self._mark(CALIBRATION_NAME)) == self._calibration:
+        """Return a calibration that was written since the last call, or why it cannot be applied."""
+        if (stamp := self._stamp(CALIBRATION_NAME)) == self._calibration:
             return None, ""
-        self._calibration = mark
+        self._calibration = stamp
         try:
             calibration = Calibration.read(folder)
         except CalibrationError as error:
@@ -84,11 +84,11 @@ class ModelChanges:
             return None, f"{folder / CALIBRATION_NAME} no longer holds a threshold; alarms continue as before"
         return calibration, ""
 
-    def _network_marks(self) -> tuple[Mark, ...]:
-        return tuple(map(self._mark, (CONFIG_NAME, WEIGHTS_NAME)))
+    def _network_stamps(self) -> tuple[FileStamp, ...]:
+        return tuple(map(self._stamp, (CONFIG_NAME, WEIGHTS_NAME)))
 
-    def _mark(self, name: str) -> Mark:
-        """Files are written beside and take their names whole, so that each writing is another file."""
+    def _stamp(self, name: str) -> FileStamp:
+        """Return the stamp of a file. Files are replaced whole, so each version has another stamp."""
         if self._folder is None:
             return None
         try:

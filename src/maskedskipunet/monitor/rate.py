@@ -1,42 +1,42 @@
-"""Whether a camera gives as many frames a second as the network was trained at."""
+"""Checks that a camera gives as many frames a second as the network was trained at."""
 
 from collections.abc import Iterator
 from statistics import median
 
 from maskedskipunet.data.sampling import RATE_TOLERANCE
-from maskedskipunet.monitor.health import HealthChange, Lasting
-from maskedskipunet.monitor.reading import Arrived
+from maskedskipunet.monitor.health import Debounce, HealthChange
+from maskedskipunet.monitor.reader_process import ArrivedFrame
 
-LOOK_S = 10.0
-LEAST_STEPS = 5
-ENOUGH_S = 60.0  # that a camera must have been fast enough before it is so again
+INTERVAL_S = 10.0
+MIN_STEPS = 5
+ENOUGH_S = 60.0  # a camera must be fast enough for so long before the fault ends
 
 
 class RateMonitor:
-    """Tells when a camera gives clearly fewer frames a second than expected, and when it gives them again.
+    """Reports when a camera gives clearly fewer frames a second than expected, and when it gives enough again.
 
-    It goes by the usual step from frame to frame, for a camera that sends nothing while nothing moves has no fewer.
-    expected_fps: before a stride is taken; None where it is not known, and nothing is told.
+    It uses the median step from frame to frame, because a camera may send nothing while nothing moves.
+    expected_fps: the rate before a stride is applied; None if unknown, and nothing is reported.
     """
 
     def __init__(self, expected_fps: float | None) -> None:
         self._expected_fps = expected_fps
-        self._enough = Lasting(ENOUGH_S, present=True)
+        self._enough = Debounce(ENOUGH_S, present=True)
         self._before: tuple[int, float] | None = None
         self._began_s = 0.0
         self._steps_s: list[float] = []
 
-    def update(self, arrived: Arrived, fresh: bool) -> Iterator[HealthChange]:
-        """fresh: whether frames before this one are missing."""
+    def update(self, arrived: ArrivedFrame, after_gap: bool) -> Iterator[HealthChange]:
+        """Take the next frame. after_gap: frames before this one are missing."""
         if self._expected_fps is None:
             return
-        if fresh or self._before is None:
+        if after_gap or self._before is None:
             self._began_s, self._steps_s = arrived.time_s, []
-        else:  # frames that were not kept, or found no room, were counted too
+        else:  # indices count frames that were not kept or were dropped
             index, time_s = self._before
             self._steps_s.append((arrived.time_s - time_s) / max(1, arrived.index - index))
         self._before = arrived.index, arrived.time_s
-        if arrived.time_s - self._began_s >= LOOK_S and len(self._steps_s) >= LEAST_STEPS:
+        if arrived.time_s - self._began_s >= INTERVAL_S and len(self._steps_s) >= MIN_STEPS:
             rate = 1 / median(self._steps_s)
             yield from self._judge(rate, self._expected_fps, arrived.time_s)
             self._began_s, self._steps_s = arrived.time_s, []
@@ -44,13 +44,13 @@ class RateMonitor:
     def _judge(self, rate: float, expected_fps: float, time_s: float) -> Iterator[HealthChange]:
         is_enough = rate >= RATE_TOLERANCE * expected_fps
         if self._enough.present and not is_enough:
-            self._enough = Lasting(ENOUGH_S)
-            yield HealthChange("slow", True, _told(rate, expected_fps))
+            self._enough = Debounce(ENOUGH_S)
+            yield HealthChange("slow", True, _describe(rate, expected_fps))
         elif self._enough.changes(is_enough, time_s):
             yield HealthChange("slow", False, f"the camera gives {rate:.3g} frames a second")
 
 
-def _told(rate: float, expected_fps: float) -> str:
+def _describe(rate: float, expected_fps: float) -> str:
     return (
         f"the camera gives {rate:.3g} frames a second, but the model expects {expected_fps:.3g}: a clip spans "
         f"{expected_fps / rate:.2g} times as long as in training, so expect false alarms; set the camera to "

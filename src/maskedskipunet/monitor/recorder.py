@@ -1,4 +1,4 @@
-"""Writes what happens at cameras into the records, in a thread of its own: no disk and no encoder holds up scoring."""
+"""Writes events of cameras into the records, in its own thread, so that neither disk nor encoder delays scoring."""
 
 import logging
 import threading
@@ -16,33 +16,33 @@ from maskedskipunet.detection.drift import DriftChange
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.errors import DiskSpaceError, MaskedSkipUNetError
 from maskedskipunet.monitor.clips import ClipConfig, ClipCutter, FinishedClip
-from maskedskipunet.monitor.news import Alarm, CameraState, Drift, Health, News, Scored
-from maskedskipunet.monitor.ring import KeptFrame
-from maskedskipunet.monitor.room import Room
+from maskedskipunet.monitor.disk_space import DiskSpaceGuard
+from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Drift, Health, MonitorEvent, ScoredFrame
+from maskedskipunet.monitor.ring import BufferedFrame
 from maskedskipunet.records.database import DamagedError, UnavailableError
 from maskedskipunet.records.pruning import Retention, prune
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import Subscription
 from maskedskipunet.view.enlarging import resized
 from maskedskipunet.view.marking import with_boxes
 
 log = logging.getLogger(__name__)
 
-LOST, DRIFT = "lost", "drift"  # states of a camera: nothing is seen of it, or normal itself has changed
-MOST_FRAMES = 500  # that wait for the thread; beyond it frames are left out of clips
-MOST_UPDATES = 10_000  # of events, that wait for the disk
+LOST, DRIFT = "lost", "drift"  # states of a camera: no frames arrive, or the scene has changed
+MAX_FRAMES = 500  # waiting for the thread; beyond it frames are left out of clips
+MAX_UPDATES = 10_000  # of events, waiting for the disk
 RETRY_S = 5.0
 TIDY_S = 600.0
-LOOK_S = 1.0
-HEARD_S = 30.0  # from one note of when cameras' frames came last to the next
+POLL_S = 1.0
+HEARD_S = 30.0  # from one note of the cameras' last frames to the next
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingConfig:
-    """What is kept, and for how long.
+    """Settings of recording.
 
-    clips: how they are cut. retention: how old and how large the records may become. keep_free_bytes: of the disk;
-    below it clips pause.
+    clips: how clips are cut. retention: how old and how large the records may become. keep_free_bytes: free space of
+    the disk below which clips pause.
     """
 
     clips: ClipConfig = field(default_factory=ClipConfig)
@@ -54,7 +54,7 @@ class RecordingConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Writing:
-    """An alarm on its way to the records, with JPEGs of its peak and of the nearest normal moment."""
+    """An alarm to be written, with JPEGs of its peak and of the nearest normal moment."""
 
     alarm: Alarm
     picture: bytes | None = None
@@ -62,12 +62,12 @@ class _Writing:
 
 
 class Recorder:
-    """A listener that hands on everything to its thread, from start() to close().
+    """A subscriber that records events in its own thread, from start() to close().
 
-    What the records cannot take now, as on a full disk, waits in memory and is tried again. Frames that the thread
-    has no time for are left out of clips and counted in `frames_left_out`.
-    records: of the process that watches. cameras: by name their addresses, without credentials. routes: the sinks
-    that are told of events. normal: finds the picture of the nearest normal moment that a reason names.
+    Events that cannot be written now, for instance on a full disk, wait in memory and are tried again. Frames that the
+    thread has no time for are left out of clips and counted in `frames_left_out`.
+    records: the records of the watching process. cameras: addresses by name, without credentials. subscriptions: of the
+    sinks that receive events. normal: returns the picture of the nearest normal moment that a reason names.
     """
 
     def __init__(
@@ -75,47 +75,48 @@ class Recorder:
         records: Records,
         cameras: Mapping[str, str],
         *,
-        routes: Sequence[Route] = (),
+        subscriptions: Sequence[Subscription] = (),
         config: RecordingConfig | None = None,
         retry_s: float = RETRY_S,
         normal: Callable[[EventReason | None], Image | None] = lambda reason: None,
     ) -> None:
-        self.records, self._cameras, self._routes = records, cameras, routes
+        self.records, self._cameras, self._subscriptions = records, cameras, subscriptions
         self._config, self._retry_s, self._normal = config or RecordingConfig(), retry_s, normal
-        room = Room(records.folder.path, keep_free_bytes=self._config.keep_free_bytes)
-        self._cutters = {name: ClipCutter(self._config.clips, room=room) for name in cameras}
-        self._queue: SimpleQueue[News | None] = SimpleQueue()
+        disk_space = DiskSpaceGuard(records.folder.path, keep_free_bytes=self._config.keep_free_bytes)
+        self._cutters = {name: ClipCutter(self._config.clips, disk_space=disk_space) for name in cameras}
+        self._queue: SimpleQueue[MonitorEvent | None] = SimpleQueue()
         self._unwritten: deque[_Writing] = deque()
         self._held_back: dict[str, _Writing] = {}  # ends of events whose clips are still to come
         self._not_before_s, self._tidy_at_s = 0.0, time.monotonic() + TIDY_S
         self._heard: dict[str, float] = {}
         self._note_heard_at_s = 0.0
-        self._is_away = self._has_taken_over = False
+        self._is_away = self._ended_left_open = False
         self.frames_left_out = 0
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
-    def take_over(self) -> None:
-        """End what an earlier watch left: the events and states of all its cameras, of those no longer watched too.
+    def end_left_open(self) -> None:
+        """End the events and states that an earlier watch left open, also those of cameras no longer watched.
 
-        Called before sinks begin, they say at once what holds now; `start` does it otherwise. Raises as Records does.
+        Call it before sinks start, so that they announce the right state; otherwise `start` does it. Raises as Records
+        does.
         """
-        if self._has_taken_over:
+        if self._ended_left_open:
             return
-        self._has_taken_over = True
+        self._ended_left_open = True
         for name, source in self._cameras.items():
             self.records.add_camera(name, source)
-        self.records.end_left_states(self._routes)
-        self.records.end_left_open(routes=self._routes)
+        self.records.end_left_states(self._subscriptions)
+        self.records.end_left_open(subscriptions=self._subscriptions)
 
     def start(self) -> Self:
-        """Take over what an earlier watch left, and begin. Raises as Records does."""
-        self.take_over()
+        """End what an earlier watch left open, and start the thread. Raises as Records does."""
+        self.end_left_open()
         prune(self.records, self._config.retention)
         self._thread.start()
         return self
 
     def close(self, timeout_s: float = 30.0) -> None:
-        """Write what waits, and end the clips; returns when that is done, or given up."""
+        """Write what waits, and finish the clips. Returns when that is done, or after the timeout."""
         self._queue.put(None)
         self._thread.join(timeout_s)
         if self._thread.is_alive() or self._unwritten:
@@ -129,29 +130,29 @@ class Recorder:
     ) -> None:
         self.close()
 
-    def __call__(self, news: News) -> None:
-        """Takes what is told, and returns at once."""
-        if isinstance(news, Scored):
-            self._heard[news.camera] = news.unix_s
-            if news.picture is None:
+    def __call__(self, event: MonitorEvent) -> None:
+        """Queue an event for the thread, and return at once."""
+        if isinstance(event, ScoredFrame):
+            self._heard[event.camera] = event.unix_s
+            if event.picture is None:
                 return
-            if self._queue.qsize() >= MOST_FRAMES:
+            if self._queue.qsize() >= MAX_FRAMES:
                 if not self.frames_left_out:
                     log.warning("%s: too slow for all frames; some are left out of clips", self.records.folder.path)
                 self.frames_left_out += 1
                 return
-        self._queue.put(news)
+        self._queue.put(event)
 
     def _run(self) -> None:
         while True:
             try:
-                news = self._queue.get(timeout=LOOK_S)
+                event = self._queue.get(timeout=POLL_S)
             except Empty:
                 self._write_waiting()
             else:
-                if news is None:
+                if event is None:
                     break
-                self._take_safely(news)
+                self._handle_safely(event)
             if time.monotonic() >= self._note_heard_at_s:
                 self._note_heard_at_s = time.monotonic() + HEARD_S
                 self._note_heard()
@@ -164,52 +165,52 @@ class Recorder:
             self._clips_came(cutter.close())
         self._note_heard()
 
-    def _take_safely(self, news: News) -> None:
-        """Take one change, and log what goes wrong, so that a fault never ends the thread and all recording."""
+    def _handle_safely(self, event: MonitorEvent) -> None:
+        """Handle one event and log errors, so that a fault never ends the thread and all recording."""
         try:
-            self._take(news)
+            self._handle(event)
         except MaskedSkipUNetError as error:
             log.warning("%s", error)
         except Exception as error:  # noqa: BLE001  # of a library; its words may hold an address
             log.warning("%s: something was not recorded (%s)", self.records.folder.path, type(error).__name__)
 
-    def _take(self, news: News) -> None:
-        match news:
-            case Scored():
-                if news.picture is not None:
-                    frame = KeptFrame(news.frame.time_s, news.picture)
-                    self._clips_came(self._cutters[news.camera].see(frame))
+    def _handle(self, event: MonitorEvent) -> None:
+        match event:
+            case ScoredFrame():
+                if event.picture is not None:
+                    frame = BufferedFrame(event.frame.time_s, event.picture)
+                    self._clips_came(self._cutters[event.camera].see(frame))
             case Alarm():
-                self._alarm(news)
+                self._alarm(event)
             case CameraState():
-                self._camera_state(news)
+                self._camera_state(event)
             case Drift(change=DriftChange(phase="begin")):
-                self._begin_state(news.camera, DRIFT, news.change.told())
+                self._begin_state(event.camera, DRIFT, event.change.told())
             case Drift():
-                self._end_state(news.camera, DRIFT)
+                self._end_state(event.camera, DRIFT)
             case Health(present=True):
-                self._begin_state(news.camera, news.fault, news.told)
+                self._begin_state(event.camera, event.fault, event.description)
             case Health():
-                self._end_state(news.camera, news.fault)
+                self._end_state(event.camera, event.fault)
 
-    def _camera_state(self, news: CameraState) -> None:
-        self._try(lambda: self.records.set_condition(news.camera, news.condition))
-        if news.condition in ("lost", "ended"):
-            self._clips_came(self._cutters[news.camera].close())
-        if news.condition == "lost":
-            self._begin_state(news.camera, LOST, news.reason)
-        elif news.condition == "running":
-            self._end_state(news.camera, LOST)
+    def _camera_state(self, event: CameraState) -> None:
+        self._try(lambda: self.records.set_condition(event.camera, event.condition))
+        if event.condition in ("lost", "ended"):
+            self._clips_came(self._cutters[event.camera].close())
+        if event.condition == "lost":
+            self._begin_state(event.camera, LOST, event.reason)
+        elif event.condition == "running":
+            self._end_state(event.camera, LOST)
 
     def _begin_state(self, camera: str, kind: str, detail: str) -> None:
-        self._try(lambda: self.records.begin_state(camera, kind, detail, routes=self._routes))
+        self._try(lambda: self.records.begin_state(camera, kind, detail, subscriptions=self._subscriptions))
 
     def _end_state(self, camera: str, kind: str) -> None:
-        self._try(lambda: self.records.end_state(camera, kind, routes=self._routes))
+        self._try(lambda: self.records.end_state(camera, kind, subscriptions=self._subscriptions))
 
     def _note_heard(self) -> None:
         if self._heard:
-            self._try(lambda: self.records.heard_of({**self._heard}))
+            self._try(lambda: self.records.set_last_frames({**self._heard}))
 
     def _alarm(self, alarm: Alarm) -> None:
         event = alarm.update.event
@@ -217,7 +218,7 @@ class Recorder:
         peak = cutter.follow(alarm.update, path)
         writing = _Writing(alarm) if peak is None else self._with_pictures(alarm, peak)
         if alarm.update.phase == "end" and cutter.is_cutting(event.id):
-            self._held_back[event.id] = writing  # who is told of an event that is over is given its clip
+            self._held_back[event.id] = writing  # the message of an ended event comes with its clip
             return
         self._write(writing)
 
@@ -225,13 +226,13 @@ class Recorder:
         """Return an alarm with its picture, and the nearest normal moment as large and with the same boxes."""
         event, image = alarm.update.event, from_jpeg(peak)
         picture = to_jpeg(with_boxes(image, event.boxes)) if event.boxes else peak
-        if (usual := self._normal(event.reason)) is None:
+        if (normal := self._normal(event.reason)) is None:
             return _Writing(alarm, picture)
-        beside = with_boxes(resized(usual, *image.shape[:2]), event.boxes)
+        beside = with_boxes(resized(normal, *image.shape[:2]), event.boxes)
         return _Writing(alarm, picture, to_jpeg(beside))
 
     def _write(self, writing: _Writing) -> None:
-        if len(self._unwritten) >= MOST_UPDATES:
+        if len(self._unwritten) >= MAX_UPDATES:
             lost = self._unwritten.popleft().alarm
             what = f"{lost.update.phase} of event {lost.update.event.id}"
             log.warning("%s is lost: nothing could be written for too long", what)
@@ -239,7 +240,7 @@ class Recorder:
         self._write_waiting()
 
     def _write_waiting(self) -> None:
-        """Events in their order; the first that finds no room keeps the others waiting."""
+        """Write waiting alarms in order; one that cannot be written keeps the others waiting."""
         while self._unwritten and time.monotonic() >= self._not_before_s:
             writing = self._unwritten[0]
             alarm = writing.alarm
@@ -250,7 +251,7 @@ class Recorder:
                     began_unix_s=alarm.began_unix_s,
                     picture=writing.picture,
                     normal_picture=writing.normal_picture,
-                    routes=self._routes,
+                    subscriptions=self._subscriptions,
                 )
             except (DiskSpaceError, UnavailableError, DamagedError) as error:
                 self._not_before_s = time.monotonic() + self._retry_s
@@ -259,8 +260,8 @@ class Recorder:
                 self._is_away = True
                 return
             except Exception as error:  # noqa: BLE001  # an event that can never be written holds up no other
-                told = error if isinstance(error, MaskedSkipUNetError) else type(error).__name__
-                log.warning("event %s is not recorded: %s", alarm.update.event.id, told)
+                reason = error if isinstance(error, MaskedSkipUNetError) else type(error).__name__
+                log.warning("event %s is not recorded: %s", alarm.update.event.id, reason)
             self._unwritten.popleft()
             if self._is_away:
                 log.warning("%s: events can be written again", self.records.folder.path)
@@ -271,10 +272,10 @@ class Recorder:
             if (held := self._held_back.pop(clip.event_id, None)) is not None:
                 self._write(held)
             elif clip.path is not None:
-                self._try(lambda event_id=clip.event_id: self.records.look_again(event_id))  # type: ignore[misc]
+                self._try(lambda event_id=clip.event_id: self.records.refresh_files(event_id))  # type: ignore[misc]
 
     def _try(self, step: Callable[[], object]) -> None:
-        """What can be done without: a state, a mark that a clip is there, a tidying."""
+        """Run a step whose failure is only logged: a state, a mark that a clip exists, pruning."""
         try:
             step()
         except (MaskedSkipUNetError, OSError) as error:

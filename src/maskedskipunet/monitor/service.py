@@ -1,6 +1,6 @@
-"""What a service manager is told: that watching is ready, and that it makes progress (systemd's notify protocol).
+"""Reports to a service manager that watching is ready and makes progress (systemd's notify protocol).
 
-One datagram to the socket that the environment names; nothing happens where none is named.
+It sends datagrams to the socket that the environment names, and does nothing if none is named.
 Source: sd_notify(3) and sd_watchdog_enabled(3).
 """
 
@@ -13,7 +13,7 @@ from math import isfinite
 
 
 class ServiceManager:
-    """Tells the service manager, if there is one. Failures are not told: watching goes on without it."""
+    """Notifies the service manager, if there is one. Failures are ignored: watching continues without it."""
 
     def __init__(
         self, environment: MutableMapping[str, str] | None = None, clock: Callable[[], float] = time.monotonic
@@ -21,28 +21,28 @@ class ServiceManager:
         environment = os.environ if environment is None else environment
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._clock = clock
-        self._every_s = _watchdog_s(environment) / 3  # so that one lost datagram is no end
-        self._fed_s = clock() - self._every_s if isfinite(self._every_s) else clock()
+        self._every_s = _watchdog_s(environment) / 3  # so that one lost datagram does no harm
+        self._notified_s = clock() - self._every_s if isfinite(self._every_s) else clock()
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
-            environment.pop(name, None)  # the processes that read cameras have no say
+            environment.pop(name, None)  # not for the processes that read cameras
 
     def ready(self) -> None:
-        self._tell("READY=1")
+        self._notify("READY=1")
 
     def progress(self) -> None:
-        """Something was done: feeds the watchdog, if one waits for it. Cheap enough to be called at each turn."""
-        if self._clock() - self._fed_s >= self._every_s:
-            self._fed_s = self._clock()
-            self._tell("WATCHDOG=1")
+        """Feed the watchdog, if there is one. Cheap enough to be called in each cycle."""
+        if self._clock() - self._notified_s >= self._every_s:
+            self._notified_s = self._clock()
+            self._notify("WATCHDOG=1")
 
     def status(self, text: str) -> None:
-        """One line for whoever asks how the service is."""
-        self._tell(f"STATUS={text}".replace("\n", " "))
+        """Set the status line of the service."""
+        self._notify(f"STATUS={text}".replace("\n", " "))
 
     def stopping(self) -> None:
-        self._tell("STOPPING=1")
+        self._notify("STOPPING=1")
 
-    def _tell(self, state: str) -> None:
+    def _notify(self, state: str) -> None:
         if not self._address.startswith(("/", "@")):
             return
         # A name that begins with @ lives in no folder: Linux writes it with a zero byte.
@@ -53,7 +53,7 @@ class ServiceManager:
 
 
 def _watchdog_s(environment: MutableMapping[str, str]) -> float:
-    """Return how long the watchdog waits; endless where there is none, or where it waits for another process."""
+    """Return the watchdog's timeout; infinite if there is none, or if it waits for another process."""
     pid = environment.get("WATCHDOG_PID", str(os.getpid()))
     text = environment.get("WATCHDOG_USEC", "")
     if not text.isdecimal() or not int(text) or pid != str(os.getpid()):

@@ -1,12 +1,12 @@
-"""Does what a watch does besides scoring: finds alarms, passes events to listeners and applies changes of the model."""
+"""Accompanies a watch: finds alarms, passes events to subscribers and applies changes of the model."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from maskedskipunet.detection.alarm_finder import AlarmCriteria
 from maskedskipunet.monitor.alarms import CameraAlarms
-from maskedskipunet.monitor.model_changes import Changed
-from maskedskipunet.monitor.news import CameraState, Listener, ModelChange, News, Scored
+from maskedskipunet.monitor.model_changes import ModelUpdate
+from maskedskipunet.monitor.monitor_events import CameraState, ModelChange, MonitorEvent, ScoredFrame, Subscriber
 from maskedskipunet.monitor.service import ServiceManager
 from maskedskipunet.scoring.loading import with_other_cues
 from maskedskipunet.scoring.scorer import Scorer
@@ -15,29 +15,29 @@ from maskedskipunet.scoring.scorer import Scorer
 class WatchSession:
     """Accompanies one watch of several cameras, from its first frame to its last event.
 
-    scorer: that frames are scored with. finders: of each camera's alarms; none where the model has no threshold.
-    listeners: are told everything, in this order. look: says what has changed in the model's folder since it was asked
-    last, None where nothing has. service: is told of the progress.
+    scorer: scores the frames. finders: find the alarms, by camera; empty if the model has no threshold. subscribers:
+    receive every event, in this order. poll: returns what has changed in the model's folder since the last call, None
+    if nothing has. service: the service manager to report progress to.
     """
 
     def __init__(
         self,
         scorer: Scorer,
         finders: Mapping[str, CameraAlarms],
-        listeners: Sequence[Listener],
-        look: Callable[[], Changed | None] = lambda: None,
+        subscribers: Sequence[Subscriber],
+        poll: Callable[[], ModelUpdate | None] = lambda: None,
         service: ServiceManager | None = None,
     ) -> None:
-        self._scorer, self._finders, self._listeners, self._look = scorer, finders, listeners, look
+        self._scorer, self._finders, self._subscribers, self._poll = scorer, finders, subscribers, poll
         self._service = service or ServiceManager()
         self._is_ready = False
 
-    def tell(self, news: News) -> None:
-        """Tell every listener, and then of the alarms that follow."""
-        for listener in self._listeners:
-            listener(news)
-        for alarm in self._alarms(news):
-            self.tell(alarm)
+    def publish(self, event: MonitorEvent) -> None:
+        """Pass an event to all subscribers, and then the alarms that follow from it."""
+        for subscriber in self._subscribers:
+            subscriber(event)
+        for alarm in self._alarms(event):
+            self.publish(alarm)
 
     def on_cycle(self) -> Scorer | None:
         """Report progress and apply what has changed in the model; returns the scorer to go on with, if it changed."""
@@ -45,34 +45,34 @@ class WatchSession:
             self._service.ready()
             self._is_ready = True
         self._service.progress()
-        if (changed := self._look()) is None:
+        if (changed := self._poll()) is None:
             return None
         if changed.cues is not None:
             other = with_other_cues(self._scorer, changed.cues)
-            self.tell(self._cue_change(other is not None))
+            self.publish(self._cue_change(other is not None))
             self._scorer = other or self._scorer
         if changed.calibration is not None or changed.reason:
-            self.tell(self._apply_calibration(changed))
+            self.publish(self._apply_calibration(changed))
         return self._scorer
 
     def end(self) -> None:
-        """End the events that still run."""
+        """End the alarms that are still open."""
         for finder in self._finders.values():
-            for alarm in finder.end():
-                self.tell(alarm)
+            for alarm in finder.finish():
+                self.publish(alarm)
 
     def stopping(self) -> None:
         """Report that watching ends."""
         self._service.stopping()
 
-    def _alarms(self, news: News) -> Iterator[News]:
+    def _alarms(self, event: MonitorEvent) -> Iterator[MonitorEvent]:
         if not self._finders:
             return
-        match news:
-            case Scored():
-                yield from self._finders[news.camera].see(news)
+        match event:
+            case ScoredFrame():
+                yield from self._finders[event.camera].add(event)
             case CameraState(condition="lost" | "ended"):
-                yield from self._finders[news.camera].end()
+                yield from self._finders[event.camera].finish()
 
     @property
     def _threshold(self) -> float | None:
@@ -80,12 +80,12 @@ class WatchSession:
 
     def _cue_change(self, applied: bool) -> ModelChange:
         """Return an event which says that all cameras use a model's new cues, or why they do not."""
-        told = "the model has learned more of what is normal: its cues now apply"
+        description = "the model has learned more of what is normal: its cues now apply"
         if not applied:
-            told = "the model's cues were trained again and do not fit: restart watch to use them"
-        return ModelChange(self._threshold, applied, time.time(), told)
+            description = "the model's cues were trained again and do not fit: restart watch to use them"
+        return ModelChange(self._threshold, applied, time.time(), description)
 
-    def _apply_calibration(self, changed: Changed) -> ModelChange:
+    def _apply_calibration(self, changed: ModelUpdate) -> ModelChange:
         """Apply a model's new calibration to all cameras; return an event that says so, or why it was not applied."""
         before = self._threshold
         calibration, criteria = changed.calibration, AlarmCriteria.of(changed.calibration)
@@ -93,11 +93,11 @@ class WatchSession:
             return ModelChange(before, False, time.time(), changed.reason)
         threshold, budget = calibration.alarm.rule.threshold, calibration.alarm.budget
         if before is None:
-            told = f"the model now has a threshold, {threshold:.5f} for {budget}: restart watch to get alarms"
-            return ModelChange(None, False, time.time(), told)
+            description = f"the model now has a threshold, {threshold:.5f} for {budget}: restart watch to get alarms"
+            return ModelChange(None, False, time.time(), description)
         for finder in self._finders.values():
-            finder.take_over(criteria)
-        told = (
+            finder.set_criteria(criteria)
+        description = (
             f"the model was calibrated again: alarms at the threshold {threshold:.5f} (was {before:.5f}), for {budget}"
         )
-        return ModelChange(threshold, True, time.time(), told, calibration.frames)
+        return ModelChange(threshold, True, time.time(), description, calibration.frames)

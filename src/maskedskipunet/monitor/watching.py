@@ -1,4 +1,4 @@
-"""Several cameras, one network: frames are scored as they arrive, those of all cameras together."""
+"""Watches several cameras with one network: frames of all cameras are scored together as they arrive."""
 
 import select
 import time
@@ -13,29 +13,30 @@ from maskedskipunet.data.live.streams import LiveSource
 from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.monitor.camera import Camera, CameraFrame, CameraNews, Patience, ReaderProcess, unix_s
+from maskedskipunet.monitor.camera import Camera, CameraEvent, CameraFrame, ReaderProcess, ReconnectPolicy, unix_s
 from maskedskipunet.monitor.health import HealthMonitor
-from maskedskipunet.monitor.news import CameraState, Health, Listener, Load, News, Scored
-from maskedskipunet.monitor.pace import Pace
+from maskedskipunet.monitor.load_shedding import LoadShedder
+from maskedskipunet.monitor.monitor_events import CameraState, Health, Load, MonitorEvent, ScoredFrame, Subscriber
 from maskedskipunet.monitor.rate import RateMonitor
-from maskedskipunet.monitor.reading import Arrived, Reading
+from maskedskipunet.monitor.reader_process import ArrivedFrame, ReaderConfig
 from maskedskipunet.scoring.ignored import IgnoredRegions
 from maskedskipunet.scoring.scorer import Arrivals, Scorer
 
-LOOK_S = 0.1  # how long nothing may happen before it is looked whether watching is still wanted
-GATHER_S = 0.1  # how long frames wait for others at most: a turn costs nearly the same for one frame as for several
+POLL_S = 0.1  # the longest time between two calls of `should_continue` while nothing happens
+GATHER_S = 0.1  # the longest time frames wait for others: a cycle costs nearly the same for one frame as for several
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchConfig:
-    """How cameras are watched.
+    """Settings of watching cameras.
 
     Args:
-        max_delay_s: seconds from a frame's arrival that its score may take; what would take longer is skipped
+        max_delay_s: the longest time in seconds from a frame's arrival to its score; frames that would take longer are
+            skipped
         report_s: seconds from one report of delays and skipped frames to the next
-        with_maps: whether scores come with their maps, from which boxes are drawn
-        pictures: whether scores come with the camera's pictures, as JPEG
-        expected_fps: frames a second that the network was trained at; a camera that gives clearly fewer is told of
+        with_maps: attach score maps to scores; boxes are drawn from them
+        pictures: attach the camera's pictures to scores, as JPEG
+        expected_fps: frames a second that the network was trained at; a camera that gives clearly fewer is reported
             (None: as each camera's source asks for)
     """
 
@@ -54,76 +55,79 @@ class WatchConfig:
 def watch(
     cameras: Mapping[str, LiveSource],
     scorer: Scorer,
-    listener: Listener,
+    subscriber: Subscriber,
     *,
     ignored: Mapping[str, IgnoredRegions] | None = None,
     config: WatchConfig | None = None,
-    patience: Patience | None = None,
-    wanted: Callable[[], bool] = lambda: True,
-    turned: Callable[[], Scorer | None] = lambda: None,
+    reconnect_policy: ReconnectPolicy | None = None,
+    should_continue: Callable[[], bool] = lambda: True,
+    on_cycle: Callable[[], Scorer | None] = lambda: None,
 ) -> None:
-    """Watch cameras until none is left (files end, cameras do not) or watching is not wanted any more.
+    """Watch cameras until none is left (files end, cameras do not) or until `should_continue` returns False.
 
-    cameras: by name, sampled at the rate that the network was trained at. listener: is told everything, in this
-    thread; what it raises ends the watching. wanted: asked LOOK_S apart at most, but for the time that computing
-    takes. turned: called whenever all that had arrived was dealt with, so that a watchdog sees progress and not merely
-    life; may return another scorer of the same network and clips, to score with from then on. ignored: what is not
-    looked at, by camera, instead of what the scorer ignores.
-    However it ends, no process is left.
+    cameras: sources by name, sampled at the rate that the network was trained at. subscriber: receives every event, in
+    this thread; an exception it raises ends the watching. should_continue: called at least every POLL_S, apart from the
+    time that computing takes. on_cycle: called when everything that has arrived was handled, so that a watchdog sees
+    progress; may return another scorer of the same network and clips, which is used from then on. ignored: regions to
+    ignore, by camera, instead of those that the scorer ignores.
+    No process is left, however it ends.
     """
-    config, patience = config or WatchConfig(), patience or Patience()
+    config, reconnect_policy = config or WatchConfig(), reconnect_policy or ReconnectPolicy()
     if not cameras:
         raise ConfigError("there is no camera to watch", "cameras", "Name one or more")
     scorer.warm_up()
-    watched = []
+    watched: list[WatchedCamera] = []
     for number, (name, source) in enumerate(cameras.items()):
         regions = (ignored or {}).get(name, scorer.ignored)
-        camera = _camera(name, source, scorer, regions, config, patience)
-        watched.append(WatchedCamera(camera, scorer, number, regions, config.expected_fps or source.fps))
-    turns = TurnScorer(scorer, config, listener)
+        connection = _connection(name, source, scorer, regions, config, reconnect_policy)
+        watched.append(WatchedCamera(connection, scorer, number, regions, config.expected_fps or source.fps))
+    cycles = CycleScorer(scorer, config, subscriber)
     reported_s = time.monotonic()
     try:
-        while wanted() and not all(one.is_done for one in watched):
-            if not any(one.waiting for one in watched):
-                _wait(watched, LOOK_S)
-            for one in watched:
-                one.look(listener)
-            if (gather_s := turns.gathers_s(watched)) > 0:
+        while should_continue() and not all(camera.is_done for camera in watched):
+            if not any(camera.waiting for camera in watched):
+                _wait(watched, POLL_S)
+            for camera in watched:
+                camera.poll(subscriber)
+            if (gather_s := cycles.wait_s(watched)) > 0:
                 _wait(watched, gather_s)
                 continue
-            turns.turn(watched)
-            if (other := turned()) is not None:
-                turns.take_over(other)
-                for one in watched:
-                    one.take_over(other)
+            cycles.score_cycle(watched)
+            if (new_scorer := on_cycle()) is not None:
+                cycles.set_scorer(new_scorer)
+                for camera in watched:
+                    camera.set_cues_of(new_scorer)
             if time.monotonic() - reported_s >= config.report_s:
                 reported_s = time.monotonic()
-                turns.report(watched)
-        for one in watched:
-            one.break_off()
-        turns.turn(watched)
-        turns.report(watched)
+                cycles.report(watched)
+        for camera in watched:
+            camera.stop_scoring()
+        cycles.score_cycle(watched)
+        cycles.report(watched)
     finally:
-        for one in watched:
-            one.camera.ask_to_end()
-        for one in watched:
-            one.camera.stop()
+        for camera in watched:
+            camera.camera.ask_to_end()
+        for camera in watched:
+            camera.camera.stop()
 
 
 @dataclass
-class Taken:
-    """What a turn deals with: frames, news that came before them, and whether something broke off before them."""
+class CameraBatch:
+    """The input of one cycle from one camera.
+
+    events: the camera's events that came before the frames. interrupted: frames before these are missing.
+    """
 
     frames: list[SizedFrame] = field(default_factory=list)
-    news: list[News] = field(default_factory=list)
-    broken: bool = False
+    events: list[MonitorEvent] = field(default_factory=list)
+    interrupted: bool = False
 
 
 class WatchedCamera:
-    """A camera, its window of encoded frames, its health, and what is counted of it.
+    """A camera with its window of encoded frames, its health and its counters.
 
-    stagger: shifts which frames are left out, so that cameras do not all want the machine at once. ignored: what of its
-    frames is not looked at. expected_fps: frames a second that it should give, None where that is not known.
+    stagger: offset of the frames that are skipped, so that cameras do not all need the machine at once. ignored:
+    regions of its frames to ignore. expected_fps: frames a second that it should give, None if unknown.
     """
 
     def __init__(
@@ -136,8 +140,8 @@ class WatchedCamera:
     ) -> None:
         self.camera = camera
         self.window = scorer.open_window()
-        self.waiting: deque[CameraNews | None] = deque()  # None: nothing more is to be scored
-        self.pending: deque[tuple[Arrived, bool]] = deque()  # given to the window: the frame, and whether it is skipped
+        self.waiting: deque[CameraEvent | None] = deque()  # None: no more frames will be scored
+        self.pending: deque[tuple[ArrivedFrame, bool]] = deque()  # frames in the window, and whether each is skipped
         self._scorer, self._position, self._ignored = scorer, stagger, ignored
         self._health = HealthMonitor()
         self._rate = RateMonitor(expected_fps)
@@ -148,64 +152,64 @@ class WatchedCamera:
     def is_done(self) -> bool:
         return self.camera.ended and not self.waiting
 
-    def look(self, listener: Listener) -> None:
-        """Take in what came. What is no frame is told when the frames before it have their scores."""
-        for news in self.camera.step():
-            if isinstance(news, CameraFrame):
-                self.waiting.append(news)
+    def poll(self, subscriber: Subscriber) -> None:
+        """Read what the camera has sent. Other events than frames are published after the scores of earlier frames."""
+        for event in self.camera.step():
+            self.waiting.append(event)
+            if isinstance(event, CameraFrame):
                 self._frames += 1
-                self._look_at(news.arrived, news.fresh, listener)
-            else:
-                self.waiting.append(news)
+                self._check_frame(event.arrived, event.after_gap, subscriber)
 
-    def _look_at(self, arrived: Arrived, fresh: bool, listener: Listener) -> None:
-        changes = [*self._rate.update(arrived, fresh)]
+    def _check_frame(self, arrived: ArrivedFrame, after_gap: bool, subscriber: Subscriber) -> None:
+        changes = [*self._rate.update(arrived, after_gap)]
         if arrived.pixels is None:
             self._damaged += 1
         else:
             changes += self._health.update(arrived.time_s, arrived.pixels, arrived.colour)
         for change in changes:
-            when_s = unix_s(arrived.arrived_s)
-            listener(Health(self.camera.name, change.fault, change.present, when_s, change.told))
+            arrived_unix_s = unix_s(arrived.arrived_s)
+            subscriber(Health(self.camera.name, change.fault, change.present, arrived_unix_s, change.description))
 
     def oldest_s(self, now_s: float) -> float:
         """Return how long the oldest frame has waited."""
-        arrived_s = (one.arrived.arrived_s for one in self.waiting if isinstance(one, CameraFrame))
-        return next((now_s - at_s for at_s in arrived_s), 0.0)
+        arrivals_s = (event.arrived.arrived_s for event in self.waiting if isinstance(event, CameraFrame))
+        return next((now_s - arrived_s for arrived_s in arrivals_s), 0.0)
 
-    def take_over(self, scorer: Scorer) -> None:
-        """Go by the cues of another scorer from the next frame on."""
-        self.window.take_over(scorer.cues)
+    def set_cues_of(self, scorer: Scorer) -> None:
+        """Use the cues of another scorer from the next frame on."""
+        self.window.set_cues(scorer.cues)
 
-    def break_off(self) -> None:
+    def stop_scoring(self) -> None:
         """Stop scoring."""
-        self.waiting = deque([*(one for one in self.waiting if not isinstance(one, CameraFrame)), None])
+        self.waiting = deque([*(event for event in self.waiting if not isinstance(event, CameraFrame)), None])
 
-    def take(self, most: int, every: int, latest_s: float) -> "Taken":
-        """Neighbouring frames that wait, so many of them for the network at most, and what came before them.
+    def take_batch(self, size: int, every: int, earliest_s: float) -> CameraBatch:
+        """Return consecutive waiting frames, at most `size` of them for the network, and the events before them.
 
-        every: of how many one is scored. latest_s: frames that arrived before are not scored any more.
+        every: one of so many frames is scored. earliest_s: frames that arrived before this time are skipped.
         """
-        taken, needed = Taken(), 0
-        while self.waiting and needed < most:
-            one = self.waiting[0]
-            is_neighbour = isinstance(one, CameraFrame) and not one.fresh
-            if taken.frames and not is_neighbour:
+        batch, needed = CameraBatch(), 0
+        while self.waiting and needed < size:
+            event = self.waiting[0]
+            is_consecutive = isinstance(event, CameraFrame) and not event.after_gap
+            if batch.frames and not is_consecutive:
                 break
             self.waiting.popleft()
-            if isinstance(one, CameraFrame):
-                taken.broken |= one.fresh
-                taken.frames.append(sized := self._sized(one.arrived, every, latest_s))
+            if isinstance(event, CameraFrame):
+                batch.interrupted |= event.after_gap
+                batch.frames.append(sized := self._sized(event.arrived, every, earliest_s))
                 needed += sized.pixels is not None
+            elif event is None:
+                batch.interrupted = True
             else:
-                taken.broken |= one is None or (isinstance(one, CameraState) and one.condition in ("lost", "ended"))
-                taken.news += [] if one is None else [one]
-        return taken
+                batch.interrupted |= isinstance(event, CameraState) and event.condition in ("lost", "ended")
+                batch.events.append(event)
+        return batch
 
-    def _sized(self, arrived: Arrived, every: int, latest_s: float) -> SizedFrame:
-        late = arrived.arrived_s < latest_s
-        is_target = not late and self._position % every == 0
-        needed = not late and self._scorer.is_needed(self._position, every)
+    def _sized(self, arrived: ArrivedFrame, every: int, earliest_s: float) -> SizedFrame:
+        is_late = arrived.arrived_s < earliest_s
+        is_target = not is_late and self._position % every == 0
+        needed = not is_late and self._scorer.is_needed(self._position, every)
         self._position += 1
         self.pending.append((arrived, not is_target))
         frame = Frame(arrived.index, arrived.time_s, None)
@@ -214,7 +218,8 @@ class WatchedCamera:
         mask = self._ignored.mask(arrived.height_px, arrived.width_px)
         return SizedFrame.ignoring(frame, arrived.pixels, mask, is_target=is_target)
 
-    def tell(self, scores: Iterable[FrameScore], listener: Listener) -> None:
+    def publish_scores(self, scores: Iterable[FrameScore], subscriber: Subscriber) -> None:
+        """Publish the scores of frames in the order in which they were taken."""
         for score in scores:
             arrived, skipped = self.pending.popleft()
             assert arrived.index == score.index
@@ -223,8 +228,8 @@ class WatchedCamera:
             if score.score is not None:
                 self._scored += 1
                 self._delays_s.append(delay_s)
-            listener(
-                Scored(
+            subscriber(
+                ScoredFrame(
                     self.camera.name,
                     score,
                     unix_s(arrived.arrived_s),
@@ -257,64 +262,65 @@ class WatchedCamera:
         return load
 
 
-class TurnScorer:
-    """Scores what waits at several cameras, a batch a turn."""
+class CycleScorer:
+    """Scores the waiting frames of several cameras, one batch in each cycle."""
 
-    def __init__(self, scorer: Scorer, config: WatchConfig, listener: Listener) -> None:
-        self._scorer, self._config, self._listener = scorer, config, listener
-        self._pace = Pace(config.max_delay_s)
-        self._busy_s = 0.0  # by the last turn
-        self._took_s = 0.0  # the last turn that had frames
+    def __init__(self, scorer: Scorer, config: WatchConfig, subscriber: Subscriber) -> None:
+        self._scorer, self._config, self._subscriber = scorer, config, subscriber
+        self._load_shedder = LoadShedder(config.max_delay_s)
+        self._busy_s = 0.0  # computing time of the last cycle
+        self._took_s = 0.0  # computing time of the last cycle that had frames
 
-    def take_over(self, scorer: Scorer) -> None:
-        """Score with another scorer from the next turn on."""
+    def set_scorer(self, scorer: Scorer) -> None:
+        """Score with another scorer from the next cycle on."""
         self._scorer = scorer
 
-    def gathers_s(self, watched: Sequence[WatchedCamera]) -> float:
-        """Return how long to wait for more frames before the next turn: no longer than the last one took."""
-        waiting = [each for one in watched for each in one.waiting]
-        are_frames = all(isinstance(each, CameraFrame) for each in waiting)  # news does not wait
+    def wait_s(self, watched: Sequence[WatchedCamera]) -> float:
+        """Return how long to wait for more frames before the next cycle: no longer than the last one took."""
+        waiting = [event for camera in watched for event in camera.waiting]
+        are_frames = all(isinstance(event, CameraFrame) for event in waiting)  # other events do not wait
         if not waiting or not are_frames or len(waiting) >= self._scorer.batch_size:
             return 0.0
         now_s = time.monotonic()
-        return min(GATHER_S, self._took_s) - max(one.oldest_s(now_s) for one in watched)
+        return min(GATHER_S, self._took_s) - max(camera.oldest_s(now_s) for camera in watched)
 
-    def turn(self, watched: Sequence[WatchedCamera]) -> None:
-        """Score some of the frames that wait, of each camera as many."""
+    def score_cycle(self, watched: Sequence[WatchedCamera]) -> None:
+        """Score some of the waiting frames, equally many of each camera."""
         began_s = time.monotonic()
-        self._pace.turn(began_s, max(one.oldest_s(began_s) for one in watched), self._busy_s)
-        busy = [one for one in watched if one.waiting]
+        self._load_shedder.update(began_s, max(camera.oldest_s(began_s) for camera in watched), self._busy_s)
+        busy = [camera for camera in watched if camera.waiting]
         if not busy:
             self._busy_s = 0.0
             return
-        most = max(1, self._scorer.batch_size // len(busy))
-        taken = [one.take(most, self._pace.every, began_s - self._config.max_delay_s) for one in busy]
+        size = max(1, self._scorer.batch_size // len(busy))
+        earliest_s = began_s - self._config.max_delay_s
         arrivals: list[Arrivals] = []
-        told: list[tuple[WatchedCamera, Sequence[News]]] = []
-        for one, some in zip(busy, taken, strict=True):  # news stands between what came before it and what came after
-            arrivals += [Arrivals(one.window, [], some.broken), Arrivals(one.window, some.frames)]
-            told += [(one, some.news), (one, ())]
-        scores = self._scorer.score_turn(arrivals, with_maps=self._config.with_maps)
-        for (one, after), found in zip(told, scores, strict=True):
-            one.tell(found, self._listener)
-            for news in after:
-                self._listener(news)
+        published: list[tuple[WatchedCamera, Sequence[MonitorEvent]]] = []
+        for camera in busy:  # events keep their order among the scores of earlier and later frames
+            batch = camera.take_batch(size, self._load_shedder.every, earliest_s)
+            arrivals += [Arrivals(camera.window, [], batch.interrupted), Arrivals(camera.window, batch.frames)]
+            published += [(camera, batch.events), (camera, ())]
+        scores = self._scorer.score_arrivals(arrivals, with_maps=self._config.with_maps)
+        for (camera, events), camera_scores in zip(published, scores, strict=True):
+            camera.publish_scores(camera_scores, self._subscriber)
+            for event in events:
+                self._subscriber(event)
         self._busy_s = self._took_s = time.monotonic() - began_s
 
     def report(self, watched: Sequence[WatchedCamera]) -> None:
-        for one in watched:
-            self._listener(one.load(self._pace.every))
+        for camera in watched:
+            self._subscriber(camera.load(self._load_shedder.every))
 
 
-def _camera(
+def _connection(
     name: str,
     source: LiveSource,
     scorer: Scorer,
     ignored: IgnoredRegions,
     config: WatchConfig,
-    patience: Patience,
+    reconnect_policy: ReconnectPolicy,
 ) -> Camera:
-    reading = Reading(
+    reader_config = ReaderConfig(
         source=source,
         height_px=scorer.size_px[0],
         width_px=scorer.size_px[1],
@@ -323,13 +329,15 @@ def _camera(
         max_wait_s=config.max_delay_s,
         pictures=config.pictures,
     )
-    return Camera(name, partial(ReaderProcess, name, reading), patience, once=source.address.kind == "file")
+    return Camera(
+        name, partial(ReaderProcess, name, reader_config), reconnect_policy, once=source.address.kind == "file"
+    )
 
 
-def _wait(watched: Sequence[WatchedCamera], most_s: float) -> None:
-    """Until something comes from a camera, for so long at most."""
+def _wait(watched: Sequence[WatchedCamera], timeout_s: float) -> None:
+    """Wait until a camera sends something, or until the timeout."""
     poll = select.poll()
-    for one in watched:
-        if one.camera.descriptor is not None:
-            poll.register(one.camera.descriptor, select.POLLIN)
-    poll.poll(most_s * 1000)
+    for camera in watched:
+        if camera.camera.descriptor is not None:
+            poll.register(camera.camera.descriptor, select.POLLIN)
+    poll.poll(timeout_s * 1000)

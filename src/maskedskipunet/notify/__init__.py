@@ -1,1 +1,1 @@
-"""Who is told of events: one module a kind of receiver, and the courier that delivers what waits for each."""
+"""Notifications of events: one module for each kind of sink, and the dispatcher that delivers to them."""

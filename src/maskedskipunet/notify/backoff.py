@@ -1,4 +1,4 @@
-"""How long to wait before the next try."""
+"""Computes the wait before the next try."""
 
 from dataclasses import dataclass
 from random import Random
@@ -8,9 +8,9 @@ from maskedskipunet.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff:
-    """Twice as long after each failure, up to a bound, and a part of it by chance, so that many do not come at once.
+    """Exponential backoff with jitter: the wait doubles after each failure, up to a limit.
 
-    first_s, longest_s: seconds. jitter: the share of each wait that is left to chance, 0 to 1.
+    first_s, longest_s: seconds. jitter: the random share of each wait, 0 to 1.
     """
 
     first_s: float = 1.0
@@ -22,7 +22,7 @@ class Backoff:
             raise ConfigError("waits that cannot be", "backoff", "Use 0 < first_s <= longest_s and 0 <= jitter <= 1")
 
     def wait_s(self, failures: int, chance: Random) -> float:
-        """Return seconds after so many failures in a row, 1 or more.
+        """Return the wait in seconds after so many failures in a row, 1 or more.
 
         >>> Backoff(jitter=0).wait_s(3, Random(0))
         4.0

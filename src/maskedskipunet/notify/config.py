@@ -1,4 +1,4 @@
-"""Which kinds of sinks there are, and one sink as a configuration names it."""
+"""The kinds of sinks, and the configuration of one sink."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from maskedskipunet.notify.metrics import MetricsSettings
 from maskedskipunet.notify.mqtt import MqttSettings
 from maskedskipunet.notify.settings import Settings
 from maskedskipunet.notify.webhook import WebhookSettings
-from maskedskipunet.records.routes import Route
+from maskedskipunet.records.subscriptions import Subscription
 
 # The type that a configuration names, and its settings. A new kind of sink is a file and a line here.
 SETTINGS: dict[str, type[Settings]] = {
@@ -24,7 +24,7 @@ SETTINGS: dict[str, type[Settings]] = {
 
 @dataclass(frozen=True)
 class SinkConfig:
-    """One sink: what it is told and how it is reached. Its name is the route's."""
+    """One sink: its subscription, which holds its name, and the settings of its kind."""
 
-    route: Route
+    subscription: Subscription
     settings: Settings

@@ -1,4 +1,4 @@
-"""An end to a conversation that a receiver draws out: timeouts count for each word, not for the whole."""
+"""Limits the time of a whole conversation with a receiver; socket timeouts limit only each step."""
 
 import socket
 import threading
@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def hang_up_after(seconds_s: float, connection: Callable[[], socket.socket | None]) -> Iterator[None]:
-    """Shuts the connection down when the block takes longer; what reads or writes then fails with an OSError.
+    """Shut the connection down when the block takes longer; reads and writes then fail with an OSError.
 
-    Raises TimeoutError when the block ends well all the same: a part of an answer may pass for a whole one.
+    Raises TimeoutError also if the block ends without an error, because part of an answer may look like a whole one.
     """
     is_late = threading.Event()
 
@@ -18,7 +18,7 @@ def hang_up_after(seconds_s: float, connection: Callable[[], socket.socket | Non
         is_late.set()
         with suppress(OSError):
             if (open_socket := connection()) is not None:
-                socket.socket.shutdown(open_socket, socket.SHUT_RDWR)  # the plain one, also below TLS
+                socket.socket.shutdown(open_socket, socket.SHUT_RDWR)  # of the plain socket, also below TLS
 
     timer = threading.Timer(seconds_s, hang_up)
     timer.daemon = True

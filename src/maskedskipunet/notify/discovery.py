@@ -1,4 +1,4 @@
-"""What makes a camera known to Home Assistant: a topic and a description for each of its sensors.
+"""Describes cameras to Home Assistant: a topic and a description for each sensor.
 
 Source: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, at
 `PREFIX/COMPONENT/NODE/OBJECT/config`, where node and object are of letters, digits, `_` and `-` alone.
@@ -15,21 +15,19 @@ ONLINE, OFFLINE, ON, OFF = "online", "offline", "ON", "OFF"
 
 @dataclass(frozen=True)
 class Topics:
-    """The MQTT topics of a watch. root: the beginning of all topics. watch_id: names this watch among those
-    of a root.
-    """
+    """The MQTT topics of a watch. root: the beginning of all topics. watch_id: identifies this watch among several."""
 
     root: str
     watch_id: str = ""
 
     @property
     def shared_availability(self) -> str:
-        """Whether any watch is there."""
+        """The topic that says whether any watch is online."""
         return f"{self.root}/availability"
 
     @property
     def availability(self) -> str:
-        """Whether this watch is there."""
+        """The topic that says whether this watch is online."""
         return f"{self.root}/{self.watch_id}/availability" if self.watch_id else self.shared_availability
 
     @property
@@ -43,17 +41,17 @@ class Topics:
         return f"{self.root}/{plain_name(camera)}/state"
 
     def health(self, camera: str) -> str:
-        """Return what is wrong with the camera now."""
+        """Return the topic of the camera's current faults."""
         return f"{self.root}/{plain_name(camera)}/health"
 
     def health_event(self, camera: str) -> str:
-        """Return what begins or ends to be wrong with it."""
+        """Return the topic of faults that begin and end."""
         return f"{self.root}/{plain_name(camera)}/health/event"
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """The sensors of cameras as Home Assistant finds them. prefix: of its discovery. health: whether it is told."""
+    """The sensors of cameras for Home Assistant. prefix: of its discovery topics. health: with a sensor of faults."""
 
     prefix: str
     topics: Topics
@@ -61,11 +59,11 @@ class Discovery:
 
     @property
     def filters(self) -> list[str]:
-        """The topics at which descriptions of cameras under the same root lie."""
+        """The topic filters that match descriptions of all cameras under the same root."""
         return [f"{self.prefix}/binary_sensor/{node}/+/config" for node in (self._node, f"{self._node}-health")]
 
     def of(self, cameras: Sequence[str]) -> dict[str, str]:
-        """Topics and descriptions, all to be retained."""
+        """Return the descriptions to retain, by topic."""
         found = {}
         for camera in cameras:
             found[self._topic(self._node, camera)] = json.dumps(self._anomaly(camera))
@@ -74,12 +72,12 @@ class Discovery:
         return found
 
     def owner_of(self, description: bytes) -> str:
-        """Return the availability that a description names, which is its watch's; empty where it names none."""
+        """Return the availability topic in a description, which identifies its watch; empty if there is none."""
         try:
-            told = json.loads(description)
+            values = json.loads(description)
         except ValueError:
             return ""
-        return str(told.get("availability_topic", "")) if isinstance(told, dict) else ""
+        return str(values.get("availability_topic", "")) if isinstance(values, dict) else ""
 
     @property
     def _node(self) -> str:

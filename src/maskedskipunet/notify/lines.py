@@ -1,4 +1,4 @@
-"""Events as lines of JSON, on standard output for the next program."""
+"""Prints events as lines of JSON on standard output, for the next program."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from maskedskipunet.notify.settings import Settings, SinkContext
-from maskedskipunet.notify.sink import Attachments, AwayError, Sink
+from maskedskipunet.notify.sink import Attachments, RetryLaterError, Sink
 from maskedskipunet.records.outbox import Delivery
 
 
@@ -21,7 +21,7 @@ class LineSink:
             self.stream.write(json.dumps(delivery.message) + "\n")
             self.stream.flush()
         except (OSError, ValueError) as error:
-            raise AwayError("nobody reads the lines") from error
+            raise RetryLaterError("nobody reads the lines") from error
 
     def close(self) -> None:
         return None

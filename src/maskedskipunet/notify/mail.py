@@ -1,19 +1,21 @@
-"""Events by e-mail, each with its picture."""
+"""Sends events by e-mail, with their pictures."""
 
 import smtplib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
 from typing import ClassVar, Literal
+from uuid import uuid4
 
-from maskedskipunet.detection.calibration import told_share
+from maskedskipunet.detection.calibration import describe_share
 from maskedskipunet.detection.events import Phase
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.detection.kinds import describe_kind
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.notify.connection_errors import ca_file_fault, reason_of, tls_context
 from maskedskipunet.notify.deadline import hang_up_after
 from maskedskipunet.notify.secrets import Secret
 from maskedskipunet.notify.settings import (
@@ -24,8 +26,7 @@ from maskedskipunet.notify.settings import (
     secret_faults,
     timeout_faults,
 )
-from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError, Sink
-from maskedskipunet.notify.words import ca_file_fault, reason_of, tls_context
+from maskedskipunet.notify.sink import Attachments, RefusedError, RetryLaterError, Sink
 from maskedskipunet.records.outbox import Delivery
 from maskedskipunet.view.reasons import describe_reason
 
@@ -45,9 +46,9 @@ _TITLES = {"new": "something unusual", "update": "still unusual", "end": "over"}
 
 @dataclass(frozen=True, kw_only=True)
 class MailServer:
-    """The server that mail is sent through.
+    """The mail server.
 
-    security: how the connection is kept private. ca_file: whose certificates are trusted instead of the system's.
+    security: encryption of the connection. ca_file: certificates to trust instead of the system's.
     """
 
     host: str
@@ -59,9 +60,9 @@ class MailServer:
 
 
 class MailSink:
-    """Sends each message as a mail. Message-ID is made of the message's key, so that one sent twice is shown once.
+    """Sends each message as a mail. Message-ID comes from the message's key, so that one sent twice is shown once.
 
-    timeout_s: seconds for a whole try.
+    timeout_s: limit of a whole try in seconds.
     """
 
     def __init__(self, server: MailServer, *, sender: str, to: Sequence[str], timeout_s: float = 30.0) -> None:
@@ -69,27 +70,40 @@ class MailSink:
 
     def send(self, delivery: Delivery, files: Attachments) -> None:
         if delivery.message.get("has_picture") and files.picture is None and not delivery.attempts:
-            raise AwayError("the picture is not written yet")
-        mail = mail_of(delivery, files, self.sender, self.to)
+            raise RetryLaterError("the picture is not written yet")
+        self._deliver(mail_of(delivery, files, self.sender, self.to))
+
+    def send_report(self, subject: str, text: str, picture: Path) -> None:
+        """Send a mail with a JPEG that is no message of the records. Raises RetryLaterError or RefusedError."""
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = self.sender, ", ".join(self.to), subject
+        mail["Date"] = format_datetime(datetime.now(UTC))
+        mail["Message-ID"] = f"<report.{uuid4().hex}@maskedskipunet>"
+        mail.set_content(text)
+        mail.add_attachment(picture.read_bytes(), maintype="image", subtype="jpeg", filename=picture.name)
+        self._deliver(mail)
+
+    def _deliver(self, mail: EmailMessage) -> None:
+        """Hand a mail to the server. Raises RetryLaterError or RefusedError, with a reason that holds no secret."""
         try:
-            self._hand_in(mail)
+            self._submit(mail)
         except ConfigError as error:
-            raise AwayError(error.what) from error
+            raise RetryLaterError(error.what) from error
         except smtplib.SMTPAuthenticationError as error:
-            raise AwayError(f"the server refuses the login ({error.smtp_code})") from None
+            raise RetryLaterError(f"the server refuses the login ({error.smtp_code})") from None
         except smtplib.SMTPRecipientsRefused as error:
             codes = sorted({code for code, _ in error.recipients.values()})
             raise RefusedError(f"no recipient is accepted ({', '.join(map(str, codes))})") from None
         except smtplib.SMTPResponseException as error:
             fault = f"the server answers {error.smtp_code}"
-            raise (AwayError if error.smtp_code < 500 else RefusedError)(fault) from None
+            raise (RetryLaterError if error.smtp_code < 500 else RefusedError)(fault) from None
         except (smtplib.SMTPException, OSError) as error:
-            raise AwayError(f"the server cannot be reached: {reason_of(error)}") from None
+            raise RetryLaterError(f"the server cannot be reached: {reason_of(error)}") from None
 
     def close(self) -> None:
         return None
 
-    def _hand_in(self, mail: EmailMessage) -> None:
+    def _submit(self, mail: EmailMessage) -> None:
         with self._connected() as server, hang_up_after(self.timeout_s, lambda: server.sock):
             if self.server.security == "starttls":
                 server.starttls(context=tls_context(self.server.ca_file))
@@ -107,7 +121,7 @@ class MailSink:
 
 
 def mail_of(delivery: Delivery, files: Attachments, sender: str, to: Sequence[str]) -> EmailMessage:
-    """Return the mail that a message becomes."""
+    """Return the mail of a message."""
     message = delivery.message
     mail = EmailMessage()
     mail["From"], mail["To"] = sender, ", ".join(to)
@@ -122,10 +136,10 @@ def mail_of(delivery: Delivery, files: Attachments, sender: str, to: Sequence[st
 
 
 def _of_event(delivery: Delivery) -> tuple[str, str]:
-    """Subject and text."""
+    """Return the subject and the text of an event's mail."""
     message = delivery.message
     share = message["normal_share"]
-    rare = "" if share is None else f"Reached by: {told_share(share)}\n"
+    rare = "" if share is None else f"Reached by: {describe_share(share)}\n"
     why = (
         "" if (reason := message.get("reason")) is None else f"Why: {describe_reason(EventReason.from_dict(reason))}\n"
     )
@@ -159,7 +173,7 @@ _PORTS: Mapping[Security, int] = {"starttls": 587, "ssl": 465, "none": 25}
 
 @dataclass(frozen=True, kw_only=True)
 class MailSettings(Settings):
-    """The server, how the connection to it is kept private, and who writes to whom."""
+    """The mail server, the encryption of the connection, sender and recipients."""
 
     phases: ClassVar[tuple[Phase, ...]] = ("new",)
     events_per_hour: ClassVar[int | None] = 12

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, at an address of ours."""
+"""Serves metrics for Prometheus."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from maskedskipunet.notify.settings import Settings, SinkContext, port_faults
 from maskedskipunet.notify.sink import Attachments, Sink
 from maskedskipunet.records import outbox
 from maskedskipunet.records.outbox import Delivery, QueueCount
-from maskedskipunet.records.routes import StateChoice
+from maskedskipunet.records.subscriptions import StateChoice
 
 
 class MetricsSink:
-    """Counts what passes, and serves the figures at http://HOST:PORT/metrics until it is closed.
+    """Counts messages and frames, and serves metrics at http://HOST:PORT/metrics until it is closed.
 
-    queues: tells how many messages wait for each sink.
-    Raises ConfigError when prometheus-client is not installed or the address cannot be had.
+    queues: returns how many messages wait for each sink.
+    Raises ConfigError when prometheus-client is not installed or the address cannot be used.
     """
 
     def __init__(self, *, host: str, port: int, queues: Callable[[], Mapping[str, QueueCount]]) -> None:
@@ -44,8 +44,8 @@ class MetricsSink:
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except (OSError, OverflowError) as error:
-            told = getattr(error, "strerror", None) or "the port is not valid"
-            raise ConfigError(f"the address cannot be used ({told})", f"{host}:{port}", "Name another") from error
+            reason = getattr(error, "strerror", None) or "the port is not valid"
+            raise ConfigError(f"the address cannot be used ({reason})", f"{host}:{port}", "Name another") from error
 
     @property
     def port(self) -> int:
@@ -79,7 +79,7 @@ class MetricsSink:
 
 
 class _Queues:
-    """Asked at each visit."""
+    """Collects the numbers of waiting messages at each request."""
 
     def __init__(self, queues: Callable[[], Mapping[str, QueueCount]]) -> None:
         self.queues = queues
@@ -92,7 +92,7 @@ class _Queues:
             for sink, count in self.queues().items():
                 for status, number in vars(count).items():
                     family.add_metric([sink, status], number)
-        except MaskedSkipUNetError:  # the records cannot be used now; the other figures are there all the same
+        except MaskedSkipUNetError:  # the records cannot be used now; the other metrics remain
             return
         yield family
 

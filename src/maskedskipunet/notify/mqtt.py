@@ -1,4 +1,4 @@
-"""Events and health to an MQTT broker, found by Home Assistant of itself."""
+"""Publishes events and health to an MQTT broker; Home Assistant discovers the cameras by itself."""
 
 import json
 import time
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
+from maskedskipunet.notify.connection_errors import ca_file_fault
 from maskedskipunet.notify.discovery import OFF, ON, ONLINE, Discovery, Topics
 from maskedskipunet.notify.mqtt_client import AT_LEAST_ONCE, Broker, BrokerConnection, SharedPresence
 from maskedskipunet.notify.secrets import Secret
@@ -20,22 +21,21 @@ from maskedskipunet.notify.settings import (
     secret_faults,
     timeout_faults,
 )
-from maskedskipunet.notify.sink import Attachments, AwayError, Sink
-from maskedskipunet.notify.words import ca_file_fault
+from maskedskipunet.notify.sink import Attachments, RetryLaterError, Sink
 from maskedskipunet.records.identity import watch_id
 from maskedskipunet.records.outbox import Delivery
-from maskedskipunet.records.recorded import at
-from maskedskipunet.records.routes import FAULTS, Route, StateChoice
+from maskedskipunet.records.recorded import iso_time
 from maskedskipunet.records.states import State
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import FAULTS, StateChoice, Subscription
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
 
 
 @dataclass(frozen=True)
-class CameraNow:
-    """What holds at a camera now. is_alarm: whether an event lasts. states: what is wrong with the camera itself."""
+class CurrentState:
+    """The current state of a camera. is_alarm: an event is open. states: faults of the camera itself."""
 
     is_alarm: bool
     states: tuple[State, ...] = ()
@@ -43,11 +43,11 @@ class CameraNow:
 
 @dataclass(frozen=True, kw_only=True)
 class MqttConfig:
-    """What is published.
+    """Settings of the published topics.
 
-    topic: what all topics begin with. discovery: the prefix under which Home Assistant looks for devices; empty:
-    none. birth: the topic at which it says `online` when it has started. health: whether it is told what is wrong
-    with cameras. watch_id: of this watch, among several under one topic; empty: it is alone there.
+    topic: the beginning of all topics. discovery: the prefix under which Home Assistant looks for devices; empty: none.
+    birth: the topic at which Home Assistant publishes `online` when it has started. health: publish faults of cameras.
+    watch_id: identifies this watch among several under one topic; empty if it is the only one.
     """
 
     topic: str = "maskedskipunet"
@@ -59,16 +59,15 @@ class MqttConfig:
 
 
 class MqttSink:
-    """Publishes each message of an event at `TOPIC/CAMERA/event`, and whether one lasts at `TOPIC/CAMERA/state`.
+    """Publishes the messages of events at `TOPIC/CAMERA/event`, and whether one is open at `TOPIC/CAMERA/state`.
 
-    What is wrong with a camera is at `TOPIC/CAMERA/health`, and what begins or ends to be so at
-    `TOPIC/CAMERA/health/event`. All with quality of service 1: a message is delivered when the broker has said that it
-    has it. States, health and availability are retained; they are published when the connection opens, before any
-    event, and again when it comes back or Home Assistant has started. `TOPIC/WATCH/availability` is `online`, and
-    `offline` when this watch has gone, said by the broker if need be (last will); `TOPIC/availability` is `online` as
-    long as any watch is there.
-    cameras: those that are announced. look: tells what holds now, at these cameras and at those of earlier watches;
-    None: what messages said last. is_trial: only hands over messages, and leaves no trace of its own.
+    Faults of a camera are at `TOPIC/CAMERA/health`, and their begin and end at `TOPIC/CAMERA/health/event`. All
+    messages have quality of service 1: a message is delivered when the broker has acknowledged it. States, health and
+    availability are retained; they are published when the connection opens, before any event, and again when it comes
+    back or Home Assistant has started. `TOPIC/WATCH/availability` is `online`, and `offline` when this watch has ended,
+    published by the broker if necessary (last will); `TOPIC/availability` is `online` while any watch is.
+    cameras: those to announce. read_states: returns the current states of these cameras and of those of earlier
+    watches; None: the states follow from the messages. is_trial: only delivers messages, and publishes nothing else.
     Raises ConfigError when paho-mqtt is not installed.
     """
 
@@ -78,7 +77,7 @@ class MqttSink:
         config: MqttConfig | None = None,
         *,
         cameras: Sequence[str] = (),
-        look: Callable[[], Mapping[str, CameraNow]] | None = None,
+        read_states: Callable[[], Mapping[str, CurrentState]] | None = None,
         is_trial: bool = False,
     ) -> None:
         try:
@@ -89,14 +88,12 @@ class MqttSink:
         self.config = config = config or MqttConfig()
         self.topics = Topics(config.topic, config.watch_id)
         self._discovery = Discovery(config.discovery, self.topics, config.health)
-        self._cameras, self._look, self._is_trial = [*cameras], look, is_trial
-        self._told = {camera: CameraNow(False) for camera in cameras}  # where nobody can be asked
+        self._cameras, self._read_states, self._is_trial = [*cameras], read_states, is_trial
+        self._last_known = {camera: CurrentState(False) for camera in cameras}  # used when there is no read_states
         self._described = self._discovery.of(self._cameras) if config.discovery and not is_trial else {}
-        self._round = 0  # counts connections and starts of Home Assistant: at each, all is said again
-        self._published: dict[
-            str, tuple[int, str]
-        ] = {}  # what the broker keeps for us, by topic, and since which round
-        self._former: Set[str] = frozenset()  # cameras that are no longer watched
+        self._round = 0  # counts connections and starts of Home Assistant: each publishes everything again
+        self._published: dict[str, tuple[int, str]] = {}  # retained messages, and their round, by topic
+        self._former: Set[str] = frozenset()  # cameras no longer watched
         self._wake: Callable[[], None] = lambda: None
         self._connection = BrokerConnection(
             broker,
@@ -104,29 +101,29 @@ class MqttSink:
             timeout_s=config.timeout_s,
             on_open=self._opened,
             on_closed=self._closed,
-            on_message=self._heard,
+            on_message=self._on_message,
         )
         is_shared = self.topics.availability != self.topics.shared_availability and not is_trial
         self._shared = SharedPresence(broker, self.topics.shared_availability, config.timeout_s) if is_shared else None
-        self._shared_round = 0  # when it was opened last; it comes back of itself
+        self._shared_round = 0  # when it was last opened; it reconnects by itself
 
     def when_due(self, wake: Callable[[], None]) -> None:
-        """`wake` is called, from any thread, when there is something to announce."""
+        """Store `wake`, which is called from any thread when there is something to announce."""
         self._wake = wake
 
     def announce(self) -> bool:
-        """Publish what holds now, as far as the broker does not have it. Returns whether anything was published."""
+        """Publish the states that the broker does not have yet. Return whether anything was published."""
         if self._is_trial:
             return False
-        now = self._now()
+        now = self._current_states()
         self._former = now.keys() - self._cameras
         client = self._connection.open()
         current = self._round
         self._open_shared(current)
-        wanted = {topic: (current, text) for topic, text in self._retained(self._cameras, now).items()}
-        # Once only: another watch may have taken a camera over.
-        wanted |= {topic: (0, text) for topic, text in self._retained(sorted(self._former), now).items()}
-        changed = {topic: stamped for topic, stamped in wanted.items() if self._published.get(topic) != stamped}
+        expected = {topic: (current, text) for topic, text in self._retained(self._cameras, now).items()}
+        # Only once: another watch may have taken over a camera.
+        expected |= {topic: (0, text) for topic, text in self._retained(sorted(self._former), now).items()}
+        changed = {topic: stamped for topic, stamped in expected.items() if self._published.get(topic) != stamped}
         if changed:
             self._publish(client, [(topic, text, True) for topic, (_, text) in changed.items()])
             self._published.update(changed)
@@ -145,10 +142,10 @@ class MqttSink:
             state, state_text = self.topics.state(camera), ON if is_alarm else OFF
             stamped = (self._round if is_watched else 0, state_text)
             messages = [(self.topics.event(camera), text, False)]
-            if not is_watched or self._published.get(state) != stamped:  # else it was announced before its message
+            if not is_watched or self._published.get(state) != stamped:  # otherwise it was announced before
                 messages.append((state, state_text, True))
             self._publish(client, messages)
-            self._told[camera] = CameraNow(is_alarm)
+            self._last_known[camera] = CurrentState(is_alarm)
             self._published[state] = stamped
 
     def close(self) -> None:
@@ -156,40 +153,40 @@ class MqttSink:
         if self._shared is not None:
             self._shared.close()
 
-    def _now(self) -> Mapping[str, CameraNow]:
+    def _current_states(self) -> Mapping[str, CurrentState]:
         try:
-            return self._told if self._look is None else self._look()
+            return self._last_known if self._read_states is None else self._read_states()
         except MaskedSkipUNetError as error:
-            raise AwayError(f"the records cannot be read at the moment ({error.what})") from error
+            raise RetryLaterError(f"the records cannot be read at the moment ({error.what})") from error
 
-    def _retained(self, cameras: Sequence[str], now: Mapping[str, CameraNow]) -> dict[str, str]:
-        """Return what the broker is to keep, by topic."""
-        wanted = {}
+    def _retained(self, cameras: Sequence[str], now: Mapping[str, CurrentState]) -> dict[str, str]:
+        """Return the messages to retain, by topic."""
+        expected = {}
         for camera in cameras:
-            here = now.get(camera, CameraNow(False))
-            wanted[self.topics.state(camera)] = ON if here.is_alarm else OFF
+            current = now.get(camera, CurrentState(False))
+            expected[self.topics.state(camera)] = ON if current.is_alarm else OFF
             if self.config.health:
-                wanted[self.topics.health(camera)] = _health(camera, here.states)
-        return wanted
+                expected[self.topics.health(camera)] = _health(camera, current.states)
+        return expected
 
     def _open_shared(self, current: int) -> None:
-        """Once a round; a broker that takes one connection and not a second still gets all messages."""
+        """Open it once in each round. A broker that refuses a second connection still gets all messages."""
         if self._shared is not None and self._shared_round != current:
             self._shared_round = current
-            with suppress(AwayError):
+            with suppress(RetryLaterError):
                 self._shared.open()
 
     def _publish(self, client: "Client", messages: Sequence[tuple[str, str, bool]]) -> None:
         deadline_s = time.monotonic() + self.config.timeout_s
         try:
             sent = [client.publish(topic, text, AT_LEAST_ONCE, retain) for topic, text, retain in messages]
-            for one in sent:
-                one.wait_for_publish(max(0.0, deadline_s - time.monotonic()))
-            if not all(one.is_published() for one in sent):
-                raise AwayError("the broker does not confirm in time")
-        except (ValueError, RuntimeError, AwayError) as error:
+            for info in sent:
+                info.wait_for_publish(max(0.0, deadline_s - time.monotonic()))
+            if not all(info.is_published() for info in sent):
+                raise RetryLaterError("the broker does not confirm in time")
+        except (ValueError, RuntimeError, RetryLaterError) as error:
             self._connection.hang_up()
-            raise AwayError("the connection to the broker was lost") from error
+            raise RetryLaterError("the connection to the broker was lost") from error
 
     def _opened(self, client: "Client") -> None:
         """Publish states at each connection; the library calls this in its own thread."""
@@ -209,7 +206,7 @@ class MqttSink:
     def _closed(self) -> None:
         self._wake()
 
-    def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
+    def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:
         """Handle a message in the library's thread: Home Assistant has started, or a camera is described."""
         client = self._connection.client
         if client is None:
@@ -226,15 +223,17 @@ class MqttSink:
 
 
 def _health(camera: str, states: Sequence[State]) -> str:
-    told = [{"kind": one.kind, "detail": one.detail, "began_at": at(one.began_unix_s)} for one in states]
-    return json.dumps({"camera": camera, "states": told})
+    described = [
+        {"kind": state.kind, "detail": state.detail, "began_at": iso_time(state.began_unix_s)} for state in states
+    ]
+    return json.dumps({"camera": camera, "states": described})
 
 
 @dataclass(frozen=True, kw_only=True)
 class MqttSettings(Settings):
-    """The broker, the topic that ours begin with, and Home Assistant's topics.
+    """The broker, the beginning of our topics, and Home Assistant's topics.
 
-    discovery: the prefix of its discovery, empty for none. birth: where it says that it has started.
+    discovery: the prefix of its discovery, empty for none. birth: the topic at which it publishes its start.
     """
 
     states: ClassVar[tuple[StateChoice, ...]] = FAULTS
@@ -267,7 +266,7 @@ class MqttSettings(Settings):
                 yield f"{name} is not an MQTT topic"
 
     def build(self, context: SinkContext) -> Sink:
-        records, route = context.records, context.route
+        records, subscription = context.records, context.subscription
         broker = Broker(
             host=self.host,
             port=self.port or (8883 if self.tls else 1883),
@@ -280,23 +279,23 @@ class MqttSettings(Settings):
             topic=self.topic,
             discovery=self.discovery,
             birth=self.birth,
-            health=bool(route.states),
+            health=bool(subscription.states),
             watch_id="" if records is None else watch_id(records.folder),
             timeout_s=self.timeout_s,
         )
-        look = None if records is None else _look(records, route)
-        return MqttSink(broker, config, cameras=context.cameras, look=look, is_trial=records is None)
+        read_states = None if records is None else _read_states(records, subscription)
+        return MqttSink(broker, config, cameras=context.cameras, read_states=read_states, is_trial=records is None)
 
 
-def _look(records: Records, route: Route) -> Callable[[], Mapping[str, CameraNow]]:
-    """Return what holds at each camera now, as the records have it."""
+def _read_states(records: Records, subscription: Subscription) -> Callable[[], Mapping[str, CurrentState]]:
+    """Return a function that reads the current state of each camera from the records."""
 
-    def look() -> Mapping[str, CameraNow]:
+    def read_states() -> Mapping[str, CurrentState]:
         alarms = {recorded.camera for recorded in records.events(open_only=True)}
-        states = [one for one in records.states(lasting_only=True) if route.takes_state(one.kind)]
+        states = [state for state in records.states(lasting_only=True) if subscription.takes_state(state.kind)]
         return {
-            camera: CameraNow(camera in alarms, tuple(state for state in states if state.camera == camera))
+            camera: CurrentState(camera in alarms, tuple(state for state in states if state.camera == camera))
             for camera in records.cameras()
         }
 
-    return look
+    return read_states

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.notify.connection_errors import reason_of
 from maskedskipunet.notify.discovery import OFFLINE, ONLINE
 from maskedskipunet.notify.secrets import Secret
-from maskedskipunet.notify.sink import AwayError
-from maskedskipunet.notify.words import reason_of
+from maskedskipunet.notify.sink import RetryLaterError
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -24,7 +24,7 @@ AT_LEAST_ONCE = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Broker:
-    """The address of a broker and the login there. ca_file: whom to trust instead of the system's authorities."""
+    """The address of a broker and the login there. ca_file: certificates to trust instead of the system's."""
 
     host: str
     port: int
@@ -35,11 +35,10 @@ class Broker:
 
 
 class BrokerConnection:
-    """A connection that comes back of itself, and for which the broker says at `presence` when it has gone.
+    """A connection that reconnects by itself, and whose end the broker announces at `presence`.
 
-    presence: the topic of its last will; empty: none. client_id: the same at each connection: then the broker says
-    the last will of the one before at once, and not later. on_open, on_closed, on_message: called in the library's
-    thread.
+    presence: the topic of its last will; empty: none. The client id is the same for each connection, so that the broker
+    publishes the last will of the one before at once. on_open, on_closed, on_message: called in the library's thread.
     """
 
     def __init__(
@@ -61,26 +60,26 @@ class BrokerConnection:
         self._refusal = ""
 
     def open(self) -> "Client":
-        """Return the client, connected. Raises AwayError when the broker cannot be reached or does not take us."""
+        """Return the connected client. Raises RetryLaterError if the broker cannot be reached or refuses."""
         if self.client is None:
             try:
                 self.client = self._new_client()
                 self.client.connect(self.broker.host, self.broker.port, KEEP_ALIVE_S)
             except ConfigError as error:
                 self.client = None
-                raise AwayError(error.what) from error
+                raise RetryLaterError(error.what) from error
             except (OSError, ValueError) as error:
                 self.client = None
-                raise AwayError(f"the broker cannot be reached: {reason_of(error)}") from error
+                raise RetryLaterError(f"the broker cannot be reached: {reason_of(error)}") from error
             self.client.loop_start()
         if not self._answered.wait(self.timeout_s) or not self._is_open:
             refusal = self._refusal
             self.hang_up()
-            raise AwayError(refusal or "the broker does not answer")
+            raise RetryLaterError(refusal or "the broker does not answer")
         return self.client
 
     def close(self) -> None:
-        """Say goodbye, where there is someone to say it to."""
+        """Announce the end and disconnect, if there is a connection."""
         if self.client is not None and self.client.is_connected():
             if self.presence:
                 goodbye = self.client.publish(self.presence, OFFLINE, AT_LEAST_ONCE, True)
@@ -90,7 +89,7 @@ class BrokerConnection:
         self.hang_up()
 
     def hang_up(self) -> None:
-        """Drop the connection, with all that is half sent: the library would send it besides us."""
+        """Drop the connection and all that is half sent, which the library would otherwise send once more."""
         client, self.client = self.client, None
         if client is not None:
             client.on_disconnect = None
@@ -118,11 +117,11 @@ class BrokerConnection:
         client.reconnect_delay_set(1, 60)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
-        client.on_message = self._heard
+        client.on_message = self._receive
         return client
 
     def _connected(self, client: "Client", _: object, flags: object, reason: Any, properties: object) -> None:
-        """At each connection, also after the broker was away."""
+        """Handle a connection, also after the broker was unavailable."""
         if reason.is_failure:
             self._refusal = f"the broker refuses the connection ({reason})"
         else:
@@ -138,24 +137,24 @@ class BrokerConnection:
             self._answered.clear()
             self._on_closed()
 
-    def _heard(self, client: object, _: object, message: Any) -> None:
+    def _receive(self, client: object, _: object, message: Any) -> None:
         self._on_message(message.topic, message.payload, message.retain)
 
 
 class SharedPresence:
-    """Says at one topic whether any of several watches is there, each with a connection of its own for its last will.
+    """Publishes at one topic whether any of several watches is online. Each has its own connection for its last will.
 
-    A watch that hears another's goodbye says that it is there itself.
+    A watch that sees another go offline publishes that it is itself online.
     """
 
     def __init__(self, broker: Broker, topic: str, timeout_s: float) -> None:
         self.topic = topic
         self._connection = BrokerConnection(
-            broker, presence=topic, timeout_s=timeout_s, on_open=self._subscribe, on_message=self._heard
+            broker, presence=topic, timeout_s=timeout_s, on_open=self._subscribe, on_message=self._on_message
         )
 
     def open(self) -> None:
-        """Raises AwayError as a connection does."""
+        """Connect. Raises RetryLaterError as a connection does."""
         self._connection.open()
 
     def close(self) -> None:
@@ -166,6 +165,6 @@ class SharedPresence:
     def _subscribe(self, client: "Client") -> None:
         client.subscribe(self.topic, AT_LEAST_ONCE)
 
-    def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
+    def _on_message(self, topic: str, payload: bytes, retained: bool) -> None:
         if payload == OFFLINE.encode() and not retained and self._connection.client is not None:
             self._connection.client.publish(self.topic, ONLINE, AT_LEAST_ONCE, retain=True)

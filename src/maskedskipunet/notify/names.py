@@ -1,11 +1,11 @@
-"""Names of cameras where only plain ones are taken."""
+"""Turns camera names into plain ones for topics and file names."""
 
 import re
 from hashlib import sha256
 
 
 def plain_name(name: str) -> str:
-    """Letters, digits, - and _ alone; different for different names.
+    """Return a name of letters, digits, - and _ only; different names give different results.
 
     >>> plain_name("door"), plain_name("front door")
     ('door', 'front_door-7279')

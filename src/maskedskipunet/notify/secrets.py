@@ -1,4 +1,4 @@
-"""Secrets are named in a configuration, never written there."""
+"""Reads secrets, which a configuration names but never holds."""
 
 import os
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from pathlib import Path
 from maskedskipunet.errors import ConfigError
 
 LONGEST = 10_000  # characters
-HOW = "name a secret as env:NAME or file:/path instead of writing it out"
+CURE = "name a secret as env:NAME or file:/path instead of writing it out"
 
 
 @dataclass(frozen=True)
 class Secret:
-    """The place of a secret: `env:NAME`, a variable of the environment, or `file:/path`, a file's first line."""
+    """A reference to a secret: `env:NAME`, an environment variable, or `file:/path`, the first line of a file."""
 
     reference: str
 
@@ -20,7 +20,7 @@ class Secret:
         return f"Secret({self.reference!r})" if is_reference(self.reference) else "Secret(not shown)"
 
     def faults(self) -> list[str]:
-        """Return what is wrong with it, without any of what might be the secret itself."""
+        """Return what is wrong with it, without any part of the secret itself."""
         try:
             self.reveal()
         except ConfigError as error:
@@ -28,10 +28,10 @@ class Secret:
         return []
 
     def reveal(self) -> str:
-        """Return the secret. Raises ConfigError when it is not there."""
+        """Return the secret. Raises ConfigError if it cannot be read."""
         kind, _, name = self.reference.partition(":")
         if not is_reference(self.reference):
-            raise ConfigError(HOW, "secret")
+            raise ConfigError(CURE, "secret")
         if kind == "env":
             if not (found := os.environ.get(name, "")):
                 raise ConfigError(f"the environment variable {name} is not set", "secret", "Set it")
@@ -40,8 +40,8 @@ class Secret:
             with Path(name).open(encoding="utf-8") as file:
                 found = file.readline(LONGEST).rstrip("\r\n")
         except (OSError, ValueError) as error:
-            told = getattr(error, "strerror", None) or "not a text file"
-            raise ConfigError(f"the secret's file {name} cannot be read ({told})", "secret", "Check it") from None
+            reason = getattr(error, "strerror", None) or "not a text file"
+            raise ConfigError(f"the secret's file {name} cannot be read ({reason})", "secret", "Check it") from None
         if not found:
             raise ConfigError(f"the secret's file {name} is empty", "secret", "Write it there")
         return found

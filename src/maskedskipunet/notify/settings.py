@@ -1,4 +1,4 @@
-"""What the settings of every kind of sink have in common, and how a sink comes of them."""
+"""Settings that all kinds of sinks share, and how they build a sink."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -10,30 +10,30 @@ from maskedskipunet.detection.events import Phase
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.notify.secrets import Secret
 from maskedskipunet.notify.sink import Sink
-from maskedskipunet.records.routes import BETWEEN, PHASES, Route, StateChoice
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.subscriptions import BETWEEN, PHASES, StateChoice, Subscription
 
 LONGEST_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)
 class SinkContext:
-    """What a sink is built for.
+    """The context in which a sink is built.
 
-    route: its name and what it is told. records: what it tells of; None: it only hands over messages, for a trial.
-    cameras: those that are announced before their first event.
+    subscription: its name and the messages it gets. records: those it reports on; None: it only delivers messages, for
+    a trial. cameras: announced before their first event.
     """
 
-    route: Route
+    subscription: Subscription
     records: Records | None = None
     cameras: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What every kind of sink has: nothing, but its faults told together."""
+    """Base of the settings of a kind of sink; all faults are reported together."""
 
-    phases: ClassVar[tuple[Phase, ...]] = PHASES  # that are told where the configuration does not say
+    phases: ClassVar[tuple[Phase, ...]] = PHASES  # defaults of the subscription
     states: ClassVar[tuple[StateChoice, ...]] = ()
     events_per_hour: ClassVar[int | None] = None
 
@@ -42,33 +42,33 @@ class Settings:
             raise ConfigError(BETWEEN.join(faults), "sink", "Correct the setting")
 
     def faults(self) -> Iterator[str]:
-        """Yield all that cannot be, each in a few words."""
+        """Yield every fault, each in a few words."""
         yield from ()
 
     @abstractmethod
     def build(self, context: SinkContext) -> Sink:
-        """Return a sink with these settings. Raises ConfigError where it cannot be had."""
+        """Return a sink with these settings. Raises ConfigError if it cannot be built."""
         raise NotImplementedError
 
 
 def secret_faults(secret: Secret | None) -> list[str]:
-    """Why a secret cannot be used, in a few words."""
+    """Return why a secret cannot be used, in a few words."""
     return [] if secret is None else secret.faults()
 
 
 def timeout_faults(timeout_s: float) -> Iterator[str]:
-    """What is wrong with a timeout."""
+    """Yield what is wrong with a timeout."""
     if not (isfinite(timeout_s) and 0 < timeout_s <= LONGEST_TIMEOUT_S):
         yield f"timeout_s must be above 0, at most {LONGEST_TIMEOUT_S:.0f}"
 
 
 def port_faults(port: int | None) -> Iterator[str]:
-    """What is wrong with a port."""
+    """Yield what is wrong with a port."""
     if port is not None and not 0 < port < 65536:
         yield "port must be 1 to 65535"
 
 
 def host_faults(host: str) -> Iterator[str]:
-    """What is wrong with the name of a machine."""
+    """Yield what is wrong with a host name."""
     if not host or not host.isprintable() or set(host) & set(" /@"):
         yield "host is not the name of a machine"

@@ -1,4 +1,4 @@
-"""What a receiver of events is to the courier."""
+"""The interface between the dispatcher and a sink."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from typing import Protocol, runtime_checkable
 from maskedskipunet.records.outbox import Delivery
 
 
-class AwayError(Exception):
-    """The receiver cannot be reached, or takes nothing now: all messages wait for it, in their order.
+class RetryLaterError(Exception):
+    """The receiver cannot be reached, or accepts nothing now; all its messages wait, in their order.
 
-    reason: in a few words of ours, without addresses, answers or secrets. retry_after_s: as it asked for.
+    reason: a short text of our own, without addresses, answers or secrets. retry_after_s: the wait that the receiver
+    asked for.
     """
 
     def __init__(self, reason: str, retry_after_s: float = 0.0) -> None:
@@ -20,12 +21,12 @@ class AwayError(Exception):
 
 
 class RefusedError(Exception):
-    """The receiver does not take this message; it waits longer each time, and the others go on."""
+    """The receiver refuses this message, which waits longer each time; other messages continue."""
 
 
 @dataclass(frozen=True)
 class Attachments:
-    """An event's files as they lie there now; None where there is none, and for what is no event's."""
+    """The files of an event as they exist now; None if there is none, and for other messages."""
 
     clip: Path | None = None
     picture: Path | None = None
@@ -36,28 +37,28 @@ class Sink(Protocol):
     """One receiver. Both calls come from one thread, and may take no longer than some timeouts."""
 
     def send(self, delivery: Delivery, files: Attachments) -> None:
-        """Hand over one message; it returns when the receiver has it.
+        """Deliver one message. Return when the receiver has it.
 
-        The same delivery may come again: its key is the same then. Raises AwayError or RefusedError.
+        The same delivery may come again, with the same key. Raises RetryLaterError or RefusedError.
         """
         ...
 
     def close(self) -> None:
-        """Say goodbye, if that is usual."""
+        """Close the connection, if there is one."""
         ...
 
 
 @runtime_checkable
 class AnnouncingSink(Sink, Protocol):
-    """A sink that says what holds, before any message and again whenever its receiver may have forgotten it."""
+    """A sink that announces current states before any message, and again when its receiver may have lost them."""
 
     def when_due(self, wake: Callable[[], None]) -> None:
-        """`wake` is called, from any thread, when there may be something to announce."""
+        """Store `wake`, which the sink calls from any thread when there may be something to announce."""
         ...
 
     def announce(self) -> bool:
-        """Say what has changed since the last call, or all. Returns whether anything was said.
+        """Announce what has changed since the last call, or everything. Return whether anything was announced.
 
-        Called before each message and within half a minute. Raises AwayError.
+        Called before each message and within half a minute. Raises RetryLaterError.
         """
         ...

@@ -1,4 +1,4 @@
-"""Events by POST to an address, signed."""
+"""Posts events to an address, signed."""
 
 import hashlib
 import hmac
@@ -15,11 +15,11 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from maskedskipunet.errors import ConfigError
+from maskedskipunet.notify.connection_errors import ca_file_fault, reason_of, tls_context
 from maskedskipunet.notify.deadline import hang_up_after
-from maskedskipunet.notify.secrets import HOW, Secret, is_reference
+from maskedskipunet.notify.secrets import CURE, Secret, is_reference
 from maskedskipunet.notify.settings import Settings, SinkContext, secret_faults, timeout_faults
-from maskedskipunet.notify.sink import Attachments, AwayError, RefusedError, Sink
-from maskedskipunet.notify.words import ca_file_fault, reason_of, tls_context
+from maskedskipunet.notify.sink import Attachments, RefusedError, RetryLaterError, Sink
 from maskedskipunet.records.outbox import Delivery
 
 SIGNATURE_HEADER = "X-MaskedSkipUNet-Signature"
@@ -28,14 +28,14 @@ TRY_LATER = frozenset({408, 425, 429})
 
 
 class WebhookSink:
-    """Posts each message as JSON. A status of 200 to 299 means that it was taken; nothing else of an answer is read.
+    """Posts each message as JSON. A status of 200 to 299 means that it was accepted; the rest of an answer is ignored.
 
-    url: tells the address, http or https. secret: what bodies are signed with; None: not signed. timeout_s: seconds
-    for a whole try. clock: the time now in seconds since 1970, for the signature. headers: sent with each message, by
-    their names; a value may be named as a secret is. login: user and password of HTTP's basic login. ca_file: whose
-    certificates are trusted instead of the system's.
-    408, 425, 429 and 500 and above, no connection and no answer: the receiver is away; Retry-After applies. Redirects
-    are not followed: like all else, they are a refusal of the one message.
+    url: returns the address, http or https. secret: signs the bodies; None: no signature. timeout_s: limit of a whole
+    try in seconds. clock: seconds since 1970, for the signature. headers: sent with each message, by name; a value may
+    refer to a secret. login: user and password of HTTP basic authentication. ca_file: certificates to trust instead of
+    the system's.
+    Status 408, 425, 429, 500 and above, no connection and no answer mean: retry later, after Retry-After if given.
+    Redirects are not followed: like every other status, they refuse this message.
     """
 
     def __init__(
@@ -57,21 +57,21 @@ class WebhookSink:
             address = urlsplit(self.url())
             body = json.dumps(delivery.message).encode()
             headers = self._headers(delivery, body)
-        except ConfigError as error:  # the secret has gone
-            raise AwayError(error.what) from error
+        except ConfigError as error:  # the secret is no longer there
+            raise RetryLaterError(error.what) from error
         connection = self._connection(address)
         target = (address.path or "/") + (f"?{address.query}" if address.query else "")
         try:
             with hang_up_after(self.timeout_s, lambda: connection.sock):
                 connection.request("POST", target, body, headers)
                 with connection.getresponse() as answer:
-                    status, asked = answer.status, answer.headers.get("Retry-After")
+                    status, retry_after = answer.status, answer.headers.get("Retry-After")
         except (OSError, HTTPException) as error:
-            raise AwayError(reason_of(error)) from None  # its own words may hold the address
+            raise RetryLaterError(reason_of(error)) from None  # its own text may hold the address
         finally:
             connection.close()
         if status in TRY_LATER or status >= 500:
-            raise AwayError(f"it answers {status}", retry_after_s(asked, self.clock()))
+            raise RetryLaterError(f"it answers {status}", retry_after_s(retry_after, self.clock()))
         if not 200 <= status < 300:
             raise RefusedError(f"it answers {status}" + (", a redirect, which is not followed" if status < 400 else ""))
 
@@ -84,8 +84,8 @@ class WebhookSink:
             return HTTPConnection(host, port, timeout=self.timeout_s)
         try:
             return HTTPSConnection(host, port, timeout=self.timeout_s, context=tls_context(self.ca_file))
-        except OSError as error:  # the file of certificates has gone
-            raise AwayError(f"ca_file cannot be read ({reason_of(error)})") from error
+        except OSError as error:  # the file of certificates is no longer there
+            raise RetryLaterError(f"ca_file cannot be read ({reason_of(error)})") from error
 
     def _headers(self, delivery: Delivery, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json", KEY_HEADER: delivery.key, "User-Agent": "maskedskipunet"}
@@ -112,7 +112,8 @@ def header_value(name: str, value: str) -> str:
 
 
 def signature(secret: str, unix_s: int, body: bytes) -> str:
-    """`t=SECONDS,v1=HEX`: HMAC-SHA256 of the time, a dot and the body, so that neither can be changed nor replayed.
+    """Return `t=SECONDS,v1=HEX`: HMAC-SHA256 of the time, a dot and the body, so that neither can be changed or
+    replayed.
 
     >>> signature("key", 1772355600, b"{}")[:24]
     't=1772355600,v1=acc894d2'
@@ -121,18 +122,18 @@ def signature(secret: str, unix_s: int, body: bytes) -> str:
     return f"t={unix_s},v1={digest}"
 
 
-def retry_after_s(asked: str | None, now_unix_s: float) -> float:
+def retry_after_s(retry_after: str | None, now_unix_s: float) -> float:
     """Return the seconds that a Retry-After asks for, as a number or a date; 0 for none or nonsense.
 
     >>> retry_after_s("120", 0), retry_after_s("Thu, 01 Jan 1970 00:01:00 GMT", 0), retry_after_s("soon", 0)
     (120.0, 60.0, 0.0)
     """
-    if asked is None:
+    if retry_after is None:
         return 0.0
-    if asked.strip().isascii() and asked.strip().isdigit():
-        return float(asked.strip()[:9])
+    if retry_after.strip().isascii() and retry_after.strip().isdigit():
+        return float(retry_after.strip()[:9])
     try:
-        date = parsedate_to_datetime(asked)
+        date = parsedate_to_datetime(retry_after)
     except (ValueError, TypeError, OverflowError):
         return 0.0
     date = date if date.tzinfo else date.replace(tzinfo=UTC)
@@ -160,7 +161,7 @@ class WebhookSettings(Settings):
     timeout_s: float = 10.0
 
     def address(self) -> str:
-        """Raises ConfigError where it is a secret that is not there, or no address."""
+        """Raises ConfigError if it is a secret that is not there, or no address."""
         address = Secret(self.url).reveal() if is_reference(self.url) else self.url
         if fault := _address_fault(address):
             raise ConfigError(fault, "url", "Write https://HOST/PATH")
@@ -219,7 +220,7 @@ def _header_faults(headers: Mapping[str, str]) -> Iterator[str]:
         elif name.lower() in _OURS:
             yield f"header {name} is set by the sink itself"
         elif _SECRET_HEADERS.search(name) and not is_reference(value):
-            yield f"header {name}: {HOW}"
+            yield f"header {name}: {CURE}"
         else:
             try:
                 header_value(name, value)

@@ -1,4 +1,4 @@
-"""Whether rows and files agree, and mending them where they do not."""
+"""Checks that rows and files of records agree, and repairs them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,13 +9,14 @@ from sqlalchemy import text
 
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.records import outbox
+from maskedskipunet.records.completeness import is_complete_clip, is_complete_picture
+from maskedskipunet.records.curve_files import SPANS_S, CurveFiles
 from maskedskipunet.records.database import DamagedError
 from maskedskipunet.records.folder import RecordsFolder, day_of, event_of
 from maskedskipunet.records.outbox import QueueCount
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.watch_lock import WatchLock, is_watched
-from maskedskipunet.records.wholeness import is_whole_clip, is_whole_picture
 
 _PASSES = 4
 _SUFFIXES = (".json", ".mp4", ".jpg")
@@ -23,7 +24,7 @@ _SUFFIXES = (".json", ".mp4", ".jpg")
 
 @dataclass(frozen=True)
 class Fault:
-    """where: an event or a file. what: is wrong there. mended: what was done about it, None where nothing was."""
+    """where: an event or a file. what: is wrong there. mended: what was done about it, None if nothing was."""
 
     where: str
     what: str
@@ -32,7 +33,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class _Difference:
-    """fault: None where a killed process left something undone. mend: does it, and says what was done."""
+    """fault: None if a killed process left something undone. mend: does it, and says what was done."""
 
     where: str
     fault: str | None
@@ -41,7 +42,7 @@ class _Difference:
 
 @dataclass
 class CheckReport:
-    """What lies in a records folder and what is wrong with it.
+    """The content of a records folder, and its faults.
 
     left_open: events that a killed watch left open; the next watch ends them. finished: what a killed process had
     left half done; it was finished and is no fault. queues: by sink.
@@ -59,7 +60,7 @@ class CheckReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is wrong any longer."""
+        """No fault is left."""
         return all(fault.mended for fault in self.faults)
 
     def figures(self) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _made_anew(folder: RecordsFolder, report: CheckReport, fault: str) -> Record
 
 
 def _integrity(records: Records) -> str | None:
-    """Return what SQLite finds wrong, None where nothing is."""
+    """Return what SQLite finds wrong, None if nothing is."""
     try:
         with records.read() as session:
             found = [str(row[0]) for row in session.execute(text("PRAGMA integrity_check(5)")) if row[0] != "ok"]
@@ -172,16 +173,37 @@ def _differences(records: Records) -> Iterator[_Difference]:
     described: set[Path] = set()
     for path in others:
         if path.suffix == ".json":
-            told = _without_row(path, rows)
-            if isinstance(told, str):
-                yield _Difference(folder.relative(path), told, _put_aside(folder, path))
+            orphan = _without_row(path, rows)
+            if isinstance(orphan, str):
+                yield _Difference(folder.relative(path), orphan, _put_aside(folder, path))
             else:
                 described.add(path)
-                yield from _to_insert(records, path, told)
+                yield from _to_insert(records, path, orphan)
     for path in others:
         is_footage = path.suffix != ".json" and path.with_name(f"{event_of(path)}.json") not in described
         if is_footage and not _has_come(records, path) and path.is_file():
             yield _Difference(folder.relative(path), "belongs to no event", _put_aside(folder, path))
+    yield from _of_curves(records)
+
+
+def _of_curves(records: Records) -> Iterator[_Difference]:
+    """Yield the files of score curves in which entries are damaged; these are never read, so the others hold."""
+    for camera in records.cameras():
+        files = records.curves.of(camera)
+        for day in files.days():
+            for span_s in SPANS_S:
+                if count := files.damaged(day, span_s):
+                    where = records.folder.relative(files.path(day, span_s))
+                    yield _Difference(where, f"{count} damaged entries", _without_damage(files, day, span_s))
+
+
+def _without_damage(files: CurveFiles, day: str, span_s: int) -> Callable[[], str]:
+    def mend() -> str:
+        with files.locked():
+            files.replace(day, span_s, files.load(day, span_s))
+        return "they were removed"
+
+    return mend
 
 
 def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
@@ -193,66 +215,66 @@ def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
         return "written from the row"
 
     try:
-        told = RecordedEvent.read(description)
+        described = RecordedEvent.read(description)
     except RecordsError as error:
         fault = error.what if description.exists() else "the event's file is gone"
         yield _Difference(folder.relative(description), fault, write)
-        told = recorded
-    if told != recorded:
-        is_newer = told.revision > recorded.revision and told.began_unix_s == recorded.began_unix_s
+        described = recorded
+    if described != recorded:
+        is_newer = described.revision > recorded.revision and described.began_unix_s == recorded.began_unix_s
 
         def take() -> str:
-            records.insert(told)
+            records.insert(described)
             return "the row was changed to what the file says"
 
         yield _Difference(folder.relative(description), "row and file differ", take if is_newer else write)
-        recorded = told if is_newer else recorded
-    yield from _of_footage(records, event_id, clip, recorded.has_clip, is_whole_clip)
-    yield from _of_footage(records, event_id, picture, recorded.has_picture, is_whole_picture)
-    yield from _of_footage(records, event_id, normal, recorded.has_normal_picture, is_whole_picture)
+        recorded = described if is_newer else recorded
+    yield from _of_footage(records, event_id, clip, recorded.has_clip, is_complete_clip)
+    yield from _of_footage(records, event_id, picture, recorded.has_picture, is_complete_picture)
+    yield from _of_footage(records, event_id, normal, recorded.has_normal_picture, is_complete_picture)
 
 
 def _of_footage(
-    records: Records, event_id: str, path: Path, is_told: bool, is_whole: Callable[[Path], bool]
+    records: Records, event_id: str, path: Path, is_recorded: bool, is_whole: Callable[[Path], bool]
 ) -> Iterator[_Difference]:
-    """Yield a clip or picture that is told of and gone, or there and not whole, or whole and not told of."""
+    """Yield a clip or picture that is recorded but missing, incomplete, or not recorded."""
     folder = records.folder
 
-    def tell() -> str:
-        records.look_again(event_id)
+    def refresh() -> str:
+        records.refresh_files(event_id)
         return "the event no longer mentions it"
 
     def put_aside() -> str:
         moved = _put_aside(folder, path)()
-        return f"{moved}, {tell()}"
+        return f"{moved}, {refresh()}"
 
     where = folder.relative(path)
     if not path.is_file():
-        if is_told:
-            yield _Difference(where, "the file is gone", tell)
+        if is_recorded:
+            yield _Difference(where, "the file is gone", refresh)
     elif not is_whole(path):
         yield _Difference(where, "the file is incomplete", put_aside)
-    elif not is_told:  # its writer was killed before it could tell
-        yield _Difference(where, None, tell)
+    elif not is_recorded:  # its writer was killed before it could record it
+        yield _Difference(where, None, refresh)
 
 
 def _without_row(path: Path, rows: dict[str, RecordedEvent]) -> RecordedEvent | str:
     """Return the event that a file tells of which is no row's, or what is wrong with the file."""
     try:
-        told = RecordedEvent.read(path)
+        described = RecordedEvent.read(path)
     except RecordsError as error:
         return error.what
-    if told.event.id in rows or path.parent.name != day_of(told.began_unix_s):
+    if described.event.id in rows or path.parent.name != day_of(described.began_unix_s):
         return "is in the wrong folder"
-    return told
+    return described
 
 
-def _to_insert(records: Records, path: Path, told: RecordedEvent) -> Iterator[_Difference]:
+def _to_insert(records: Records, path: Path, described: RecordedEvent) -> Iterator[_Difference]:
     def insert() -> str:
-        records.insert(told)
+        records.insert(described)
         return "the row was made from the file"
 
-    if not records.has_row(told.event.id):  # it may have come meanwhile
+    if not records.has_row(described.event.id):  # it may have come meanwhile
         yield _Difference(records.folder.relative(path), "the event has no row", insert)
 
 

@@ -20,7 +20,7 @@ PUT_OFF_S = 3600.0  # how far ahead a time may lie that was written by the same 
 
 
 def steady_s() -> float:
-    """Return seconds that only grow, also while the machine sleeps where the system can tell."""
+    """Return monotonic seconds, which also count while the machine sleeps if the system can tell."""
     boot_clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot_clock is None else time.clock_gettime(boot_clock)
 
@@ -29,7 +29,8 @@ def steady_s() -> float:
 class ClockJump:
     """The wall clock was set.
 
-    by_s: how far. since_unix_s, until_unix_s: from when to when it had stamped before that, by the clock as it was.
+    by_s: the size of the jump. since_unix_s, until_unix_s: the range of earlier time stamps, by the clock before the
+    jump.
     """
 
     by_s: float
@@ -38,11 +39,11 @@ class ClockJump:
 
 
 class ClockGuard:
-    """Says whether the wall clock can be trusted to tell how old something is, and when it was set.
+    """Decides whether the wall clock can be trusted for ages, and detects when it was set.
 
-    It cannot while it stands before 2020, and for half a day after it was set or where it differs by more than a day
-    from when it was trusted last: no age that it tells removes anything then. clock: the time now in seconds since
-    1970. steady: seconds that only grow. trusted_unix_s: when a watch trusted it last, None where none did.
+    It cannot be trusted before 2020, for half a day after it was set, and if it differs by more than a day from the
+    time when it was last trusted; then nothing is removed by age. clock: returns seconds since 1970. steady: returns
+    monotonic seconds. trusted_unix_s: when a watch last trusted it, None if none did.
     """
 
     def __init__(
@@ -67,12 +68,12 @@ class ClockGuard:
             )
 
     def is_trusted(self) -> bool:
-        """Return whether an age that the clock tells may remove something."""
+        """Return whether the clock can be trusted to remove something by age."""
         is_set = self._clock() >= EARLIEST_UNIX_S
         return is_set and self.jump() is None and self._steady() >= self._trusted_at_s
 
     def jump(self) -> ClockJump | None:
-        """Return how the clock was set since the last `took`; None where it was not."""
+        """Return how the clock was set since the last `took`; None if it was not."""
         steady = self._steady()
         by_s = self._clock() - steady - self._offset_s
         if abs(by_s) <= JUMP_S:
@@ -80,7 +81,7 @@ class ClockGuard:
         return ClockJump(by_s, self._offset_s + self._began_s, self._offset_s + steady)
 
     def took(self, jump: ClockJump) -> None:
-        """What was stamped before the jump has been put right."""
+        """Note that times before the jump were corrected."""
         self._offset_s += jump.by_s
         self._trusted_at_s = self._steady() + SETTLE_S
         direction = "forward" if jump.by_s > 0 else "back"
@@ -93,9 +94,9 @@ class ClockGuard:
 
 
 def shift_times(session: Session, jump: ClockJump) -> None:
-    """Move what this process stamped before the clock was set to where it would be by the clock now.
+    """Move the time stamps of this process to the clock that was just set.
 
-    An event keeps the time that its files and messages name; what moves is the time from which its age is counted.
+    An event keeps the time in its files and messages; only the time from which its age is counted moves.
     """
     columns = (
         CameraRow.condition_unix_s,
@@ -119,7 +120,7 @@ def shift_times(session: Session, jump: ClockJump) -> None:
 
 
 def adopt_unknown_ages(session: Session, now_unix_s: float) -> None:
-    """Count the age of events from now on whose own time cannot be right; for a clock that can be trusted."""
+    """Count the age of events with a wrong time from now on; the clock must be trusted."""
     began = EventRow.began_unix_s
     cannot_be = (began < EARLIEST_UNIX_S) | (began > now_unix_s + LEAP_S)
     unknown = update(EventRow).where(EventRow.aged_from_unix_s.is_(None), cannot_be)
@@ -128,7 +129,7 @@ def adopt_unknown_ages(session: Session, now_unix_s: float) -> None:
 
 
 def last_trusted_unix_s(session: Session) -> float | None:
-    """When a watch into these records trusted the clock last; None where there was none.
+    """Return when a watch last trusted the clock; None if there was no watch.
 
     Where only an earlier version wrote here, its newest event or message stands for that.
     """

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.errors import RecordsError
-from maskedskipunet.files import lock_file, no_room_is_our_error, whole_file
+from maskedskipunet.files import atomic_write, disk_full_as_error, lock_file
 from maskedskipunet.records.folder import day_of
 
 SPANS_S = (1, 60, 900)  # seconds that an entry of each level sums up
@@ -36,7 +36,7 @@ ENTRY = np.dtype(
 )
 FEW = 2000  # entries of a file that are read as fast as some of them are found
 CHECK = 0x5A5A  # so that zeros, as a lost power supply leaves them, are no entry
-MOST_FRAMES = 0xFFFF
+MAX_FRAMES = 0xFFFF
 LATEST_UNIX_S = 0xFFFFFFFF - DAY_S
 Entries = NDArray[Any]  # (N,), of the type ENTRY
 
@@ -80,7 +80,7 @@ def reduced(entries: Entries, span_s: int) -> Entries:
     frames = entries["frames"].astype(np.float64)
     summed = np.add.reduceat(frames, first)
     made = np.zeros(len(first), ENTRY)
-    made["start"], made["frames"] = starts[first], np.minimum(summed, MOST_FRAMES)
+    made["start"], made["frames"] = starts[first], np.minimum(summed, MAX_FRAMES)
     made["mean"] = np.add.reduceat(entries["mean"] * frames, first) / summed
     made["lowest"] = np.minimum.reduceat(entries["lowest"], first)
     made["highest"] = np.maximum.reduceat(entries["highest"], first)
@@ -140,14 +140,14 @@ class CurveFiles:
         if not len(entries):
             path.unlink(missing_ok=True)
             return
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             part.write_bytes(_sealed(entries).tobytes())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Nobody else writes to the camera's files meanwhile; makes their folder. Not to be nested."""
         try:
-            with no_room_is_our_error(self.folder):
+            with disk_full_as_error(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 lock = (self.folder / ".lock").open("a")
         except OSError as error:
@@ -184,7 +184,7 @@ class CurveFiles:
         return bool((starts[1:] >= starts[:-1]).all())
 
     def _append(self, path: Path, content: bytes) -> None:
-        with no_room_is_our_error(path), path.open("ab", buffering=0) as file:
+        with disk_full_as_error(path), path.open("ab", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             whole = size - size % ENTRY.itemsize  # a killed process may have left half an entry
             if whole != size:

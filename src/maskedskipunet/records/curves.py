@@ -23,7 +23,7 @@ from maskedskipunet.records.curve_files import (
     reduced,
 )
 
-MOST_POINTS = 20_000
+MAX_POINTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class ScoreCurves:
         Raises RecordsError for times that are none, an end that is not after the start, and 0 points or too many.
         """
         start, end = _require_times(start_unix_s, end_unix_s)
-        if not 1 <= points <= MOST_POINTS:
-            raise RecordsError(f"a curve of {points} points", "points", f"Use 1 to {MOST_POINTS}")
+        if not 1 <= points <= MAX_POINTS:
+            raise RecordsError(f"a curve of {points} points", "points", f"Use 1 to {MAX_POINTS}")
         wanted_s = (end - start) / points
         level = max((at for at, span_s in enumerate(SPANS_S) if span_s <= wanted_s), default=0)
         step_s = max(1, ceil(wanted_s / SPANS_S[level])) * SPANS_S[level]

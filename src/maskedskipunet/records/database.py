@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 
 from maskedskipunet.errors import DiskSpaceError, RecordsError
-from maskedskipunet.files import lock_file, no_room_is_our_error
+from maskedskipunet.files import disk_full_as_error, lock_file
 from maskedskipunet.records.folder import RecordsFolder
 
 BUSY_TIMEOUT_S = 30.0
@@ -62,22 +62,22 @@ def writing(engine: Engine) -> Engine:
 
 @contextmanager
 def database_faults(path: Path) -> Iterator[None]:
-    """Turns what SQLite complains of into errors of ours."""
+    """Turn errors of SQLite into our own."""
     try:
         yield
     except exc.IntegrityError:
         raise
     except exc.DatabaseError as error:
-        raise _told(str(error.orig).strip(), path) from error
+        raise _describe(str(error.orig).strip(), path) from error
     except UnicodeDecodeError as error:  # what SQLite says of a damaged table repeats its bytes
-        raise _told("its tables are malformed", path) from error
+        raise _describe("its tables are malformed", path) from error
 
 
 class UnavailableError(RecordsError):
     """The database cannot be used now; later it may be."""
 
 
-def _told(fault: str, path: Path) -> RecordsError | DiskSpaceError:
+def _describe(fault: str, path: Path) -> RecordsError | DiskSpaceError:
     if "full" in fault:
         return DiskSpaceError("no space left for the records", str(path), "Free some space")
     if "locked" in fault:
@@ -109,9 +109,9 @@ def _engine(path: Path, busy_timeout_s: float) -> Engine:
 
 @contextmanager
 def _alone(folder: RecordsFolder) -> Iterator[None]:
-    """No other process makes or upgrades the database meanwhile."""
+    """Lock the folder, so that no other process creates or upgrades the database meanwhile."""
     try:
-        with no_room_is_our_error(folder.lock):
+        with disk_full_as_error(folder.lock):
             folder.path.mkdir(parents=True, exist_ok=True)
             file = folder.lock.open("a")
     except OSError as error:
@@ -140,7 +140,7 @@ def _bring_up_to_date(connection: Connection, path: Path) -> None:
 
 
 def _log_ahead(engine: Engine) -> None:
-    """The database stays in this mode; it is set when the database is known to be ours."""
+    """Switch the database to write-ahead logging, which is permanent, once it is known to be ours."""
     connection = engine.raw_connection()  # no transaction is open there
     try:
         connection.cursor().execute("PRAGMA journal_mode = WAL")

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from maskedskipunet.errors import DiskSpaceError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.records.folder import RecordsFolder
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.rows import recorded_event
@@ -20,7 +20,7 @@ class EventFiles:
         self._folder = folder
 
     def note_presence(self, row: EventRow) -> None:
-        """Have a row say which clip and pictures lie there."""
+        """Set in a row which clip and pictures exist."""
         clip, picture, normal, _ = self._folder.files(row.id, row.began_unix_s)
         row.has_clip, row.has_picture, row.has_normal_picture = clip.is_file(), picture.is_file(), normal.is_file()
 
@@ -33,15 +33,15 @@ class EventFiles:
     def write_pictures(self, recorded: RecordedEvent, picture: bytes, normal_picture: bytes | None) -> None:
         """Write an event's picture and that of its nearest normal moment, or warn where that cannot be done.
 
-        normal_picture: None where there is none; the one of an earlier peak is removed.
+        normal_picture: None if there is none; the one of an earlier peak is removed.
         """
         _, path, beside, _ = self._folder.files(recorded.event.id, recorded.began_unix_s)
         try:
             beside.unlink(missing_ok=True)  # it belongs to another peak
-            with whole_file(path) as part:
+            with atomic_write(path) as part:
                 part.write_bytes(picture)
             if normal_picture is not None:
-                with whole_file(beside) as part:
+                with atomic_write(beside) as part:
                     part.write_bytes(normal_picture)
         except (DiskSpaceError, OSError) as error:
             log.warning("event %s goes without a picture (%s)", recorded.event.id, error)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from maskedskipunet.errors import ConfigError
-from maskedskipunet.files import whole_file
-from maskedskipunet.records.recorded import RecordedEvent, at
+from maskedskipunet.files import atomic_write
+from maskedskipunet.records.recorded import RecordedEvent, iso_time
 
 COLUMNS = {
     "id": "string",
@@ -39,7 +39,7 @@ SUFFIXES = (".csv", ".json", ".parquet")
 
 
 def require_table(path: Path) -> None:
-    """Raises ConfigError for a file whose name says none of the forms that a table can have."""
+    """Require a file name with the suffix of a table. Raises ConfigError."""
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError("no form of a table", str(path), f"Name a file that ends in {', '.join(SUFFIXES)}")
 
@@ -48,29 +48,29 @@ def export(events: Sequence[RecordedEvent], path: Path) -> None:
     """Write events as a table, a row each, in the form that the file's name says.
 
     Times are ISO 8601 in UTC (timestamps in Parquet); boxes are lists of x, y, width, height, in CSV as JSON; clip
-    and pictures are paths in the records folder, empty where there is none.
+    and pictures are paths in the records folder, empty if there is none.
     Raises ConfigError for another name, DiskSpaceError when there is no room.
     """
     require_table(path)
     rows = [table_row(recorded) for recorded in events]
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         _WRITERS[path.suffix.lower()](rows, part)
 
 
 def table_row(recorded: RecordedEvent) -> dict[str, Any]:
     """Return one event under the names of COLUMNS."""
     event = recorded.event
-    beside = f"events/{at(recorded.began_unix_s)[:10]}/{event.id}"
+    beside = f"events/{iso_time(recorded.began_unix_s)[:10]}/{event.id}"
     values = event.to_dict() | {
         "cue": None if event.reason is None else event.reason.cue,
         "kind_id": event.kind_id,
         "camera": recorded.camera,
-        "began_at": at(recorded.began_unix_s),
-        "updated_at": at(recorded.updated_unix_s),
+        "began_at": iso_time(recorded.began_unix_s),
+        "updated_at": iso_time(recorded.updated_unix_s),
         "phase": recorded.phase,
         "boxes": [list(box) for box in event.boxes],
         "answer": recorded.answer,
-        "answered_at": None if recorded.answered_unix_s is None else at(recorded.answered_unix_s),
+        "answered_at": None if recorded.answered_unix_s is None else iso_time(recorded.answered_unix_s),
         "clip": f"{beside}.mp4" if recorded.has_clip else None,
         "picture": f"{beside}.jpg" if recorded.has_picture else None,
         "normal_picture": f"{beside}.normal.jpg" if recorded.has_normal_picture else None,

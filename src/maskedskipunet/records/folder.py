@@ -20,6 +20,8 @@ class RecordsFolder:
         self.path = path
         self.database = path / "records.db"
         self.events = path / "events"
+        self.curves = path / "curves"  # the score curve of each camera
+        self.live = path / "live"  # how each camera is now, and its last picture
         self.lost = path / "lost"  # files that belong to no event, put aside by a repair
         self.lock = path / ".lock"  # held while the database is made or upgraded
         self.turn_lock = path / ".turn.lock"  # held by the one that is next to write

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from maskedskipunet.detection.kinds import Kind
-from maskedskipunet.records.recorded import RecordedEvent, at
+from maskedskipunet.records.recorded import RecordedEvent, iso_time
 from maskedskipunet.records.tables import EventRow
 
 
@@ -35,8 +35,8 @@ class RecordedKind:
             "kind_id": self.id,
             "camera": self.camera,
             "events": [recorded.event.id for recorded in self.events],
-            "first_at": at(self.events[0].began_unix_s),
-            "last_at": at(self.events[-1].began_unix_s),
+            "first_at": iso_time(self.events[0].began_unix_s),
+            "last_at": iso_time(self.events[-1].began_unix_s),
             "unanswered": self.unanswered,
         }
 
@@ -65,17 +65,20 @@ def kind_figures(session: Session, recorded: RecordedEvent) -> dict[str, Any]:
     if recorded.event.kind_id is None:
         return {}
     is_alike = EventRow.kind_id == recorded.event.kind_id, EventRow.camera.has(name=recorded.camera)
-    wanted = select(func.count(), func.min(EventRow.began_unix_s)).where(*is_alike, ~EventRow.is_removing)
-    count, began_unix_s = session.execute(wanted).one()
-    return {"of_kind": int(count), "kind_began_at": at(recorded.began_unix_s if began_unix_s is None else began_unix_s)}
+    found = select(func.count(), func.min(EventRow.began_unix_s)).where(*is_alike, ~EventRow.is_removing)
+    count, began_unix_s = session.execute(found).one()
+    first_unix_s = recorded.began_unix_s if began_unix_s is None else began_unix_s
+    return {"of_kind": int(count), "kind_began_at": iso_time(first_unix_s)}
 
 
 def unanswered_of_kind(events: Sequence[RecordedEvent], chosen: Sequence[RecordedEvent]) -> list[RecordedEvent]:
     """Return events without an answer that are of the kinds of the chosen ones, without these themselves."""
-    kinds = {(one.camera, one.event.kind_id) for one in chosen if one.event.kind_id is not None}
-    ids = {one.event.id for one in chosen}
+    kinds = {(recorded.camera, recorded.event.kind_id) for recorded in chosen if recorded.event.kind_id is not None}
+    ids = {recorded.event.id for recorded in chosen}
     return [
-        one
-        for one in events
-        if (one.camera, one.event.kind_id) in kinds and one.answer is None and one.event.id not in ids
+        recorded
+        for recorded in events
+        if recorded.answer is None
+        and recorded.event.id not in ids
+        and (recorded.camera, recorded.event.kind_id) in kinds
     ]

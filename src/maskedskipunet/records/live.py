@@ -64,7 +64,7 @@ class LiveFolder:
     def state(self) -> LiveState:
         """Return how cameras are; no cameras where there is nothing to be read."""
         try:
-            told = json.loads(read_content(self.folder / "state.json", most_bytes=LARGEST_BYTES))
+            told = json.loads(read_content(self.folder / "state.json", max_bytes=LARGEST_BYTES))
             cameras = {str(name): _camera(values) for name, values in told["cameras"].items()}
             return LiveState(float(told["written_unix_s"]), cameras)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -74,7 +74,7 @@ class LiveFolder:
         """Return the last picture of a camera, a JPEG; None where there is none. Asks for the next ones."""
         self.ask()
         try:
-            return read_content(self.picture_path(camera), most_bytes=LARGEST_BYTES)
+            return read_content(self.picture_path(camera), max_bytes=LARGEST_BYTES)
         except OSError:
             return None
 

@@ -12,7 +12,7 @@ from maskedskipunet.detection.events import Phase
 from maskedskipunet.records.clock import EARLIEST_UNIX_S
 from maskedskipunet.records.kinds import kind_figures
 from maskedskipunet.records.recorded import RecordedEvent, message_key
-from maskedskipunet.records.routes import LATEST_DUE_S, Route
+from maskedskipunet.records.subscriptions import LATEST_DUE_S, Subscription
 from maskedskipunet.records.tables import DeliveryRow
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,7 @@ KEPT_DONE_S = 7 * 86400.0  # how long one can see what was delivered
 class Delivery:
     """One message to one sink.
 
-    attempts: how often it was tried before. message: what the receiver is told. event_id: of an event, or a state's
-    reference.
+    attempts: the number of earlier tries. message: the content. event_id: of an event, or a state's reference.
     """
 
     id: int
@@ -48,13 +47,13 @@ class Delivery:
 
     @property
     def kind(self) -> str:
-        """What the message is of: "event", "state" or "test"."""
+        """The kind of the message: "event", "state" or "test"."""
         return str(self.message.get("kind", "event"))  # messages of earlier versions are all of events
 
 
 @dataclass(frozen=True)
 class QueueCount:
-    """How many messages to a sink wait, were delivered, or were dropped, of those that are still remembered."""
+    """Counts of a sink's messages that wait, were delivered or were dropped, as far as they are still stored."""
 
     waiting: int = 0
     delivered: int = 0
@@ -63,29 +62,34 @@ class QueueCount:
 
 @dataclass(frozen=True)
 class Waiting:
-    """since_unix_s: when the oldest message that waits was put there. fault: what went wrong with the last try."""
+    """The waiting messages of a sink. since_unix_s: when the oldest was queued. fault: of the last try."""
 
     since_unix_s: float
     fault: str | None
 
 
 def enqueue(
-    session: Session, recorded: RecordedEvent, routes: Sequence[Route], now_unix_s: float, *, by_age: bool = True
+    session: Session,
+    recorded: RecordedEvent,
+    subscriptions: Sequence[Subscription],
+    now_unix_s: float,
+    *,
+    by_age: bool = True,
 ) -> None:
-    """Put an event's message into the queue of each sink that it goes to.
+    """Queue an event's message for each sink with a matching subscription.
 
-    by_age: whether the clock can be trusted, so that what waits too long may be dropped.
+    by_age: the clock can be trusted, so that messages that wait too long may be dropped.
     """
-    for route in routes:
-        _enqueue(session, recorded, route, now_unix_s)
-        bound(session, route, now_unix_s, by_age=by_age)
+    for subscription in subscriptions:
+        _enqueue(session, recorded, subscription, now_unix_s)
+        bound(session, subscription, now_unix_s, by_age=by_age)
 
 
 def enqueue_state(
     session: Session,
     reference: str,
     message: Mapping[str, Any],
-    routes: Sequence[Route],
+    subscriptions: Sequence[Subscription],
     now_unix_s: float,
     *,
     by_age: bool = True,
@@ -94,25 +98,25 @@ def enqueue_state(
 
     A begin is due when the state has lasted as long as the sink asks for; an end that comes before takes it back.
     """
-    for route in routes:
-        if not route.takes_state(str(message["state"])):
+    for subscription in subscriptions:
+        if not subscription.takes_state(str(message["state"])):
             continue
-        begin = _told_of(session, route, reference)
+        begin = _messages_of(session, subscription, reference)
         if message["phase"] == "new":
-            due_unix_s = now_unix_s + route.states_after_s
-            row = _put(session, route, reference, message, now_unix_s, due_unix_s)
-            _drop_beyond(session, route, row, now_unix_s)
+            due_unix_s = now_unix_s + subscription.states_after_s
+            row = _put(session, subscription, reference, message, now_unix_s, due_unix_s)
+            _drop_beyond(session, subscription, row, now_unix_s)
         elif begin and begin[0].status == "waiting" and not begin[0].attempts and begin[0].due_unix_s > now_unix_s:
             session.delete(begin[0])
         elif begin and begin[0].fault != TOO_MANY_EVENTS:
-            _put(session, route, reference, message, now_unix_s, now_unix_s)
-        bound(session, route, now_unix_s, by_age=by_age)
+            _put(session, subscription, reference, message, now_unix_s, now_unix_s)
+        bound(session, subscription, now_unix_s, by_age=by_age)
 
 
-def _enqueue(session: Session, recorded: RecordedEvent, route: Route, now_unix_s: float) -> None:
-    if recorded.phase not in route.phases:
+def _enqueue(session: Session, recorded: RecordedEvent, subscription: Subscription, now_unix_s: float) -> None:
+    if recorded.phase not in subscription.phases:
         return
-    earlier = _told_of(session, route, recorded.event.id)
+    earlier = _messages_of(session, subscription, recorded.event.id)
     if any(row.fault == TOO_MANY_EVENTS for row in earlier):
         return  # who was not told of its begin is not told of its end
     last = earlier[0] if earlier else None
@@ -120,32 +124,37 @@ def _enqueue(session: Session, recorded: RecordedEvent, route: Route, now_unix_s
         if last.phase == "update" and last.status == "waiting" and not last.attempts:
             session.delete(last)  # this one says more
             session.flush()
-        elif 0 <= now_unix_s - last.made_unix_s < route.update_every_s:
+        elif 0 <= now_unix_s - last.made_unix_s < subscription.update_every_s:
             return
     row = _put(
-        session, route, recorded.event.id, recorded.message() | kind_figures(session, recorded), now_unix_s, now_unix_s
+        session,
+        subscription,
+        recorded.event.id,
+        recorded.message() | kind_figures(session, recorded),
+        now_unix_s,
+        now_unix_s,
     )
     if last is None:
-        _drop_beyond(session, route, row, now_unix_s)
+        _drop_beyond(session, subscription, row, now_unix_s)
     session.flush()
 
 
-def _told_of(session: Session, route: Route, event_id: str) -> Sequence[DeliveryRow]:
-    """Return what the sink was told, or will be, of an event or a state; the newest first."""
-    of_event = select(DeliveryRow).where(DeliveryRow.sink == route.sink, DeliveryRow.event_id == event_id)
+def _messages_of(session: Session, subscription: Subscription, event_id: str) -> Sequence[DeliveryRow]:
+    """Return a sink's messages of an event or a state, sent or waiting, the newest first."""
+    of_event = select(DeliveryRow).where(DeliveryRow.sink == subscription.sink, DeliveryRow.event_id == event_id)
     return session.scalars(of_event.order_by(DeliveryRow.id.desc())).all()
 
 
 def _put(
     session: Session,
-    route: Route,
+    subscription: Subscription,
     event_id: str,
     message: Mapping[str, Any],
     now_unix_s: float,
     due_unix_s: float,
 ) -> DeliveryRow:
     row = DeliveryRow(
-        sink=route.sink,
+        sink=subscription.sink,
         event_id=event_id,
         phase=message["phase"],
         sequence=message["sequence"],
@@ -161,56 +170,56 @@ def _put(
     return row
 
 
-def _drop_beyond(session: Session, route: Route, row: DeliveryRow, now_unix_s: float) -> None:
-    """Drop the first message of an event or a state where the sink was told of as many within the hour as it may be.
+def _drop_beyond(session: Session, subscription: Subscription, row: DeliveryRow, now_unix_s: float) -> None:
+    """Drop the first message of an event or a state if the sink's limit for this hour is reached.
 
-    States do not use up what events may have, nor the other way round.
+    Events and states have separate limits.
     """
-    if route.events_per_hour is None:
+    if subscription.events_per_hour is None:
         return
     is_state = DeliveryRow.event_id.startswith(STATE_PREFIX)
-    told = select(func.count(DeliveryRow.event_id.distinct())).where(
-        DeliveryRow.sink == route.sink,
+    recent = select(func.count(DeliveryRow.event_id.distinct())).where(
+        DeliveryRow.sink == subscription.sink,
         DeliveryRow.event_id != row.event_id,
         is_state if row.event_id.startswith(STATE_PREFIX) else ~is_state,
         DeliveryRow.made_unix_s.between(now_unix_s - 3600, now_unix_s + AHEAD_S),
         DeliveryRow.fault.is_distinct_from(TOO_MANY_EVENTS),
     )
-    if (session.scalar(told) or 0) >= route.events_per_hour:
+    if (session.scalar(recent) or 0) >= subscription.events_per_hour:
         row.status, row.fault, row.done_unix_s = "dropped", TOO_MANY_EVENTS, now_unix_s
-        log.warning("sink %s: event %s is not told, %s", route.sink, row.event_id, TOO_MANY_EVENTS)
+        log.warning("sink %s: event %s is not told, %s", subscription.sink, row.event_id, TOO_MANY_EVENTS)
 
 
-def bound(session: Session, route: Route, now_unix_s: float, *, by_age: bool = True) -> int:
-    """Drop what waits too long or beyond the number that may wait; returns how many, and says so in the log.
+def bound(session: Session, subscription: Subscription, now_unix_s: float, *, by_age: bool = True) -> int:
+    """Drop messages that wait too long or exceed the number that may wait; log and return how many.
 
-    by_age: whether the clock can be trusted. What was written while it stood at its beginning has no known age.
+    by_age: the clock can be trusted. Messages written while it was unset have no known age.
     """
     session.flush()
-    waiting = and_(DeliveryRow.sink == route.sink, DeliveryRow.status == "waiting")
+    waiting = and_(DeliveryRow.sink == subscription.sink, DeliveryRow.status == "waiting")
     old = 0
     if by_age:
-        is_old = DeliveryRow.made_unix_s.between(EARLIEST_UNIX_S, now_unix_s - route.waiting_s)
+        is_old = DeliveryRow.made_unix_s.between(EARLIEST_UNIX_S, now_unix_s - subscription.waiting_s)
         old = _drop(session, and_(waiting, is_old), TOO_OLD, now_unix_s)
     count = session.scalar(select(func.count()).where(waiting)) or 0
     many = 0
-    if count > route.waiting_at_most:
+    if count > subscription.waiting_at_most:
         first_to_go = select(DeliveryRow.id).where(waiting).order_by(DeliveryRow.phase != "update", DeliveryRow.id)
-        chosen = session.scalars(first_to_go.limit(count - route.waiting_at_most)).all()
+        chosen = session.scalars(first_to_go.limit(count - subscription.waiting_at_most)).all()
         many = _drop(session, DeliveryRow.id.in_(chosen), TOO_MANY, now_unix_s)
     for dropped, reason in ((old, TOO_OLD), (many, TOO_MANY)):
         if dropped:
-            log.warning("sink %s: %d messages dropped, %s", route.sink, dropped, reason)
+            log.warning("sink %s: %d messages dropped, %s", subscription.sink, dropped, reason)
     return old + many
 
 
 def forget_done(session: Session, before_unix_s: float) -> None:
-    """Remove what was delivered or dropped long ago."""
+    """Remove messages that were delivered or dropped long ago."""
     session.execute(delete(DeliveryRow).where(DeliveryRow.done_unix_s < before_unix_s))
 
 
 def next_delivery(session: Session, sink: str, now_unix_s: float) -> Delivery | float | None:
-    """Return the message to try now; else when one will be due, in seconds since 1970; None where none waits.
+    """Return the message to try now; else when one will be due, in seconds since 1970; None if none waits.
 
     A message waits until the earlier ones of its event are through. One that would be due in the far future was put
     off while the clock was wrong: it is due now.
@@ -228,21 +237,21 @@ def next_delivery(session: Session, sink: str, now_unix_s: float) -> Delivery | 
 
 
 def delivered(session: Session, delivery: Delivery, now_unix_s: float) -> None:
-    """The receiver has it."""
+    """Mark a delivery as delivered."""
     row = session.get(DeliveryRow, delivery.id)
     if row is not None:  # else a newer message has taken its place
         row.status, row.fault, row.done_unix_s, row.attempts = "delivered", None, now_unix_s, row.attempts + 1
 
 
 def failed(session: Session, delivery: Delivery, fault: str, due_unix_s: float) -> None:
-    """The try failed; it is not due again before."""
+    """Note a failed try, and when the delivery is due again."""
     row = session.get(DeliveryRow, delivery.id)
     if row is not None and row.status == "waiting":
         row.fault, row.due_unix_s, row.attempts = fault[:300], due_unix_s, row.attempts + 1
 
 
 def drop_other_sinks(session: Session, sinks: Sequence[str], now_unix_s: float) -> int:
-    """Drop what waits for sinks that there are no longer."""
+    """Drop messages that wait for sinks that no longer exist."""
     others = and_(DeliveryRow.sink.not_in(sinks), DeliveryRow.status == "waiting")
     count = _drop(session, others, NO_SINK, now_unix_s)
     if count:
@@ -251,7 +260,7 @@ def drop_other_sinks(session: Session, sinks: Sequence[str], now_unix_s: float) 
 
 
 def counts(session: Session) -> dict[str, QueueCount]:
-    """Return how many messages there are for each sink."""
+    """Return the counts of messages for each sink."""
     found: dict[str, dict[str, int]] = {}
     rows = select(DeliveryRow.sink, DeliveryRow.status, func.count()).group_by(DeliveryRow.sink, DeliveryRow.status)
     for sink, status, count in session.execute(rows):
@@ -260,7 +269,7 @@ def counts(session: Session) -> dict[str, QueueCount]:
 
 
 def waiting(session: Session) -> dict[str, Waiting]:
-    """Return what waits for each sink for which something does."""
+    """Return the waiting messages of each sink that has any."""
     found: dict[str, Waiting] = {}
     rows = select(DeliveryRow.sink, DeliveryRow.made_unix_s, DeliveryRow.fault)
     for sink, made_unix_s, fault in session.execute(rows.where(DeliveryRow.status == "waiting")):

@@ -9,19 +9,21 @@ from sqlalchemy import delete
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.records import outbox
 from maskedskipunet.records.clock import EARLIEST_UNIX_S
-from maskedskipunet.records.recorded import RecordedEvent, at
+from maskedskipunet.records.recorded import RecordedEvent, iso_time
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.tables import StateRow
 
+CURVES_SHARE = 0.1  # of the bytes that may be kept, for score curves besides
 SETTLING_S = 60.0  # after its end an event may still get its clip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How long and how much is kept.
+    """Limits on the age and the size of records.
 
     older_than_s: events that began longer ago go, in seconds; None: none do by age. larger_than_bytes: the oldest go
-    until the files of all are no more than that; None: none do by size.
+    until the files of all are no more than that; None: none do by size. Score curves go by the time since they were
+    written, and besides the events' files they may take CURVES_SHARE of larger_than_bytes.
     """
 
     older_than_s: float | None = None
@@ -46,10 +48,14 @@ class Removed:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was removed, the oldest first, and the bytes of the files that stay."""
+    """The removed events, the oldest first, and the bytes of the remaining files.
+
+    curves_freed_bytes: of the removed score curves.
+    """
 
     removed: tuple[Removed, ...]
     kept_bytes: int
+    curves_freed_bytes: int = 0
 
     @property
     def freed_bytes(self) -> int:
@@ -57,10 +63,11 @@ class Pruned:
 
     def figures(self) -> dict[str, Any]:
         removed = [
-            {"id": one.id, "camera": one.camera, "began_at": at(one.began_unix_s), "bytes": one.bytes}
-            for one in self.removed
+            {"id": event.id, "camera": event.camera, "began_at": iso_time(event.began_unix_s), "bytes": event.bytes}
+            for event in self.removed
         ]
-        return {"removed": removed, "freed_bytes": self.freed_bytes, "kept_bytes": self.kept_bytes}
+        figures = {"removed": removed, "freed_bytes": self.freed_bytes, "kept_bytes": self.kept_bytes}
+        return figures | {"curves_freed_bytes": self.curves_freed_bytes}
 
 
 def prune(records: Records, retention: Retention, *, dry_run: bool = False) -> Pruned:
@@ -87,7 +94,16 @@ def prune(records: Records, retention: Retention, *, dry_run: bool = False) -> P
                 session.execute(delete(StateRow).where(is_old))
     gone = {removed.id for removed in chosen}
     kept = sum(size for recorded, size in sized if recorded.event.id not in gone)
-    return Pruned(tuple(chosen), kept)
+    return Pruned(tuple(chosen), kept, _prune_curves(records, retention, now_unix_s, dry_run=dry_run))
+
+
+def _prune_curves(records: Records, retention: Retention, now_unix_s: float, *, dry_run: bool) -> int:
+    older_s, larger_bytes = retention.older_than_s, retention.larger_than_bytes
+    return records.curves.prune(
+        written_before_unix_s=None if older_s is None else now_unix_s - older_s,
+        larger_than_bytes=None if larger_bytes is None else int(CURVES_SHARE * larger_bytes),
+        dry_run=dry_run,
+    )
 
 
 def choose(
@@ -108,7 +124,7 @@ def choose(
         unix_s = (ages_from or {}).get(recorded.event.id, recorded.began_unix_s)
         return unix_s if unix_s >= EARLIEST_UNIX_S else now_unix_s
 
-    for recorded, size in sorted(sized, key=lambda one: (began_unix_s(one[0]), one[0].event.id)):
+    for recorded, size in sorted(sized, key=lambda pair: (began_unix_s(pair[0]), pair[0].event.id)):
         is_old = retention.older_than_s is not None and began_unix_s(recorded) < now_unix_s - retention.older_than_s
         is_much = retention.larger_than_bytes is not None and total_bytes > retention.larger_than_bytes
         if (is_old or is_much) and not _lasts(recorded, now_unix_s):

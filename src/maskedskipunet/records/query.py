@@ -1,4 +1,4 @@
-"""Questions about recorded events: which of them, in which order, and a page at a time."""
+"""Queries of recorded events, by camera, time and answer, in several orders and page by page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ LARGEST_PAGE = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class EventQuery:
-    """Which events are wanted, and in which order.
+    """A query of recorded events.
 
-    since_unix_s, until_unix_s: those that began from the one on and before the other. camera: of this one alone.
-    answer: what a person said of them, "none" for those that nobody has answered. open_only: those that go on. cue:
-    those that this one raised. kind_id: those of this kind. seen_by, unseen_by: those that this user has looked at, or
-    has not. order: by their begin, or with the highest score first.
+    since_unix_s, until_unix_s: limits of their begin; the second is excluded. camera: only of this one. answer: a
+    person's answer, "none" for events without one. open_only: only events in progress. cue: only those that this
+    cue raised. kind_id: only those of this kind. seen_by, unseen_by: only those that this user has seen, or has not.
+    order: by their begin, or by their highest score, "strangest" first.
     """
 
     since_unix_s: float | None = None
@@ -42,7 +42,7 @@ class EventQuery:
 
 @dataclass(frozen=True)
 class EventPage:
-    """Some of the events that a query finds. next: where the page after it begins; None after the last."""
+    """A page of the events that a query finds. next: the position of the next page; None after the last."""
 
     events: tuple[RecordedEvent, ...]
     next: str | None
@@ -55,33 +55,35 @@ def find_events(session: Session, query: EventQuery) -> list[RecordedEvent]:
 
 def count_events(session: Session, query: EventQuery) -> int:
     """Return how many events a query finds."""
-    return session.scalar(_wanted(select(func.count()).select_from(EventRow), query)) or 0
+    return session.scalar(_filtered(select(func.count()).select_from(EventRow), query)) or 0
 
 
 def find_page(session: Session, query: EventQuery, *, after: str | None = None, size: int = 50) -> EventPage:
-    """Return a page of what a query finds.
+    """Return a page of the events that a query finds.
 
-    after: `next` of the page before; None for the first page. An event that is recorded or removed between two pages
-    moves no other from one to the next. size: how many events at most, 1 to LARGEST_PAGE.
-    Raises RecordsError for another size, and for what is no `next` of a page.
+    after: `next` of the previous page; None for the first page. Events that are recorded or removed between two pages
+    do not move others to another page. size: the largest number of events, 1 to LARGEST_PAGE.
+    Raises RecordsError for another size, and for a text that is no `next` of a page.
     """
     if not 1 <= size <= LARGEST_PAGE:
         raise RecordsError(f"a page of {size} events", "size", f"Use 1 to {LARGEST_PAGE}")
-    wanted = _ordered(query)
+    found = _ordered(query)
     if after is not None:
-        wanted = wanted.where(_behind(query.order, *_read_mark(after)))
-    rows: Sequence[EventRow] = session.scalars(wanted.limit(size + 1)).all()
+        found = found.where(_is_after(query.order, *_read_cursor(after)))
+    rows: Sequence[EventRow] = session.scalars(found.limit(size + 1)).all()
     shown = rows[:size]
-    mark = _mark(query.order, shown[-1]) if len(rows) > size else None
-    return EventPage(tuple(recorded_event(row) for row in shown), mark)
+    cursor = _cursor(query.order, shown[-1]) if len(rows) > size else None
+    return EventPage(tuple(recorded_event(row) for row in shown), cursor)
 
 
-def _wanted(found: Select[Any], query: EventQuery) -> Select[Any]:
+def _filtered(found: Select[Any], query: EventQuery) -> Select[Any]:
     found = found.where(~EventRow.is_removing)
+    # The sum keeps SQLite from sorting all events of a time, instead of going through them by their scores.
+    began = EventRow.began_unix_s + 0 if query.order == "strangest" else EventRow.began_unix_s
     if query.since_unix_s is not None:
-        found = found.where(EventRow.began_unix_s >= query.since_unix_s)
+        found = found.where(began >= query.since_unix_s)
     if query.until_unix_s is not None:
-        found = found.where(EventRow.began_unix_s < query.until_unix_s)
+        found = found.where(began < query.until_unix_s)
     if query.camera is not None:
         found = found.where(EventRow.camera.has(CameraRow.name == query.camera))
     if query.answer == "none":
@@ -102,7 +104,7 @@ def _wanted(found: Select[Any], query: EventQuery) -> Select[Any]:
 
 
 def _ordered(query: EventQuery) -> Select[Any]:
-    found = _wanted(select(EventRow).options(joinedload(EventRow.camera), joinedload(EventRow.answer)), query)
+    found = _filtered(select(EventRow).options(joinedload(EventRow.camera), joinedload(EventRow.answer)), query)
     column = _column(query.order)
     if query.order == "oldest":
         return found.order_by(column, EventRow.id)
@@ -113,20 +115,23 @@ def _column(order: Order) -> InstrumentedAttribute[float]:
     return EventRow.top_score if order == "strangest" else EventRow.began_unix_s
 
 
-def _behind(order: Order, value: float, event_id: str) -> Any:
-    """The condition that an event comes after another: by its value, and by its id where the values are the same."""
+def _is_after(order: Order, value: float, event_id: str) -> Any:
+    """Return the condition that an event comes after another: by its value, and by its id if the values are equal.
+
+    The first part alone bounds the walk through an index; SQLite uses none for a condition that is one `or`.
+    """
     column = _column(order)
     if order == "oldest":
-        return or_(column > value, and_(column == value, EventRow.id > event_id))
-    return or_(column < value, and_(column == value, EventRow.id < event_id))
+        return and_(column >= value, or_(column > value, EventRow.id > event_id))
+    return and_(column <= value, or_(column < value, EventRow.id < event_id))
 
 
-def _mark(order: Order, row: EventRow) -> str:
-    """The place of an event in an order, as text that survives an address; no digit of its value is lost."""
+def _cursor(order: Order, row: EventRow) -> str:
+    """Return the position of an event in an order, as text that fits into a URL; no digit of its value is lost."""
     return f"{(row.top_score if order == 'strangest' else row.began_unix_s).hex()}_{row.id}"
 
 
-def _read_mark(text: str) -> tuple[float, str]:
+def _read_cursor(text: str) -> tuple[float, str]:
     value, separator, event_id = text.partition("_")
     try:
         number = float.fromhex(value)

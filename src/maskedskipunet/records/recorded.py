@@ -1,4 +1,4 @@
-"""One event as it is recorded: a row of the database, and as JSON a file beside its clip."""
+"""A recorded event: a row of the database, and a JSON file beside its clip."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from maskedskipunet.detection.events import Event, Phase
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.errors import RecordsError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.records.folder import require_id
 
 FORMAT_VERSION = 1
@@ -24,12 +24,12 @@ _QUERY = re.compile(r"[?#].*", re.DOTALL)
 
 @dataclass(frozen=True)
 class RecordedEvent:
-    """An event with what the records know of it besides.
+    """An event with its data in the records.
 
-    camera: its name. began_unix_s: when the event began, in seconds since 1970, UTC; updated_unix_s: when it was last
-    heard of. sequence: how many messages there were of it before this one. has_clip, has_picture, has_normal_picture:
-    whether they lie beside it, the last that of the nearest normal moment. answer: what a person said of it;
-    answered_by: who, where that is known. revision: counts changes of the record, from 1.
+    camera: its name. began_unix_s: the event's begin in seconds since 1970, UTC; updated_unix_s: its last update.
+    sequence: the number of its earlier messages. has_clip, has_picture, has_normal_picture: the files exist; the last
+    shows the nearest normal moment. answer: a person's answer; answered_by: the user who gave
+    it, if known. revision: counts changes of the record, from 1.
     """
 
     event: Event
@@ -52,20 +52,20 @@ class RecordedEvent:
 
     def write(self, path: Path) -> None:
         """Write the event as JSON. Raises DiskSpaceError when there is no room."""
-        told = {"format": FORMAT_VERSION} | {field.name: getattr(self, field.name) for field in fields(self)}
-        told["event"] = self.event.to_dict()
-        with whole_file(path) as part:
-            part.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        values = {"format": FORMAT_VERSION} | {field.name: getattr(self, field.name) for field in fields(self)}
+        values["event"] = self.event.to_dict()
+        with atomic_write(path) as part:
+            part.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> "RecordedEvent":
-        """Return what write wrote. Raises RecordsError for whatever is no event, or another's than its name says."""
+        """Read what write wrote. Raises RecordsError for anything else, and for a file with another event's name."""
         try:
             with path.open("rb") as file:
                 text = file.read(LARGEST_BYTES + 1)
             if len(text) > LARGEST_BYTES:
                 raise ValueError("too large for an event")
-            recorded = cls._understand(json.loads(text))
+            recorded = cls._from_dict(json.loads(text))
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise RecordsError(f"not an event ({error})"[:200], str(path), "Restore the file") from error
         if path.stem != recorded.event.id:
@@ -73,33 +73,33 @@ class RecordedEvent:
         return recorded
 
     @classmethod
-    def _understand(cls, told: Any) -> "RecordedEvent":
-        if told["format"] != FORMAT_VERSION:
-            raise ValueError(f"format {told['format']!r}, this version reads {FORMAT_VERSION}")
-        event, answer = told["event"], told["answer"]
-        if told["phase"] not in get_args(Phase) or answer not in (None, *get_args(Answer)):
+    def _from_dict(cls, values: Any) -> "RecordedEvent":
+        if values["format"] != FORMAT_VERSION:
+            raise ValueError(f"format {values['format']!r}, this version reads {FORMAT_VERSION}")
+        event, answer = values["event"], values["answer"]
+        if values["phase"] not in get_args(Phase) or answer not in (None, *get_args(Answer)):
             raise ValueError("a phase or an answer that there is not")
-        told = {"has_normal_picture": False} | told  # earlier versions did not write it
-        if not all(isinstance(told[key], bool) for key in ("has_clip", "has_picture", "has_normal_picture")):
+        values = {"has_normal_picture": False} | values  # earlier versions did not write it
+        if not all(isinstance(values[key], bool) for key in ("has_clip", "has_picture", "has_normal_picture")):
             raise ValueError("has_clip, has_picture and has_normal_picture are true or false")
         return cls(
             event=plain_event(Event.from_dict(event)),
-            camera=require_camera(told["camera"]),
-            began_unix_s=require_time(told["began_unix_s"]),
-            updated_unix_s=require_time(told["updated_unix_s"]),
-            phase=told["phase"],
-            sequence=_whole(told["sequence"]),
-            has_clip=told["has_clip"],
-            has_picture=told["has_picture"],
-            has_normal_picture=told["has_normal_picture"],
+            camera=require_camera(values["camera"]),
+            began_unix_s=require_time(values["began_unix_s"]),
+            updated_unix_s=require_time(values["updated_unix_s"]),
+            phase=values["phase"],
+            sequence=_whole(values["sequence"]),
+            has_clip=values["has_clip"],
+            has_picture=values["has_picture"],
+            has_normal_picture=values["has_normal_picture"],
             answer=answer,
-            answered_unix_s=None if answer is None else require_time(told["answered_unix_s"]),
-            revision=_whole(told["revision"]),
-            answered_by=None if answer is None else _name(told.get("answered_by")),
+            answered_unix_s=None if answer is None else require_time(values["answered_unix_s"]),
+            revision=_whole(values["revision"]),
+            answered_by=None if answer is None else _name(values.get("answered_by")),
         )
 
     def message(self) -> dict[str, Any]:
-        """Return what a receiver is told of the event; docs/records.md explains each key."""
+        """Return the message about the event; docs/records.md explains each key."""
         event = self.event.to_dict()
         return {
             "key": message_key(self.event.id, self.phase, self.sequence),
@@ -108,8 +108,8 @@ class RecordedEvent:
             "phase": self.phase,
             "sequence": self.sequence,
             "camera": self.camera,
-            "began_at": at(self.began_unix_s),
-            "updated_at": at(self.updated_unix_s),
+            "began_at": iso_time(self.began_unix_s),
+            "updated_at": iso_time(self.updated_unix_s),
             "has_clip": self.has_clip,
             "has_picture": self.has_picture,
             **({"has_normal_picture": True} if self.has_normal_picture else {}),
@@ -117,7 +117,7 @@ class RecordedEvent:
 
 
 def message_key(event_id: str, phase: str, sequence: int) -> str:
-    """Return what a repeated delivery is recognised by: the same in every try."""
+    """Return the key by which a repeated delivery is recognised: it is the same in every try."""
     return f"{event_id}:{phase}:{sequence}"
 
 
@@ -149,14 +149,14 @@ def plain_event(event: Event) -> Event:
 
 
 def _plain_reason(reason: EventReason) -> EventReason:
-    """Return the reason in plain numbers. Raises KeyError, TypeError or ValueError for what JSON cannot hold."""
+    """Return the reason in plain numbers. Raises KeyError, TypeError or ValueError for values that JSON cannot hold."""
     return EventReason.from_dict(json.loads(json.dumps(reason.to_dict(), default=_real, allow_nan=False)))
 
 
 def without_credentials(source: str) -> str:
-    """Return a source's address without user, password and query, which may hold either; a path as it is.
+    """Return a source's address without user, password and query; a path is unchanged.
 
-    Nothing but its scheme is left where a query and a password cannot be told apart: both may hold any sign.
+    Only its scheme is left if a query and a password cannot be distinguished, since both may hold any character.
 
     >>> without_credentials("rtsp://me:secret@10.0.0.5/live?token=1"), without_credentials("rtsp://me:s?cret@10.0.0.5")
     ('rtsp://10.0.0.5/live', 'rtsp://')
@@ -187,10 +187,10 @@ def require_time(unix_s: Any) -> float:
     return value
 
 
-def at(unix_s: float) -> str:
+def iso_time(unix_s: float) -> str:
     """Return a time as people and programs read it.
 
-    >>> at(1.25)
+    >>> iso_time(1.25)
     '1970-01-01T00:00:01.250+00:00'
     """
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")

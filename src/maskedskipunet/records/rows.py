@@ -14,8 +14,8 @@ from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
 
 def recorded_event(row: EventRow) -> RecordedEvent:
     """Return the row as a value."""
-    told: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__}
-    event = Event.from_dict(told)
+    values: dict[str, Any] = {name: getattr(row, name) for name in Event.__dataclass_fields__}
+    event = Event.from_dict(values)
     answer: Any = row.answer
     phase: Any = row.phase
     return RecordedEvent(
@@ -79,7 +79,7 @@ def set_answer(row: EventRow, answer: Answer | None, answered_unix_s: float, by:
 
 
 def restore(session: Session, recorded: RecordedEvent) -> None:
-    """Make the row of an event whose file is there, or make it what the file says."""
+    """Insert or update the row of an event from its file."""
     row = session.get(EventRow, recorded.event.id)
     if row is None:
         row = new_row(session, recorded.event, recorded.camera, recorded.began_unix_s)

@@ -1,4 +1,4 @@
-"""States of cameras: what is wrong with one itself and since when, and what receivers are told of it."""
+"""States of cameras: their faults, since when, and messages about them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from maskedskipunet.records.outbox import STATE_PREFIX
-from maskedskipunet.records.recorded import at, message_key
+from maskedskipunet.records.recorded import iso_time, message_key
 from maskedskipunet.records.rows import camera_row
 from maskedskipunet.records.tables import CameraRow, StateRow
 
@@ -27,9 +27,9 @@ class State:
 
 @dataclass(frozen=True)
 class CameraCondition:
-    """How a camera's connection is, as the watch knew it last.
+    """The last known condition of a camera's connection.
 
-    condition: connecting, running, lost or ended, empty where nothing is known; since_unix_s: since when.
+    condition: connecting, running, lost or ended, empty if nothing is known; since_unix_s: since when.
     heard_unix_s: when its last frame came, to half a minute.
     """
 
@@ -39,7 +39,7 @@ class CameraCondition:
 
 
 def begin(session: Session, camera: str, kind: str, detail: str, now_unix_s: float) -> Mapping[str, Any] | None:
-    """Begin a state; returns what receivers are told, None where one of its kind lasts."""
+    """Begin a state and return its message; None if one of its kind is open."""
     owner = camera_row(session, camera)
     if session.scalars(_lasting(owner.id, kind)).first():
         return None
@@ -56,7 +56,7 @@ def begin(session: Session, camera: str, kind: str, detail: str, now_unix_s: flo
 
 
 def end(session: Session, camera: str, kind: str, now_unix_s: float) -> list[Mapping[str, Any]]:
-    """End a state; returns what receivers are told."""
+    """End a state and return its messages."""
     messages = []
     for row in session.scalars(_lasting(camera_row(session, camera).id, kind)):
         row.ended_unix_s = now_unix_s
@@ -66,14 +66,14 @@ def end(session: Session, camera: str, kind: str, now_unix_s: float) -> list[Map
 
 
 def all_states(session: Session, camera: str | None = None, *, lasting_only: bool = False) -> list[State]:
-    """States in order of their begin, of one camera or of all."""
-    wanted = select(StateRow, CameraRow.name).join(CameraRow).order_by(StateRow.began_unix_s, StateRow.id)
+    """Return states in order of their begin, of one camera or of all."""
+    found = select(StateRow, CameraRow.name).join(CameraRow).order_by(StateRow.began_unix_s, StateRow.id)
     if camera is not None:
-        wanted = wanted.where(CameraRow.name == camera)
+        found = found.where(CameraRow.name == camera)
     if lasting_only:
-        wanted = wanted.where(StateRow.ended_unix_s.is_(None))
+        found = found.where(StateRow.ended_unix_s.is_(None))
     return [
-        State(name, row.kind, row.detail, row.began_unix_s, row.ended_unix_s) for row, name in session.execute(wanted)
+        State(name, row.kind, row.detail, row.began_unix_s, row.ended_unix_s) for row, name in session.execute(found)
     ]
 
 
@@ -86,7 +86,7 @@ def conditions(session: Session) -> dict[str, CameraCondition]:
 
 
 def _message(row: StateRow, camera: str) -> Mapping[str, Any]:
-    """Return what a receiver is told of a state; docs/records.md explains each key."""
+    """Return the message about a state; docs/records.md explains each key."""
     phase, sequence = ("new", 0) if row.ended_unix_s is None else ("end", 1)
     assert row.reference is not None
     return {
@@ -98,8 +98,8 @@ def _message(row: StateRow, camera: str) -> Mapping[str, Any]:
         "camera": camera,
         "state": row.kind,
         "detail": row.detail,
-        "began_at": at(row.began_unix_s),
-        "updated_at": at(row.began_unix_s if row.ended_unix_s is None else row.ended_unix_s),
+        "began_at": iso_time(row.began_unix_s),
+        "updated_at": iso_time(row.began_unix_s if row.ended_unix_s is None else row.ended_unix_s),
     }
 
 

@@ -1,4 +1,4 @@
-"""The records of a folder: written in short transactions, each event's file after its row."""
+"""The records of a folder, written in short transactions; an event's file follows its row."""
 
 import logging
 import threading
@@ -16,6 +16,7 @@ from maskedskipunet.detection.events import EventUpdate
 from maskedskipunet.errors import MaskedSkipUNetError, RecordsError
 from maskedskipunet.records import outbox, query, states
 from maskedskipunet.records.clock import ClockGuard, adopt_unknown_ages, last_trusted_unix_s, shift_times
+from maskedskipunet.records.curves import ScoreCurves
 from maskedskipunet.records.database import database_faults, open_database, writing
 from maskedskipunet.records.event_files import EventFiles
 from maskedskipunet.records.folder import RecordsFolder
@@ -28,9 +29,9 @@ from maskedskipunet.records.recorded import (
     require_time,
     without_credentials,
 )
-from maskedskipunet.records.routes import Route
 from maskedskipunet.records.rows import camera_row, event_row, fill, new_row, recorded_event, restore, set_answer
 from maskedskipunet.records.states import CameraCondition, State
+from maskedskipunet.records.subscriptions import Subscription
 from maskedskipunet.records.tables import CameraRow, EventRow
 from maskedskipunet.records.turnstile import Turnstile
 from maskedskipunet.records.watch_lock import WatchLock
@@ -39,14 +40,13 @@ log = logging.getLogger(__name__)
 
 
 class Records:
-    """Cameras, events, states, answers and the messages that wait, in one folder.
+    """Cameras, events, states, answers and waiting messages in one folder.
 
-    Safe to use from several threads and processes: one writes at a time, the others wait. A row and its messages
-    are on the disk before a call returns; the event's file follows it, and where the process is killed between the
-    two, or the disk is full, whoever opens the records next writes it.
-    clock: the time now, in seconds since 1970. guard: says whether it can be trusted; None where no watch has these
-    records. finished: what a killed process had left half done, a line each.
-    Each call raises RecordsError when the database cannot be used, DiskSpaceError when there is no room.
+    Several threads and processes may use it: one writes at a time, the others wait. A row and its messages are on disk
+    before a call returns; the event's file follows, or the next one that opens the records writes it. clock: returns
+    seconds since 1970. guard: tells whether the clock can be trusted; None without a watch. finished: work of a killed
+    process that was completed, a line each. curves: the scores of each camera.
+    Each call raises RecordsError when the database cannot be used, DiskSpaceError when the disk is full.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Records:
     ) -> None:
         self.folder, self.clock, self._files = folder, clock, EventFiles(folder)
         self._engine, self._writing, self._lock = engine, writing(engine), lock
+        self.curves = ScoreCurves(folder.curves)
         self._writer, self._turnstile = threading.Lock(), Turnstile(folder.turn_lock)
         self._listeners: list[Callable[[], None]] = []
         self.guard: ClockGuard | None = None
@@ -71,9 +72,8 @@ class Records:
     ) -> Self:
         """Open the records of a folder and finish what a killed process left half done (see `finished`).
 
-        create: make them where there are none. watching: be the one process that writes clips and delivers.
+        create: create them if there are none. watching: be the one process that writes clips and delivers messages.
         busy_timeout_s: how long a call waits for another process that writes (None: as long as a watch does).
-        Raises RecordsError as open_database does, and where another process is watching.
         """
         folder = RecordsFolder(path)
         engine = open_database(folder, create=create, busy_timeout_s=busy_timeout_s)
@@ -110,22 +110,22 @@ class Records:
         self.close()
 
     def when_written(self, listener: Callable[[], None]) -> None:
-        """Calls the listener after each event or state that this object recorded; it must return at once."""
+        """Call the listener after each event or state that this object records; it must return at once."""
         self._listeners.append(listener)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A transaction that reads, as of its begin."""
+        """Open a transaction that reads the state of its begin."""
         with database_faults(self.folder.database), Session(self._engine) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that writes: all or nothing, and no other writes from its begin to its end."""
+        """Open a transaction that writes everything or nothing; no other writes until it ends."""
         with self._writer, database_faults(self.folder.database):
             with Session(self._writing) as session, session.begin():
                 with self._turnstile:
-                    session.connection()  # takes the writer's place now, and not with the first statement
+                    session.connection()  # locks for writing now, and not with the first statement
                 jump = None if self.guard is None else self.guard.jump()
                 if jump is not None:
                     shift_times(session, jump)
@@ -135,11 +135,11 @@ class Records:
 
     @property
     def is_clock_trusted(self) -> bool:
-        """Whether an age that the clock tells may remove something; without a watch, it is asked of nobody."""
+        """The clock can be trusted to remove old messages and events; always true without a watch."""
         return self.guard is None or self.guard.is_trusted()
 
     def add_camera(self, name: str, source: str) -> None:
-        """Tell where a camera is read from; its address is kept without credentials."""
+        """Add a camera or change its source; the address is kept without credentials."""
         with self.write() as session:
             camera_row(session, name, source).source = without_credentials(source)
 
@@ -151,15 +151,15 @@ class Records:
         began_unix_s: float,
         picture: bytes | None = None,
         normal_picture: bytes | None = None,
-        routes: Sequence[Route] = (),
+        subscriptions: Sequence[Subscription] = (),
     ) -> RecordedEvent:
-        """Write what is known of an event now, with its messages to the sinks, in one transaction.
+        """Write an event and its messages to the sinks in one transaction.
 
-        began_unix_s: when the event began; the one given first holds. picture: a JPEG that is put in the place of the
-        event's picture, or not where there is no room. normal_picture: likewise, of the nearest normal moment; where a
-        picture comes without one, the one that was there goes. routes: the sinks that are told. Whether it has a clip
-        is what lies at clip_path now.
-        Raises RecordsError for a second `new`, for more of an event that is over, and what plain_event refuses.
+        began_unix_s: when the event began; only the first value counts. picture: a JPEG that replaces the event's
+        picture, unless the disk is full. normal_picture: the same for the nearest normal moment; a picture without one
+        removes the earlier one. subscriptions: of the sinks that get messages. The event has a clip if there is a file
+        at clip_path.
+        Raises RecordsError for a second `new`, for more of an event that has ended, and for what plain_event refuses.
         """
         event, now_unix_s = plain_event(update.event), self.clock()
         with self.write() as session:
@@ -178,15 +178,15 @@ class Records:
             if picture is not None:
                 row.has_picture, row.has_normal_picture = True, normal_picture is not None
             recorded = recorded_event(row)
-            outbox.enqueue(session, recorded, routes, now_unix_s, by_age=self.is_clock_trusted)
+            outbox.enqueue(session, recorded, subscriptions, now_unix_s, by_age=self.is_clock_trusted)
         if picture is not None:
             self._files.write_pictures(recorded, picture, normal_picture)
         self._file_later(event.id)
         self._notify()
         return recorded
 
-    def look_again(self, event_id: str) -> None:
-        """An event's clip or picture has come, or gone."""
+    def refresh_files(self, event_id: str) -> None:
+        """Note that an event's clip or picture was added or removed."""
         with self.write() as session:
             self._files.note_presence(row := event_row(session, event_id))
             row.revision += 1
@@ -195,26 +195,25 @@ class Records:
     def answer(
         self, event_id: str, answer: Answer | None, answered_unix_s: float | None = None, *, by: str | None = None
     ) -> None:
-        """Keep what a person said of an event, instead of what was said before; None forgets it.
-
-        answered_unix_s: when it was said; None: now. by: who said it, as rows.set_answer takes it.
-        """
+        """Set a person's answer to an event, given now or at answered_unix_s, by whom set_answer says; None removes it."""
         with self.write() as session:
             unix_s = self.clock() if answered_unix_s is None else answered_unix_s
             set_answer(event_row(session, event_id), answer, unix_s, by)
         self._file_later(event_id)
 
-    def begin_state(self, camera: str, kind: str, detail: str = "", *, routes: Sequence[Route] = ()) -> None:
-        """A state of the camera begins now, and the sinks that take such are told; one that lasts goes on."""
+    def begin_state(
+        self, camera: str, kind: str, detail: str = "", *, subscriptions: Sequence[Subscription] = ()
+    ) -> None:
+        """Begin a state of a camera now and inform the sinks that take it; a state that is open continues."""
         with self.write() as session:
             message = states.begin(session, camera, kind, detail, self.clock())
-            self._tell_of_states(session, [] if message is None else [message], routes)
+            self._enqueue_states(session, [] if message is None else [message], subscriptions)
         self._notify()
 
-    def end_state(self, camera: str, kind: str, *, routes: Sequence[Route] = ()) -> None:
-        """A state of the camera is over; nothing happens where there is none."""
+    def end_state(self, camera: str, kind: str, *, subscriptions: Sequence[Subscription] = ()) -> None:
+        """End a state of a camera; nothing happens if it is not open."""
         with self.write() as session:
-            self._tell_of_states(session, states.end(session, camera, kind, self.clock()), routes)
+            self._enqueue_states(session, states.end(session, camera, kind, self.clock()), subscriptions)
         self._notify()
 
     def states(self, camera: str | None = None, *, lasting_only: bool = False) -> list[State]:
@@ -223,14 +222,14 @@ class Records:
             return states.all_states(session, camera, lasting_only=lasting_only)
 
     def set_condition(self, camera: str, condition: str) -> None:
-        """Keep how a camera's connection is from now on."""
+        """Set the condition of a camera's connection from now on."""
         with self.write() as session:
             row = camera_row(session, camera)
             if row.condition != condition:
                 row.condition, row.condition_unix_s = condition, self.clock()
 
-    def heard_of(self, cameras: Mapping[str, float]) -> None:
-        """Keep when a frame of each of these cameras came last, in seconds since 1970."""
+    def set_last_frames(self, cameras: Mapping[str, float]) -> None:
+        """Set when the last frame of each of these cameras arrived, in seconds since 1970."""
         with self.write() as session:
             is_trusted = self.is_clock_trusted
             for name, unix_s in cameras.items():
@@ -239,31 +238,33 @@ class Records:
                 row.trusted_unix_s = self.clock() if is_trusted else row.trusted_unix_s
 
     def camera_conditions(self) -> dict[str, CameraCondition]:
-        """Return how each camera is, as the watch knew it last."""
+        """Return the last known condition of each camera."""
         with self.read() as session:
             return states.conditions(session)
 
-    def _tell_of_states(self, session: Session, messages: Sequence[Mapping[str, Any]], routes: Sequence[Route]) -> None:
+    def _enqueue_states(
+        self, session: Session, messages: Sequence[Mapping[str, Any]], subscriptions: Sequence[Subscription]
+    ) -> None:
         for message in messages:
             now_unix_s, by_age = self.clock(), self.is_clock_trusted
-            outbox.enqueue_state(session, str(message["id"]), message, routes, now_unix_s, by_age=by_age)
+            outbox.enqueue_state(session, str(message["id"]), message, subscriptions, now_unix_s, by_age=by_age)
 
     def _notify(self) -> None:
         for listener in self._listeners:
             listener()
 
     def event(self, event_id: str) -> RecordedEvent:
-        """Return one event. Raises RecordsError where there is none."""
+        """Return one event. Raises RecordsError if there is none."""
         with self.read() as session:
             return recorded_event(event_row(session, event_id))
 
     def has_row(self, event_id: str) -> bool:
-        """Return whether the database knows the event, be it that it is being removed."""
+        """Return whether the database has the event, also while it is being removed."""
         with self.read() as session:
             return session.get(EventRow, event_id) is not None
 
     def settled_event(self, event_id: str) -> RecordedEvent | None:
-        """Return an event whose file is as new as its row; None where it is not, or there is no such event."""
+        """Return an event whose file is as new as its row; None if it is not, or if there is no such event."""
         with self.read() as session:
             row = session.get(EventRow, event_id)
             return None if row is None or row.is_removing or row.filed_revision != row.revision else recorded_event(row)
@@ -276,57 +277,59 @@ class Records:
         camera: str | None = None,
         open_only: bool = False,
     ) -> list[RecordedEvent]:
-        """Events in order of their begin, those that began from `since` on and before `until`."""
-        asked = EventQuery(since_unix_s=since_unix_s, until_unix_s=until_unix_s, camera=camera, open_only=open_only)
+        """Return the events that began from `since` on and before `until`, in order of their begin."""
+        event_query = EventQuery(
+            since_unix_s=since_unix_s, until_unix_s=until_unix_s, camera=camera, open_only=open_only
+        )
         with self.read() as session:
-            return query.find_events(session, asked)
+            return query.find_events(session, event_query)
 
-    def page(self, asked: EventQuery, *, after: str | None = None, size: int = 50) -> EventPage:
-        """A page of the events that are asked for; see query.find_page."""
+    def page(self, event_query: EventQuery, *, after: str | None = None, size: int = 50) -> EventPage:
+        """Return a page of the events that a query finds; see query.find_page."""
         with self.read() as session:
-            return query.find_page(session, asked, after=after, size=size)
+            return query.find_page(session, event_query, after=after, size=size)
 
-    def count(self, asked: EventQuery) -> int:
-        """How many events there are of those that are asked for."""
+    def count(self, event_query: EventQuery) -> int:
+        """Return how many events a query finds."""
         with self.read() as session:
-            return query.count_events(session, asked)
+            return query.count_events(session, event_query)
 
     def cameras(self) -> dict[str, str]:
         """Return the source of each camera."""
         with self.read() as session:
             return {row.name: row.source for row in session.scalars(select(CameraRow).order_by(CameraRow.name))}
 
-    def end_left_open(self, cameras: Sequence[str] | None = None, routes: Sequence[Route] = ()) -> int:
-        """End the events of these cameras, or of all, that a killed process left open, as far as they were known.
+    def end_left_open(self, cameras: Sequence[str] | None = None, subscriptions: Sequence[Subscription] = ()) -> int:
+        """End the events of these cameras, or of all, that a killed process left open, with their last known state.
 
-        For the process that watches, before its first event: no other can have them open. Returns how many there were.
+        Only the process that watches may call it, before its first event. Returns how many there were.
         """
-        left = [one for one in self.events(open_only=True) if cameras is None or one.camera in cameras]
+        left = [event for event in self.events(open_only=True) if cameras is None or event.camera in cameras]
         for recorded in left:
             self.record(
                 EventUpdate("end", recorded.event),
                 camera=recorded.camera,
                 began_unix_s=recorded.began_unix_s,
-                routes=routes,
+                subscriptions=subscriptions,
             )
         return len(left)
 
-    def end_left_states(self, routes: Sequence[Route] = ()) -> None:
-        """End all states that an earlier process left, and forget how cameras were; for the process that watches."""
+    def end_left_states(self, subscriptions: Sequence[Subscription] = ()) -> None:
+        """End all open states and reset the conditions of cameras; only for the process that watches."""
         for state in self.states(lasting_only=True):
-            self.end_state(state.camera, state.kind, routes=routes)
+            self.end_state(state.camera, state.kind, subscriptions=subscriptions)
         with self.write() as session:
             for row in session.scalars(select(CameraRow)):
                 row.condition, row.condition_unix_s = "", None
 
     def ages_from(self) -> dict[str, float]:
-        """When the age of events is counted from whose own time cannot be right, by their ids."""
-        wanted = select(EventRow.id, EventRow.aged_from_unix_s).where(EventRow.aged_from_unix_s.is_not(None))
+        """Return the time from which the age of events with a wrong time is counted, by event id."""
+        found = select(EventRow.id, EventRow.aged_from_unix_s).where(EventRow.aged_from_unix_s.is_not(None))
         with self.read() as session:
-            return {event_id: unix_s for event_id, unix_s in session.execute(wanted) if unix_s is not None}
+            return {event_id: unix_s for event_id, unix_s in session.execute(found) if unix_s is not None}
 
     def adopt_unknown_ages(self) -> None:
-        """Count the age of events from now on whose own time cannot be right, where the clock can be trusted."""
+        """Count the age of events with a wrong time from now on, if the clock can be trusted."""
         if self.guard is not None and self.guard.is_trusted():
             with self.write() as session:
                 adopt_unknown_ages(session, self.clock())
@@ -338,20 +341,20 @@ class Records:
         return self.folder.picture(event_id, began_unix_s)
 
     def insert(self, recorded: RecordedEvent) -> None:
-        """Make the row of an event whose file is there, or make it what the file says. Sends no messages."""
+        """Insert or update the row of an event from its file. Sends no messages."""
         with self.write() as session:
             restore(session, recorded)
 
     def remove(self, event_id: str) -> int:
-        """Remove an event and its files; returns their bytes. Raises RecordsError where there is none."""
+        """Remove an event and its files, and return their bytes. Raises RecordsError if there is none."""
         with self.write() as session:
             event_row(session, event_id).is_removing = True
         return self._finish_removal(event_id)
 
     def _finish_left_behind(self, half_written: bool) -> list[str]:
-        """Finish what a killed process left half done; returns what was done, a line each.
+        """Finish what a killed process left half done, and return what was done, a line each.
 
-        Events' files that were not written yet are written, removals go on, half-written files are removed.
+        It writes missing files of events, completes removals, and removes half-written files.
         """
         with self.read() as session:
             unfiled = session.scalars(
@@ -363,20 +366,20 @@ class Records:
             self._finish_removal(event_id)
             done.append(f"finished the removal of event {event_id}")
         if half_written:
-            with self.write():  # events' own files are written in the writer's place
+            with self.write():  # events' files are written while writing is locked
                 for part in self._files.remove_half_written():
                     done.append(f"removed the half-written {self.folder.relative(part)}")
         return done
 
     def file(self, event_id: str) -> None:
-        """Write the event's file anew. Raises DiskSpaceError when there is no room."""
-        with self.write() as session:  # the writer's place is held, or an older file could replace a newer one
+        """Write the event's file again. Raises DiskSpaceError when the disk is full."""
+        with self.write() as session:  # writing is locked, or an older file could replace a newer one
             row = session.get(EventRow, event_id)
             if row is not None and not row.is_removing:
                 self._files.write_description(row)
 
     def _file_later(self, event_id: str) -> bool:
-        """Write the event's file, or leave it for later where there is no room: the row holds all of it."""
+        """Write the event's file, or leave it for later if the disk is full: the row holds everything."""
         try:
             self.file(event_id)
         except (MaskedSkipUNetError, OSError) as error:
@@ -385,7 +388,7 @@ class Records:
         return True
 
     def _finish_removal(self, event_id: str) -> int:
-        """Files go first and the row last, so that no file is ever without a row that tells what it is."""
+        """Remove an event's files and then its row, so that no file is ever without a row."""
         with self.write() as session:
             row = session.get(EventRow, event_id)
             if row is None:

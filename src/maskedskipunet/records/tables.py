@@ -17,7 +17,7 @@ NAMES = {
 
 
 class Table(DeclarativeBase):
-    """What all tables share."""
+    """The base of all tables."""
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map = {float: Float, list[Any]: JSON, dict[str, Any]: JSON}  # noqa: RUF012  # as SQLAlchemy wants it
@@ -26,7 +26,7 @@ class Table(DeclarativeBase):
 class CameraRow(Table):
     """A camera. source: its address without credentials.
 
-    condition: its connection as the watch knew it last (connecting, running, lost, ended), empty where none was heard
+    condition: its connection as the watch knew it last (connecting, running, lost, ended), empty if none was heard
     of; condition_unix_s: since when. heard_unix_s: when a frame of it arrived last, as written twice a minute;
     trusted_unix_s: when that was written last by a clock that could be trusted.
     """
@@ -43,11 +43,11 @@ class CameraRow(Table):
 
 
 class EventRow(Table):
-    """An event as it is known now.
+    """An event in its present state.
 
-    sequence: how many messages there were of it before this one. revision: counts every change of the row;
-    filed_revision: the one that its JSON file holds. is_removing: its files are being removed, the row goes last.
-    aged_from_unix_s: when its age is counted from, where the clock was wrong as it began; null where it was not.
+    sequence: the number of its earlier messages. revision: counts every change of the row; filed_revision: the revision
+    in its JSON file. is_removing: its files are being removed, then the row. aged_from_unix_s: the time from which its
+    age is counted if the clock was wrong at its begin; otherwise null.
     cue: the one that its reason names.
     """
 
@@ -59,6 +59,8 @@ class EventRow(Table):
         Index(None, "cue", "began_unix_s"),
         Index(None, "phase"),
         Index(None, "kind_id", "camera_id", "is_removing", "began_unix_s", "id"),  # kinds, counted
+        Index(None, "began_unix_s", "id", "camera_id", "is_removing"),  # lists by time, and counts
+        Index(None, "top_score", "id", "began_unix_s", "camera_id", "is_removing"),  # lists by strangeness
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -108,9 +110,9 @@ class AnswerRow(Table):
 
 
 class StateRow(Table):
-    """A stretch in a camera's own life: lost, frozen, covered, moved, a gap, drift. No end while it lasts.
+    """A state of a camera over a time: lost, frozen, covered, moved, a gap, drift. It has no end while it lasts.
 
-    reference: what messages of it name it by, unique for all time; null for those of earlier versions.
+    reference: its unique id in messages; null for states of earlier versions.
     """
 
     __tablename__ = "states"
@@ -128,15 +130,15 @@ class StateRow(Table):
 class DeliveryRow(Table):
     """A message of an event, or of a camera's state, to one sink: `waiting`, `delivered` or `dropped`.
 
-    It carries all that it says and outlives what it tells of. event_id: for a state, the state's reference. due_unix_s:
-    not to be tried before. fault: of the last try, or why it was dropped.
+    It holds its whole content and outlives its event. event_id: for a state, the state's reference. due_unix_s: it is
+    not tried before. fault: of the last try, or why it was dropped.
     """
 
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("sink", "event_id", "sequence"),
         Index(None, "sink", "status", "id"),
-        {"sqlite_autoincrement": True},  # an id in a courier's hand never means another message
+        {"sqlite_autoincrement": True},  # an id held by a dispatcher never means another message
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""Writers of one database come one after another: SQLite lets whoever asks often go first, and another may starve."""
+"""Lets writers of one database take turns: SQLite favours the one that asks often, and another may starve."""
 
 from pathlib import Path
 from types import TracebackType
@@ -8,10 +8,10 @@ from maskedskipunet.files import lock_file, unlock_file
 
 
 class Turnstile:
-    """Held by the one process that is next to write, while it waits for the one that writes now.
+    """A lock held by the process that writes next, while it waits for the one that writes now.
 
-    It is given back as soon as that one has its place; who has just written waits here behind it. Not for several
-    threads at once. Where the file cannot be had, as on a full disk, all go as they come.
+    It is released as soon as the next one can write; a process that has just written queues here behind it. It is not
+    for several threads at once. If the file cannot be opened, for instance on a full disk, there are no turns.
     """
 
     def __init__(self, path: Path) -> None:

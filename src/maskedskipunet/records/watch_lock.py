@@ -1,4 +1,4 @@
-"""One process alone writes clips into a records folder and delivers from it."""
+"""Ensures that one process alone writes clips into a records folder and delivers from it."""
 
 import time
 from pathlib import Path
@@ -7,22 +7,22 @@ from typing import IO
 from maskedskipunet.files import lock_file
 from maskedskipunet.records.folder import RecordsFolder
 
-_PATIENCE_S = 5.0  # a command that looks for what is left behind holds the lock for a moment
+_TIMEOUT_S = 5.0  # a command that finishes left work holds the lock for a moment
 _STEP_S = 0.05
-_GLANCES = 5  # a command holds the lock for less than so many steps, a watch for as long as it lasts
+_ATTEMPTS = 5  # a command holds the lock for fewer steps, a watch for as long as it runs
 
 
 class WatchLock:
-    """The right to be that process. The system takes it back when the process ends, however it ends."""
+    """The lock of the watching process. The system releases it when the process ends, however it ends."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: IO[str] | None = None
 
     def take(self, *, wait: bool) -> bool:
-        """Take the lock if it is free; wait: or becomes so within some seconds."""
+        """Take the lock and return whether it was free. wait: or becomes free within some seconds."""
         file = self.path.open("a")
-        deadline_s = time.monotonic() + (_PATIENCE_S if wait else 0)
+        deadline_s = time.monotonic() + (_TIMEOUT_S if wait else 0)
         while True:
             try:
                 lock_file(file, wait=False)
@@ -42,8 +42,8 @@ class WatchLock:
 
 
 def is_watched(folder: RecordsFolder) -> bool:
-    """Return whether a process is watching into a records folder now. Raises no error where there is none."""
-    for _ in range(_GLANCES):
+    """Return whether a process is watching into a records folder now; False if there is no such folder."""
+    for _ in range(_ATTEMPTS):
         lock = WatchLock(folder.watch_lock)
         try:
             if lock.take(wait=False):

@@ -1,4 +1,4 @@
-"""How the generated scene is painted: the camera's view, the still background, what moves in it.
+"""Paints the generated scene: the camera's view, the still background, and moving figures.
 
 Places are in units of a picture 96 units high, whatever its size in pixels: x to the right, y down.
 Everything is painted several times too large and averaged down, which makes smooth edges.
@@ -81,8 +81,8 @@ class Furniture:
 
 def furnish(rng: np.random.Generator, view: View) -> Furniture:
     """Choose where tree, bench, lamp and board stand: one each in the quarters of the picture."""
-    places = view.width * (np.array([0.13, 0.38, 0.62, 0.87]) + rng.uniform(-0.03, 0.03, 4))
-    tree, bench, lamp, board = (float(x) for x in rng.permutation(places))
+    positions = view.width * (np.array([0.13, 0.38, 0.62, 0.87]) + rng.uniform(-0.03, 0.03, 4))
+    tree, bench, lamp, board = (float(x) for x in rng.permutation(positions))
     leaves = []
     for _ in range(34):
         angle, far = rng.uniform(0, 2 * pi), rng.uniform(0, 1) ** 0.5
@@ -251,7 +251,7 @@ def _paint_furniture(draw: _Brush, furniture: Furniture) -> None:
 
 
 def _paint_board(draw: _Brush, furniture: Furniture, time_s: float) -> None:
-    """An advertising screen: bands of two colours run over it, and the pair changes."""
+    """Paint an advertising screen: bands of two colours run over it, and the pair changes."""
     x, top, bottom = furniture.board_x, 5.0, 27.5
     bands = 16
     for band in range(bands):

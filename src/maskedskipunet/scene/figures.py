@@ -1,4 +1,4 @@
-"""What moves through the generated scene, as shapes: people walking and running, a cyclist, a cart.
+"""The moving figures of the generated scene, as shapes: people walking and running, a cyclist, a cart.
 
 A figure is a list of shapes in metres, seen from the side: x forward from its middle, y up from the
 ground, painted in the order of the list. Where it stands and how large it looks is the picture's business.
@@ -150,7 +150,9 @@ class _Limb:
 
 
 def _person(look: Look, legs: Sequence[_Limb], arms: Sequence[_Limb], lean: float, lift_m: float) -> list[Shape]:
-    """legs, arms: the far one first. lean: radians forward. lift_m: of the lowest foot above the ground."""
+    """Return the shapes of a person. legs, arms: the far one first. lean: radians forward. lift_m: height of the lowest
+    foot.
+    """
     tall = look.height_m
     stretched = [_joints((0.0, 0.0), leg, 0.245 * tall) for leg in legs]
     hip = (0.0, lift_m + 0.03 * tall - min(ankle[1] for _, _, ankle in stretched))

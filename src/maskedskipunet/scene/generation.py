@@ -48,7 +48,7 @@ ANOMALOUS_SHARE = 0.4  # of what is anomalous inside the picture, from which on 
 
 @dataclass(frozen=True, kw_only=True)
 class SceneConfig:
-    """How much of the scene to make, and which of its endlessly many versions.
+    """Settings of the generated scene: its amount and its seed.
 
     seed: another seed is another place, other people and other times. height_px, width_px: multiples
     of 16. frame_rate: frames a second. train_frames, test_frames: frames of each video of that part.
@@ -82,7 +82,7 @@ class SceneConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SceneTruth:
-    """What the written videos hold.
+    """The ground truth of the written videos.
 
     normal: the training videos. calibration: normal ones besides. test: the test videos. kinds: for each
     test video's name without its suffix, the kind of each frame, one of KINDS or an empty string.
@@ -139,10 +139,10 @@ def render_video(config: SceneConfig, split: Split, number: int) -> Iterator[tup
     number: from 1. Yields images uint8 (H, W, 3), and one of KINDS or an empty string.
     The same config gives the same bytes; no two videos share a stream of random numbers.
     """
-    place, *splits = np.random.SeedSequence(config.seed).spawn(3)
+    scene_seed, *splits = np.random.SeedSequence(config.seed).spawn(3)
     video = splits[split == "test"].spawn(number)[number - 1]
     traffic_rng, light_rng, sensor_rng = (np.random.default_rng(stream) for stream in video.spawn(3))
-    place_rng = np.random.default_rng(place)
+    place_rng = np.random.default_rng(scene_seed)
     view = View(config.height_px, config.width_px)
     furniture = furnish(place_rng, view)
     still = background(place_rng, view, furniture)
@@ -184,7 +184,7 @@ class Agent:
     leaves_path: tuple[float, float] | None = None
 
     def way(self, time_s: float) -> float:
-        """Units gone since the start."""
+        """Return the distance since the start, in units."""
         gone = self.speed * (time_s - self.enters_s)
         return gone - min(max(gone - self.pause_after, 0.0), self.speed * self.pause_s)
 
@@ -193,7 +193,7 @@ class Agent:
         return -40 < self.start + self.direction * self.way(time_s) < view.width + 30
 
     def sprite(self, time_s: float) -> Sprite:
-        """The figure as it is at that time."""
+        """Return the figure at a time."""
         way = self.way(time_s)
         foot_y = self.lane
         if self.leaves_path is not None:
@@ -224,7 +224,7 @@ class Agent:
 
 
 def _pedestrians(rng: np.random.Generator, view: View, duration_s: float) -> list[Agent]:
-    """Enough people for some to be in the picture at any time, the first already under way at the start."""
+    """Return enough people for some to be in the picture at any time; the first are already walking at the start."""
     agents = []
     enters_s = -18.0
     while enters_s < duration_s:

@@ -1,4 +1,4 @@
-"""What a scorer asks of a network, whatever computes it."""
+"""The interface between a scorer and the network behind it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -30,7 +30,7 @@ class Backend(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many frames are worth encoding at once."""
+        """The number of frames to encode at once."""
         ...
 
     @property

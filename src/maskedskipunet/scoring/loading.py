@@ -36,12 +36,11 @@ def load_scorer(
     calibrated: bool = True,
     backend: str = "torch",
 ) -> Scorer:
-    """Return a trained model ready to score, at the published size where it does not say which it looks at.
+    """Return a trained model ready to score, at the published size if it states none.
 
-    path: a run or whatever load_model takes. calibrated: whether to read its calibration; without it a damaged one
-    is no fault. backend: what computes its network, one of BACKENDS.
-    Raises WeightsError when there is no such model, CalibrationError for a damaged calibration, ConfigError for
-    settings that cannot be.
+    path: a run, or anything else that load_model takes. calibrated: read its calibration; otherwise a damaged one is no
+    fault. backend: the implementation of its network, one of BACKENDS. Raises WeightsError when there is no such model,
+    CalibrationError for a damaged calibration, ConfigError for settings that cannot be.
     """
     folder = _model_folder(path)
     found = None if folder is None else read_cues_only(folder)
@@ -55,7 +54,7 @@ def load_scorer(
 
 
 def input_format_of(path: Path) -> InputFormat:
-    """Return what a trained model looks at, without preparing it. Raises WeightsError when there is no such model."""
+    """Return a trained model's input format without preparing it. Raises WeightsError if there is no such model."""
     folder = _model_folder(path)
     found = None if folder is None else read_cues_only(folder)
     return found[0] if found is not None else load_model(path).input_format or InputFormat()
@@ -86,7 +85,7 @@ def _cue_scorer(folder: Path, input_format: InputFormat, channels: int, precisio
 
 
 def _with_cues(scorer: Scorer, folder: Path) -> Scorer:
-    """Return a model's scorer with the cues that lie in its folder. Raises WeightsError for those of another model."""
+    """Return a model's scorer with the cues in its folder. Raises WeightsError for cues of another model."""
     model = CueModel.read(folder)
     if model is None:
         return scorer
@@ -112,7 +111,7 @@ def with_other_cues(scorer: Scorer, model: CueModel) -> Scorer | None:
 
 
 def _model_folder(path: Path) -> Path | None:
-    """Return the model folder that a path means; None where it names weights alone, or nothing."""
+    """Return the model folder that a path means; None if it names weights alone, or nothing."""
     try:
         return model_folder(path)
     except WeightsError:
@@ -120,7 +119,7 @@ def _model_folder(path: Path) -> Path | None:
 
 
 def calibration_of(model: Path) -> Calibration | None:
-    """Return what a model's scores mean; None where it was not calibrated, as weights alone never are.
+    """Return a model's calibration; None if it was not calibrated, like weights alone.
 
     Raises CalibrationError for a damaged calibration.
     """

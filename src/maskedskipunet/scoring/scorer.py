@@ -43,7 +43,7 @@ COLOUR = 3
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A source gives no more frames. error: what it broke off with; None where that was its end."""
+    """A source has no more frames. error: the fault that ended it early; None at its normal end."""
 
     error: DataError | None
 
@@ -52,13 +52,12 @@ class Ended:
 class Scorer:
     """A model that turns frames into frame scores, of one source or of many side by side.
 
-    backend: the network, ready to score; None for a model of cues alone. input_format: what it looks at. calibration:
-    what its scores mean; None where it was not calibrated. score_function: how reconstructions become scores. cues:
-    what judges frames beside the network. fuse: how their scores become one; None keeps the network's. cue_channels: of
-    the frames that a model without a network looks at. smoothing_s: the fused score is the median of the last so many
-    seconds; 0: as it is.
-    A scorer holds nothing of its sources, so that several threads may use one. Use `load_scorer` for a trained model.
-    Raises ConfigError where there is neither a network nor a cue.
+    backend: the network, ready to score; None for a model of cues alone. input_format: the format of its frames.
+    calibration: None if it was not calibrated. score_function: turns reconstructions into scores. cues: judge frames
+    beside the network. fuse: makes one score of theirs; None keeps the network's. cue_channels: channels of the frames
+    for a model without a network. smoothing_s: the fused score is the median of the last so many seconds; 0: no
+    smoothing. A scorer holds no state of its sources, so that several threads may share it. Use `load_scorer` for a
+    trained model. Raises ConfigError if there is neither a network nor a cue.
     """
 
     backend: Backend | None
@@ -76,12 +75,12 @@ class Scorer:
 
     @cached_property
     def geometry(self) -> ClipGeometry:
-        """Which frames make a clip."""
+        """The geometry of clips."""
         return self.input_format.clip_geometry(1 if self.backend is None else self.backend.clip_length)
 
     @cached_property
     def ignored(self) -> IgnoredRegions:
-        """What is not looked at. Raises ConfigError for what is no shape."""
+        """The ignored regions. Raises ConfigError for a text that is no shape."""
         return IgnoredRegions.of(self.input_format)
 
     @property
@@ -96,34 +95,32 @@ class Scorer:
 
     @property
     def batch_size(self) -> int:
-        """How many frames are worth scoring at once."""
+        """The number of frames to score at once."""
         return BATCH_SIZE if self.backend is None else self.backend.batch_size
 
     @property
     def late_frames(self) -> int:
-        """How many sampled frames after a frame its score waits for."""
+        """The number of sampled frames after a frame that its score depends on."""
         return max(self.geometry.half_span, *(cue.late_frames for cue in self.cues), 0)
 
     @property
     def highest(self) -> float:
-        """What its score maps reach at most: 1 for a network's errors, more for the surprises of several cues."""
+        """The highest value of its score maps: 1 for a network's errors, more for the surprises of several cues."""
         return HIGHEST if self.cues else 1.0
 
     def is_needed(self, position: int, every: int) -> bool:
-        """Return whether a frame is looked at where every n-th frame is scored: in a clip, or by a cue as a
-        neighbour.
-        """
+        """Return whether a frame is needed if every n-th frame is scored: in a clip, or by a cue as a neighbour."""
         around = ClipGeometry(2 * max((cue.late_frames for cue in self.cues), default=0) + 1)
         return self.geometry.is_needed(position, every) or around.is_needed(position, every)
 
     @property
     def drift_measure(self) -> Measure:
-        """What it is judged by whether normal itself has changed: see `FrameScore.seen`."""
+        """The measure of drift; see `FrameScore.seen`."""
         return LOOKS if self.fuse is not None and any(cue.name == APPEARANCE for cue in self.cues) else ERRORS
 
     @property
     def wants_images(self) -> bool:
-        """Whether a cue looks at the sources' own pictures."""
+        """At least one cue needs the sources' own pictures."""
         return any(cue.wants_images for cue in self.cues)
 
     def score(
@@ -134,13 +131,13 @@ class Scorer:
         with_maps: bool = False,
         ignored: NDArray[np.bool_] | None = None,
     ) -> Generator[FrameScore, None, None]:
-        """Score each frame of one source as it comes, encoding it once; memory does not depend on how many there are.
+        """Score each frame of one source as it comes, encoding it once, in constant memory.
 
-        frames: already sampled as the input format says. batch_size: frames encoded together; None: as many as pay on
-        this network; 1 gives each score as soon as its clip is there, more is faster; scores are the same to rounding.
-        with_maps: also give score maps and reconstructions. ignored: (H, W), instead of what the input format says is
-        ignored, for frames that have the network's size already. Yields one FrameScore a frame, in order.
-        Raises DataError where all of a frame is ignored.
+        frames: already sampled by the input format. batch_size: frames encoded together; None: the best number for this
+        network; 1 yields each score as soon as its clip is complete, more is faster; scores are equal up to rounding.
+        with_maps: also yield score maps and reconstructions. ignored: (H, W), instead of the input format's, for frames
+        that have the network's size already. Yields one FrameScore for each frame, in order. Raises DataError if all of
+        a frame is ignored.
         """
         together = self.score_sources([(None, frames)], batch_size=batch_size, with_maps=with_maps, ignored=ignored)
         with closing(together):
@@ -183,7 +180,7 @@ class Scorer:
                     return
                 # As many frames a turn when few sources are left, or the last long one would be slow.
                 arrivals = [source.take(max(1, batch_size // len(running))) for source in running]
-                for source, scores in zip(running, self.score_turn(arrivals, with_maps=with_maps), strict=True):
+                for source, scores in zip(running, self.score_arrivals(arrivals, with_maps=with_maps), strict=True):
                     yield from ((source.key, score) for score in scores)
                     if source.ended is not None:
                         yield source.key, source.ended
@@ -193,39 +190,39 @@ class Scorer:
                 source.stream.close()
 
     def open_window(self) -> "SourceWindow":
-        """Make what the scorer keeps of one source from turn to turn."""
+        """Return a new window, the scorer's state for one source."""
         return SourceWindow(self.geometry, self.cues, self.smoothing_s)
 
-    def score_turn(self, arrivals: Sequence["Arrivals"], *, with_maps: bool) -> list[list[FrameScore]]:
-        """Encode what came of several sources together, and score the clips that are due.
+    def score_arrivals(self, arrivals: Sequence["Arrivals"], *, with_maps: bool) -> list[list[FrameScore]]:
+        """Encode new frames of several sources together, and score the clips that are complete.
 
-        Returns for each Arrivals the scores that are known by now, each frame's exactly once, in order.
+        Returns for each Arrivals the scores that are now known, each frame's exactly once, in order.
         """
         if self.backend is None:
-            found = [[FrameScore(*_numbers(sized), None) for sized in came.frames] for came in arrivals]
+            found = [[FrameScore(*_numbers(sized), None) for sized in arrived.frames] for arrived in arrivals]
         else:
             found = self._network_scores(self.backend, arrivals, with_maps)
         if not self.cues:
             return found
         fuse = self.fuse or (take_first_cue if self.backend is None else keep_network_score)
-        found = [came.window.judged(came, scores, fuse) for came, scores in zip(arrivals, found, strict=True)]
+        found = [arrived.window.judged(arrived, scores, fuse) for arrived, scores in zip(arrivals, found, strict=True)]
         return found if with_maps else [[replace(score, map=None) for score in scores] for scores in found]
 
     def warm_up(self) -> None:
         """Find the fastest form of the network's parts before frames come, for it takes seconds."""
         blank = np.zeros((self.channels, *self.size_px), np.uint8)
         frames = [SizedFrame(Frame(index, 0.0, None), blank) for index in range(self.geometry.span)]
-        self.score_turn([Arrivals(self.open_window(), frames)], with_maps=False)
+        self.score_arrivals([Arrivals(self.open_window(), frames)], with_maps=False)
 
     def _network_scores(
         self, backend: Backend, arrivals: Sequence["Arrivals"], with_maps: bool
     ) -> list[list[FrameScore]]:
-        encoded = iter(encode_frames([sized for came in arrivals for sized in came.frames], backend))
+        encoded = iter(encode_frames([sized for arrived in arrivals for sized in arrived.frames], backend))
         due: list[tuple[int, DueClips]] = []
-        for number, came in enumerate(arrivals):
-            if came.broken:
-                due.append((number, came.window.clips.end()))
-            due.append((number, came.window.clips.add(list(islice(encoded, len(came.frames))))))
+        for number, arrived in enumerate(arrivals):
+            if arrived.broken:
+                due.append((number, arrived.window.clips.end()))
+            due.append((number, arrived.window.clips.add(list(islice(encoded, len(arrived.frames))))))
         found: list[list[FrameScore]] = [[] for _ in arrivals]
         scores = score_clips(
             [clips for _, clips in due],
@@ -253,7 +250,7 @@ class Scorer:
 
 
 class SourceWindow:
-    """What a scorer keeps of one source from turn to turn: encoded frames, and the runs of its cues.
+    """The state of a scorer for one source: encoded frames, and the runs of its cues.
 
     Its memory is bounded, however long the source is.
     """
@@ -267,28 +264,28 @@ class SourceWindow:
         self._smoothing = CausalMedian(smoothing_s) if smoothing_s else None
         self._targets: deque[bool] = deque()  # of frames that have no fused score yet: whether one is wanted
 
-    def take_over(self, cues: Sequence[Cue]) -> None:
-        """Go by other cues of the same names from the next frame on; they begin a new run there."""
+    def set_cues(self, cues: Sequence[Cue]) -> None:
+        """Use other cues of the same names from the next frame on; they begin a new run there."""
         for name, run in self._runs.items():
             self._judged[name].extend(run.finish())
         self._runs.clear()
         self._cues = cues
 
-    def judged(self, came: "Arrivals", scores: Iterable[FrameScore], fuse: Fuse) -> list[FrameScore]:
-        """Let the cues judge what came, and return the frames whose scores are all known, in order.
+    def judged(self, arrived: "Arrivals", scores: Iterable[FrameScore], fuse: Fuse) -> list[FrameScore]:
+        """Pass new frames to the cues, and return the frames with complete scores, in order.
 
         scores: the network's, that are known by now.
         """
         self._scored.extend(scores)
-        self._targets.extend(sized.is_target for sized in came.frames)
+        self._targets.extend(sized.is_target for sized in arrived.frames)
         for cue in self._cues:
             judged = self._judged[cue.name]
-            if came.broken and cue.name in self._runs:
+            if arrived.broken and cue.name in self._runs:
                 judged.extend(self._runs.pop(cue.name).finish())
-            if came.frames:
+            if arrived.frames:
                 if cue.name not in self._runs:
                     self._runs[cue.name] = cue.start_run()
-                judged.extend(self._runs[cue.name].add(came.frames))
+                judged.extend(self._runs[cue.name].add(arrived.frames))
         found = []
         while self._scored and all(self._judged.values()):
             cues: Mapping[str, CueScore] = {name: waiting.popleft() for name, waiting in self._judged.items()}
@@ -302,9 +299,9 @@ class SourceWindow:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Neighbouring frames that came of one source, for its window.
+    """Consecutive new frames of one source, for its window.
 
-    broken: whether they are no neighbours of what came before, whose last clips are due then.
+    broken: they do not follow the frames before directly, whose last clips are then due.
     """
 
     window: SourceWindow
@@ -320,10 +317,10 @@ class _Running(Generic[K]):
         self.ended: Ended | None = None
         self._window = window
 
-    def take(self, most: int) -> Arrivals:
-        """Return its next frames; where it has none, the end of those before."""
+    def take(self, count: int) -> Arrivals:
+        """Return its next frames, or its end if there are none."""
         try:
-            frames = list(islice(self.stream, most))
+            frames = list(islice(self.stream, count))
         except DataError as error:
             self.ended = Ended(error)
             return Arrivals(self._window, [])

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from maskedskipunet.errors import ConfigError, DataError
 
-Mask = NDArray[np.bool_]  # (H, W), True where nothing is looked at
+Mask = NDArray[np.bool_]  # (H, W), True if nothing is looked at
 Point = tuple[float, float]  # x to the right, y down
 
 LARGEST = 1_000_000.0  # pixels; no picture is as large
-MOST_CORNERS = 1000  # of a polygon
+MAX_CORNERS = 1000  # of a polygon
 PLACES = 6  # decimals that shapes are written with
-MOST_EDGES = 4000  # between True and False along a mask's rows, two a box; one of more is taken more coarsely
+MAX_EDGES = 4000  # between True and False along a mask's rows, two a box; one of more is taken more coarsely
 _FEWEST_CORNERS = 3
 _USE = "Use a box x,y,width,height, a polygon x,y x,y x,y, or a mask image; numbers in pixels, or all with %"
 
@@ -42,8 +42,8 @@ class Region:
         ((10.0, 20.0), (40.0, 20.0), (40.0, 25.0), (10.0, 25.0))
         """
         words = re.sub(r"\s*,\s*", ",", text.strip()).split()
-        if len(words) > MOST_CORNERS:
-            raise _malformed(text, f"has more than {MOST_CORNERS} corners", where)
+        if len(words) > MAX_CORNERS:
+            raise _malformed(text, f"has more than {MAX_CORNERS} corners", where)
         numbers = [_numbers(word, text, where) for word in words]
         in_percent = {is_percent for row in numbers for _, is_percent in row}
         if len(in_percent) > 1:
@@ -101,7 +101,7 @@ class Region:
 
     @property
     def _is_box(self) -> bool:
-        """Whether it is a rectangle along the axes, its corners in turn."""
+        """Return whether it is a rectangle along the axes, with its corners in order."""
         if len(self.corners) != 4:
             return False
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = self.corners
@@ -109,12 +109,12 @@ class Region:
 
 
 def is_shape(text: str) -> bool:
-    """Return whether a text can only be meant as numbers; else it is the name of a mask image."""
+    """Return whether a text is a shape of numbers; otherwise it is the name of a mask image."""
     return re.fullmatch(r"[-+.,;%\d\s]*", text) is not None
 
 
 def region_mask(regions: Sequence[Region], height_px: int, width_px: int) -> Mask:
-    """Return the pixels of frames of a size that regions touch. Raises DataError for one that lies outside."""
+    """Return the pixels that regions touch in frames of a size. Raises DataError for a region outside."""
     mask = np.zeros((height_px, width_px), np.bool_)
     for region in regions:
         if not region.mark(mask):
@@ -123,11 +123,11 @@ def region_mask(regions: Sequence[Region], height_px: int, width_px: int) -> Mas
 
 
 def covering_boxes(mask: Mask) -> list[Region]:
-    """Boxes that together cover a mask's True pixels, in percent, so that it holds for frames of any size.
+    """Return boxes that together cover a mask's True pixels, in percent, so that they fit frames of any size.
 
     Exactly those pixels, but for a fine mask of very many pieces: it is covered more coarsely, never less.
     """
-    while np.count_nonzero(np.diff(mask, axis=1, prepend=False)) > MOST_EDGES:
+    while np.count_nonzero(np.diff(mask, axis=1, prepend=False)) > MAX_EDGES:
         mask = _coarser(_coarser(mask).T).T
     height_px, width_px = mask.shape
     boxes, begun = [], dict[tuple[int, int], int]()  # the row in which a run of columns began
@@ -182,12 +182,12 @@ def _cross(crossed: Mask, ax: float, ay: float, bx: float, by: float) -> None:
 def _numbers(word: str, text: str, where: str) -> list[tuple[float, bool]]:
     found = []
     for number in word.split(","):
-        if not (said := re.fullmatch(r"([-+]?(?:\d+\.?\d*|\.\d+))(%?)", number)):
+        if not (match := re.fullmatch(r"([-+]?(?:\d+\.?\d*|\.\d+))(%?)", number)):
             raise _malformed(text, "is no shape", where)
-        value = float(said[1])
+        value = float(match[1])
         if not 0 <= value <= LARGEST:
             raise _malformed(text, f"holds {_plain(value)}, which is {'below 0' if value < 0 else 'too large'}", where)
-        found.append((value, bool(said[2])))
+        found.append((value, bool(match[2])))
     return found
 
 

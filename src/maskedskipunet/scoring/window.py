@@ -19,7 +19,7 @@ from maskedskipunet.scoring.backend import Backend
 
 @dataclass(frozen=True, slots=True)
 class ScoreFunction:
-    """How reconstructions become scores.
+    """A function that turns reconstructions into scores.
 
     map: (targets, reconstructions), (B, C, H, W) each, -> (B, H, W). score: (B, H, W) -> (B,).
     """
@@ -33,9 +33,9 @@ PUBLISHED_SCORE = ScoreFunction(score_map, frame_score)
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrame:
-    """A frame's features, one row of each tensor; pixels and features are None where the frame had no pixels.
+    """A frame's features, one row of each tensor; pixels and features are None if the frame had no pixels.
 
-    is_copy: whether the rows are copies, which do not keep their whole batch in memory.
+    is_copy: the rows are copies, which do not keep their whole batch in memory.
     """
 
     index: int
@@ -58,17 +58,17 @@ class EncodedFrame:
 
 @dataclass(frozen=True, slots=True)
 class DueClips:
-    """Clips whose last frame has come. held: frames in a row. targets: positions among them of the clips' targets."""
+    """Clips that are complete now. held: consecutive frames. targets: positions of the clips' targets among them."""
 
     held: Sequence[EncodedFrame]
     targets: range
 
 
 class ClipWindow:
-    """Slides over the frames of one source and says of which target frames the clips are due.
+    """Slides over the frames of one source and returns the clips that are complete.
 
-    Each frame becomes due exactly once, in order, whether or not a clip is whole around it. Between turns it holds
-    the span of a clip at most.
+    Each frame becomes due exactly once, in order, with or without a whole clip around it. Between calls the window
+    holds at most the span of a clip.
     """
 
     def __init__(self, geometry: ClipGeometry) -> None:
@@ -86,7 +86,7 @@ class ClipWindow:
         return due
 
     def end(self) -> DueClips:
-        """Return the frames left over where the source ends or breaks off; what comes next is a new beginning."""
+        """Return the remaining frames at the end of a source or at a gap; later frames begin anew."""
         due = DueClips(self._held, range(self._next, len(self._held)))
         self._held, self._next = [], 0
         return due
@@ -121,7 +121,7 @@ def _without_pixels(sized: SizedFrame) -> EncodedFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """What was found at the target of one clip. map, reconstruction: None where not asked for."""
+    """The result for the target frame of one clip. map, reconstruction: None if not asked for."""
 
     score: float | None = None
     map: NDArray[np.float32] | None = None
@@ -150,10 +150,10 @@ def score_clips(
         reconstructions = backend.reconstruct_runs(features, *pixels.shape[2:])
         maps = _without_ignored(function.map(pixels, reconstructions), [frame.ignored for frame in targets])
         scores = function.score(maps).tolist()
-        drawn = (reconstructions * 255).round().byte().cpu().numpy() if with_maps else [None] * len(scores)
+        rendered = (reconstructions * 255).round().byte().cpu().numpy() if with_maps else [None] * len(scores)
         shown = maps.float().cpu().numpy() if with_maps else [None] * len(scores)
         positions = [(number, target) for number, run in runs for target in run]
-        scored = (_Scored(*values) for values in zip(scores, shown, drawn, strict=True))
+        scored = (_Scored(*values) for values in zip(scores, shown, rendered, strict=True))
         found = dict(zip(positions, scored, strict=True))
     return [
         [_frame_score(clips.held[target], found.get((number, target), _Scored())) for target in clips.targets]

@@ -1,4 +1,4 @@
-"""What happens around training: progress, weights and state on disk, the table of metrics, the time limit."""
+"""Callbacks of training: progress, weights and state on disk, the table of metrics, the time limit."""
 
 import csv
 import time
@@ -9,7 +9,7 @@ import lightning as L
 import torch
 
 from maskedskipunet.errors import RunError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.model.storage import write_model_folder, write_weights
 from maskedskipunet.progress import Advance, Progress
 from maskedskipunet.runs import RunFolder, write_csv, write_json
@@ -68,8 +68,8 @@ class KeepWeights(L.Callback):
 
 
 def save_state(trainer: L.Trainer, path: Path) -> None:
-    """Lightning's full state, written beside its place and moved there when it is on the disk."""
-    with whole_file(path) as part:
+    """Write Lightning's full state to a temporary file, and move it into place when it is on disk."""
+    with atomic_write(path) as part:
         trainer.save_checkpoint(part)
 
 
@@ -111,7 +111,7 @@ class MetricsTable(L.Callback):
 
 
 class TimeLimit(L.Callback):
-    """Stops training after so many seconds, at the end of a step; what was learned until then is kept."""
+    """Stops training after so many seconds, at the end of a step, and keeps the result."""
 
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
@@ -149,7 +149,7 @@ class StopBetweenSteps(L.Callback):
             raise KeyboardInterrupt
 
     def time_left(self) -> str:
-        """When the step in hand will end, for a message; nothing where that is at once."""
+        """Describe when the current step will end, for a message; empty if it ends at once."""
         if self._began_s is None:
             return ""
         if self._length_s is None:
@@ -180,22 +180,22 @@ def readable_wait(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
-class StopAtNonsense(L.Callback):
-    """Ends a training whose loss or weights are no numbers, before they replace good ones; stands before all others."""
+class StopOnNonFinite(L.Callback):
+    """Ends a training with a non-finite loss or weights before they replace good ones; it is the first callback."""
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *args: Any) -> None:
         if trainer.global_step % 50 == 0 or trainer.is_last_batch:  # asking a GPU each step would hold it up
             loss = outputs["loss"] if isinstance(outputs, dict) else outputs
             if not torch.isfinite(loss):
-                raise _nonsense(f"the loss is {float(loss)} at step {trainer.global_step}")
+                raise _non_finite_error(f"the loss is {float(loss)} at step {trainer.global_step}")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         # The loss was taken before the last step changed the weights, and a time limit may stop between two looks.
         if not all(torch.isfinite(weight).all() for weight in pl_module.state_dict().values()):
-            raise _nonsense(f"the weights are no numbers any more at step {trainer.global_step}")
+            raise _non_finite_error(f"the weights are no numbers any more at step {trainer.global_step}")
 
 
-def _nonsense(fault: str) -> RunError:
+def _non_finite_error(fault: str) -> RunError:
     return RunError(fault, "training", "Use a smaller --training.learning_rate or --training.precision 32-true")
 
 

@@ -67,10 +67,10 @@ class TrainingConfig:
 class TrainConfig:
     """A whole training run.
 
-    seed: of the weights' random start and the order of clips. runs: folder of run folders. name: of this one
-    (None: the next number). start_from: a trained model to go on from. cues: what a frame is judged by, of CUES; a
-    model without reconstruction has no network and is not trained, only shown the footage once. smoothing_s: the fused
-    score is the median of the last so many seconds.
+    seed: of the weights' random start and the order of clips. runs: folder of run folders. name: of this one (None: the
+    next number). start_from: a trained model to continue from. cues: the cues to use, of CUES; a model without
+    reconstruction has no network and is not trained, but only sees the footage once. smoothing_s: the fused score is
+    the median of the last so many seconds.
     """
 
     model: NetworkConfig = field(default_factory=NetworkConfig)
@@ -95,12 +95,12 @@ class TrainConfig:
 
     @property
     def has_network(self) -> bool:
-        """Whether a network is trained."""
+        """A network is trained, and not only cues."""
         return RECONSTRUCTION in self.cues
 
     @property
     def input_format(self) -> InputFormat:
-        """What the network will be used to looking at."""
+        """The input format of the network to train."""
         return self.data.input_format
 
     def to_dict(self) -> dict[str, Any]:

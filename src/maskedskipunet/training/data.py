@@ -28,22 +28,22 @@ class ClipDataset(Dataset[Tensor]):
 
 
 class EpochShuffle(Sampler[int]):
-    """Every clip once an epoch, or a share of them drawn anew, shuffled; a resumed training sees the same order."""
+    """Shuffles the clips of an epoch, all or a random share; a resumed training sees the same order."""
 
     def __init__(self, count: int, seed: int, share: float = 1.0) -> None:
         self.count, self.seed, self.epoch = count, seed, 0
-        self.drawn = min(count, max(1, round(share * count)))
+        self.sampled = min(count, max(1, round(share * count)))
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.drawn
+        return self.sampled
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        yield from torch.randperm(self.count, generator=generator)[: self.drawn].tolist()
+        yield from torch.randperm(self.count, generator=generator)[: self.sampled].tolist()
 
 
 class ClipDataModule(L.LightningDataModule):

@@ -26,15 +26,15 @@ from maskedskipunet.training.callbacks import (
     KeepWeights,
     MetricsTable,
     ShowProgress,
-    StopAtNonsense,
     StopBetweenSteps,
+    StopOnNonFinite,
     TimeLimit,
 )
 from maskedskipunet.training.config import TrainingConfig
 from maskedskipunet.training.data import ClipDataModule
 from maskedskipunet.training.module import TrainingModule
 from maskedskipunet.training.one_process import in_one_process
-from maskedskipunet.training.restoring import Disturbance
+from maskedskipunet.training.pseudo_anomalies import PseudoAnomalies
 
 LOG_EVERY_STEPS = 10
 
@@ -65,15 +65,15 @@ def fit(
         in_one_process(),
         _as_first_rank(),
         _quiet_lightning(),
-        _interrupts_as_ours(stop, progress),
-        _want_of_memory_as_ours(),
+        _stopping_on_interrupt(stop, progress),
+        _memory_error_as_config_error(),
     ):
         trainer = _trainer(config, run, _callbacks(config, run, progress, stop))
         module = TrainingModule(
             network,
             learning_rate=config.learning_rate,
             schedule=config.schedule,
-            disturbance=Disturbance(config.restore, seed) if config.restore else None,
+            pseudo_anomalies=PseudoAnomalies(config.restore, seed) if config.restore else None,
             motion_weight=config.motion_weight,
         )
         data = ClipDataModule(train, holdback, batch_size=config.batch_size, seed=seed, share=config.share)
@@ -82,8 +82,8 @@ def fit(
             stop.stop_if_asked()  # after its last step
             whole = int(trainer.estimated_stepping_batches)
             if trainer.global_step < whole:  # max_minutes were over
-                told = f"the limit was reached after {trainer.global_step:,} of {whole:,} steps"
-                progress.note(f"{told}; longer training may score better")
+                reached = f"the limit was reached after {trainer.global_step:,} of {whole:,} steps"
+                progress.note(f"{reached}; longer training may score better")
         finally:
             _forget_host(run.logs)
     done = {"epochs_done": max(1, trainer.current_epoch), "finished": True}
@@ -92,7 +92,7 @@ def fit(
 
 def _callbacks(config: TrainingConfig, run: RunFolder, progress: Progress, stop: StopBetweenSteps) -> list[L.Callback]:
     callbacks: list[L.Callback] = [
-        StopAtNonsense(),
+        StopOnNonFinite(),
         MetricsTable(run.training_metrics),
         KeepWeights(run),
         ShowProgress(progress),
@@ -123,7 +123,7 @@ def _trainer(config: TrainingConfig, run: RunFolder, callbacks: list[L.Callback]
 
 @contextmanager
 def _as_first_rank() -> Iterator[None]:
-    """Lightning takes the process's rank from the environment when it is imported, and logs from rank 0 alone."""
+    """Hide the rank in the environment, which Lightning reads on import: it logs from rank 0 alone."""
     process: Any = rank_zero_only  # a function that carries the rank
     before = process.rank
     process.rank = 0
@@ -134,9 +134,7 @@ def _as_first_rank() -> Iterator[None]:
 
 
 def _state(run: RunFolder, module: TrainingModule) -> str:
-    """Return the path of the run's full state, once it was seen to be whole: resuming must not execute what is no
-    state.
-    """
+    """Return the path of the run's full state after checking it, because resuming must not execute anything else."""
     try:
         state = torch.load(run.last_state, map_location="meta", weights_only=True, mmap=True)
         shapes = {name: weight.shape for name, weight in state["state_dict"].items()}
@@ -152,7 +150,7 @@ def _state(run: RunFolder, module: TrainingModule) -> str:
 
 
 def _forget_host(logs: Path) -> None:
-    """TensorBoard writes the machine's name into its files' names; a run folder records hardware, not whose it is."""
+    """Remove the machine's name from TensorBoard's file names; a run folder records hardware, not its owner."""
     host = f".{socket.gethostname()}."
     for events in logs.glob("events.out.tfevents.*"):
         if host in events.name:
@@ -160,8 +158,8 @@ def _forget_host(logs: Path) -> None:
 
 
 @contextmanager
-def _interrupts_as_ours(stop: StopBetweenSteps, progress: Progress) -> Iterator[None]:
-    """Ctrl-C ends the training after the step in hand, and at once when it comes again.
+def _stopping_on_interrupt(stop: StopBetweenSteps, progress: Progress) -> Iterator[None]:
+    """End the training on Ctrl-C after the current step, and at once on a second Ctrl-C.
 
     So does SIGUSR1, with which schedulers announce that a job's time is over, where nobody else handles it. Lightning
     leaves the process on Ctrl-C, deaf to the next one; here it stays an exception of the caller's.
@@ -194,7 +192,7 @@ def _interrupts_as_ours(stop: StopBetweenSteps, progress: Progress) -> Iterator[
 
 
 @contextmanager
-def _want_of_memory_as_ours() -> Iterator[None]:
+def _memory_error_as_config_error() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:

@@ -16,7 +16,7 @@ from maskedskipunet.model.network import MaskedSkipUNet
 from maskedskipunet.model.score import reconstruction_loss
 from maskedskipunet.model.storage import describe_network
 from maskedskipunet.training.config import Schedule
-from maskedskipunet.training.restoring import Disturbance, motion_weights
+from maskedskipunet.training.pseudo_anomalies import PseudoAnomalies, motion_weights
 
 WARM_UP = 0.15  # of the steps: large first steps in a random direction cost more than they bring
 
@@ -35,14 +35,14 @@ class TrainingModule(L.LightningModule):
         *,
         learning_rate: float,
         schedule: Schedule = "constant",
-        disturbance: Disturbance | None = None,
+        pseudo_anomalies: PseudoAnomalies | None = None,
         motion_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.network = network
         self.learning_rate = learning_rate
         self.schedule = schedule
-        self.disturbance, self.motion_weight = disturbance, motion_weight
+        self.pseudo_anomalies, self.motion_weight = pseudo_anomalies, motion_weight
 
     def on_fit_start(self) -> None:
         use_tiles(self.network, self.device.type == "cpu")
@@ -52,7 +52,7 @@ class TrainingModule(L.LightningModule):
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         clip, target = self._clip_and_target(batch)
-        shown = clip if self.disturbance is None else self.disturbance(clip, self.global_step)
+        shown = clip if self.pseudo_anomalies is None else self.pseudo_anomalies(clip, self.global_step)
         weights = motion_weights(clip, self.motion_weight) if self.motion_weight else None
         loss = reconstruction_loss(target, self.network(shown), weights)
         self.log("train_loss", loss, on_step=True, on_epoch=True, batch_size=len(batch))
@@ -80,7 +80,7 @@ class TrainingModule(L.LightningModule):
 
 
 def use_tiles(network: MaskedSkipUNet, tiled: bool) -> None:
-    """Whether the skips' large kernels are applied by tiles; a GPU's own convolutions are fast enough."""
+    """Apply the skips' large kernels by tiles, or not; a GPU's own convolutions are fast enough."""
     for skip in network.skips:
         if isinstance(skip, SkipConvolution):
             skip.tiled = tiled

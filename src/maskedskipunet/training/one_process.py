@@ -1,4 +1,4 @@
-"""Training in one process, whatever a scheduler or a launcher left in the environment for programs of many."""
+"""Trains in one process, even under a scheduler or a launcher for several processes."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The annotated video: the source as it is, errors glowing in it, boxes around what is anomalous, its scores below."""
+"""Renders the annotated video: the source with glowing errors, boxes around anomalies, and scores below."""
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -31,7 +31,7 @@ class AnnotatedRenderer:
     """Draws the frames of one video at their own size, small ones enlarged by a whole number so that they can be read
     (an odd size gets a row or column more, which H.264 asks for).
 
-    time_s, scores: (N,) of the frames that were scored, NaN where one has none. threshold: of its events. box_level:
+    time_s, scores: (N,) of the frames that were scored, NaN if one has none. threshold: of its events. box_level:
     of the pixels that are boxed while an event goes on. labels: (N,), 1 anomalous, drawn as a band below the events.
     """
 
@@ -67,10 +67,10 @@ class AnnotatedRenderer:
             raise ShapeError(f"a frame of shape {frame.shape} in a video of {self._source_shape}")
         frame = enlarged(frame, self._scale)
         running = any(event.start_s <= time_s <= event.end_s for event in self._events)
-        drawn = annotate(frame, score_map, glow_level=self._threshold, box_level=self._box_level if running else None)
-        self._draw_strip(drawn, time_s, running)
+        picture = annotate(frame, score_map, glow_level=self._threshold, box_level=self._box_level if running else None)
+        self._draw_strip(picture, time_s, running)
         return np.pad(
-            drawn, ((0, self.height_px - self._shape[0]), (0, self.width_px - self._shape[1]), (0, 0)), "edge"
+            picture, ((0, self.height_px - self._shape[0]), (0, self.width_px - self._shape[1]), (0, 0)), "edge"
         )
 
     def _draw_strip(self, picture: Image, time_s: float, running: bool) -> None:
@@ -78,8 +78,8 @@ class AnnotatedRenderer:
         strip[:] = strip // 3
         now = self._column(time_s)
         for curve, columns in ((self._past, slice(0, now + 1)), (self._ahead, slice(now + 1, None))):
-            part, there = strip[:, columns], curve[:, columns]
-            part[there.any(axis=2)] = there[there.any(axis=2)]
+            part, on_curve = strip[:, columns], curve[:, columns]
+            part[on_curve.any(axis=2)] = on_curve[on_curve.any(axis=2)]
         strip[:, now] = ALARM if running else (255, 255, 255)
 
     def _curve(self, time_s: NDArray[np.float64], scores: NDArray[np.float64], colour: tuple[int, int, int]) -> Image:
@@ -98,14 +98,14 @@ class AnnotatedRenderer:
 
         strip[row(np.array(self._threshold))] = LEVEL
         for run in _unbroken(known):
-            columns, place = np.unique(self._column(time_s[run]), return_inverse=True)
+            columns, column_index = np.unique(self._column(time_s[run]), return_inverse=True)
             top = np.full(len(columns), -np.inf)
-            np.maximum.at(top, place, scores[run])
+            np.maximum.at(top, column_index, scores[run])
             line = np.arange(columns[0], columns[-1] + 1)
             heights = row(np.interp(line, columns, top))
-            for at, column in enumerate(line):
-                before = heights[max(at - 1, 0)]
-                strip[min(before, heights[at]) : max(before, heights[at]) + 1, column] = colour
+            for index, column in enumerate(line):
+                before = heights[max(index - 1, 0)]
+                strip[min(before, heights[index]) : max(before, heights[index]) + 1, column] = colour
         for event in self._events:
             strip[:band, self._column(event.start_s) : self._column(event.end_s) + 1] = ALARM
         if self._labels is not None and self._labels.any():
@@ -136,15 +136,15 @@ def annotate(
 ) -> Image:
     """Return a frame with its errors glowing in it; a new array, uint8 (H, W, 3).
 
-    score_map: any size, or None. glow_level: the error from half of which on pixels glow; those of twice as much
-    glow strongest. box_level: boxes are drawn around connected regions at or above this error; None: no boxes.
-    caption: a few words in a corner, where the frame is large enough to read them.
+    score_map: any size, or None. glow_level: pixels glow from half this error on, and strongest at twice this error.
+    box_level: boxes are drawn around connected regions at or above this error; None: no boxes. caption: a few words in
+    a corner, if the frame is large enough to read them.
     """
     height_px, width_px = frame.shape[:2]
-    drawn = frame if score_map is None else _glowing(frame, score_map, glow_level)
+    pixels = frame if score_map is None else _glowing(frame, score_map, glow_level)
     if box_level is not None and score_map is not None:
-        drawn = with_boxes(drawn, map_boxes(score_map, box_level, height_px=height_px, width_px=width_px))
-    picture = Picture.fromarray(drawn)
+        pixels = with_boxes(pixels, map_boxes(score_map, box_level, height_px=height_px, width_px=width_px))
+    picture = Picture.fromarray(pixels)
     pen = ImageDraw.Draw(picture)
     if caption is not None and height_px >= LOWEST_WITH_WORDS_PX:
         font = ImageFont.load_default(max(10, height_px // 20))
@@ -157,7 +157,7 @@ def annotate(
 def write_annotated(
     path: Path, pictures: Iterable[tuple[float, Image]], renderer: AnnotatedRenderer, frame_rate: float | Fraction
 ) -> None:
-    """Write a video whose frames are shown when the source shows them; it appears when it is whole.
+    """Write a video with the timing of its source; it appears when it is complete.
 
     pictures: the time in seconds and the rendered picture of each frame, in order.
     """
@@ -168,7 +168,9 @@ def write_annotated(
 
 
 def _glowing(frame: Image, score_map: NDArray[np.floating], threshold: float) -> Image:
-    """Errors in the colours of the heat map: nothing up to half the threshold, strongest at twice as much."""
+    """Overlay errors in the colours of the heat map: nothing up to half the threshold, strongest at twice the
+    threshold.
+    """
     height_px, width_px = frame.shape[:2]
     scale = max(threshold, 1e-12)
     shares = np.clip((np.nan_to_num(score_map.astype(np.float32)) / scale - 0.5) / 1.5, 0, 1)

@@ -69,7 +69,7 @@ class ComparisonRenderer:
 
     @property
     def frame_count(self) -> int:
-        """How many frames the video has."""
+        """The number of frames of the video."""
         return len(self._curve.time_s)
 
     def render(
@@ -77,22 +77,22 @@ class ComparisonRenderer:
     ) -> Image:
         """Return the picture of one frame.
 
-        position: 0 to N - 1. frame: uint8 of the source's size, None where it could not be decoded.
-        reconstruction: uint8 (h, w, 3) and errors: (h, w), of any size, None where no clip is centred.
+        position: 0 to N - 1. frame: uint8 of the source's size, None if it could not be decoded.
+        reconstruction: uint8 (h, w, 3) and errors: (h, w), of any size, None if no clip is centred.
         Returns uint8 (height_px, width_px, 3). Raises ShapeError for a position or an array that does not fit.
         """
         if not 0 <= position < self.frame_count:
             raise ShapeError(f"frame {position} of a video with {self.frame_count} scores", self._curve.name)
         if frame is not None and frame.shape != self._source_shape:
             raise ShapeError(f"a frame of shape {frame.shape} in a video of {self._source_shape}", self._curve.name)
-        canvas, place = self._canvas.copy(), self.layout.picture
-        shown = None if frame is None else _resized(frame, place)
+        canvas, panel = self._canvas.copy(), self.layout.picture
+        shown = None if frame is None else _resized(frame, panel)
         self._put(canvas, self.layout.frame, shown, "no frame", "it could not be decoded")
-        under = np.zeros((place.height, place.width, 3), np.uint8) if shown is None else shown
+        under = np.zeros((panel.height, panel.width, 3), np.uint8) if shown is None else shown
         glowing = None if errors is None else overlay(under, errors, self._error_scale)
         why_not = "first, last and bad frames have none"
         self._put(canvas, self.layout.errors, glowing, "no error map", why_not)
-        rebuilt = None if reconstruction is None else _resized(reconstruction, place)
+        rebuilt = None if reconstruction is None else _resized(reconstruction, panel)
         if errors is not None:
             why_not = "the model has no network"
         self._put(canvas, self.layout.reconstruction, rebuilt, "no reconstruction", why_not)
@@ -102,7 +102,7 @@ class ComparisonRenderer:
         return canvas
 
     def _unchanging(self) -> Image:
-        """Captions, colour bar and legend that all pictures share."""
+        """Draw the captions, colour bar and legend that all pictures share."""
         size = (self.layout.width_px, self.layout.height_px)
         canvas = np.array(Picture.new("RGB", size, DARK.paper))
         for panel in (self.layout.frame, self.layout.errors, self.layout.reconstruction):
@@ -178,8 +178,8 @@ def _clock(time_s: float) -> str:
     return f"{minutes}:{seconds:05.2f}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{seconds:05.2f}"
 
 
-def _resized(image: Image, place: Box) -> Image:
-    if image.shape[:2] == (place.height, place.width):
+def _resized(image: Image, panel: Box) -> Image:
+    if image.shape[:2] == (panel.height, panel.width):
         return image
     picture = Picture.fromarray(image)
-    return np.asarray(picture.resize((place.width, place.height), Picture.Resampling.BILINEAR, reducing_gap=2.0))
+    return np.asarray(picture.resize((panel.width, panel.height), Picture.Resampling.BILINEAR, reducing_gap=2.0))

@@ -1,4 +1,4 @@
-"""What comparison pictures are drawn with: colours, captions, dots and borders."""
+"""Drawing helpers of comparison pictures: colours, captions, dots and borders."""
 
 from functools import cache
 from pathlib import Path
@@ -69,7 +69,7 @@ class Caption:
         self._to -= size + self._font_px
 
     def bar(self) -> None:
-        """The colours of the errors, as they look over a middle grey."""
+        """Draw the colours of the errors as they look over a middle grey."""
         width, height = self._font_px * 8, self._font_px - 4
         ramp = np.broadcast_to(np.linspace(0, 1, width), (height, width))
         colours = overlay(np.full((height, width, 3), 128, np.uint8), ramp, 1.0)
@@ -89,7 +89,7 @@ def font_of(size_px: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 @cache
 def message(height: int, width: int, text: str, reason: str, font_px: int) -> Image:
-    """Return a dark panel that says what is missing and why."""
+    """Return a dark panel with a note of what is missing and why."""
     picture = Picture.new("RGB", (width, height), DARK.panel)
     pen = ImageDraw.Draw(picture)
     pen.text((width / 2, height / 2 - font_px * 0.8), text, DARK.text, font_of(font_px), anchor="mm")
@@ -105,7 +105,7 @@ def shortened(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
 
 
 def draw_border(canvas: Image, panel: Box, width: int) -> None:
-    """A frame around a panel, in the margin, so that it covers nothing of the picture."""
+    """Draw a frame around a panel, in the margin, so that it covers nothing of the picture."""
     top, bottom, left, right = panel.top, panel.top + panel.height, panel.left, panel.left + panel.width
     colour = ImageColor.getrgb(ALARM)
     canvas[top - width : top, left - width : right + width] = colour
@@ -115,7 +115,7 @@ def draw_border(canvas: Image, panel: Box, width: int) -> None:
 
 
 def draw_dot(panel: Image, x: float, y: float, radius: float, colour: str) -> None:
-    """A filled circle with a smooth edge; x, y in pixels from the upper left corner."""
+    """Draw a filled circle with a smooth edge; x, y in pixels from the upper left corner."""
     reach = int(radius) + 2
     top, left = max(int(y) - reach, 0), max(int(x) - reach, 0)
     part = panel[top : int(y) + reach + 1, left : int(x) + reach + 1]

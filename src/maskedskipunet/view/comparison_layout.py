@@ -71,7 +71,7 @@ class Layout:
     picture: Box
 
     def picture_in(self, panel: Box) -> Box:
-        """Return where the source's picture stands in the whole."""
+        """Return the position of the source's picture in the whole."""
         return Box(
             panel.top + self.picture.top, panel.left + self.picture.left, self.picture.height, self.picture.width
         )

@@ -29,13 +29,13 @@ def enlarged(image: Image, scale: int) -> Image:
 
 
 def resized(image: Image, height_px: int, width_px: int) -> Image:
-    """Return a picture, uint8 (H, W, 3), at another size; the same one where it has that size."""
+    """Return a picture, uint8 (H, W, 3), at another size; unchanged if it has that size."""
     if image.shape[:2] == (height_px, width_px):
         return image
     return np.asarray(Picture.fromarray(image).resize((width_px, height_px), Picture.Resampling.BICUBIC))
 
 
 def enlarged_box(box: Box, scale: int) -> Box:
-    """Return where a box lies in the enlarged picture."""
+    """Return the position of a box in the enlarged picture."""
     x, y, width, height = box
     return scale * x, scale * y, scale * width, scale * height

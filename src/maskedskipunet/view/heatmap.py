@@ -27,7 +27,7 @@ gain at every level at least what a white place loses: with a straight line, sma
 
 
 def colour_map(values: NDArray[np.floating[Any]]) -> Image:
-    """Colours of a perceptually uniform map (inferno), from black over red to pale yellow.
+    """Return colours of a perceptually uniform map (inferno), from black over red to pale yellow.
 
     values: (H, W), 0 to 1; what lies outside is clipped, NaN counts as 0.
     Returns uint8 (H, W, 3).
@@ -72,7 +72,7 @@ def resized_map(score_map: NDArray[np.floating[Any]], *, height_px: int, width_p
 
 
 def dimmed(image: Image, ignored: NDArray[np.bool_] | None) -> Image:
-    """Return a picture whose ignored part, of its own size, is hatched, so that no one looks for errors there.
+    """Return a picture with its ignored part hatched, so that nobody looks for errors there.
 
     >>> dimmed(np.full((1, 9, 3), 200, np.uint8), np.ones((1, 9), np.bool_))[0, :, 0].tolist()
     [100, 100, 200, 200, 200, 200, 200, 100, 100]

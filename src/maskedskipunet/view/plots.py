@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.errors import ConfigError, ShapeError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.view.matplotlib_defaults import default_style
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ TIME_STEPS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 3
 class ScoreCurve:
     """The scores of one video.
 
-    name: shown above its plot. time_s: (N,), ascending. scores: (N,), NaN where there is none.
-    labels: uint8 (N,), 1 anomalous; None where there is no ground truth. auc: None for a video of one class.
-    thresholds: (N,), from which on a frame may be an alarm; None where the model has none. alarms: start and end in
+    name: shown above its plot. time_s: (N,), ascending. scores: (N,), NaN if there is none.
+    labels: uint8 (N,), 1 anomalous; None if there is no ground truth. auc: None for a video of one class.
+    thresholds: (N,), from which on a frame may be an alarm; None if the model has none. alarms: start and end in
     seconds of each.
     Raises ShapeError when the arrays are empty or their lengths differ.
     """
@@ -54,7 +54,7 @@ class ScoreCurve:
 
     @property
     def note(self) -> str:
-        """What is to be said of its AUC."""
+        """A note about its AUC."""
         if self.labels is None:
             return "no labels"
         return "one class" if self.auc is None else f"AUC {self.auc:.3f}"
@@ -114,7 +114,7 @@ NARROWEST_ALARM_PX = 2  # on a long time axis a short alarm would not be seen
 
 @default_style()
 def plot_scores(curves: Sequence[ScoreCurve], path: Path, title: str) -> None:
-    """One PNG with a panel for each video, all on one score scale, ground truth shaded.
+    """Write one PNG with a panel for each video, all on one score scale, ground truth shaded.
 
     curves: at least one. path: its folder must exist; the file appears when it is whole.
     Raises ConfigError when there is no curve, DiskSpaceError when the disk is full.
@@ -129,7 +129,7 @@ def plot_scores(curves: Sequence[ScoreCurve], path: Path, title: str) -> None:
 
 @default_style()
 def plot_score_curve(curve: ScoreCurve, path: Path) -> None:
-    """One PNG with the scores of one video over time, ground truth shaded.
+    """Write one PNG with the scores of one video over time, ground truth shaded.
 
     path: its folder must exist; the file appears when it is whole. Raises DiskSpaceError when the disk is full.
     """
@@ -138,9 +138,9 @@ def plot_score_curve(curve: ScoreCurve, path: Path) -> None:
 
 @default_style()
 def plot_ablation(rows: Sequence[tuple[str, float | None]], path: Path, title: str) -> None:
-    """One PNG with a bar for each variant's micro AUC, in the order given, chance level marked.
+    """Write one PNG with a bar for each variant's micro AUC, in the order given, chance level marked.
 
-    rows: name and micro AUC, None where there are no labels; at least one.
+    rows: name and micro AUC, None if there are no labels; at least one.
     path: its folder must exist; the file appears when it is whole.
     Raises ConfigError when there is no row, DiskSpaceError when the disk is full.
     """
@@ -151,13 +151,13 @@ def plot_ablation(rows: Sequence[tuple[str, float | None]], path: Path, title: s
     width_px, height_px = max(names_px + 460 + right_px, 32 + 10 * len(title)), top_px + row_px * len(rows) + bottom_px
     figure = new_figure(width_px, height_px, LIGHT)
     axes = _axes_at(figure, (names_px, top_px, 460, row_px * len(rows)))
-    places = np.arange(len(rows))
-    axes.barh(places, [auc or 0.0 for _, auc in rows], bar_px / row_px, color=LIGHT.curve, zorder=2)
-    for place, (name, auc) in enumerate(rows):
-        _write(axes.text(-0.015, place, name, ha="right", va="center", fontsize=11, color=LIGHT.text))
-        said, where, colour = ("no labels", 0.0, LIGHT.quiet) if auc is None else (f"{auc:.3f}", auc, LIGHT.text)
+    positions = np.arange(len(rows))
+    axes.barh(positions, [auc or 0.0 for _, auc in rows], bar_px / row_px, color=LIGHT.curve, zorder=2)
+    for position, (name, auc) in enumerate(rows):
+        _write(axes.text(-0.015, position, name, ha="right", va="center", fontsize=11, color=LIGHT.text))
+        label, where, colour = ("no labels", 0.0, LIGHT.quiet) if auc is None else (f"{auc:.3f}", auc, LIGHT.text)
         weight = "normal" if auc is None else "bold"
-        value = axes.text(where + 0.012, place, said, va="center", fontsize=11, color=colour, fontweight=weight)
+        value = axes.text(where + 0.012, position, label, va="center", fontsize=11, color=colour, fontweight=weight)
         value.set_bbox({"facecolor": LIGHT.panel, "edgecolor": "none", "pad": 1.5})
         _write(value)
     axes.axvline(0.5, color=LIGHT.quiet, linewidth=1.2, linestyle=(0, (4, 3)), zorder=3)
@@ -175,7 +175,7 @@ def plot_ablation(rows: Sequence[tuple[str, float | None]], path: Path, title: s
 
 
 def new_figure(width_px: float, height_px: float, palette: Palette) -> "Figure":
-    """Return an empty figure whose points are pixels, on a canvas of its own: nothing of it is global."""
+    """Return an empty figure with points of one pixel, on its own canvas, without global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -191,7 +191,7 @@ def save_figure(figure: "Figure", path: Path) -> None:
 
     Raises DiskSpaceError when the disk is full.
     """
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part, format="png", dpi=SHARPNESS * POINTS_PER_INCH)
 
 
@@ -225,7 +225,7 @@ def draw_axes(
 
 
 def draw_threshold(axes: "Axes", threshold: float, palette: Palette) -> None:
-    """A dashed line at the score from which a frame is called anomalous, and its name."""
+    """Draw a dashed line with a label at the score from which a frame is anomalous."""
     axes.axhline(threshold, color=palette.threshold, zorder=3, **THRESHOLD_LINE)
     name = axes.annotate(
         "threshold", (1, threshold), (-2, 4), axes.get_yaxis_transform(), "offset points", ha="right", fontsize=10
@@ -235,7 +235,7 @@ def draw_threshold(axes: "Axes", threshold: float, palette: Palette) -> None:
 
 
 def _draw_alarms(axes: "Axes", curve: ScoreCurve, wide_px: int) -> None:
-    """The threshold of each frame as a dashed line, and the alarms as bars along the upper edge, wide enough to see."""
+    """Draw the threshold of each frame as a dashed line, and the alarms as bars along the upper edge."""
     if curve.thresholds is not None:
         axes.step(curve.time_s, curve.thresholds, where="mid", color=LIGHT.threshold, zorder=3, **THRESHOLD_LINE)
     low_s, high_s = curve.limits_s
@@ -245,7 +245,7 @@ def _draw_alarms(axes: "Axes", curve: ScoreCurve, wide_px: int) -> None:
 
 
 def draw_scores(axes: "Axes", curve: ScoreCurve, columns: int, palette: Palette) -> None:
-    """The scores as a line with gaps where there are none; a score alone between two gaps is a dot.
+    """Draw the scores as a line with gaps where there are none; a score alone between two gaps is a dot.
 
     columns: the width of the plot in pixels.
     """
@@ -259,7 +259,7 @@ def draw_scores(axes: "Axes", curve: ScoreCurve, columns: int, palette: Palette)
 def peaks_by_column(
     time_s: NDArray[np.float64], scores: NDArray[np.float64], limits_s: tuple[float, float], columns: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """At most one score for each column of pixels: the highest, so that no peak is lost to the width of a plot.
+    """Return at most one score for each column of pixels, the highest, so that no peak is lost in a narrow plot.
 
     time_s, scores: (N,). limits_s: what the columns span. Each score stands at the last time of its column, so
     that a curve drawn up to a moment holds nothing from after it.
@@ -276,7 +276,7 @@ def peaks_by_column(
 
 
 def score_limits(scores: Sequence[NDArray[np.float64]], *also: float) -> tuple[float, float]:
-    """Lowest and highest value of a score axis with some air; 0 to 1 where there is no score."""
+    """Return the lowest and highest value of a score axis with a margin; 0 to 1 if there is no score."""
     finite = np.concatenate([*(array[np.isfinite(array)] for array in scores), also])
     if not finite.size:
         return 0.0, 1.0
@@ -339,7 +339,7 @@ def _plot_grid(curves: Sequence[ScoreCurve], path: Path, title: str, columns: in
     save_figure(figure, path)
 
 
-def _draw_legend(figure: "Figure", curves: Sequence[ScoreCurve], place: tuple[float, float]) -> None:
+def _draw_legend(figure: "Figure", curves: Sequence[ScoreCurve], position: tuple[float, float]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -353,7 +353,7 @@ def _draw_legend(figure: "Figure", curves: Sequence[ScoreCurve], place: tuple[fl
     legend = figure.legend(
         handles=entries,
         loc="center left",
-        bbox_to_anchor=place,
+        bbox_to_anchor=position,
         ncols=len(entries),
         frameon=False,
         fontsize=10,
@@ -367,7 +367,7 @@ def _draw_legend(figure: "Figure", curves: Sequence[ScoreCurve], place: tuple[fl
 
 
 def _axes_at(figure: "Figure", box_px: tuple[float, float, float, float]) -> "Axes":
-    """Axes at left, top, width and height in pixels from the figure's upper left corner."""
+    """Create axes at left, top, width and height in pixels from the figure's upper left corner."""
     left, top, width, height = box_px
     total_width, total_height = figure.get_size_inches() * POINTS_PER_INCH
     return figure.add_axes(

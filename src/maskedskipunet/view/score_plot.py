@@ -46,8 +46,8 @@ class ScorePlot:
         draw_scores(axes, curve, self._columns, DARK)
         self._full = _pixels(figure)
         heights = np.nan_to_num(curve.scores, nan=limits[0])
-        places = axes.transData.transform(np.stack([curve.time_s, heights], axis=1))
-        self._x, self._y = places[:, 0], panel.height - places[:, 1]
+        points = axes.transData.transform(np.stack([curve.time_s, heights], axis=1))
+        self._x, self._y = points[:, 0], panel.height - points[:, 1]
         self._scores, self._rows = curve.scores, slice(top, panel.height - bottom)
 
     def draw(self, panel: Image, position: int) -> None:

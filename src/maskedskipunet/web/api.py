@@ -10,7 +10,7 @@ from maskedskipunet.records.curve_files import folder_name
 from maskedskipunet.records.exporting import table_row
 from maskedskipunet.records.kind_counts import KindCount, largest_kinds
 from maskedskipunet.records.query import EventQuery
-from maskedskipunet.records.recorded import Answer, at
+from maskedskipunet.records.recorded import Answer, iso_time
 from maskedskipunet.view.reasons import plain_event
 from maskedskipunet.web.access import Visitor, editor, visitor
 from maskedskipunet.web.answers import give_answer, take_back
@@ -277,8 +277,8 @@ def _kind(kind: KindCount) -> KindOut:
         camera=kind.camera,
         events=kind.events,
         unanswered=kind.unanswered,
-        first_at=at(kind.first_unix_s),
-        last_at=at(kind.last_unix_s),
+        first_at=iso_time(kind.first_unix_s),
+        last_at=iso_time(kind.last_unix_s),
         newest=kind.newest,
     )
 

@@ -12,7 +12,7 @@ import yaml
 
 from maskedskipunet.detection.reading import RECONSTRUCTION
 from maskedskipunet.errors import ConfigError, RunError, advice_when_interrupted
-from maskedskipunet.files import read_text, whole_file
+from maskedskipunet.files import atomic_write, read_text
 from maskedskipunet.model.config import VARIANTS
 from maskedskipunet.plain_yaml import LARGEST_BYTES, ValueLoader
 from maskedskipunet.progress import Progress, Silent
@@ -37,7 +37,7 @@ COLUMNS = ("variant", "published_class", "parameters", "epochs", "train_loss", "
 
 @dataclass(frozen=True)
 class AblationRow:
-    """One variant's figures. seconds: of training. None where the test videos have no labels."""
+    """One variant's figures. seconds: of training. None if the test videos have no labels."""
 
     variant: str
     published_class: str
@@ -90,7 +90,7 @@ def ablate(
 
 
 def resume_ablation(folder: Path, *, device: str = "auto", progress: Progress | None = None) -> Ablation:
-    """Go on with an interrupted ablation where it was.
+    """Continue an interrupted ablation.
 
     folder: `runs/latest` means the one begun last. Raises RunError when the folder holds none.
     """
@@ -131,7 +131,7 @@ def _each_variant(folder: Path, device: str, progress: Progress) -> Ablation:
 def _plan(folder: Path) -> tuple[list[str], TrainConfig]:
     path = folder / PLAN_NAME
     try:
-        plan = yaml.load(read_text(path, most_bytes=LARGEST_BYTES), ValueLoader)
+        plan = yaml.load(read_text(path, max_bytes=LARGEST_BYTES), ValueLoader)
         variants = [name for name in plan["variants"] if VARIANTS[name]]
         return variants, TrainConfig.from_dict(plan["config"], str(path))
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, RecursionError) as error:
@@ -166,7 +166,7 @@ def _row(variant: str, run: RunFolder) -> AblationRow:
 def _write_tables(folder: Path, rows: Sequence[AblationRow]) -> None:
     write_csv(folder / "ablation.csv", COLUMNS, [row.cells() for row in rows])
     write_json(folder / "ablation.json", {"rows": [dict(zip(COLUMNS, row.cells(), strict=True)) for row in rows]})
-    with whole_file(folder / "ablation.md") as part:
+    with atomic_write(folder / "ablation.md") as part:
         part.write_text(markdown_table(rows))
     plot_ablation([(row.variant, row.micro_auc) for row in rows], folder / "ablation.png", "Micro AUC by variant")
 

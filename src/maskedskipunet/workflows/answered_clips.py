@@ -17,7 +17,7 @@ from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.reading import RECONSTRUCTION
 from maskedskipunet.errors import DataError, RunError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.progress import Progress
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.runs import write_json
@@ -85,7 +85,7 @@ class ClipScorer:
         return cues
 
 
-class KeptClips:
+class AnsweredClips:
     """Clips that are normal though they alarmed: `ID.mp4` each, and `events.json` that tells which event it is."""
 
     def __init__(self, folder: Path) -> None:
@@ -96,35 +96,35 @@ class KeptClips:
         return [path for path in sorted(self.folder.glob("*.mp4")) if path.is_file()]
 
     def ids(self) -> set[str]:
-        """Ids of the events that are listed."""
-        return {str(one["id"]) for one in self._told()}
+        """Return the ids of the listed events."""
+        return {str(entry["id"]) for entry in self._read_entries()}
 
-    def copied_to(self, folder: Path) -> "KeptClips":
+    def copied_to(self, folder: Path) -> "AnsweredClips":
         """Return these clips, copied into another run."""
         for path in [*self.paths(), *([self._list] if self._list.is_file() else [])]:
             _copy(path, folder / path.name)
-        return KeptClips(folder)
+        return AnsweredClips(folder)
 
     def add(self, events: Sequence[RecordedEvent], clips: Mapping[str, Path]) -> None:
         """Keep the clips of events."""
-        told = {one["id"]: one for one in self._told()}
+        entries = {entry["id"]: entry for entry in self._read_entries()}
         for recorded in events:
             name = f"{recorded.event.id}.mp4"
             _copy(clips[recorded.event.id], self.folder / name)
-            told[recorded.event.id] = {
+            entries[recorded.event.id] = {
                 "id": recorded.event.id,
                 "clip": name,
                 "camera": recorded.camera,
                 "began_unix_s": recorded.began_unix_s,
                 "top_score": recorded.event.top_score,
             }
-        self._write(list(told.values()))
+        self._write(list(entries.values()))
 
     def remove(self, ids: Iterable[str]) -> None:
         """Keep the clips of some events no more; nothing happens where there are none."""
         gone = set(ids)
-        told = self._told()
-        left = [one for one in told if one["id"] not in gone]
+        entries = self._read_entries()
+        left = [entry for entry in entries if entry["id"] not in gone]
         if left:
             self._write(left)
         else:
@@ -132,12 +132,12 @@ class KeptClips:
         for event_id in gone:
             (self.folder / f"{event_id}.mp4").unlink(missing_ok=True)
 
-    def _write(self, told: Sequence[Mapping[str, Any]]) -> None:
-        write_json(self._list, {"format": FORMAT_VERSION, "events": list(told)})
+    def _write(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        write_json(self._list, {"format": FORMAT_VERSION, "events": list(entries)})
 
-    def _told(self) -> list[dict[str, Any]]:
+    def _read_entries(self) -> list[dict[str, Any]]:
         try:
-            return [one for one in json.loads(self._list.read_text(encoding="utf-8"))["events"] if "id" in one]
+            return [entry for entry in json.loads(self._list.read_text(encoding="utf-8"))["events"] if "id" in entry]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -159,5 +159,5 @@ def _frames_of(path: Path, note: Callable[[str], None] = lambda message: None) -
 
 
 def _copy(source: Path, target: Path) -> None:
-    with whole_file(target) as part:
+    with atomic_write(target) as part:
         part.write_bytes(source.read_bytes())

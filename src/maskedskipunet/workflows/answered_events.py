@@ -8,22 +8,21 @@ from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.detection.events import EventRule
-from maskedskipunet.detection.raising import alarms, lasting_score
+from maskedskipunet.detection.threshold_adjustment import has_alarm, silencing_threshold
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.records.kinds import unanswered_of_kind
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 
-ClipScores = Mapping[str, NormalScores | None]  # of clips by their event's id; None where a clip has none
+ClipScores = Mapping[str, NormalScores | None]  # of clips by their event's id; None if a clip has none
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What becomes of an event that was answered. Scores: how high its clip is for as long as an alarm has to last, so
-    that at a threshold from there on it is none; by the model before and after.
+    """The effect of feedback on an answered event. Its scores are the lowest thresholds at which its clip is no alarm,
+    by the model before and after.
 
-    top_score: the highest, that the event was told with. after_score, alarms_after: None where nothing was trained
-    yet.
+    top_score: the highest score in the event's record. after_score, alarms_after: None if nothing was trained yet.
     """
 
     id: str
@@ -43,7 +42,7 @@ class Effect:
 
 
 def choose_events(
-    events: Sequence[RecordedEvent], beginnings: Sequence[str], *, with_kind: bool = False
+    events: Sequence[RecordedEvent], id_prefixes: Sequence[str], *, with_kind: bool = False
 ) -> list[RecordedEvent]:
     """Return the events that are meant, each once, in the order of their naming.
 
@@ -51,16 +50,16 @@ def choose_events(
     Raises RecordsError for a beginning that no id has, or several.
     """
     chosen: dict[str, RecordedEvent] = {}
-    for text in beginnings:
+    for text in id_prefixes:
         fits = [recorded for recorded in events if text and recorded.event.id.startswith(text)]
         if with_kind and not fits:
-            fits = [one for one in events if text and (one.event.kind_id or "").startswith(text)][:1]
+            fits = [recorded for recorded in events if text and (recorded.event.kind_id or "").startswith(text)][:1]
         exact = [recorded for recorded in fits if recorded.event.id == text]
         if not fits:
             raise RecordsError("there is no such event", text[:80], "See `maskedskipunet records export`")
         if len(fits) > 1 and not exact:
-            some = ", ".join(recorded.event.id for recorded in fits[:3]) + (" …" if fits[3:] else "")
-            raise RecordsError(f"{len(fits)} events begin so ({some})", text[:80], "Write more of the id")
+            listed = ", ".join(recorded.event.id for recorded in fits[:3]) + (" …" if fits[3:] else "")
+            raise RecordsError(f"{len(fits)} events begin so ({listed})", text[:80], "Write more of the id")
         recorded = (exact or fits)[0]
         chosen[recorded.event.id] = recorded
     return list(chosen.values())
@@ -68,14 +67,16 @@ def choose_events(
 
 @dataclass(frozen=True)
 class AnsweredEvents:
-    """Events that were answered. marked: those that are answered now. told: those that have a clip; clips: its path,
+    """Events that were answered.
+
+    marked: those answered now. recorded_events: those that have a clip; clips: its path,
     by the event's id. settled: those that are answered for their kind alone, and have no clip to learn from. members:
     ids of those that are answered because others of their kind are. of_kind: how many others of their kinds are left
     without an answer.
     """
 
     marked: list[RecordedEvent]
-    told: list[RecordedEvent]
+    recorded_events: list[RecordedEvent]
     clips: dict[str, Path]
     without_clip: tuple[str, ...]
     settled: tuple[RecordedEvent, ...] = ()
@@ -84,38 +85,38 @@ class AnsweredEvents:
 
     @property
     def answered(self) -> list[RecordedEvent]:
-        """All events that are answered now, with clip or without."""
+        """The events that are answered now, with or without a clip."""
         return [*self.marked, *self.settled]
 
     @classmethod
-    def of(cls, records: Records, beginnings: Sequence[str], *, with_kind: bool = False) -> "AnsweredEvents":
+    def of(cls, records: Records, id_prefixes: Sequence[str], *, with_kind: bool = False) -> "AnsweredEvents":
         """Find events, and with_kind all events of their kinds that nobody has answered.
 
         Raises RecordsError for events that there are not, or that have no clip.
         """
         events = records.events()
-        marked = choose_events(events, beginnings, with_kind=with_kind)
+        marked = choose_events(events, id_prefixes, with_kind=with_kind)
         alike = unanswered_of_kind(events, marked)
         settled: list[RecordedEvent] = []
-        for one in alike if with_kind else []:
-            has_clip = records.clip_path(one.event.id, one.began_unix_s).is_file()
-            (marked if has_clip else settled).append(one)
+        for recorded in alike if with_kind else []:
+            has_clip = records.clip_path(recorded.event.id, recorded.began_unix_s).is_file()
+            (marked if has_clip else settled).append(recorded)
         ids = {recorded.event.id for recorded in marked}
-        earlier = [one for one in events if one.answer is not None and one.event.id not in ids]
-        told, clips, without_clip = [], {}, []
-        for recorded in [*(replace(one, answer="normal") for one in marked), *earlier]:
+        earlier = [recorded for recorded in events if recorded.answer is not None and recorded.event.id not in ids]
+        recorded_events, clips, without_clip = [], {}, []
+        for recorded in [*(replace(recorded, answer="normal") for recorded in marked), *earlier]:
             event_id, clip = recorded.event.id, records.clip_path(recorded.event.id, recorded.began_unix_s)
             if clip.is_file():
-                told.append(recorded)
+                recorded_events.append(recorded)
                 clips[event_id] = clip
             elif event_id in ids:
                 cure = "Mark events with clips; `watch` cuts them while there is room"
                 raise RecordsError("the event has no clip", event_id, cure)
             else:
                 without_clip.append(event_id)
-        members = frozenset(one.event.id for one in alike) if with_kind else frozenset()
+        members = frozenset(recorded.event.id for recorded in alike) if with_kind else frozenset()
         left = 0 if with_kind else len(alike)
-        return cls(marked, told, clips, tuple(without_clip), tuple(settled), members, left)
+        return cls(marked, recorded_events, clips, tuple(without_clip), tuple(settled), members, left)
 
     @property
     def paths(self) -> list[Path]:
@@ -130,19 +131,19 @@ class AnsweredEvents:
     def only(self, scores: ClipScores) -> "AnsweredEvents":
         """Return those whose clips can be scored.
 
-        Raises RecordsError where one that is answered now cannot, unless it is answered for its kind alone.
+        Raises RecordsError if one that is answered now cannot, unless it is answered for its kind alone.
         """
         mute = [recorded for recorded in self.marked if scores[recorded.event.id] is None]
         for recorded in mute:
             if recorded.event.id not in self.members:
                 fault = "no frame of its clip has a score"
                 raise RecordsError(fault, recorded.event.id, "Mark events whose clips are longer, and whole")
-        told = [recorded for recorded in self.told if scores[recorded.event.id] is not None]
-        clips = {recorded.event.id: self.clips[recorded.event.id] for recorded in told}
+        recorded_events = [recorded for recorded in self.recorded_events if scores[recorded.event.id] is not None]
+        clips = {recorded.event.id: self.clips[recorded.event.id] for recorded in recorded_events}
         return replace(
             self,
             marked=[recorded for recorded in self.marked if recorded not in mute],
-            told=told,
+            recorded_events=recorded_events,
             clips=clips,
             without_clip=(*self.without_clip, *(self.clips.keys() - clips.keys())),
             settled=(*self.settled, *mute),
@@ -150,7 +151,7 @@ class AnsweredEvents:
 
     def scored(self, scores: ClipScores) -> Iterator[tuple[RecordedEvent, NormalScores]]:
         """Yield events with their clips' scores, at the time of day that they began at."""
-        for recorded in self.told:
+        for recorded in self.recorded_events:
             if (found := scores.get(recorded.event.id)) is not None:
                 yield recorded, replace(found, starts_s=time_of_day_s(recorded.began_unix_s))
 
@@ -166,7 +167,7 @@ class AnsweredEvents:
         after: ClipScores | None = None,
         renewed: Calibration | None = None,
     ) -> tuple[Effect, ...]:
-        """after: None where nothing was trained yet."""
+        """after: None if nothing was trained yet."""
         effects = []
         marked = {recorded.event.id for recorded in self.marked}
         for recorded, scores in self.scored(before):
@@ -203,4 +204,4 @@ def _judged(scores: NormalScores, calibration: Calibration) -> tuple[float, bool
     """Return how high it lasts, and whether it is an alarm at its time of day."""
     assert calibration.alarm is not None
     rule = rule_of(calibration, scores.starts_s)
-    return lasting_score(scores, rule, calibration.alarm.usual), alarms(scores, rule)
+    return silencing_threshold(scores, rule, calibration.alarm.median_score), has_alarm(scores, rule)

@@ -1,4 +1,4 @@
-"""How fast this machine scores: frames a second of some networks, from files and from a camera."""
+"""Measures how fast this machine scores: frames a second of some networks, from files and from a camera."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ DRAWN_FRAMES = 16
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured of one network.
+    """The measured speed of one network.
 
     name: of the network. latent_dim, height_px, width_px: of it and its frames. prepare_s: seconds to its first score,
     longest the first time on a machine. files_fps: frames a second where many are scored together. camera_fps: one at
@@ -128,6 +128,6 @@ def _seconds_a_frame(scorer: Scorer, batch_size: int, *, frames: int) -> list[fl
 
 
 def _noise(height_px: int, width_px: int) -> Iterator[Frame]:
-    drawn = np.random.default_rng(0).integers(0, 256, (DRAWN_FRAMES, height_px, width_px, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (DRAWN_FRAMES, height_px, width_px, 3), np.uint8)
     for index in count():
-        yield Frame(index, index / 25, drawn[index % DRAWN_FRAMES])
+        yield Frame(index, index / 25, noise[index % DRAWN_FRAMES])

@@ -33,21 +33,24 @@ from maskedskipunet.workflows.calibration_footage import (
 from maskedskipunet.workflows.calibration_moments import Moment, draw_moments
 from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
-from maskedskipunet.workflows.gathering import NamedVideo
-from maskedskipunet.workflows.kept_scores import KEPT_NAME, KeptScores, model_key
+from maskedskipunet.workflows.input_selection import NamedVideo
+from maskedskipunet.workflows.remembering import remember_footage, require_appearance
+from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache, model_key
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrateOptions:
-    """How a model is calibrated, and on what of the footage.
+    """Options of a calibration.
 
-    exclude: names of videos, or NAME@START-END in seconds, that are left out: what is called normal often holds an
-    anomaly. interval_h: hours of new footage whose alarm rate is predicted. parts: of the day that get thresholds
-    of their own where there is footage enough. starts: a strptime pattern of the videos' names, which tells the time
-    of day that they start at; without one, the files themselves must. pictures: folder for the highest-scoring moments
-    (default: `calibration/` in the run or model folder). on_bad_frame: what happens at a frame that cannot be read.
-    ignore: shapes that are not looked at from now on, besides the model's own, which `config.json` then says.
-    Raises ConfigError for settings that cannot be.
+    exclude: names of videos, or NAME@START-END in seconds, to leave out, because normal footage often contains an
+    anomaly. interval_h: hours of new footage for the predicted alarm rate. parts: parts of the day with their own
+    thresholds, if there is enough footage. starts: a strptime pattern of the videos' names for the time of day of their
+    start; without one, the files themselves must state it. pictures: folder for the highest-scoring moments (default:
+    `calibration/` in the run or model folder). on_bad_frame: the action at a frame that cannot be read. ignore: shapes
+    to ignore from now on besides the model's own; they are stored in `config.json`. remember: also let the model's
+    appearance cue remember this footage as normal, so that its light and its looks raise fewer alarms. The threshold
+    is set before that, because it must come from footage that the model does not know. Raises ConfigError for invalid
+    settings.
     """
 
     exclude: Sequence[str] = ()
@@ -57,6 +60,7 @@ class CalibrateOptions:
     pictures: Path | None = None
     on_bad_frame: OnBadFrame = "stop"
     ignore: Sequence[str] = ()
+    remember: bool = False
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -66,9 +70,10 @@ class CalibrateOptions:
 
 @dataclass(frozen=True)
 class CalibrateResult:
-    """calibration: as it was written to `path`. earlier: where the one before it lies now, None where there was none.
-    moments: the highest, most striking first. excluded: names of what was left out. kept_path: of the scores, so that
-    another budget costs no scoring; None where they could not be kept.
+    """The result of a calibration. calibration: as written to `path`. earlier: the copy of the previous one, None if
+    there was none. moments: the highest, most striking first. excluded: names of what was left out. kept_path: the file
+    of scores, with which another budget needs no scoring; None if it could not be written. earlier_cues: the copy of
+    the cues before the footage was remembered; None if nothing was.
     """
 
     calibration: Calibration
@@ -77,6 +82,7 @@ class CalibrateResult:
     moments: tuple[Moment, ...]
     excluded: tuple[str, ...]
     kept_path: Path | None = None
+    earlier_cues: Path | None = None
 
 
 def calibrate(
@@ -87,11 +93,10 @@ def calibrate(
     *,
     progress: Progress | None = None,
 ) -> CalibrateResult:
-    """Score normal footage and write what is usual, and the threshold that keeps a budget, into the model's folder.
+    """Score normal footage, and write the calibration with the threshold that keeps a budget into the model's folder.
 
-    videos: normal, and not trained on. Scores are kept in `calibration_scores.npz` of the run, so that another budget
-    on the same footage costs no scoring.
-    Raises MaskedSkipUNetError, before anything is written, for what cannot be done.
+    videos: normal ones that the model was not trained on. Scores are kept in `calibration_scores.npz` of the run, so
+    that another budget for the same footage needs no scoring. Raises MaskedSkipUNetError before anything is written.
     """
     progress, options = progress or Silent(), options or CalibrateOptions()
     folder = model_folder(model)
@@ -99,13 +104,15 @@ def calibrate(
     pictures = options.pictures or home / "calibration"
     require_writable(folder)
     require_writable(pictures)
-    kept, stretches = choose_footage(videos, options.exclude)
+    if options.remember:
+        require_appearance(folder)
+    kept, time_ranges = choose_footage(videos, options.exclude)
     starts_s = require_start_times(kept, options.starts) if options.parts else [None] * len(kept)
     warn_of_training_footage(folder, kept, progress)
     scorer, sources, has_new_format = _scorer_and_sources(model, kept, options)
     settings = scorer.input_format.to_dict() | {"on_bad_frame": options.on_bad_frame}
-    kept_scores = KeptScores.read(home / KEPT_NAME, model_key(folder, settings))
-    scored = score_footage(kept, sources, stretches, scorer, kept_scores, progress)
+    score_cache = ScoreCache.read(home / KEPT_NAME, model_key(folder, settings))
+    scored = score_footage(kept, sources, time_ranges, scorer, score_cache, progress)
     setting = _alarm_setting(scored, starts_s, budget, options)
     calibration = replace(
         Calibration.of({video.name: video.scores for video in scored}),
@@ -114,25 +121,30 @@ def calibrate(
     )
     if calibration.drift is None:
         progress.note("too little footage to detect drift later: this takes at least two hours")
-    moments = draw_moments(scored, scorer, pictures, kept_scores.drawn)
-    if (drawn := frozenset(str(moment.picture.resolve()) for moment in moments)) != kept_scores.drawn:
-        keep_scores(replace(kept_scores, drawn=drawn))
+    moments = draw_moments(scored, scorer, pictures, score_cache.drawn)
+    if (drawn := frozenset(str(moment.picture.resolve()) for moment in moments)) != score_cache.drawn:
+        keep_scores(replace(score_cache, drawn=drawn))
     earlier = keep_earlier(folder)
     if has_new_format:
         rewrite_input_format(folder, scorer.input_format)
     calibration.write(folder)
     if folder.name == "model":  # so that a network that goes on from this one can be held against the same
         _write_footage(RunFolder(folder.parent), kept, options.exclude)
-    kept_path = kept_scores.path if kept_scores.path.is_file() else None
+    earlier_cues = None
+    if options.remember:
+        earlier_cues = remember_footage(folder, home, scored, time_ranges, scorer, progress)
+        # The scores stay those of the model that did not know the footage: another budget needs just these.
+        keep_scores(replace(score_cache, model=model_key(folder, settings)))
+    kept_path = score_cache.path if score_cache.path.is_file() else None
     return CalibrateResult(
-        calibration, folder / "calibration.json", earlier, moments, tuple(options.exclude), kept_path
+        calibration, folder / "calibration.json", earlier, moments, tuple(options.exclude), kept_path, earlier_cues
     )
 
 
 def _scorer_and_sources(
     model: Path, videos: Sequence[NamedVideo], options: CalibrateOptions
 ) -> tuple[Scorer, list[Source], bool]:
-    """Return the scorer that looks at as little as is asked for, its sources, and whether that is less than before."""
+    """Return the scorer with the shapes to ignore, its sources, and whether it ignores more than before."""
     scorer = load_scorer(model, options.device, calibrated=False)
     before = scorer.input_format
     sources = [source_of(video.path, before, options.on_bad_frame) for video in videos]
@@ -143,7 +155,7 @@ def _scorer_and_sources(
 def _alarm_setting(
     scored: Sequence[ScoredFootage], starts_s: Sequence[float | None], budget: Budget, options: CalibrateOptions
 ) -> AlarmSetting:
-    """Return the threshold that keeps the budget, with those of parts of the day where there are some."""
+    """Return the threshold that keeps the budget, with those of the parts of the day."""
     normal = [
         NormalScores(video.name, video.time_s, video.scores, start_s)
         for video, start_s in zip(scored, starts_s, strict=True)

@@ -33,7 +33,7 @@ def calibrate_on_holdback(model: Path, holdback: Clips, device: str, progress: P
 
 
 def stored_frames(video: StoredVideo) -> Iterator[Frame]:
-    """The frames of a stored video as a source would give them; times are positions where they are not known."""
+    """Yield the frames of a stored video like a source; unknown times are replaced by positions."""
     times = np.arange(len(video.frames)) if video.time_s is None else video.time_s
     for index, time_s, pixels, good in zip(video.index, times, video.frames, video.good, strict=True):
         image = np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))

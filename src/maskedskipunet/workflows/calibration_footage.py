@@ -1,4 +1,4 @@
-"""The normal footage of a calibration: which of it counts, and its scores."""
+"""Selects the normal footage of a calibration, and scores it."""
 
 import re
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from maskedskipunet.errors import CalibrationError, ConfigError, DiskSpaceError,
 from maskedskipunet.progress import Advance, Progress
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.scoring.scorer import Scorer
-from maskedskipunet.workflows.gathering import NamedVideo
-from maskedskipunet.workflows.kept_scores import FootageScores, KeptScores, video_key
+from maskedskipunet.workflows.input_selection import NamedVideo
+from maskedskipunet.workflows.score_cache import FootageScores, ScoreCache, video_key
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TimeRange:
     """A part of a video in seconds, `NAME@START-END`, or all of it, `NAME`."""
 
     video: str
@@ -31,21 +31,23 @@ class Stretch:
         return self.video == video and self.start_s <= time_s <= self.end_s
 
     @classmethod
-    def read(cls, text: str) -> "Stretch":
+    def read(cls, text: str) -> "TimeRange":
         """
-        >>> Stretch.read("13@600-630")
-        Stretch(video='13', start_s=600.0, end_s=630.0)
+        >>> TimeRange.read("13@600-630")
+        TimeRange(video='13', start_s=600.0, end_s=630.0)
         """
         named = re.fullmatch(r"(.+)@([0-9.]+)-([0-9.]+)", text)
         try:
             return cls(named[1], float(named[2]), float(named[3])) if named else cls(text)
         except ValueError as error:
-            raise ConfigError(f"{text!r} is no stretch of a video", "exclude", "Use NAME or NAME@START-END") from error
+            raise ConfigError(
+                f"{text!r} is not a time range of a video", "exclude", "Use NAME or NAME@START-END"
+            ) from error
 
 
 @dataclass(frozen=True)
 class ScoredFootage:
-    """A normal video with its scores. index, time_s, scores: (N,), one a frame, NaN where a frame has no score."""
+    """A normal video with its scores. index, time_s, scores: (N,), NaN for a frame without a score."""
 
     name: str
     source: Source
@@ -55,31 +57,33 @@ class ScoredFootage:
     blocks: tuple[Block, ...] = ()
 
 
-def choose_footage(videos: Sequence[NamedVideo], exclude: Sequence[str]) -> tuple[list[NamedVideo], list[Stretch]]:
-    """Return the videos that count, and the stretches of videos that do not.
+def choose_footage(videos: Sequence[NamedVideo], exclude: Sequence[str]) -> tuple[list[NamedVideo], list[TimeRange]]:
+    """Return the videos that count, and the time ranges that do not.
 
     exclude: names of videos, or NAME@START-END in seconds. Raises ConfigError for a name that no video has,
-    CalibrationError where nothing is left.
+    CalibrationError if nothing is left.
     """
     names = {video.name for video in videos}
-    stretches = [Stretch(text) if text in names else Stretch.read(text) for text in exclude]
-    _require_known(stretches, videos)
-    kept = [video for video in videos if Stretch(video.name) not in stretches]
+    time_ranges = [TimeRange(text) if text in names else TimeRange.read(text) for text in exclude]
+    _require_known(time_ranges, videos)
+    kept = [video for video in videos if TimeRange(video.name) not in time_ranges]
     if not kept:
         raise CalibrationError("all footage is excluded", "exclude", "Leave some in")
-    return kept, stretches
+    return kept, time_ranges
 
 
-def _require_known(stretches: Sequence[Stretch], videos: Sequence[NamedVideo]) -> None:
+def _require_known(time_ranges: Sequence[TimeRange], videos: Sequence[NamedVideo]) -> None:
     names = [video.name for video in videos]
-    for stretch in stretches:
-        if stretch.video not in names:
+    for time_range in time_ranges:
+        if time_range.video not in names:
             known = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-            raise ConfigError(f"there is no video {stretch.video!r} in the footage", "exclude", f"Name one of {known}")
+            raise ConfigError(
+                f"there is no video {time_range.video!r} in the footage", "exclude", f"Name one of {known}"
+            )
 
 
 def warn_of_training_footage(folder: Path, videos: Sequence[NamedVideo], progress: Progress) -> None:
-    """Frames that were trained on score lower than any to come: a threshold set on them alarms far too often."""
+    """Warn of frames that the model was trained on: they score too low, so a threshold set on them alarms too often."""
     try:
         trained_on = RunFolder(folder.parent).read_config().get("data", {}).get("path")
     except (RunError, AttributeError):
@@ -100,13 +104,16 @@ def warn_of_training_footage(folder: Path, videos: Sequence[NamedVideo], progres
 def score_footage(
     videos: Sequence[NamedVideo],
     sources: Sequence[Source],
-    stretches: Sequence[Stretch],
+    time_ranges: Sequence[TimeRange],
     scorer: Scorer,
-    kept: KeptScores,
+    kept: ScoreCache,
     progress: Progress,
 ) -> list[ScoredFootage]:
-    """Score videos, but for those whose scores are kept; all are kept then, those too of a calibration that fails."""
-    left_out = [[(each.start_s, each.end_s) for each in stretches if each.video == video.name] for video in videos]
+    """Score videos, except those whose scores are stored, and store all scores, even if the calibration fails."""
+    left_out = [
+        [(excluded.start_s, excluded.end_s) for excluded in time_ranges if excluded.video == video.name]
+        for video in videos
+    ]
     keys = [video_key(video.path, spans) for video, spans in zip(videos, left_out, strict=True)]
     new = [number for number, key in enumerate(keys) if key not in kept.videos]
     if len(new) < len(keys):
@@ -128,8 +135,8 @@ def score_footage(
     ]
 
 
-def keep_scores(scores: KeptScores) -> None:
-    """Write scores for a later calibration, where that is possible."""
+def keep_scores(scores: ScoreCache) -> None:
+    """Store scores for a later calibration, if that is possible."""
     with suppress(DiskSpaceError, OSError):  # a saving, no result
         scores.write()
 
@@ -140,11 +147,11 @@ def _score_normal(
     scorer: Scorer,
     advance: Advance,
 ) -> FootageScores:
-    found, blocks, gathering = [], list[Block](), Blocks()
+    found, blocks, block_builder = [], list[Block](), Blocks()
     for frame in scorer.score(source.frames(), with_maps=scorer.drift_measure == ERRORS):
         excluded = any(start_s <= frame.time_s <= end_s for start_s, end_s in left_out)
         score = None if excluded else frame.score
-        if block := gathering.add(frame.time_s, score, frame.seen):
+        if block := block_builder.add(frame.time_s, score, frame.seen):
             blocks.append(block)
         found.append((frame.index, frame.time_s, np.nan if score is None else score))
         advance(1)

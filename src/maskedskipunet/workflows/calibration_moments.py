@@ -10,7 +10,7 @@ from PIL import Image as Picture
 
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sources import Source
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.film_strip import film_strip
 from maskedskipunet.view.heatmap import dimmed, overlay
@@ -39,12 +39,12 @@ def highest_moments(scored: Sequence[ScoredFootage], count: int) -> list[tuple[i
     for number, video in enumerate(scored):
         left = np.where(np.isnan(video.scores), -np.inf, video.scores)
         for _ in range(count):
-            at = int(np.argmax(left))
-            if left[at] == -np.inf:
+            index = int(np.argmax(left))
+            if left[index] == -np.inf:
                 break
-            candidates.append((float(left[at]), number, at))
-            left[np.abs(video.time_s - video.time_s[at]) < APART_S] = -np.inf
-    return [(number, at) for _, number, at in sorted(candidates, key=lambda found: -found[0])[:count]]
+            candidates.append((float(left[index]), number, index))
+            left[np.abs(video.time_s - video.time_s[index]) < APART_S] = -np.inf
+    return [(number, index) for _, number, index in sorted(candidates, key=lambda found: -found[0])[:count]]
 
 
 def draw_moments(
@@ -55,8 +55,8 @@ def draw_moments(
     drawn: pictures that were drawn of the same scores already.
     """
     chosen = highest_moments(scored, MOMENTS)
-    planned = {place: _moment(scored[place[0]], place[1], folder) for place in chosen}
-    if all(str(each.picture.resolve()) in drawn and each.picture.is_file() for each in planned.values()):
+    planned = {chosen_frame: _moment(scored[chosen_frame[0]], chosen_frame[1], folder) for chosen_frame in chosen}
+    if all(str(moment.picture.resolve()) in drawn and moment.picture.is_file() for moment in planned.values()):
         return tuple(planned.values())
     if folder.is_dir():
         for old in folder.glob("*@*-*.png"):
@@ -64,36 +64,36 @@ def draw_moments(
     moments: dict[tuple[int, int], Moment] = {}
     for number in sorted({number for number, _ in chosen}):
         video = scored[number]
-        places = sorted(at for other, at in chosen if other == number)
-        for at, picture in _pictures(video.source, places, scorer):
-            moments[number, at] = planned[number, at]
-            with whole_file(planned[number, at].picture) as part:
+        indices = sorted(index for other, index in chosen if other == number)
+        for index, picture in _pictures(video.source, indices, scorer):
+            moments[number, index] = planned[number, index]
+            with atomic_write(planned[number, index].picture) as part:
                 Picture.fromarray(picture).save(part, format="PNG")
-    return tuple(moments[place] for place in chosen if place in moments)
+    return tuple(moments[chosen_frame] for chosen_frame in chosen if chosen_frame in moments)
 
 
-def _moment(video: ScoredFootage, at: int, folder: Path) -> Moment:
-    time_s = float(video.time_s[at])
+def _moment(video: ScoredFootage, index: int, folder: Path) -> Moment:
+    time_s = float(video.time_s[index])
     start, end = max(0, int(time_s - APART_S / 2)), int(time_s + APART_S / 2) + 1
     name = f"{video.name}@{start}-{end}"
     path = folder / f"{name.replace('/', '_')}.png"
-    return Moment(name, video.name, int(video.index[at]), time_s, float(video.scores[at]), path)
+    return Moment(name, video.name, int(video.index[index]), time_s, float(video.scores[index]), path)
 
 
-def _pictures(source: Source, places: Sequence[int], scorer: Scorer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _pictures(source: Source, indices: Sequence[int], scorer: Scorer) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield each place's frame beside its errors: read once more, up to the last of them."""
     half_span = scorer.geometry.half_span
-    wanted = {at: list[Frame]() for at in places}
+    clips = {index: list[Frame]() for index in indices}
     for position, frame in enumerate(source.frames()):
-        for at in places:
-            if abs(position - at) <= half_span:
-                wanted[at].append(frame)
-        if position >= places[-1] + half_span:
+        for index in indices:
+            if abs(position - index) <= half_span:
+                clips[index].append(frame)
+        if position >= indices[-1] + half_span:
             break
-    for at, frames in wanted.items():
+    for index, frames in clips.items():
         for scored in scorer.score(frames, with_maps=True):
             image = next(frame.image for frame in frames if frame.index == scored.index)
             if scored.map is not None and image is not None:
                 shown = dimmed(image, scorer.ignored.source_mask(*image.shape[:2]))
                 glowing = overlay(shown, scored.map, max(float(scored.map.max()), 1e-6))
-                yield at, film_strip([shown, glowing], width_px=PICTURE_WIDTH_PX)
+                yield index, film_strip([shown, glowing], width_px=PICTURE_WIDTH_PX)

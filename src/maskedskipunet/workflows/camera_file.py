@@ -10,12 +10,12 @@ import yaml
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
 from maskedskipunet.input_format import InputFormat
-from maskedskipunet.monitor.camera import Patience
+from maskedskipunet.monitor.camera import ReconnectPolicy
 from maskedskipunet.monitor.clips import ClipConfig
 from maskedskipunet.monitor.recorder import RecordingConfig
 from maskedskipunet.monitor.watching import WatchConfig
 from maskedskipunet.notify.config import SinkConfig
-from maskedskipunet.notify.reading import read_sinks
+from maskedskipunet.notify.sink_parsing import read_sinks
 from maskedskipunet.plain_yaml import ValueLoader
 from maskedskipunet.records.pruning import Retention
 from maskedskipunet.runs import run_meant
@@ -27,9 +27,9 @@ LARGEST = 1_000_000  # characters
 
 @dataclass(frozen=True)
 class CameraFile:
-    """What a file of cameras says.
+    """The content of a file of cameras.
 
-    model, records: None where it names none. fps: None where it asks for no rate. ignore: shapes that are not looked
+    model, records: None if it names none. fps: None if it asks for no rate. ignore: shapes that are not looked
     at, of the cameras that have any.
     """
 
@@ -37,7 +37,7 @@ class CameraFile:
     model: Path | None
     fps: float | None
     config: WatchConfig
-    patience: Patience
+    reconnect_policy: ReconnectPolicy
     records: Path | None = None
     recording: RecordingConfig = field(default_factory=RecordingConfig)
     sinks: tuple[SinkConfig, ...] = ()
@@ -60,21 +60,21 @@ def read_camera_file(path: Path, model: Path | None = None) -> CameraFile:
     sinks = _sinks(settings.pop("sinks", None), faults)
     numbers = {name: _number(name, settings.pop(name), faults) for name in list(settings) if name in _numbers()}
     faults += [f"{name}: there is no such setting" for name in settings]
-    patience = _built(Patience, numbers, faults)
+    reconnect_policy = _built(ReconnectPolicy, numbers, faults)
     config = _built(WatchConfig, numbers, faults)
     fps = numbers.get("fps")
     if fps is not None and not 0 < fps < float("inf"):
         faults.append("fps: not a rate above 0")
-    if faults or patience is None or config is None:
+    if faults or reconnect_policy is None or config is None:
         count = f"{len(faults)} faults: " if len(faults) > 1 else ""
         raise ConfigError(count + "; ".join(faults), str(path), "Mend the file")
     recording = RecordingConfig() if retention is None else RecordingConfig(retention=retention)
     recording = recording if clips is None else replace(recording, clips=clips)
-    return CameraFile(cameras, model or named, fps, config, patience, records, recording, sinks, ignore)
+    return CameraFile(cameras, model or named, fps, config, reconnect_policy, records, recording, sinks, ignore)
 
 
 def named_sources(sources: list[str]) -> dict[str, CameraAddress]:
-    """Cameras named on a command line, by what of their addresses may be shown. Raises ConfigError."""
+    """Return cameras of a command line by the printable part of their addresses. Raises ConfigError."""
     cameras: dict[str, CameraAddress] = {}
     for number, text in enumerate(sources, start=1):
         address = CameraAddress.parse(text, f"source {number}")
@@ -108,8 +108,8 @@ def _document(path: Path) -> Any:
             fault = "too large for a list of cameras"
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             mark = getattr(error, "problem_mark", None)
-            place = f" (line {mark.line + 1}: {getattr(error, 'problem', '')})" if mark is not None else ""
-            fault = f"not YAML that names cameras{place}"
+            location = f" (line {mark.line + 1}: {getattr(error, 'problem', '')})" if mark is not None else ""
+            fault = f"not YAML that names cameras{location}"
     # Out here, so that no traceback shows a line of the file: it may hold a password.
     raise ConfigError(fault, str(path), EXAMPLE)
 
@@ -127,10 +127,10 @@ def _cameras(value: Any, faults: list[str]) -> tuple[dict[str, CameraAddress], d
     if not isinstance(value, dict) or not value:
         faults.append("cameras: none is named")
         return found, ignored
-    for key, said in value.items():
-        where, source = f"cameras.{key}", said
-        if isinstance(said, dict):
-            settings = {str(setting): told for setting, told in said.items()}
+    for key, raw in value.items():
+        where, source = f"cameras.{key}", raw
+        if isinstance(raw, dict):
+            settings = {str(setting): value for setting, value in raw.items()}
             source, shapes = settings.pop("source", None), _shapes(settings.pop("ignore", None), where, faults)
             faults += [f"{where}.{setting}: there is no such setting" for setting in settings]
             if shapes:
@@ -150,7 +150,7 @@ def _cameras(value: Any, faults: list[str]) -> tuple[dict[str, CameraAddress], d
 
 
 def _shapes(value: Any, where: str, faults: list[str]) -> tuple[str, ...]:
-    """Shapes to ignore, mask images read."""
+    """Return shapes to ignore, with mask images read."""
     texts = [value] if isinstance(value, str) else [] if value is None else value
     if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
         faults.append(f"{where}.ignore: not a list of shapes")
@@ -180,7 +180,7 @@ def _is_model(path: Path) -> bool:
 
 
 def _clips(value: Any, faults: list[str]) -> ClipConfig | None:
-    """`clips: {before_s: 5, after_s: 5, longest_s: 120}`."""
+    """Parse `clips: {before_s: 5, after_s: 5, longest_s: 120}`."""
     numbers = _section("clips", value, ("before_s", "after_s", "longest_s"), faults)
     try:
         return ClipConfig(**numbers) if numbers else None
@@ -190,7 +190,7 @@ def _clips(value: Any, faults: list[str]) -> ClipConfig | None:
 
 
 def _retention(value: Any, faults: list[str]) -> Retention | None:
-    """`keep: {days: 30, gigabytes: 10}`; what is not given stays as it is without the section."""
+    """Parse `keep: {days: 30, gigabytes: 10}`; missing settings keep their defaults."""
     numbers = _section("keep", value, ("days", "gigabytes"), faults)
     kept = RecordingConfig().retention
     try:
@@ -226,7 +226,7 @@ def _sinks(value: Any, faults: list[str]) -> tuple[SinkConfig, ...]:
 
 
 def _numbers() -> set[str]:
-    return {"fps", "max_delay_s", "report_s", *(field.name for field in fields(Patience))}
+    return {"fps", "max_delay_s", "report_s", *(field.name for field in fields(ReconnectPolicy))}
 
 
 def _number(name: str, value: Any, faults: list[str]) -> float | None:

@@ -8,15 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import NormalVideo, learn_cues, looks, require_footage, with_reconstruction
+from maskedskipunet.cues.learning import (
+    SHORT_S,
+    NormalVideo,
+    learn_cues,
+    length_s,
+    looks,
+    require_footage,
+    with_reconstruction,
+)
 from maskedskipunet.data.store import StoredVideo
-from maskedskipunet.detection.reading import RECONSTRUCTION
+from maskedskipunet.detection.reading import APPEARANCE, RECONSTRUCTION
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress
 from maskedskipunet.scoring.loading import load_network_scorer
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibration import stored_frames
+from maskedskipunet.workflows.footage import source_shape
 
 
 def learn_model_cues(
@@ -28,17 +37,19 @@ def learn_model_cues(
 ) -> None:
     """Learn the cues that a run asks for and write `cues.safetensors` beside its network.
 
-    model: a run or a model folder. held_back: videos that the network was not trained on, whose scores tell how rare
-    its scores are; where there are none, those of the training footage do. A run of the network alone gets no file.
+    model: a run or a model folder. held_back: videos that the network was not trained on, from which the rarity of its
+    scores is learned; without them, it is learned from the training footage. A run of the network alone gets no file.
     """
     names = learned_cues(config)
     if not names:
         return
     input_format = config.input_format
     grid = PlaceGrid.of_size(input_format.height_px, input_format.width_px)
-    videos, held = ([_normal(video, input_format) for video in some] for some in (training, held_back))
+    videos, held = (
+        [_normal(video, input_format) for video in videos_of_split] for videos_of_split in (training, held_back)
+    )
     with progress.stage(f"learning {' and '.join(names)}", looks(videos, names)) as advance:
-        learned = learn_cues(videos, grid, names, advance)
+        learned = learn_cues(videos, grid, names, advance, source_shape(config.data, input_format))
     if config.has_network:
         scores = _network_scores(model, held or videos, config, progress)
         learned = with_reconstruction(learned, scores)
@@ -54,6 +65,18 @@ def require_footage_for_cues(training: Sequence[StoredVideo], config: TrainConfi
     """Raise CalibrationError where footage is too short to learn a run's cues from, before hours of training."""
     if names := learned_cues(config):
         require_footage([_normal(video, config.input_format) for video in training], names)
+
+
+def note_short_footage(training: Sequence[StoredVideo], config: TrainConfig, progress: Progress) -> None:
+    """Note that footage is too short for the appearance cue, which then takes any other light for an anomaly."""
+    videos = [_normal(video, config.input_format) for video in training]
+    if APPEARANCE in learned_cues(config) and length_s(videos) < SHORT_S:
+        others = ",".join(cue for cue in config.cues if cue != APPEARANCE)
+        cure = f" (without it: --cues {others})" if others else ""
+        progress.note(
+            f"the footage is short ({length_s(videos) / 60:.0f} min), so the appearance cue sees only one light "
+            f"and will call any other strange{cure}"
+        )
 
 
 def _normal(video: StoredVideo, input_format: InputFormat) -> NormalVideo:

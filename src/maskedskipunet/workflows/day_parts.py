@@ -1,4 +1,4 @@
-"""Whether the time of day of footage is known, where thresholds hang on it."""
+"""Requires the time of day of footage if thresholds depend on it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,13 +7,13 @@ from maskedskipunet.data.start_times import require_pattern, start_of_day_s
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.progress import Progress
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.input_selection import NamedVideo
 
 
 def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> list[float]:
     """Return the time of day at which each video starts, in seconds since midnight.
 
-    Raises ConfigError where one is not known, or `starts` is no pattern.
+    Raises ConfigError if one is not known, or `starts` is no pattern.
     """
     if starts is not None:
         require_pattern(starts)
@@ -32,7 +32,7 @@ def require_start_times(videos: Sequence[NamedVideo], starts: str | None) -> lis
 def note_unknown_times(calibration: Calibration | None, paths: Sequence[Path], progress: Progress) -> None:
     """Say once which videos use the common threshold because their time of day is not known."""
     day = None if calibration is None or calibration.alarm is None else calibration.alarm.day
-    if day is None or all(each.rule is None for each in day.parts):  # there is one threshold alone
+    if day is None or all(part.rule is None for part in day.parts):  # there is one threshold alone
         return
     starts = day.starts
     unknown = [path.name for path in paths if start_of_day_s(path, starts) is None]

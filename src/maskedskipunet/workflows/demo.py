@@ -20,7 +20,7 @@ from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.errors import CalibrationError, advice_when_interrupted
 from maskedskipunet.evaluation.baseline import frame_differences
 from maskedskipunet.evaluation.frames import LabelledScores, auc_by_kind, micro_auc
-from maskedskipunet.files import require_writable, whole_file
+from maskedskipunet.files import atomic_write, require_writable
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.runs import RunFolder, describe_environment, write_json
@@ -28,7 +28,7 @@ from maskedskipunet.scene.generation import SceneConfig, write_scene
 from maskedskipunet.training.config import TrainConfig, TrainingConfig
 from maskedskipunet.view.film_strip import film_strip
 from maskedskipunet.workflows.calibrate import calibrate
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.input_selection import NamedVideo
 from maskedskipunet.workflows.score import ScoreOptions, ScoreResult
 from maskedskipunet.workflows.score import score as score_video
 from maskedskipunet.workflows.scoring import ScoredVideo
@@ -44,11 +44,11 @@ PICTURE_WIDTH_PX = 1280
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found and where it lies.
+    """The results of the demo, and their files.
 
     figures: as in `demo.json`. film: the comparison video to look at first. picture: a moment of each kind of
-    anomaly. Both are None where no videos were written. calibration: with the threshold of alarms; None where the
-    footage gave none. alarm: what scoring one test video by itself gave, whose strongest event is shown; None where no
+    anomaly. Both are None if no videos were written. calibration: with the threshold of alarms; None if the
+    footage gave none. alarm: what scoring one test video by itself gave, whose strongest event is shown; None if no
     test video has an event.
     """
 
@@ -96,7 +96,7 @@ def _demo(folder: Path, scene: SceneConfig, start: TrainConfig, with_videos: boo
         runs=folder,
         name="run",
     )
-    run = train(config, progress)
+    run = train(config, _StagesAlone(progress))
     calibration = _calibrated(run, truth.calibration, progress)
     tested = test(run.path, data, run.path, with_videos=with_videos, progress=progress)
     scored = [video.labelled for video in tested.videos]
@@ -123,7 +123,7 @@ def _demo(folder: Path, scene: SceneConfig, start: TrainConfig, with_videos: boo
 
 
 def _calibrated(run: RunFolder, normal: Sequence[Path], progress: Progress) -> Calibration | None:
-    """Set the run's threshold by normal footage that was not trained on; None where there is too little of it."""
+    """Set the run's threshold by normal footage that was not trained on; None if there is too little of it."""
     if not normal:
         return None
     videos = [NamedVideo(path.stem, path) for path in normal]
@@ -138,7 +138,7 @@ def _shown_alarm(
     tested: Sequence[ScoredVideo], folder: Path, run: RunFolder, with_videos: bool, progress: Progress
 ) -> ScoreResult | None:
     """Score the test video with the strongest event by itself, as a person would, into `alarm/`."""
-    events = [(each.top_score, video.name) for video in tested for each in video.events or ()]
+    events = [(event.top_score, video.name) for video in tested for event in video.events or ()]
     if not events:
         return None
     video = folder / "footage" / "test" / f"{max(events)[1]}.mp4"
@@ -146,7 +146,7 @@ def _shown_alarm(
 
 
 class _StagesAlone:
-    """A listener that is told of no notes: a demo is too short for drift, and need not say so."""
+    """A listener that is told of no notes: what they warn of (so little footage, a cache) is how a demo is meant."""
 
     def __init__(self, progress: Progress) -> None:
         self.stage = progress.stage
@@ -173,7 +173,7 @@ def _write_picture(path: Path, run: RunFolder, moments: Mapping[str, tuple[str, 
         frame = next(islice(read_video(run.videos / f"{name}.mp4"), position, None))
         assert frame.image is not None, "our own video holds every frame"
         shown.append(frame.image)
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         Picture.fromarray(film_strip(shown, width_px=PICTURE_WIDTH_PX)).save(part, "PNG", optimize=True)
 
 

@@ -20,7 +20,7 @@ from maskedskipunet.errors import ConfigError
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.scoring.loading import load_scorer
 from maskedskipunet.scoring.scorer import Scorer
-from maskedskipunet.workflows.feeds import Feed, Footage, feeds
+from maskedskipunet.workflows.frame_sources import Footage, FrameSource, frame_sources
 from maskedskipunet.workflows.result import EventReference, Result
 
 
@@ -126,40 +126,42 @@ class Detector:
                 stacklevel=2,
             )
         input_format = self._scorer.input_format if fps is None else replace(self._scorer.input_format, fps=fps)
-        sources = feeds(source, input_format, on_bad_frame, rate=fps)
-        if not stream and (live := next((one for one in sources if one.is_live), None)):
+        sources = frame_sources(source, input_format, on_bad_frame, rate=fps)
+        if not stream and (live := next((candidate for candidate in sources if candidate.is_live), None)):
             raise ConfigError("a live source never ends", live.name, "Use stream=True")
         results = self._results(sources, criteria, batch_size)
         return results if stream else list(results)
 
     def _results(
-        self, sources: Sequence[Feed], criteria: AlarmCriteria | None, batch_size: int | None
+        self, sources: Sequence[FrameSource], criteria: AlarmCriteria | None, batch_size: int | None
     ) -> Generator[Result, None, None]:
         kinds = Kinds()
         with ExitStack() as stack:
-            for feed in sources:
-                stack.callback(_close, feed.frames)
-            for feed in sources:
-                with closing(self._of_one(feed, _EventTeller(feed, criteria, kinds), criteria, batch_size)) as results:
+            for source in sources:
+                stack.callback(_close, source.frames)
+            for source in sources:
+                with closing(
+                    self._of_one(source, _EventTeller(source, criteria, kinds), criteria, batch_size)
+                ) as results:
                     yield from results
 
     def _of_one(
-        self, feed: Feed, events: "_EventTeller", criteria: AlarmCriteria | None, batch_size: int | None
+        self, source: FrameSource, events: "_EventTeller", criteria: AlarmCriteria | None, batch_size: int | None
     ) -> Generator[Result, None, None]:
         waiting: deque[Frame] = deque()  # those without a score yet
 
         def passing() -> Iterator[Frame]:
-            for frame in feed.frames:
+            for frame in source.frames:
                 waiting.append(frame)
                 yield frame
 
-        if batch_size is None and feed.is_live:
+        if batch_size is None and source.is_live:
             batch_size = 1
         scores = self._scorer.score(passing(), batch_size=batch_size, with_maps=True)
         with closing(scores):
             for scored in scores:
                 frame = waiting.popleft()
-                yield self._result(feed.name, frame, scored, criteria, events.add(frame, scored))
+                yield self._result(source.name, frame, scored, criteria, events.add(frame, scored))
         events.finish()
 
     def _result(
@@ -193,13 +195,13 @@ class _EventTeller:
     kinds: of the events so far; each that ends is added.
     """
 
-    def __init__(self, feed: Feed, criteria: AlarmCriteria | None, kinds: Kinds) -> None:
-        self._feed, self._kinds = feed, kinds
+    def __init__(self, source: FrameSource, criteria: AlarmCriteria | None, kinds: Kinds) -> None:
+        self._source, self._kinds = source, kinds
         self._reference = EventReference()
-        self._finder = None if criteria is None else AlarmFinder(feed.name, criteria)
+        self._finder = None if criteria is None else AlarmFinder(source.name, criteria)
         self._starts_s = None
-        if criteria is not None and criteria.day is not None and feed.path is not None:
-            self._starts_s = start_of_day_s(feed.path, criteria.day.starts)
+        if criteria is not None and criteria.day is not None and source.path is not None:
+            self._starts_s = start_of_day_s(source.path, criteria.day.starts)
 
     def add(self, frame: Frame, scored: FrameScore) -> EventReference:
         if self._finder is None:
@@ -216,7 +218,7 @@ class _EventTeller:
         return self._reference
 
     def _time_of_day_s(self, time_s: float) -> float | None:
-        if self._feed.is_live:
+        if self._source.is_live:
             return time_of_day_s(time.time())
         return None if self._starts_s is None else self._starts_s + time_s
 

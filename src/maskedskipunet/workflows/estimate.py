@@ -1,4 +1,4 @@
-"""How long a training will take and whether it can fit into memory, told before it starts."""
+"""Estimates the duration of a training and its memory before it starts."""
 
 from pathlib import Path
 
@@ -48,14 +48,14 @@ def require_memory_for_batch(config: NetworkConfig, height_px: int, width_px: in
 
 
 def _require_memory(needed_bytes: int, what: str, where: str, cure: str) -> None:
-    there_bytes = usable_bytes()
-    if needed_bytes > there_bytes:
-        needed, there = readable_bytes(needed_bytes), readable_bytes(there_bytes)
-        raise ConfigError(f"{what} takes at least {needed} of memory, this machine has {there}", where, cure)
+    available_bytes = usable_bytes()
+    if needed_bytes > available_bytes:
+        needed, available = readable_bytes(needed_bytes), readable_bytes(available_bytes)
+        raise ConfigError(f"{what} takes at least {needed} of memory, this machine has {available}", where, cure)
 
 
 def usable_bytes() -> float:
-    """This machine's memory, or as much of it as its container may use; infinite where the system does not tell."""
+    """Return this machine's memory, or the limit of its container; infinite if the system does not report it."""
     physical = float(memory_bytes() or "inf")
     try:
         return min(physical, float(_CGROUP_LIMIT.read_text()))
@@ -64,12 +64,12 @@ def usable_bytes() -> float:
 
 
 def training_hours(config: NetworkConfig, height_px: int, width_px: int, clips: int) -> float:
-    """Roughly how many hours it takes on this machine's CPU to train on so many clips."""
+    """Estimate the hours of training on so many clips on this machine's CPU."""
     return clips * clip_flops(config, height_px, width_px) / (SHARE_OF_PEAK * matrix_flops_per_s()) / 3600
 
 
 def clip_flops(config: NetworkConfig, height_px: int, width_px: int) -> float:
-    """Floating-point operations of one training step on one clip: one pass forward, some two backward."""
+    """Return the floating-point operations of one training step on one clip: one pass forward, about two backward."""
     with torch.device("meta"):
         network = MaskedSkipUNet(config).eval()
         clip = torch.empty(1, config.channels, config.frames, height_px, width_px)

@@ -19,10 +19,17 @@ from maskedskipunet.data.nearby_truth import warn_of_unused_truth
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.reading import CUES, FUSED
 from maskedskipunet.errors import ConfigError, DataError, LabelError
+from maskedskipunet.evaluation.frame_alignment import (
+    AlignedScores,
+    FrameAlignment,
+    align_scores,
+    clip_lengths,
+    over_missing_frames,
+    scored_lengths,
+)
 from maskedskipunet.evaluation.frames import LabelledScores
 from maskedskipunet.evaluation.maps import AveragedMaps, Maps, read_maps
 from maskedskipunet.evaluation.pixels import PixelCounts
-from maskedskipunet.evaluation.placing import Placed, Placing, clip_lengths, over_missing_frames, place, scored_lengths
 from maskedskipunet.evaluation.protocols import frame_protocols
 from maskedskipunet.evaluation.readers import Series, read_cues, read_series
 from maskedskipunet.evaluation.regions import FrameRegions, RegionCounts, box_regions, mask_regions, thresholds
@@ -37,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found. figures: a key a protocol, ready for JSON."""
+    """The results of an evaluation. figures: a key for each protocol, ready for JSON."""
 
     videos: Sequence[LabelledScores]
     figures: dict[str, Any]
@@ -45,15 +52,15 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
-    """How scores are compared with labels.
+    """Options of comparing scores with labels.
 
-    placing: which frames the scores belong to. normality: scores say how normal a frame is (maps, how anomalous a
+    alignment: which frames the scores belong to. normality: scores say how normal a frame is (maps, how anomalous a
     pixel is). maps: a folder as read_maps takes it, for pixels and regions where the data set has masks. map_patch_px:
     average them over squares of so many pixels first. seed: of the bootstrap.
     Raises ConfigError for settings that cannot be.
     """
 
-    placing: Placing = field(default_factory=Placing)
+    alignment: FrameAlignment = field(default_factory=FrameAlignment)
     normality: bool = False
     smoothing: Smoothing | None = None
     maps: Path | None = None
@@ -83,61 +90,63 @@ def evaluate(
     Raises DataError for scores that cannot be read or do not fit, LabelError for such labels.
     """
     options = options or EvaluateOptions()
-    series, placing = read_series(scores), options.placing
+    series, alignment = read_series(scores), options.alignment
     if ground_truth is not None:
-        truth = read_ground_truth(ground_truth, clips, scored_lengths(series, placing))
+        truth = read_ground_truth(ground_truth, clips, scored_lengths(series, alignment))
         if not truth.borders and not series.concatenated:
-            truth = truth.cut(clip_lengths(series, sum(truth.frames), placing), "the scores")
-        judge = _Judge(truth, options)
+            truth = truth.split(clip_lengths(series, sum(truth.frames), alignment), "the scores")
+        evaluator = _Evaluator(truth, options)
     elif data is not None:
-        judge = _of_data(data, scene, options)
+        evaluator = _of_data(data, scene, options)
     else:
         raise DataError("no ground truth is named", "evaluate", "Name --data or --ground-truth")
-    placed = judge.place(series)
-    videos = judge.labelled(placed)
+    aligned = evaluator.align(series)
+    videos = evaluator.labelled(aligned)
     if not any(video.scored.any() for video in videos if video.labels is not None):
         raise DataError("no frame with a label has a score", str(scores), "Name scores that are not all missing")
     figures = {
-        "ground_truth": judge.truth.said_by,
-        "label_set": label_set(judge.items),
+        "ground_truth": evaluator.truth.said_by,
+        "label_set": label_set(evaluator.items),
         "scene": scene,
-        "matching": placed.matching,
-        "first_frame": placing.first,
-        "last_frame": placing.last,
+        "matching": aligned.matching,
+        "first_frame": alignment.first,
+        "last_frame": alignment.last,
         "normality": options.normality,
-        **judge.protocols(videos),
+        **evaluator.protocols(videos),
     }
     if cues := read_cues(scores, (*CUES, FUSED)):
-        figures["cues"] = {name: judge.protocols(judge.labelled(judge.place(cue))) for name, cue in cues.items()}
-    if options.maps is not None and any(item.masks is not None or item.boxes is not None for item in judge.items):
-        figures |= judge.places(options.maps, progress or Silent())
+        figures["cues"] = {
+            name: evaluator.protocols(evaluator.labelled(evaluator.align(cue))) for name, cue in cues.items()
+        }
+    if options.maps is not None and any(item.masks is not None or item.boxes is not None for item in evaluator.items):
+        figures |= evaluator.localization(options.maps, progress or Silent())
     return Evaluation(videos, figures)
 
 
 @dataclass(frozen=True)
-class _Judge:
-    """Ground truth that scores are compared with.
+class _Evaluator:
+    """Compares scores with ground truth.
 
-    items: the test clips of a data set; there: which of their frames have an image, where a data set is named.
+    items: the test clips of a data set, if there is one. has_images: for each of them, which frames have an image.
     """
 
     truth: GroundTruth
     options: EvaluateOptions
     items: tuple[VideoItem, ...] = ()
-    there: Sequence[NDArray[np.bool_]] | None = None
+    has_images: Sequence[NDArray[np.bool_]] | None = None
 
-    def place(self, series: Series) -> Placed:
-        """Give each score its frame."""
+    def align(self, series: Series) -> AlignedScores:
+        """Align scores with the frames of the clips."""
         truth = self.truth
-        if self.there is not None:
-            series = over_missing_frames(series, truth.names, self.there)
-        return place(series, truth.names, truth.frames, self.options.placing, borders=truth.borders)
+        if self.has_images is not None:
+            series = over_missing_frames(series, truth.names, self.has_images)
+        return align_scores(series, truth.names, truth.frames, self.options.alignment, borders=truth.borders)
 
-    def labelled(self, placed: Placed) -> list[LabelledScores]:
+    def labelled(self, aligned: AlignedScores) -> list[LabelledScores]:
         """Return the scores of each clip with its labels."""
         return [
             LabelledScores(name, -values if self.options.normality else values, labels)
-            for name, values, labels in zip(self.truth.names, placed.scores, self.truth.labels, strict=True)
+            for name, values, labels in zip(self.truth.names, aligned.scores, self.truth.labels, strict=True)
         ]
 
     def protocols(self, videos: Sequence[LabelledScores]) -> dict[str, Any]:
@@ -145,12 +154,12 @@ class _Judge:
         smoothing, seed = self.options.smoothing, self.options.seed
         return frame_protocols(videos, smoothing, borders=self.truth.borders, seed=seed)
 
-    def places(self, maps: Path, progress: Progress) -> dict[str, Any]:
+    def localization(self, maps: Path, progress: Progress) -> dict[str, Any]:
         """Return the figures of pixels and regions."""
         side = self.options.map_patch_px
-        found, matching = read_maps(maps, self.truth.names, self.truth.frames, self.options.placing)
+        found, matching = read_maps(maps, self.truth.names, self.truth.frames, self.options.alignment)
         if side is not None:
-            found = [AveragedMaps(one, side) for one in found]
+            found = [AveragedMaps(clip_maps, side) for clip_maps in found]
         figures = _pixels_and_regions(self.items, self.truth, found, maps, progress)
         return {"maps_matching": matching, "map_patch_px": side, **figures}
 
@@ -158,32 +167,32 @@ class _Judge:
 def _pixels_and_regions(
     items: Sequence[VideoItem], truth: GroundTruth, found: Sequence[Maps], where: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Two walks over the maps: pixels and the masks' regions first, then regions at the thresholds found so.
+    """Evaluate the maps in two passes: pixels and the masks' regions first, then regions at the thresholds found.
 
     Where the data set states boxes and tracks, its regions are those, and its pixels what they cover.
     """
     frames, labels = truth.frames, truth.labels
-    marked = [at for at, item in enumerate(items) if item.masks is not None or item.boxes is not None]
-    total = sum(frames[at] for at in marked)
+    marked = [index for index, item in enumerate(items) if item.masks is not None or item.boxes is not None]
+    total = sum(frames[index] for index in marked)
     pixels = PixelCounts()
     truths: list[tuple[list[FrameRegions], tuple[int, int]]] = []
     with progress.stage("pixels", total) as advance:
-        for at in marked:
-            own = _own_regions(items[at], frames[at])
-            walk = _Walk(items[at], own, found[at], pixels, advance)
+        for index in marked:
+            own = _own_regions(items[index], frames[index])
+            walk = _Walk(items[index], own, found[index], pixels, advance)
             by_masks = mask_regions(walk.masks())
             truths.append((by_masks if own is None else own, walk.size_px))
-            for note in differences(np.array(walk.marked, np.uint8), labels[at]):
-                log.warning("clip %s %s", items[at].name, note)
+            for note in differences(np.array(walk.marked, np.uint8), labels[index]):
+                log.warning("clip %s %s", items[index].name, note)
     figures = pixels.figures()
     if not figures["frames_with_map"]:
         raise DataError("no frame has a map", str(where), "Make the maps again")
     regions = RegionCounts(thresholds(pixels.normal + pixels.anomalous), figures["frames_with_map"])
     with progress.stage("regions", total) as advance:
-        for at, (regions_of_clip, size_px) in zip(marked, truths, strict=True):
-            regions.add_clip(regions_of_clip, found[at].maps(), *size_px)
-            advance(frames[at])
-    has_boxes = [items[at].boxes is not None for at in marked]
+        for index, (regions_of_clip, size_px) in zip(marked, truths, strict=True):
+            regions.add_clip(regions_of_clip, found[index].maps(), *size_px)
+            advance(frames[index])
+    has_boxes = [items[index].boxes is not None for index in marked]
     regions_from = "boxes" if all(has_boxes) else "boxes and masks" if any(has_boxes) else "masks"
     return {**figures, **regions.figures(), "clips_with_masks": len(marked), "regions_from": regions_from}
 
@@ -231,7 +240,7 @@ class _Walk:
             yield mask
 
 
-def _of_data(path: Path, scene: str | None, options: EvaluateOptions) -> _Judge:
+def _of_data(path: Path, scene: str | None, options: EvaluateOptions) -> _Evaluator:
     """Return the labels of a data set's test clips, their frames counted but not read, and which frames
     have an image.
     """
@@ -252,5 +261,5 @@ def _of_data(path: Path, scene: str | None, options: EvaluateOptions) -> _Judge:
     has = sum(label is not None for label in labels)
     said_by += "" if has == len(labels) else f", for {has} of {len(labels)} clips"
     names = tuple(item.name for item in items)
-    there = [frames_with_image(info) for info in infos]
-    return _Judge(GroundTruth(names, tuple(labels), tuple(frames), said_by), options, items, there)
+    has_images = [frames_with_image(info) for info in infos]
+    return _Evaluator(GroundTruth(names, tuple(labels), tuple(frames), said_by), options, items, has_images)

@@ -9,14 +9,14 @@ from maskedskipunet.data.jpeg import to_jpeg
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video.seeking import frames_at
 from maskedskipunet.detection.events import Event
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.view.enlarging import enlarged, enlarged_box, readable_scale, resized
 from maskedskipunet.view.marking import with_boxes
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.scoring import ScoredVideo
 
 PICTURES_NAME = "events"  # the folder, beside events.json
-MOST_PICTURES = 200  # of the strongest events: nobody looks at more
+MAX_PICTURES = 200  # of the strongest events: nobody looks at more
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ def write_event_pictures(
     Beside it goes `NNN.normal.jpg`, the nearest normal moment where the event's reason names one: as large, with the
     same boxes. folder: of the video's results. normal: finds those moments. There is no picture where the frame cannot
     be read again, or too many events score higher.
-    Raises DiskSpaceError where there is no room.
+    Raises DiskSpaceError if there is no room.
     """
     home = folder / PICTURES_NAME
     remove_event_pictures(folder)
     events = scored.events or ()
-    strongest = sorted(events, key=lambda event: -event.top_score)[:MOST_PICTURES]
+    strongest = sorted(events, key=lambda event: -event.top_score)[:MAX_PICTURES]
     times_s = dict(zip(scored.index.tolist(), scored.time_s.tolist(), strict=True))
     images = frames_at(source, [(event.peak_frame, times_s[event.peak_frame]) for event in strongest])
     peaks: list[Path | None] = []
@@ -64,20 +64,20 @@ def write_event_pictures(
         image = images.get(event.peak_frame) if event in strongest else None
         path = home / f"{number:03d}.jpg"
         peaks.append(None if image is None else _write(path, image, event))
-        usual = None if image is None or normal is None else normal.nearest(event.reason)
-        if image is None or usual is None:
+        normal_picture = None if image is None or normal is None else normal.nearest(event.reason)
+        if image is None or normal_picture is None:
             beside.append(None)
         else:
-            beside.append(_write(path.with_suffix(".normal.jpg"), resized(usual, *image.shape[:2]), event))
+            beside.append(_write(path.with_suffix(".normal.jpg"), resized(normal_picture, *image.shape[:2]), event))
     return EventPictures(tuple(peaks), tuple(beside))
 
 
 def _write(path: Path, image: Image, event: Event) -> Path:
     """Write a picture with an event's boxes, large enough to be seen."""
     scale = readable_scale(image.shape[0])
-    drawn = with_boxes(enlarged(image, scale), [enlarged_box(box, scale) for box in event.boxes])
-    with whole_file(path) as part:
-        part.write_bytes(to_jpeg(drawn))
+    marked = with_boxes(enlarged(image, scale), [enlarged_box(box, scale) for box in event.boxes])
+    with atomic_write(path) as part:
+        part.write_bytes(to_jpeg(marked))
     return path
 
 

@@ -32,21 +32,21 @@ def write_events(
     `events.csv`: a row an event; boxes as `x y width height`, one after another, parted by semicolons.
     """
     as_json, as_csv = (folder / name for name in EVENT_FILES)
-    told: dict[str, Any] = {
+    content: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "rule": asdict(rule),
         "events": [plain_event(event) | {"picture": None} | {**(pictures or {}).get(event.id, {})} for event in events],
         "drift": [asdict(change) for change in drift],
     }
-    write_plain_events(folder, told)
+    write_plain_events(folder, content)
     return as_json, as_csv
 
 
-def write_plain_events(folder: Path, told: Mapping[str, Any]) -> None:
-    """Write both files into a folder. told: all that `events.json` holds, as plain values."""
+def write_plain_events(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write both files into a folder. content: all that `events.json` holds, as plain values."""
     as_json, as_csv = (folder / name for name in EVENT_FILES)
-    write_json(as_json, told)
-    write_csv(as_csv, COLUMNS, [event_row(values) for values in told["events"]])
+    write_json(as_json, content)
+    write_csv(as_csv, COLUMNS, [event_row(values) for values in content["events"]])
 
 
 def scored_hours(scored: ScoredVideo) -> float:
@@ -58,5 +58,5 @@ def event_row(values: Mapping[str, Any]) -> list[Any]:
     """Return the row of `events.csv` for an event of `events.json`."""
     boxes = ";".join(" ".join(map(str, box)) for box in values["boxes"])
     reason = values.get("reason")
-    told = {**values, "boxes": boxes, "reason": None if reason is None else reason["sentence"]}
-    return [told.get(name) for name in COLUMNS]
+    row = {**values, "boxes": boxes, "reason": None if reason is None else reason["sentence"]}
+    return [row.get(name) for name in COLUMNS]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
-from maskedskipunet.detection.raising import lost_by_compression, raised_over
+from maskedskipunet.detection.threshold_adjustment import lost_by_compression, raised_above
 from maskedskipunet.errors import CalibrationError, ConfigError, RunError
 from maskedskipunet.files import require_writable
 from maskedskipunet.model.pretrained import model_folder
@@ -20,7 +20,7 @@ from maskedskipunet.records.kinds import unanswered_of_kind
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 from maskedskipunet.runs import RunFolder
-from maskedskipunet.workflows.answered_clips import ClipScorer, KeptClips
+from maskedskipunet.workflows.answered_clips import AnsweredClips, ClipScorer
 from maskedskipunet.workflows.answered_events import AnsweredEvents, ClipScores, Effect, choose_events, rule_of
 from maskedskipunet.workflows.feedback_steps import FeedbackSteps, Undone
 from maskedskipunet.workflows.feedback_training import FeedbackTraining
@@ -31,9 +31,9 @@ By = Literal["cues", "calibrate", "train"]
 
 @dataclass(frozen=True)
 class FeedbackResult:
-    """model: the run that heeds what was said, a new one where it was trained; None where nothing was done.
+    """model: the run that heeds what was said, a new one where it was trained; None if nothing was done.
 
-    by: how it does. before, after: its alarms (after: None where nothing was trained yet). effects: of all answered
+    by: how it does. before, after: its alarms (after: None if nothing was trained yet). effects: of all answered
     events that have a clip; without_clip: ids of the others. earlier: where the calibration before it lies.
     earlier_cues: where its cues before lie. carried_over: whether the thresholds are those of the network before.
     others: alarms that nobody has answered, where a threshold is raised. settled: ids of events that were answered with
@@ -55,12 +55,12 @@ class FeedbackResult:
 
     @property
     def lost(self) -> tuple[Effect, ...]:
-        """Anomalies that are not told of any more."""
+        """Anomalies that no longer raise an alarm."""
         return tuple(effect for effect in self.effects if effect.is_lost)
 
 
 def answer_anomaly(
-    folder: Path, beginnings: Sequence[str], *, all_of_kind: bool = False, dry_run: bool = False
+    folder: Path, id_prefixes: Sequence[str], *, all_of_kind: bool = False, dry_run: bool = False
 ) -> list[RecordedEvent]:
     """Keep that these events were anomalies.
 
@@ -69,7 +69,7 @@ def answer_anomaly(
     """
     with Records.open(folder, create=False) as records:
         events = records.events()
-        chosen = choose_events(events, beginnings, with_kind=all_of_kind)
+        chosen = choose_events(events, id_prefixes, with_kind=all_of_kind)
         chosen += unanswered_of_kind(events, chosen) if all_of_kind else []
         for recorded in [] if dry_run else chosen:
             records.answer(recorded.event.id, "anomaly")
@@ -78,7 +78,7 @@ def answer_anomaly(
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackOptions:
-    """How a model is made to apply that events were normal.
+    """Options of feedback that events were normal.
 
     by: `cues` teaches the model's cues what these events look like and how they move, and raises the threshold over
     what is left; `calibrate` raises the threshold no further than it takes for these not to be alarms; `train` makes a
@@ -104,19 +104,19 @@ class FeedbackOptions:
 def feed_back_normal(
     model: Path,
     folder: Path,
-    beginnings: Sequence[str],
+    id_prefixes: Sequence[str],
     options: FeedbackOptions | None = None,
     *,
     progress: Progress | None = None,
 ) -> FeedbackResult:
-    """Answer events as normal, keep their clips in the run's `feedback/`, and make its model heed it.
+    """Answer events as normal, keep their clips in the run's `feedback/`, and apply the answers to its model.
 
-    model: a run with a calibration. folder: of records. beginnings: of events' ids.
-    Raises MaskedSkipUNetError, before anything is changed, for what cannot be done.
+    model: a run with a calibration. folder: of records. id_prefixes: the first characters of events' ids. Raises
+    MaskedSkipUNetError before anything is changed.
     """
     progress, options = progress or Silent(), options or FeedbackOptions()
     target = _Target.of(model)
-    by = target.way(options.by)
+    by = target.method(options.by)
     target.calibration()  # a model without a threshold is refused before anything is looked at
     with ExitStack() as stack:
         if not options.dry_run:
@@ -125,30 +125,30 @@ def feed_back_normal(
             target.finish_interrupted(folder, progress)
         records = stack.enter_context(Records.open(folder, create=False))
         scorer = ClipScorer(model, options.device, progress)
-        answered = AnsweredEvents.of(records, beginnings, with_kind=options.all_of_kind)
-        said = _Said.of(answered, scorer, target.calibration())
+        answered = AnsweredEvents.of(records, id_prefixes, with_kind=options.all_of_kind)
+        answers = _Answers.of(answered, scorer, target.calibration())
         if by == "train":
             if options.dry_run:
-                return said.result(by)
-            result = _trained(target, said, options.training(progress))
-            for recorded in said.answered.answered:
+                return answers.result(by)
+            result = _trained(target, answers, options.training(progress))
+            for recorded in answers.answered.answered:
                 records.answer(recorded.event.id, "normal")
             return result
-        cues = said.learned(target.cues(), scorer) if by == "cues" else None
-        result = said.raised(by, said.before if cues is None else said.again(cues, scorer))
-        result = replace(result, others=_others(records, said, result))
+        cues = answers.learned(target.cues(), scorer) if by == "cues" else None
+        result = answers.raised(by, answers.before if cues is None else answers.again(cues, scorer))
+        result = replace(result, others=_others(records, answers, result))
         if options.dry_run:
             return result
         if result.lost and not options.force:
             raise _refusal(result)
-        return _written(target, records, said, cues, result)
+        return _written(target, records, answers, cues, result)
 
 
 def undo_feedback(model: Path, folder: Path, *, dry_run: bool = False, progress: Progress | None = None) -> Undone:
     """Take the last answers back that changed a model without training: its earlier files and the earlier answers hold.
 
     model: the run. folder: of records, where those that the answers were kept in are not there any more. dry_run:
-    change nothing. Raises RunError where there are none, or the model was calibrated or trained again since.
+    change nothing. Raises RunError if there are none, or the model was calibrated or trained again since.
     """
     target = _Target.of(model)
     if dry_run:
@@ -172,8 +172,8 @@ class _Target:
         weights = model_folder(model)
         return cls(model, weights, RunFolder(weights.parent if weights.name == "model" else weights))
 
-    def way(self, asked: By | None) -> By:
-        """Return how answers are applied. Raises RunError or ConfigError for what this model cannot."""
+    def method(self, asked: By | None) -> By:
+        """Return the method that applies answers. Raises RunError or ConfigError for one that this model cannot use."""
         has_cues = (self.weights / CUES_NAME).exists()
         by: By = asked or ("cues" if has_cues else "calibrate")
         if by == "train" and not self.run.config.is_file():
@@ -183,35 +183,35 @@ class _Target:
         return by
 
     @property
-    def kept(self) -> KeptClips:
+    def kept(self) -> AnsweredClips:
         """Clips that are normal though they alarmed."""
-        return KeptClips(self.run.path / "feedback")
+        return AnsweredClips(self.run.path / "feedback")
 
     @property
     def steps(self) -> FeedbackSteps:
-        """What answers changed in it."""
+        """The steps of feedback in the model's folder."""
         return FeedbackSteps(self.weights, self.kept)
 
     def calibration(self) -> Calibration:
-        """Return its calibration, with a threshold. Raises CalibrationError where it has none."""
+        """Return its calibration, with a threshold. Raises CalibrationError if it has none."""
         return _calibration(self.weights, self.named)
 
     def cues(self) -> CueModel:
         """Return its cues."""
         cues = CueModel.read(self.weights)
-        assert cues is not None  # `way` saw to it
+        assert cues is not None  # `method` saw to it
         return cues
 
     def finish_interrupted(self, folder: Path, progress: Progress) -> None:
-        """Undo what a killed process left half done."""
+        """Undo the incomplete step of a killed process."""
         if self.steps.finish_interrupted(folder) is not None:
             progress.note("undoing an unfinished answer first")
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What was said of events, and how their clips score. before: as the model is. factors: how many times as high each
-    clip's scores were before it was compressed.
+class _Answers:
+    """The answered events and the scores of their clips. before: by the present model. factors: the factor by which
+    compression lowered each clip's scores.
     """
 
     answered: AnsweredEvents
@@ -220,17 +220,17 @@ class _Said:
     factors: Mapping[str, float]
 
     @classmethod
-    def of(cls, answered: AnsweredEvents, scorer: ClipScorer, calibration: Calibration) -> "_Said":
+    def of(cls, answered: AnsweredEvents, scorer: ClipScorer, calibration: Calibration) -> "_Answers":
         raw = scorer.score(answered.paths)
         answered = answered.only(raw)
         factors = {
-            one.event.id: lost_by_compression(scores, rule_of(calibration, scores.starts_s), one.event.top_score)
-            for one, scores in answered.scored(raw)
+            event.id: lost_by_compression(scores, rule_of(calibration, scores.starts_s), event.top_score)
+            for event, scores in ((recorded.event, scores) for recorded, scores in answered.scored(raw))
         }
         return cls(answered, calibration, _scaled(raw, factors), factors)
 
     def learned(self, cues: CueModel, scorer: ClipScorer) -> CueModel:
-        """The cues once they know what is normal."""
+        """Return the cues after they have learned what is normal."""
         return scorer.learn(self.answered.marked_clips, cues)
 
     def again(self, cues: CueModel, scorer: ClipScorer) -> ClipScores:
@@ -238,12 +238,14 @@ class _Said:
         return _scaled(scorer.score_again(self.answered.paths, cues), self.factors)
 
     def raised(self, by: By, after: ClipScores) -> FeedbackResult:
-        """The threshold raised over what is normal, as far as that takes, not written yet. after: scores by then."""
-        raised = raised_over(self.calibration, self.answered.marked_scores(after))
+        """Return the threshold raised above normal scores, no further than necessary, not written yet. after: scores by
+        then.
+        """
+        raised = raised_above(self.calibration, self.answered.marked_scores(after))
         return self.result(by, after, raised)
 
     def result(self, by: By, after: ClipScores | None = None, renewed: Calibration | None = None) -> FeedbackResult:
-        """Return what becomes of all answered events."""
+        """Return the result for all answered events."""
         effects = self.answered.effects(self.before, self.calibration, after, renewed)
         answered = self.answered
         return FeedbackResult(
@@ -258,10 +260,10 @@ class _Said:
         )
 
 
-def _others(records: Records, said: _Said, result: FeedbackResult) -> OtherAlarms:
-    """Return what a raised threshold does to alarms that nobody has answered."""
-    ids = {recorded.event.id for recorded in said.answered.answered}
-    return other_alarms(records.events(), ids, said.calibration, result.after or said.calibration)
+def _others(records: Records, answers: _Answers, result: FeedbackResult) -> OtherAlarms:
+    """Return the effect of a raised threshold on alarms without an answer."""
+    ids = {recorded.event.id for recorded in answers.answered.answered}
+    return other_alarms(records.events(), ids, answers.calibration, result.after or answers.calibration)
 
 
 def _scaled(scores: ClipScores, factors: Mapping[str, float]) -> ClipScores:
@@ -272,17 +274,17 @@ def _scaled(scores: ClipScores, factors: Mapping[str, float]) -> ClipScores:
 
 
 def _written(
-    target: _Target, records: Records, said: _Said, cues: CueModel | None, result: FeedbackResult
+    target: _Target, records: Records, answers: _Answers, cues: CueModel | None, result: FeedbackResult
 ) -> FeedbackResult:
-    """Write what answers change, all of it or nothing: the cues first, for any threshold fits any cues."""
-    answered, raised = said.answered, result.after
+    """Write all changes or none: the cues first, because any threshold fits any cues."""
+    answered, raised = answers.answered, result.after
     assert raised is not None
-    changed = {CUES_NAME: cues is not None, CALIBRATION_NAME: raised != said.calibration}
+    changed = {CUES_NAME: cues is not None, CALIBRATION_NAME: raised != answers.calibration}
     names = [name for name, is_new in changed.items() if is_new]
     with target.steps.step(records, answered.marked, names, also=answered.settled) as earlier:
         if cues is not None:
             cues.write(target.weights)
-        if raised != said.calibration:
+        if raised != answers.calibration:
             raised.write(target.weights)
         target.kept.add(answered.marked, answered.clips)
         for recorded in answered.answered:
@@ -292,21 +294,21 @@ def _written(
     )
 
 
-def _trained(target: _Target, said: _Said, training: FeedbackTraining) -> FeedbackResult:
-    trained = training.train(target.run, said.answered, said.calibration)
+def _trained(target: _Target, answers: _Answers, training: FeedbackTraining) -> FeedbackResult:
+    trained = training.train(target.run, answers.answered, answers.calibration)
     renewed = _calibration(trained.run.model, trained.run.path)
-    result = said.result("train", trained.scores, renewed)
+    result = answers.result("train", trained.scores, renewed)
     return replace(result, model=trained.run.path, carried_over=trained.carried_over)
 
 
 def _refusal(result: FeedbackResult) -> CalibrationError:
     assert result.after is not None
-    lost, ways = ", ".join(effect.id for effect in result.lost), "Use --by train, or --force to accept it"
+    lost, cure = ", ".join(effect.id for effect in result.lost), "Use --by train, or --force to accept it"
     if result.after == result.before:
         fault = "learned as normal, this would hide what was answered as an anomaly"
-        return CalibrationError(fault, lost, f"Use --by calibrate to try the threshold alone. {ways}")
+        return CalibrationError(fault, lost, f"Use --by calibrate to try the threshold alone. {cure}")
     fault = f"raised to {rule_of(result.after).threshold:.5f}, the threshold would miss what was answered as an anomaly"
-    return CalibrationError(fault, lost, ways)
+    return CalibrationError(fault, lost, cure)
 
 
 def _calibration(folder: Path, model: Path) -> Calibration:

@@ -1,4 +1,4 @@
-"""What answers changed in a model's folder, step by step, so that each step is done whole and can be undone."""
+"""Changes of a model's folder by feedback, in steps that are applied whole and can be undone."""
 
 import hashlib
 import json
@@ -14,11 +14,11 @@ from maskedskipunet.files import keep_earlier
 from maskedskipunet.records.recorded import Answer, RecordedEvent
 from maskedskipunet.records.store import Records
 from maskedskipunet.runs import write_json
-from maskedskipunet.workflows.answered_clips import KeptClips
+from maskedskipunet.workflows.answered_clips import AnsweredClips
 
 STEPS_NAME = "steps.json"
 FORMAT_VERSION = 1
-MOST_STEPS = 10  # that can be undone: each keeps a copy of the cues, tens of megabytes
+MAX_STEPS = 10  # that can be undone: each keeps a copy of the cues, tens of megabytes
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ChangedFile:
 
 @dataclass(frozen=True)
 class EarlierAnswer:
-    """What had been said of an event before a step. answer: None where nothing had."""
+    """The answer to an event before a step. answer: None if there was none."""
 
     id: str
     answer: Answer | None
@@ -46,10 +46,10 @@ class EarlierAnswer:
 
 @dataclass(frozen=True)
 class FeedbackStep:
-    """Answers of one command, and what they changed.
+    """The answers of one command, and the changes they made.
 
-    done: whether all of it was written; what was left half done is undone by whoever comes next. records: the folder
-    that the answers are kept in. clips: ids of events whose clips the run keeps since then.
+    done: everything was written; the next command undoes an incomplete step. records: the folder that holds the
+    answers. clips: ids of events with clips that the run has kept since then.
     """
 
     done: bool
@@ -61,7 +61,7 @@ class FeedbackStep:
 
 @dataclass(frozen=True)
 class Undone:
-    """What undoing a step gave back.
+    """The files and answers that undoing a step restored.
 
     files: names of files of the model's folder that are as they were. answers: ids of events that are answered as
     before. gone: ids of events that the records do not hold any more.
@@ -80,7 +80,7 @@ class FeedbackSteps:
     """
 
     folder: Path
-    kept: KeptClips
+    kept: AnsweredClips
     path: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class FeedbackSteps:
     def read(self) -> list[FeedbackStep]:
         """Return all steps that can be undone. Raises RunError for a damaged list."""
         try:
-            return [_step(each) for each in json.loads(self.path.read_text(encoding="utf-8"))["steps"]]
+            return [_step(values) for values in json.loads(self.path.read_text(encoding="utf-8"))["steps"]]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -112,12 +112,11 @@ class FeedbackSteps:
         *,
         also: Sequence[RecordedEvent] = (),
     ) -> Iterator[Mapping[str, Path]]:
-        """A block that writes files anew and answers events, all of it or nothing.
+        """Replace files and answer events in this block, all of it or nothing.
 
-        marked: events as they will be answered. names: of the files that are written anew. also: events that are
-        answered too, whose clips are not kept. Gives where the earlier
-        file of each lies. Where the block ends with an error everything is undone at once; where the process is killed
-        in it, by `finish_interrupted`.
+        marked: events with their new answers. names: of the files to replace. also: events that are answered without
+        keeping their clips. Yields the paths of the earlier files. If the block ends with an error, everything is
+        undone at once; if the process is killed in it, `finish_interrupted` undoes it.
         """
         steps = self.read()
         known = {recorded.event.id: recorded for recorded in records.events()}
@@ -133,11 +132,11 @@ class FeedbackSteps:
             yield {file.name: self.folder / file.earlier for file in step.files}
             finished = [replace(file, after=_digest(self.folder / file.name)) for file in step.files]
             steps_then = [*steps, replace(step, done=True, files=tuple(finished))]
-            self._write(steps_then[-MOST_STEPS:])
+            self._write(steps_then[-MAX_STEPS:])
         except BaseException:
             self._restore(steps, step, records)
             raise
-        self._forget(steps_then[:-MOST_STEPS])
+        self._forget(steps_then[:-MAX_STEPS])
 
     def _forget(self, steps: Sequence[FeedbackStep]) -> None:
         """Remove the large files that steps kept which cannot be undone any more; calibrations are small, and stay."""
@@ -158,7 +157,7 @@ class FeedbackSteps:
         return tuple(files)
 
     def finish_interrupted(self, records: Path) -> Undone | None:
-        """Undo a step that a killed process left half done; None where there is none.
+        """Undo a step that a killed process left half done; None if there is none.
 
         records: the folder to use where the step's own is not there any more.
         """
@@ -169,9 +168,7 @@ class FeedbackSteps:
             return self._restore(steps[:-1], steps[-1], opened)
 
     def last(self) -> FeedbackStep:
-        """Return the step that `undo` undoes. Raises RunError where there is none, or what it wrote was written anew
-        since.
-        """
+        """Return the step that `undo` undoes. Raises RunError if there is none, or if its files were replaced since."""
         if not (steps := self.read()):
             raise RunError("no answers changed this model", str(self.folder), "There is nothing to undo")
         for file in steps[-1].files:
@@ -213,20 +210,23 @@ class FeedbackSteps:
         if self.kept.folder.is_dir() and not any(self.kept.folder.iterdir()):
             self.kept.folder.rmdir()
         names, ids = [file.name for file in step.files], [before.id for before in step.answers]
-        found, gone = [each for each in ids if each in known], [each for each in ids if each not in known]
+        found, gone = (
+            [event_id for event_id in ids if event_id in known],
+            [event_id for event_id in ids if event_id not in known],
+        )
         return Undone(tuple(names), tuple(found), tuple(gone))
 
 
 @contextmanager
 def _records_of(step: FeedbackStep, given: Path) -> Iterator[Records]:
-    """The records that a step's answers lie in; the given ones where they were moved."""
+    """Open the records that hold a step's answers; the given ones if they were moved."""
     own = Path(step.records)
     with Records.open(own if own.is_dir() else given, create=False) as records:
         yield records
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file's content; empty where there is none."""
+    """Return the SHA-256 of a file's content; empty if there is no file."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -235,12 +235,12 @@ def _digest(path: Path) -> str:
 
 
 def _step(values: Mapping[str, Any]) -> FeedbackStep:
-    files = tuple(ChangedFile(**{name: str(value) for name, value in each.items()}) for each in values["files"])
+    files = tuple(ChangedFile(**{name: str(value) for name, value in item.items()}) for item in values["files"])
     clips = tuple(map(str, values["clips"]))
     for name in (*(name for file in files for name in (file.name, file.earlier)), *clips):
         if not name or Path(name).name != name:
             raise ValueError(f"{name!r} is no name of a file")
-    answers = tuple(EarlierAnswer(**each) for each in values["answers"])
-    if any(each.answer not in (None, *get_args(Answer)) for each in answers):
+    answers = tuple(EarlierAnswer(**item) for item in values["answers"])
+    if any(item.answer not in (None, *get_args(Answer)) for item in answers):
         raise ValueError("an answer that there is not")
     return FeedbackStep(bool(values["done"]), str(values["records"]), files, answers, clips)

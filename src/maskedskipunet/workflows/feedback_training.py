@@ -7,14 +7,14 @@ from pathlib import Path
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
 from maskedskipunet.errors import CalibrationError, DataError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.progress import Progress
 from maskedskipunet.runs import RunFolder
-from maskedskipunet.workflows.answered_clips import ClipScorer, KeptClips
+from maskedskipunet.workflows.answered_clips import AnsweredClips, ClipScorer
 from maskedskipunet.workflows.answered_events import AnsweredEvents, ClipScores
 from maskedskipunet.workflows.calibrate import CalibrateOptions, calibrate
 from maskedskipunet.workflows.fine_tuning import fine_tuned
-from maskedskipunet.workflows.gathering import NamedVideo
+from maskedskipunet.workflows.input_selection import NamedVideo
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TrainedAgain:
 
 @dataclass(frozen=True)
 class FeedbackTraining:
-    """How a run is trained on with what is normal too."""
+    """Trains a run further, with footage that was answered as normal."""
 
     epochs: int
     learning_rate: float
@@ -39,7 +39,7 @@ class FeedbackTraining:
 
     def train(self, run: RunFolder, answered: AnsweredEvents, calibration: Calibration) -> TrainedAgain:
         """Train a run on with the clips of events that are answered now, and all that it keeps from before."""
-        kept = KeptClips(run.path / "feedback")
+        kept = AnsweredClips(run.path / "feedback")
         marked = answered.marked_clips
         clips = {path.stem: path for path in kept.paths()} | marked
         training = fine_tuned(
@@ -67,8 +67,8 @@ class FeedbackTraining:
         assert calibration.alarm is not None
         day = calibration.alarm.day
         try:
-            told = json.loads(run.calibrated_on.read_text(encoding="utf-8"))
-            videos = [NamedVideo(str(name), Path(path)) for name, path in told["videos"].items()]
+            inputs = json.loads(run.calibrated_on.read_text(encoding="utf-8"))
+            videos = [NamedVideo(str(name), Path(path)) for name, path in inputs["videos"].items()]
             gone = [str(video.path) for video in videos if not video.path.exists()]
             if not gone:
                 calibrate(
@@ -76,9 +76,9 @@ class FeedbackTraining:
                     videos,
                     calibration.alarm.budget,
                     CalibrateOptions(
-                        exclude=told["exclude"],
+                        exclude=inputs["exclude"],
                         interval_h=calibration.alarm.interval_h,
-                        parts=() if day is None else [each.part for each in day.parts],
+                        parts=() if day is None else [part.part for part in day.parts],
                         starts=None if day is None else day.starts,
                         device=self.device,
                     ),
@@ -93,6 +93,6 @@ class FeedbackTraining:
         self.progress.note(
             f"the footage of the calibration cannot be scored again: {reason}; its thresholds are taken over"
         )
-        with whole_file(new.model / CALIBRATION_NAME) as part:
+        with atomic_write(new.model / CALIBRATION_NAME) as part:
             part.write_bytes((run.model / CALIBRATION_NAME).read_bytes())
         return False

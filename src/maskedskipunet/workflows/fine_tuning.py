@@ -38,7 +38,7 @@ OWN_TIMES, OWN_AT_LEAST = 4, 2000  # clips of the run's own footage beside them:
 def fine_tuned(
     run: RunFolder, marked: Sequence[Path], *, epochs: int, learning_rate: float, device: str, progress: Progress
 ) -> Iterator[RunFolder]:
-    """A new run beside this one, trained on from its weights; nothing of it is left where the block ends with an error.
+    """Train a new run from this one's weights; nothing of it is left if the block ends with an error.
 
     marked: normal videos whose frames are all taken, as cut by `watch` at the model's own rate.
     Raises DataError for clips that are too short, RunError for a run that cannot be gone on from.
@@ -112,8 +112,8 @@ def _learn_cues(
 
 def mixed(own: Clips, marked: Clips) -> Clips:
     """Marked clips, each several times, among so many of the run's own, spread evenly, that they stay the fewer."""
-    wanted = min(len(own), max(OWN_AT_LEAST, OWN_TIMES * REPEATED * len(marked)))
-    kept = np.linspace(0, len(own) - 1, wanted).round().astype(np.int64) if wanted else np.empty(0, np.int64)
+    count = min(len(own), max(OWN_AT_LEAST, OWN_TIMES * REPEATED * len(marked)))
+    kept = np.linspace(0, len(own) - 1, count).round().astype(np.int64) if count else np.empty(0, np.int64)
     return Clips(
         marked.geometry,
         [*own.videos, *marked.videos],
@@ -123,7 +123,7 @@ def mixed(own: Clips, marked: Clips) -> Clips:
 
 
 def _own_clips(config: TrainConfig, geometry: ClipGeometry, progress: Progress) -> tuple[Clips, Clips]:
-    """Return what the run was trained on, and what it held back; nothing where that is gone."""
+    """Return what the run was trained on, and what it held back; nothing if that is gone."""
     try:
         input_format, channels = config.input_format, config.model.channels
         return training_clips(config.data, input_format, geometry=geometry, channels=channels, progress=progress)

@@ -32,7 +32,7 @@ MUCH_LARGER = 1.5  # times as many pixels: from here on a person should know wha
 
 @dataclass(frozen=True)
 class LabelledVideo:
-    """One test video, found to be readable. labels: uint8, one a frame of the source, None where there are none."""
+    """One test video, found to be readable. labels: uint8, one a frame of the source, None if there are none."""
 
     item: VideoItem
     source: Source
@@ -41,7 +41,7 @@ class LabelledVideo:
 
 
 def source_of(path: Path, input_format: InputFormat, on_bad_frame: OnBadFrame) -> Source:
-    """Where a video's frames come from, sampled as a network looks at them."""
+    """Return the source of a video's frames, sampled for a network."""
     return Source(
         path=path,
         fps=input_format.fps,
@@ -96,13 +96,13 @@ def training_sources(
 ) -> tuple[Sequence[VideoItem], list[Source]]:
     """Return the videos to train on. progress: is told what lies there and is left out.
 
-    Raises DataError where there are none, or none of the scene asked for.
+    Raises DataError if there are none, or none of the scene asked for.
     """
     dataset = recognise(config.footage)
     if not dataset.train:
         seen = f"; seen: {', '.join(dataset.ignored[:NOTES_SHOWN])}" if dataset.ignored else ""
         fault = f"there is no normal footage to train on{seen}"
-        raise DataError(fault, str(config.footage), training_places(dataset))
+        raise DataError(fault, str(config.footage), where_training_goes(dataset))
     if progress is not None:
         _note_left_out(dataset, progress)
     items = clips_of_scene(dataset.train, config.scene, config.footage)
@@ -116,6 +116,12 @@ def _note_left_out(dataset: Dataset, progress: Progress) -> None:
         progress.note(f"and {more} more notes, which `maskedskipunet check {dataset.root}` gives")
 
 
+def source_shape(config: DataConfig, input_format: InputFormat) -> float:
+    """Return width over height of the training footage's own picture, the usual one where there are several."""
+    infos = [source.probe() for source in training_sources(config, input_format)[1]]
+    return float(median(info.width_px / max(1, info.height_px) for info in infos))
+
+
 def note_enlarged(config: DataConfig, input_format: InputFormat, progress: Progress) -> None:
     """Say it before hours are spent when frames are trained on that are much larger than the footage's."""
     infos = [source.probe() for source in training_sources(config, input_format)[1]]
@@ -125,15 +131,15 @@ def note_enlarged(config: DataConfig, input_format: InputFormat, progress: Progr
     times = config.height_px * config.width_px / max(1, height_px * width_px)
     if times >= MUCH_LARGER:
         tall, wide = (max(SMALLEST_PX, SIZE_STEP * ceil(size / SIZE_STEP)) for size in (height_px, width_px))
-        said = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
+        factor = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
         progress.note(
             f"footage of {width_px}x{height_px} is enlarged to {config.width_px}x{config.height_px}, which takes about "
-            f"{said} times as long; --data.height_px {tall} --data.width_px {wide} keeps its size"
+            f"{factor} times as long; --data.height_px {tall} --data.width_px {wide} keeps its size"
         )
 
 
 def common_rate(sources: Sequence[Source]) -> float | None:
-    """Return the frames a second that videos have, if it is one for all of them; None where it is not, or not known."""
+    """Return the frames a second that videos have, if it is one for all of them; None if it is not, or not known."""
     rates = [source.probe().frame_rate for source in sources]
     known = [float(rate) for rate in rates if rate is not None]
     return float(median(known)) if len(known) == len(sources) > 0 and are_alike(known) else None
@@ -155,9 +161,9 @@ def note_other_rates(sources: Sequence[Source], input_format: InputFormat, progr
         )
 
 
-def training_places(dataset: Dataset) -> str:
+def where_training_goes(dataset: Dataset) -> str:
     """Return the cure for a data set without training videos."""
-    places = {
+    folders_by_layout = {
         "ucsd": "Train/",
         "street_scene": "Train/",
         "avenue": "training_videos/",
@@ -167,8 +173,8 @@ def training_places(dataset: Dataset) -> str:
         "corridor": "Train/",
         "ucf_crime": "Training_Normal_Videos_Anomaly/",
     }
-    if dataset.layout in places:
-        return f"Put training clips under {places[dataset.layout]}"
+    if dataset.layout in folders_by_layout:
+        return f"Put training clips under {folders_by_layout[dataset.layout]}"
     return "Put normal videos under normal/, train/ or training/"
 
 
@@ -177,12 +183,12 @@ def split_holdback(videos: Sequence[StoredVideo], share: float) -> tuple[list[St
     if not share:
         return list(videos), []
     if len(videos) == 1:
-        cut = round(len(videos[0].frames) * (1 - share))
-        return [_part(videos[0], slice(cut))], [_part(videos[0], slice(cut, None))]
+        border = round(len(videos[0].frames) * (1 - share))
+        return [_part(videos[0], slice(border))], [_part(videos[0], slice(border, None))]
     count = min(len(videos) - 1, max(1, round(len(videos) * share)))
     held = {int((number + 0.5) * len(videos) / count) for number in range(count)}
-    kept = [video for at, video in enumerate(videos) if at not in held]
-    return kept, [videos[at] for at in sorted(held)]
+    kept = [video for index, video in enumerate(videos) if index not in held]
+    return kept, [videos[index] for index in sorted(held)]
 
 
 def test_videos(config: DataConfig, input_format: InputFormat) -> list[LabelledVideo]:
@@ -207,14 +213,14 @@ def _test_video(item: VideoItem, source: Source) -> LabelledVideo:
     return LabelledVideo(item, source, info, labels)
 
 
-def _shares(sources: Sequence[Source], most: int | None) -> list[int | None]:
+def _shares(sources: Sequence[Source], limit: int | None) -> list[int | None]:
     """Return how many frames each video gives when only so many may be taken in all: in proportion to its length."""
-    if most is None:
+    if limit is None:
         return [None] * len(sources)
     counts = [source.expected_frames() for source in sources]
-    if sum(counts) <= most:
+    if sum(counts) <= limit:
         return [None] * len(sources)
-    return [most * count // sum(counts) for count in counts]
+    return [limit * count // sum(counts) for count in counts]
 
 
 def _part(video: StoredVideo, frames: slice) -> StoredVideo:

@@ -18,8 +18,8 @@ from maskedskipunet.workflows.events import COLUMNS, EVENT_FILES, event_row, wri
 class JointKind:
     """Events of one kind in one video or several.
 
-    id: of the first of them. video: the video of the first; start_s: when it began there; reason: why it was raised.
-    events: how many there are. videos: how many videos they are in.
+    id: of the first of them. video: the video of the first; start_s: its begin there; reason: its reason. events: their
+    number. videos: the number of videos that contain them.
     """
 
     id: str
@@ -50,19 +50,20 @@ class JointEvents:
 
 
 def write_joint_events(out: Path, videos: Sequence[str]) -> JointEvents:
-    """Group the events of many videos by kind, and write `events.csv` of all: a row an event, its video's name first.
+    """Group the events of many videos by kind, and write `events.csv` of all: a row for each event, its video's name
+    first.
 
-    out: folder with a folder a video, whose `events.json` and `events.csv` are written again where the kind of an event
-    is one of an earlier video. videos: their names, in order. No table is written where no video has such a file.
-    A picture is named relative to `out`.
+    out: a folder with a folder for each video; its `events.json` and `events.csv` are written again if an event belongs
+    to a kind of an earlier video. videos: their names, in order. No table is written if no video has such a file. Paths
+    of pictures are relative to `out`.
     """
     kinds = _JointKinds()
     rows, is_any = [], False
-    for name, told in _event_files(out, videos):
+    for name, content in _event_files(out, videos):
         is_any = True
-        if kinds.add(name, told["events"]):
-            write_plain_events(out / name, told)
-        for values in told["events"]:
+        if kinds.add(name, content["events"]):
+            write_plain_events(out / name, content)
+        for values in content["events"]:
             pictures = {key: f"{name}/{values[key]}" for key in ("picture", "normal_picture") if values.get(key)}
             rows.append([name, *event_row(values | pictures)])
     path = out / EVENT_FILES[1]
@@ -85,7 +86,7 @@ class _JointKinds:
         return tuple(self._found.values())
 
     def add(self, video: str, events: Sequence[dict[str, Any]]) -> bool:
-        """Set `kind_id` of the events of a video, plain values; returns whether that changed any."""
+        """Set `kind_id` of the events of a video, given as plain values; return whether any changed."""
         is_changed, seen = False, set()
         for values in events:
             event = _event(values)
@@ -101,17 +102,17 @@ class _JointKinds:
 
 
 def _event_files(out: Path, videos: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what `events.json` of each video holds; a video without such a file is left out."""
+    """Yield the content of `events.json` of each video that has one."""
     for name in videos:
         try:
-            told = json.loads((out / name / EVENT_FILES[0]).read_text(encoding="utf-8"))
-            for values in told["events"]:
+            content = json.loads((out / name / EVENT_FILES[0]).read_text(encoding="utf-8"))
+            for values in content["events"]:
                 _event(values)
         except (OSError, ValueError, KeyError, TypeError):  # none, or none of ours
             continue
-        yield name, told
+        yield name, content
 
 
 def _event(values: dict[str, Any]) -> Event:
-    """Return an event of `events.json`. Raises KeyError, TypeError or ValueError for what is none."""
+    """Return an event of `events.json`. Raises KeyError, TypeError or ValueError for anything else."""
     return Event.from_dict({field.name: values[field.name] for field in fields(Event) if field.name in values})

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.detection.frame_score import FrameScore
-from maskedskipunet.files import existing_folder, no_room_is_our_error, require_room
+from maskedskipunet.files import disk_full_as_error, existing_folder, require_free_space
 
 SHOWN_IN_FULL = 0.999  # the share of a video's pixels whose errors the colour scale covers
 _BINS = 4096
@@ -39,7 +39,7 @@ class MapBuffer:
         self._places: dict[int, int] = {}
         self._unrebuilt: set[int] = set()  # positions whose map is there without a reconstruction
         self._histogram = np.zeros(_BINS, np.int64)
-        require_room(
+        require_free_space(
             folder,
             frames * self._row_bytes,
             what=f"drawing a comparison video of {frames:,} frames",
@@ -57,13 +57,13 @@ class MapBuffer:
             self._unrebuilt.add(position)
             image = np.zeros(self._image_shape, np.uint8)
         self._histogram += np.histogram(scored.map, _BINS, (0.0, self._highest))[0]
-        with no_room_is_our_error(self._folder):
+        with disk_full_as_error(self._folder):
             self._file.write(scored.map.astype(np.float16).tobytes())
             self._file.write(image.tobytes())
             self._file.flush()
 
-    def at(self, position: int) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
-        """Return a frame's reconstruction, uint8 (H, W, 3), and score map, (H, W); None where it has none."""
+    def read(self, position: int) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
+        """Return a frame's reconstruction, uint8 (H, W, 3), and score map, (H, W); None if it has none."""
         if position not in self._places:
             return None, None
         self._file.seek(self._places[position] * self._row_bytes)

@@ -3,17 +3,19 @@
 from functools import cached_property
 from pathlib import Path
 
+from maskedskipunet.cues.cue import STRANGE
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video.seeking import image_at
 from maskedskipunet.detection.fusing import EventReason
-from maskedskipunet.detection.reading import Moment
+from maskedskipunet.detection.reading import APPEARANCE, Moment
 from maskedskipunet.errors import MaskedSkipUNetError
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.training.config import TrainConfig
+from maskedskipunet.workflows.remembering import read_remembered
 
 
 class NormalMoments:
@@ -29,8 +31,11 @@ class NormalMoments:
         self.is_any_missing = False
 
     def nearest(self, reason: EventReason | None) -> Image | None:
-        """Return the picture, uint8 (H, W, 3), of the normal moment that a reason names; None without one."""
-        moment = None if reason is None else reason.reading.nearest
+        """Return the picture, uint8 (H, W, 3), of the nearest normal moment where the look is strange, else None.
+
+        It need not be the look that raised the event: a person who runs may look strange besides.
+        """
+        moment = None if reason is None else _nearest(reason)
         if moment is None:
             return None
         picture = self.picture(moment)
@@ -43,12 +48,12 @@ class NormalMoments:
             progress.note("nearest normal moments are not shown: the footage that the model was trained on has moved")
 
     def picture(self, moment: Moment) -> Image | None:
-        """Return the picture of a moment; None where its footage is gone, moved or damaged."""
+        """Return the picture of a moment; None if its footage is gone, moved or damaged."""
         source = self._videos.get(moment.video) or self._answered(moment.video)
         return None if source is None else image_at(source, moment.time_s)
 
     def _answered(self, name: str) -> Source | None:
-        """Return a clip that was answered as normal, by its event; None where it is gone."""
+        """Return a clip that was answered as normal, by its event; None if it is gone."""
         if self._run is None or Path(name).name != name:
             return None
         path = self._run.path / "feedback" / f"{name}.mp4"
@@ -64,14 +69,29 @@ class NormalMoments:
 
     @cached_property
     def _videos(self) -> dict[str, Source]:
-        """The footage that the run was trained on, by name, as far as it is there."""
-        if self._run is None or not self._run.config.is_file():
+        """The footage that the run was trained on or remembers, by name, as far as it is there."""
+        return {} if self._run is None else self._remembered(self._run) | self._trained_on(self._run)
+
+    @staticmethod
+    def _remembered(run: RunFolder) -> dict[str, Source]:
+        paths = {name: Path(path) for name, path in read_remembered(run.path).items()}
+        return {name: Source(path=path) for name, path in paths.items() if path.exists()}
+
+    @staticmethod
+    def _trained_on(run: RunFolder) -> dict[str, Source]:
+        if not run.config.is_file():
             return {}
         try:
-            data = TrainConfig.from_dict(self._run.read_config(), str(self._run.config)).data
-            roots = (data.footage, self._run.path.parent.parent / data.footage)
+            data = TrainConfig.from_dict(run.read_config(), str(run.config)).data
+            roots = (data.footage, run.path.parent.parent / data.footage)
             root = next((root for root in roots if root.exists()), None)
             items = [] if root is None else recognise(root).train
         except (MaskedSkipUNetError, OSError):
             return {}
         return {item.name: Source(path=item.path, image_fps=data.image_fps) for item in items}
+
+
+def _nearest(reason: EventReason) -> Moment | None:
+    appearance = reason.readings.get(APPEARANCE)
+    is_strange = appearance is not None and (reason.cue == APPEARANCE or appearance.surprise >= STRANGE)
+    return appearance.nearest if is_strange and appearance is not None else None

@@ -1,4 +1,4 @@
-"""What a raised threshold does to recorded events that nobody has answered, judged by their highest scores alone."""
+"""Finds recorded events without an answer that a raised threshold would silence, by their highest scores."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,11 @@ def other_alarms(
     An event vanishes where its highest score reached the threshold before and does not reach the one after, at its
     time of day. How long a score lasted is not looked at: more may vanish, never fewer.
     """
-    unanswered = [one for one in events if one.answer is None and one.event.id not in answered_now]
-    vanishing = [one.event.id for one in unanswered if _reaches(one, before) and not _reaches(one, after)]
-    return OtherAlarms(tuple(one.event.id for one in unanswered), tuple(vanishing))
+    unanswered = [recorded for recorded in events if recorded.answer is None and recorded.event.id not in answered_now]
+    vanishing = [
+        recorded.event.id for recorded in unanswered if _reaches(recorded, before) and not _reaches(recorded, after)
+    ]
+    return OtherAlarms(tuple(recorded.event.id for recorded in unanswered), tuple(vanishing))
 
 
 def _reaches(recorded: RecordedEvent, calibration: Calibration) -> bool:

@@ -15,7 +15,7 @@ from maskedskipunet.progress import Progress
 
 
 def own_labels(source: Source, progress: Progress) -> Labels | None:
-    """Return the labels beside a video, one a frame of it; None where there are none, or none that fit,
+    """Return the labels beside a video, one a frame of it; None if there are none, or none that fit,
     which is noted.
     """
     try:
@@ -29,7 +29,7 @@ def own_labels(source: Source, progress: Progress) -> Labels | None:
 
 
 def labels_path(video: Path) -> Path | None:
-    """Return the file that holds a video's labels; None where there is none, or more than one."""
+    """Return the file that holds a video's labels; None if there is none, or more than one."""
     try:
         return _labels_beside(video)
     except LabelError:
@@ -37,7 +37,7 @@ def labels_path(video: Path) -> Path | None:
 
 
 def _labels_beside(video: Path) -> Path | None:
-    """`NAME_labels.csv`, `.npy` or `.txt`; NAME with its suffix where another video has the same stem."""
+    """Return `NAME_labels.csv`, `.npy` or `.txt`; NAME has its suffix if another video has the same stem."""
     video = Path(os.path.realpath(video)) if video.name in ("", "..") else video
     try:
         labels, stems = _listed(video.parent, video.parent.stat().st_mtime_ns)
@@ -45,8 +45,8 @@ def _labels_beside(video: Path) -> Path | None:
         return None
     stem = video.stem if video.suffix.lower() in VIDEO_SUFFIXES else video.name
     names = {video.name} | ({stem} if stems[stem] <= 1 else set())
-    wanted = {f"{name}_labels{suffix}".casefold() for name in names for suffix in LABEL_KINDS}
-    found = sorted(video.parent / labels[name] for name in wanted & labels.keys())
+    names_of_labels = {f"{name}_labels{suffix}".casefold() for name in names for suffix in LABEL_KINDS}
+    found = sorted(video.parent / labels[name] for name in names_of_labels & labels.keys())
     if len(found) > 1:
         fault = f"two files state the same ground truth, {' and '.join(map(str, found))}"
         raise LabelError(fault, str(video.parent), "Keep one of them")

@@ -1,4 +1,4 @@
-"""What reduced precision does to scores, measured on the footage that is to be scored."""
+"""Measures the effect of reduced precision on the footage that is scored."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,7 +20,7 @@ FRAMES = 32
 
 
 def precision_effect(model: Path, reduced: Scorer, source: Source) -> PrecisionEffect | None:
-    """Score a video's first frames in float32 too, and compare; None where none of them has a score."""
+    """Score a video's first frames in float32 too, and compare; None if none of them has a score."""
     assert reduced.backend is not None, "what was loaded with a precision has a network"
     exact = _scores(replace(reduced, backend=prepare(load_model(model), reduced.backend.device)), source)
     rough = _scores(reduced, source)

@@ -1,4 +1,4 @@
-"""What a server shows, as a file for as long as it is scored."""
+"""Fetches or records an address into a temporary file while it is scored."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ KB = 1000
 
 
 def require_seconds(address: CameraAddress, seconds: float | None) -> None:
-    """Raises ConfigError where it is not said how much of a stream that never ends is wanted."""
+    """Raises ConfigError if it is not said how much of a stream that never ends is wanted."""
     if seconds is not None and not 0 < seconds < float("inf"):
         raise ConfigError(f"{seconds:g} seconds", "--seconds", "Use a number above 0")
     if seconds is None and address.scheme not in WEB_SCHEMES:
@@ -38,21 +38,24 @@ def fetched(
     download: Download | None = None,
     snapshot_fps: float | None = None,
 ) -> Iterator[Path]:
-    """A file with what an address shows, on the folder's disk; it is removed when the block ends.
+    """Fetch an address into a file on the folder's disk, which is removed when the block ends.
 
     seconds: how much to record of a stream; None: the address is a file's, and all of it is fetched. download: the
     answer that is there already. snapshot_fps: how often a second a camera that gives single pictures is asked for one.
     Raises VideoError for what cannot be fetched; a DataError in the block names the
     address instead of the file.
     """
-    with TemporaryDirectory(prefix=".fetched-", dir=existing_folder(folder)) as place, _about(address, Path(place)):
+    with (
+        TemporaryDirectory(prefix=".fetched-", dir=existing_folder(folder)) as temporary,
+        _about(address, Path(temporary)),
+    ):
         if seconds is not None:
-            path = Path(place) / f"{PurePosixPath(name).name}{RECORDED_SUFFIX}"
+            path = Path(temporary) / f"{PurePosixPath(name).name}{RECORDED_SUFFIX}"
             _record(name, LiveSource(address=address, snapshot_fps=snapshot_fps), path, seconds, progress)
             yield path
             return
         suffix = PurePosixPath(urlsplit(address.secret_url).path).suffix.lower()
-        path = Path(place) / f"{PurePosixPath(name).name}{suffix if suffix in VIDEO_SUFFIXES else '.mp4'}"
+        path = Path(temporary) / f"{PurePosixPath(name).name}{suffix if suffix in VIDEO_SUFFIXES else '.mp4'}"
         if download is not None:
             _save(name, download, path, progress)
         else:
@@ -62,12 +65,12 @@ def fetched(
 
 
 @contextmanager
-def _about(address: CameraAddress, place: Path) -> Iterator[None]:
-    """What is wrong with a file that will be gone is said of where it came from."""
+def _about(address: CameraAddress, temporary: Path) -> Iterator[None]:
+    """Raise errors about a temporary file with its original address."""
     try:
         yield
     except (DataError, ConfigError) as error:
-        if not error.where.startswith(str(place)):
+        if not error.where.startswith(str(temporary)):
             raise
         raise of_address(error, address) from error
 
@@ -79,13 +82,13 @@ def of_address(error: MaskedSkipUNetError, address: CameraAddress) -> MaskedSkip
 
 def _record(name: str, source: LiveSource, path: Path, seconds: float, progress: Progress) -> None:
     with progress.stage(f"recording {name}", round(seconds), "seconds") as advance:
-        told = 0.0
+        pending = 0.0
 
         def came(more: float) -> None:
-            nonlocal told
-            told += more
-            whole = int(told)
-            told -= whole
+            nonlocal pending
+            pending += more
+            whole = int(pending)
+            pending -= whole
             advance(whole)
 
         recorded = record(source, path, seconds, came)

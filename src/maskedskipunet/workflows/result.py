@@ -11,7 +11,7 @@ from maskedskipunet.data.frames import Image
 from maskedskipunet.data.images import IMAGE_SUFFIXES
 from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import ConfigError, FrameError
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.view.annotated import annotate
 from maskedskipunet.view.heatmap import resized_map
 
@@ -41,7 +41,7 @@ class Result:
     normal_share: float | None
     threshold: float | None
     score_map: NDArray[np.float32] | None = field(repr=False)
-    """(h, w), at the network's size; None where there is no score."""
+    """(h, w), at the network's size; None if there is no score."""
     glow_level: float = field(repr=False)
     box_level: float | None = field(repr=False)
     reference: EventReference = field(repr=False)
@@ -57,12 +57,12 @@ class Result:
 
     @property
     def is_alarm(self) -> bool:
-        """Whether the frame belongs to an event."""
+        """The frame belongs to an event."""
         return self.event is not None
 
     @property
     def heatmap(self) -> NDArray[np.float32] | None:
-        """How anomalous each pixel is: float32 (H, W), at the size of the source, computed when you read it.
+        """The anomaly of each pixel: float32 (H, W), at the size of the source, computed when you read it.
 
         None if there is no score.
         """
@@ -93,6 +93,6 @@ class Result:
         if kind is None or path.suffix.lower() not in IMAGE_SUFFIXES:
             raise ConfigError("no kind of picture", str(path), f"Use {', '.join(sorted(IMAGE_SUFFIXES))}")
         picture = Picture.fromarray(self.plot())
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             picture.save(part, kind)
         return path

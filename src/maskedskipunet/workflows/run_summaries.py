@@ -122,7 +122,7 @@ def _settings(run: RunFolder) -> dict[str, str]:
 
 def _losses(path: Path) -> dict[str, tuple[float | None, ...]]:
     try:
-        rows = [*csv.DictReader(read_text(path, most_bytes=MOST_BYTES).splitlines())][:MOST_EPOCHS]
+        rows = [*csv.DictReader(read_text(path, max_bytes=MOST_BYTES).splitlines())][:MOST_EPOCHS]
     except (OSError, ValueError, csv.Error):
         return {}
     curves = {name: tuple(_number(row.get(name)) for row in rows) for name in _CURVES}
@@ -139,7 +139,7 @@ def _number(text: str | None) -> float | None:
 
 def _figures(path: Path) -> dict[str, float]:
     try:
-        told = json.loads(read_text(path, most_bytes=MOST_BYTES))
+        told = json.loads(read_text(path, max_bytes=MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     found: dict[str, float] = {}

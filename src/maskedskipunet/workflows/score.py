@@ -25,22 +25,23 @@ from maskedskipunet.workflows.event_pictures import EventPictures, remove_event_
 from maskedskipunet.workflows.events import EVENT_FILES, write_events
 from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
-from maskedskipunet.workflows.gathering import RemoteVideo
+from maskedskipunet.workflows.input_selection import RemoteVideo
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import own_labels
 from maskedskipunet.workflows.precision import precision_effect
+from maskedskipunet.workflows.recorded_scores import RecordedScores, RecordsTarget, record_scores
 from maskedskipunet.workflows.remote import fetched, require_seconds
 from maskedskipunet.workflows.scoring import ScoredVideo, VideoOutputs, VideoScoring, write_scores
 
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What was found and where it lies.
+    """The results, and where their files are.
 
-    video_path: None where none was asked for. effect: of reduced precision, None in float32. calibration: of the
-    model, None where it has none. events_paths: `events.json` and `events.csv`, where the model has a threshold;
-    annotated_path: then the second video, where one was asked for. event_pictures: of each event, or None;
-    normal_pictures: of the nearest normal moment of each, or None.
+    video_path: None if none was asked for. effect: of reduced precision, None in float32. calibration: of the model,
+    None if it has none. events_paths: `events.json` and `events.csv`, if the model has a threshold; annotated_path: the
+    annotated video, if it was asked for too. event_pictures: the picture of each event, or None; normal_pictures: the
+    nearest normal moment of each, or None. recorded: what went into the records, None if that was not asked for.
     """
 
     scored: ScoredVideo
@@ -53,24 +54,32 @@ class ScoreResult:
     annotated_path: Path | None = None
     event_pictures: tuple[Path | None, ...] = ()
     normal_pictures: tuple[Path | None, ...] = ()
+    recorded: RecordedScores | None = None
 
     @property
     def paths(self) -> list[Path]:
-        """Everything that was written, but for the pictures of events."""
+        """The files that were written, without the pictures of events."""
         videos = (path for path in (self.video_path, self.annotated_path) if path is not None)
         return [self.scores_path, self.plot_path, *self.events_paths, *videos]
+
+    def put_into(self, target: RecordsTarget, source: Source, progress: Progress | None = None) -> "ScoreResult":
+        """Record the events and the score curve; returns the result that says so. Raises as record_scores does."""
+        alarm = None if self.calibration is None else self.calibration.alarm
+        if target.starts is None and alarm is not None and alarm.day is not None:
+            target = replace(target, starts=alarm.day.starts)
+        pictures = [*zip(self.event_pictures, self.normal_pictures, strict=True)]
+        return replace(self, recorded=record_scores(self.scored, source, target, pictures, progress=progress))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions:
-    """How videos are scored, and what is written of them.
+    """Options of scoring videos, and of the files to write.
 
-    with_video: also write a comparison video, and where there is a threshold an annotated one. on_bad_frame: what
-    happens at a frame that cannot be read. precision: bfloat16 is faster where the processor has it; of one video the
-    first frames are then scored in float32 too, to see what it changes. together: how many videos are scored side by
-    side. seconds: how much to take of addresses that are streams; what a stream shows is new each time. ignore: shapes
-    that are not looked at, besides the model's.
-    Raises ConfigError for settings that cannot be.
+    with_video: also write a comparison video, and with a threshold an annotated one. on_bad_frame: the action at a
+    frame that cannot be read. precision: bfloat16 is faster on processors that support it; the first frames of a video
+    are then also scored in float32 to measure the effect. together: the number of videos scored side by side. seconds:
+    the length to record of streams. ignore: shapes to ignore besides the model's. records: also record events and
+    score curves there. Raises ConfigError for settings that cannot be.
     """
 
     with_video: bool = False
@@ -80,6 +89,7 @@ class ScoreOptions:
     together: int = 1
     seconds: float | None = None
     ignore: Sequence[str] = ()
+    records: RecordsTarget | None = None
 
     def __post_init__(self) -> None:
         if self.together < 1:
@@ -101,8 +111,8 @@ def score(
 ) -> ScoreResult:
     """Score a video (a file, a folder of images, or what a server gives); write its scores and their plot into `out`.
 
-    model: a run or whatever load_model takes; where it has a threshold, the video's events are written too.
-    Raises DataError when the video cannot be read or is too short, WeightsError when the model cannot.
+    model: a run, or anything else that load_model takes; with a threshold, the video's events are written too. Raises
+    DataError when the video cannot be read or is too short, WeightsError when the model cannot.
     """
     progress, options = progress or Silent(), options or ScoreOptions()
     if isinstance(video, RemoteVideo):
@@ -111,11 +121,14 @@ def score(
         taken = input_format_of(model)
         rate = taken.fps or taken.footage_fps
         with fetched(video.name, video.address, out, progress, seconds=options.seconds, snapshot_fps=rate) as path:
-            return score(path, model, out, replace(options, seconds=None), progress=progress)
+            known = None if options.records is None else replace(options.records, footage=str(video.address))
+            return score(path, model, out, replace(options, seconds=None, records=known), progress=progress)
     dataset = recognise(video)
     if len(dataset.train) != 1 or dataset.test:
         raise DataError("not one video", str(video), "Name one file or one folder of images")
     require_writable(out)
+    if options.records is not None:
+        options.records.prepare()
     scorer = options.load_scorer(model)
     item = dataset.train[0]
     source = source_of(item.path, scorer.input_format, options.on_bad_frame)
@@ -138,14 +151,16 @@ def score(
     if isinstance(found, DataError):
         raise found
     normal.note_missing(progress)
+    if options.records is not None:
+        found = found.put_into(options.records, source, progress)
     return replace(found, effect=effect)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreJob:
-    """One video, and what is to be written of it where.
+    """One video to score, and the files to write.
 
-    labels: one a frame of the source, where there are any. normal: finds the normal moments that reasons name.
+    labels: one for each frame of the source, if there are any. normal: finds the normal moments that reasons name.
     """
 
     name: str
@@ -162,12 +177,12 @@ class ScoreJob:
 
     @property
     def frames(self) -> int:
-        """Frames to look at. Raises DataError for what is no footage."""
+        """Return the number of frames to score. Raises DataError for anything that is no footage."""
         return self.source.expected_frames()
 
     @property
     def steps(self) -> int:
-        """How many frames are scored and drawn, each counted once for either."""
+        """The number of frames to score plus the number to draw."""
         expected = self.frames
         if not self.with_video:
             return expected
@@ -175,7 +190,7 @@ class ScoreJob:
 
     @property
     def with_maps(self) -> bool:
-        """Whether anything that is made of it needs score maps."""
+        """At least one output needs score maps."""
         return self.with_video or self._has_threshold
 
     @property
@@ -183,7 +198,7 @@ class ScoreJob:
         return self.scorer.calibration is not None and self.scorer.calibration.alarm is not None
 
     def begin(self, advance: Advance) -> VideoScoring:
-        """Make what takes in the scores of its frames."""
+        """Return the object that collects the scores of its frames."""
         return VideoScoring(self.name, self.source, self.scorer, self._outputs, labels=self.labels, advance=advance)
 
     @property
@@ -234,9 +249,9 @@ def run_jobs(
     with_maps: bool,
     advance: Advance,
 ) -> Iterator[tuple[ScoreJob, ScoreResult | DataError]]:
-    """Score many videos, so many of them side by side; each with what was found or what is wrong with it, as they end.
+    """Score many videos, several of them side by side; yield each with its result or its error when it ends.
 
-    jobs: the next is asked for when its turn comes. with_maps: whether any of them wants score maps.
+    jobs: taken one by one. with_maps: at least one of them needs score maps.
     """
     begun: dict[str, VideoScoring] = {}
 

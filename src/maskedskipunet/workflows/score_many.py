@@ -26,29 +26,31 @@ from maskedskipunet.errors import (
 from maskedskipunet.files import require_writable
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress, Silent
+from maskedskipunet.records.folder import RecordsFolder
 from maskedskipunet.runs import write_json
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.day_parts import note_unknown_times
 from maskedskipunet.workflows.events import scored_hours
 from maskedskipunet.workflows.footage import note_other_rates, source_of
 from maskedskipunet.workflows.frame_progress import FrameProgress
-from maskedskipunet.workflows.gathering import NamedVideo, RemoteVideo
+from maskedskipunet.workflows.input_selection import NamedVideo, RemoteVideo
 from maskedskipunet.workflows.joint_events import JointKind, write_joint_events
-from maskedskipunet.workflows.kept_scores import footage_identity
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.own_labels import labels_path, own_labels
+from maskedskipunet.workflows.recorded_scores import RecordedScores
 from maskedskipunet.workflows.remote import fetched, of_address, require_seconds
 from maskedskipunet.workflows.score import ScoreJob, ScoreOptions, ScoreResult, run_jobs
+from maskedskipunet.workflows.score_cache import footage_identity
 
 FINISHED_NAME = "finished.json"  # written last into a video's folder: all else in it is whole
 
 
 @dataclass(frozen=True)
 class DoneVideo:
-    """What is kept of a scored video in memory.
+    """The summary of a scored video that stays in memory.
 
-    highest: score. events: how many, None without a threshold. drift: where drift begins or ends. scored_h: hours of
-    frames that have a score.
+    highest: the highest score. events: their number, None without a threshold. drift: its begins and ends. scored_h:
+    hours of frames with a score. recorded: what went into the records, None if that was not asked for.
     """
 
     name: str
@@ -59,6 +61,7 @@ class DoneVideo:
     events: int | None
     drift: tuple[DriftChange, ...]
     scored_h: float = 0.0
+    recorded: RecordedScores | None = None
 
     @classmethod
     def of(cls, result: ScoreResult) -> "DoneVideo":
@@ -72,15 +75,16 @@ class DoneVideo:
             None if scored.events is None else len(scored.events),
             scored.drift,
             scored_hours(scored),
+            result.recorded,
         )
 
 
 @dataclass(frozen=True)
 class ManyScores:
-    """What became of each video. done: those scored now. before: names of those that were finished already.
-    failed: names and faults of those that could not be scored. events_path: `events.csv` with the events of all
-    that are scored, now or before; None where the model has no threshold. calibration: of the model. kinds: of those
-    events, over all videos, in order of the first of each; empty for a model without cues.
+    """The outcome of each video. done: those scored now. before: names of those that were finished already. failed:
+    names and faults of those that could not be scored. events_path: `events.csv` with the events of all that are
+    scored, now or before; None if the model has no threshold. calibration: of the model. kinds: of those events,
+    over all videos, in order of the first of each; empty for a model without cues.
     """
 
     done: tuple[DoneVideo, ...]
@@ -91,6 +95,7 @@ class ManyScores:
     kinds: tuple[JointKind, ...] = ()
 
 
+RECORDS = "records"  # the setting that says into which records a video was put
 Settings = dict[str, Any]  # what a video's results depend on; stands in FINISHED_NAME
 
 
@@ -102,12 +107,11 @@ def score_many(
     *,
     progress: Progress | None = None,
 ) -> ManyScores:
-    """Score videos, each into the folder `out/NAME`: those at hand, then those of servers.
+    """Score videos, each into the folder `out/NAME`: first local ones, then those of servers.
 
-    A video whose folder says that it was finished by the same model with the same settings, and which has not changed
-    since, is passed over: called again, an interrupted scoring goes on where it was.
-    Raises WeightsError, CalibrationError or DiskSpaceError for what concerns all videos, ConfigError for settings that
-    cannot be; what is wrong with one video is told in the result.
+    A video that was finished with the same model and settings, and has not changed since, is skipped: so an interrupted
+    scoring can be continued. Raises WeightsError, CalibrationError or DiskSpaceError for faults that concern all
+    videos, ConfigError for invalid settings; faults of single videos are in the result.
     """
     options = options or ScoreOptions()
     local = [video for video in videos if isinstance(video, NamedVideo)]
@@ -131,7 +135,8 @@ def score_many(
             "precision": options.precision,
             "with_video": options.with_video,
             "on_bad_frame": options.on_bad_frame,
-        },
+        }
+        | _recorded_as(options),
     )
     with advice_when_interrupted(f"called again, it goes on at the next unfinished video of {out}"):
         archive.score_local(local)
@@ -147,7 +152,7 @@ def score_many(
 
 @dataclass(kw_only=True)
 class _Archive:
-    """Many videos, what they share, and what became of each so far. settings: what all results depend on."""
+    """Many videos with their common settings and their results so far. settings: everything that results depend on."""
 
     out: Path
     scorer: Scorer
@@ -187,8 +192,8 @@ class _Archive:
                 self._score_fetched(video, self.settings, None)
                 return
             with opened_download(video.address) as download:
-                said = {"address": str(video.address), "bytes": download.size_bytes, "version": download.version}
-                settings = self.settings | {"video": said}
+                origin = {"address": str(video.address), "bytes": download.size_bytes, "version": download.version}
+                settings = self.settings | {"video": origin}
                 if not self._is_finished(video.name, settings):
                     self._score_fetched(video, settings, download)
         except (DataError, ConfigError) as error:
@@ -209,7 +214,10 @@ class _Archive:
             self._score([(self._job(video.name, path), settings)], video.address)
 
     def _is_finished(self, name: str, settings: Settings) -> bool:
-        if _finished(self.out / name) != settings:
+        before = _finished(self.out / name)
+        if RECORDS not in settings and isinstance(before, dict):
+            before.pop(RECORDS, None)  # that it was recorded too changes none of its results
+        if before != settings:
             return False
         self.before.append(name)
         return True
@@ -228,7 +236,7 @@ class _Archive:
         )
 
     def _score(self, jobs: Sequence[tuple[ScoreJob, Settings]], address: CameraAddress | None = None) -> None:
-        """address: where they were fetched from."""
+        """Score jobs. address: where they were fetched from."""
         if not jobs:
             return
         note_other_rates([job.source for job, _ in jobs], self.scorer.input_format, self.progress)
@@ -243,25 +251,51 @@ class _Archive:
                 with_maps=with_maps,
                 advance=FrameProgress(advance, frames=frames, steps=steps),
             ):
-                if isinstance(found, ScoreResult):
+                result = self._recorded(found, job, address) if isinstance(found, ScoreResult) else found
+                if isinstance(result, ScoreResult):
                     write_json(job.out / FINISHED_NAME, settings[job.name])
-                    self.done[job.name] = DoneVideo.of(found)
+                    self.done[job.name] = DoneVideo.of(result)
                 else:
-                    self._fail(job.name, found if address is None else of_address(found, address))
+                    self._fail(job.name, result if address is None else of_address(result, address))
+
+    def _recorded(self, found: ScoreResult, job: ScoreJob, address: CameraAddress | None) -> ScoreResult | DataError:
+        """Put what was found into the records, where that is asked for."""
+        target = self.options.records
+        if target is None:
+            return found
+        known = target if address is None else replace(target, footage=str(address))
+        try:
+            return found.put_into(known, job.source)
+        except DataError as error:
+            return error
 
     def _fail(self, name: str, error: MaskedSkipUNetError) -> None:
         self.failed[name] = str(error)  # told once, with the results
 
 
 def _unmarked(jobs: Iterable[ScoreJob]) -> Iterator[ScoreJob]:
-    """Jobs, each no longer marked as finished when its turn comes."""
+    """Yield jobs, and remove each one's mark of completion before it starts."""
     for job in jobs:
         (job.out / FINISHED_NAME).unlink(missing_ok=True)
         yield job
 
 
+def _recorded_as(options: ScoreOptions) -> Settings:
+    """Return what tells into which records videos were put; nothing where they are put into none.
+
+    Records that were removed since are others, and so is a records folder of the same name.
+    """
+    target = options.records
+    if target is None:
+        return {}
+    target.prepare()
+    made = RecordsFolder(target.folder).database.stat().st_ino
+    folder = str(target.folder.resolve())
+    return {RECORDS: {"folder": folder, "made": made, "camera": target.camera, "starts": target.starts}}
+
+
 def fingerprint(model: Path) -> str:
-    """Return what tells a model from any other: a hash of its weights, description and calibration."""
+    """Return a hash of a model's weights, description and calibration."""
     try:
         folder = model_folder(model)
         files = sorted(path for path in folder.iterdir() if path.name in _MODEL_FILES)

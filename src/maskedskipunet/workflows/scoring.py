@@ -23,7 +23,7 @@ from maskedskipunet.detection.reading import CUES, FUSED
 from maskedskipunet.errors import DataError
 from maskedskipunet.evaluation.frames import LabelledScores, video_auc
 from maskedskipunet.evaluation.maps import map_writer
-from maskedskipunet.files import whole_file
+from maskedskipunet.files import atomic_write
 from maskedskipunet.progress import Advance
 from maskedskipunet.scoring.ignored import IgnoredRegions
 from maskedskipunet.scoring.scorer import Scorer
@@ -41,11 +41,11 @@ READ_AHEAD = 8  # frames decoded before they are drawn
 class ScoredVideo:
     """The scores of one video's sampled frames.
 
-    index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN where a frame has none.
-    labels: uint8 (N,), None where there is no ground truth. rule: of the model's alarms, at the time of day of the
-    first frame, and its threshold; events: those of this video by it; all None where the model has none. thresholds:
+    index: (N,), each frame's place in its source. time_s: (N,). scores: (N,), NaN if a frame has none.
+    labels: uint8 (N,), None if there is no ground truth. rule: of the model's alarms, at the time of day of the
+    first frame, and its threshold; events: those of this video by it; all None if the model has none. thresholds:
     (N,), of each frame, where parts of the day have their own; else None. drift: where drift begins or ends, or
-    changed back. cues: (N,) scores by each cue's name, NaN where it has none; of the reconstruction the network's own,
+    changed back. cues: (N,) scores by each cue's name, NaN if it has none; of the reconstruction the network's own,
     of the others their surprise; empty for a model of its network alone.
     """
 
@@ -76,7 +76,7 @@ class ScoredVideo:
 
     @property
     def frame_thresholds(self) -> NDArray[np.float64] | None:
-        """(N,), of each frame, whether parts of the day have their own or not; None where the model has none."""
+        """The threshold of each frame, (N,); None if the model has none."""
         if self.thresholds is not None or self.threshold is None:
             return self.thresholds
         return np.full(len(self.scores), self.threshold)
@@ -95,7 +95,7 @@ class ScoredVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOutputs:
-    """What is written of one video besides its scores; None: not wanted.
+    """The files to write for one video besides its scores; None: not wanted.
 
     comparison: path of the video of inputs beside reconstructions. annotated: path of the video with boxes, which takes
     a threshold. maps: path of the file of score maps.
@@ -121,11 +121,10 @@ def score_video(
     advance: Advance = lambda done: None,
     batch_size: int | None = None,
 ) -> ScoredVideo:
-    """Score a video, and write what is wanted of it, if any frame has a score.
+    """Score a video, and write the outputs that were asked for, if any frame has a score.
 
-    labels: one a frame of the source. advance: called with 1 for each frame scored, and for each drawn. Where the
-    scorer's calibration has a threshold, the video's events are found.
-    Raises DataError when the video cannot be read.
+    labels: one for each frame of the source. advance: called with 1 for each frame scored and for each drawn. If the
+    scorer's calibration has a threshold, the video's events are found. Raises DataError when the video cannot be read.
     """
     with VideoScoring(name, source, scorer, outputs, labels=labels, advance=advance) as scoring:
         scoring.add_all(batch_size)
@@ -133,7 +132,7 @@ def score_video(
 
 
 class VideoScoring:
-    """Keeps what is found of one video while its scores come, and then makes of it what is wanted.
+    """Collects the scores of one video while they arrive, and then writes the outputs.
 
     Use it in a `with` block. The arguments are those of score_video.
     """
@@ -163,10 +162,10 @@ class VideoScoring:
             size_px = {"height_px": info.height_px, "width_px": info.width_px}
             self._alarms = VideoAlarms(name, self._criteria, **size_px, starts_s=self._starts_s)
         with ExitStack() as stack:
-            if (drawn := self._outputs.first_film) is not None:
+            if (film := self._outputs.first_film) is not None:
                 self._buffer = stack.enter_context(
                     MapBuffer(
-                        drawn.parent,
+                        film.parent,
                         frames=source.expected_frames(),
                         height_px=height_px,
                         width_px=width_px,
@@ -181,11 +180,11 @@ class VideoScoring:
 
     @property
     def with_maps(self) -> bool:
-        """Whether score maps are wanted with the scores."""
+        """The outputs need score maps."""
         return any(wanting is not None for wanting in (self._buffer, self._keep_map, self._alarms))
 
     def add(self, scored: FrameScore) -> None:
-        """The next frame's score."""
+        """Add the next frame's score."""
         if self._keep_map is not None and scored.map is not None:
             self._keep_map(scored.index, scored.map)
         if self._buffer is not None:
@@ -203,7 +202,7 @@ class VideoScoring:
                 self.add(scored)
 
     def finish(self) -> ScoredVideo:
-        """The video has ended: its scores and events, and its films drawn, where any frame has a score."""
+        """Return scores and events of the video, which has ended, and draw its films if any frame has a score."""
         result = _gather(self.name, self._found, self._labels, str(self.source.path))
         if self._alarms is not None:
             events, rule = self._alarms.finish(), self._alarms.rule
@@ -215,9 +214,9 @@ class VideoScoring:
                 thresholds=self._thresholds(result.time_s),
                 drift=tuple(self._alarms.changes),
             )
-        drawn = self._outputs.first_film
-        if self._buffer is not None and drawn is not None and result.labelled.scored.any():
-            drawn.parent.mkdir(parents=True, exist_ok=True)
+        film = self._outputs.first_film
+        if self._buffer is not None and film is not None and result.labelled.scored.any():
+            film.parent.mkdir(parents=True, exist_ok=True)
             if self._outputs.comparison is not None:
                 _draw(result, self.source, self._buffer, self._outputs.comparison, self._advance)
             if self._outputs.annotated is not None and self._alarms is not None:
@@ -226,7 +225,7 @@ class VideoScoring:
         return result
 
     def _thresholds(self, time_s: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """Return the threshold of each frame, by its time of day; None where there is but one."""
+        """Return the threshold of each frame, by its time of day; None if there is but one."""
         if self._criteria is None or self._starts_s is None:
             return None
         return levels_of_day(self._criteria.rule, self._criteria.day, self._starts_s + time_s).threshold
@@ -240,14 +239,14 @@ class VideoScoring:
         self._stack.__exit__(kind, error, traceback)
 
     def close(self) -> None:
-        """What was kept aside on disk is gone."""
+        """Remove the temporary files on disk."""
         self._stack.close()
 
 
 def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
     """Write `scores.parquet`: video, frame, time (seconds), score (null where there is none), label (likewise).
 
-    Where the model has a threshold, it stands in a column `threshold`; where it has several cues, each has a column.
+    A threshold has a column `threshold`; if the model has several cues, each has a column.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -260,7 +259,8 @@ def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
 
     thresholds = {}
     if any(video.threshold is not None for video in videos):
-        thresholds["threshold"] = pa.array([each for video in videos for each in of_frames(video)], pa.float64())
+        values = [value for video in videos for value in of_frames(video)]
+        thresholds["threshold"] = pa.array(values, pa.float64())
     table = pa.table(
         {
             "video": pa.array([video.name for video in videos for _ in video.index], pa.string()),
@@ -272,7 +272,7 @@ def write_scores(path: Path, videos: Sequence[ScoredVideo]) -> None:
         | thresholds
         | _cue_columns(videos)
     )
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         pq.write_table(table, part)
 
 
@@ -324,7 +324,7 @@ def _draw(result: ScoredVideo, source: Source, buffer: MapBuffer, path: Path, ad
     def pictures() -> Iterator[tuple[Image | None, Image | None, NDArray[np.float32] | None]]:
         with closing(read_ahead(source.frames(), READ_AHEAD)) as frames:
             for position, frame in enumerate(frames):
-                yield frame.image, *buffer.at(position)
+                yield frame.image, *buffer.read(position)
                 advance(1)
 
     write_comparison(path, pictures(), renderer, result.frame_rate)
@@ -339,7 +339,7 @@ def _annotate(
     ignored: IgnoredRegions,
     advance: Advance,
 ) -> None:
-    """Draw into every frame of the source, those too that were not scored: they show what is known by then."""
+    """Draw into every frame of the source, also those without a score, with the state known by then."""
     info = source.probe()
     mask = ignored.source_mask(info.height_px, info.width_px)
     assert result.threshold is not None
@@ -362,7 +362,7 @@ def _annotate(
                 advance(1)
                 if frame.image is not None:
                     position = int(np.searchsorted(result.index, frame.index, side="right")) - 1
-                    shown, errors = dimmed(frame.image, mask), buffer.at(max(position, 0))[1]
+                    shown, errors = dimmed(frame.image, mask), buffer.read(max(position, 0))[1]
                     yield frame.time_s, renderer.render(frame.time_s, shown, errors)
 
     write_annotated(path, pictures(), renderer, info.frame_rate or source.image_fps)

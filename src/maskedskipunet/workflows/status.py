@@ -1,4 +1,4 @@
-"""Which cameras are alive, since when, and what waits for whom: from the records of a watch, while it runs or after."""
+"""Reads the status of a watch from its records, while it runs or after: cameras, and waiting messages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from maskedskipunet.records import outbox
 from maskedskipunet.records.outbox import QueueCount, Waiting
-from maskedskipunet.records.recorded import at
+from maskedskipunet.records.recorded import iso_time
 from maskedskipunet.records.states import CameraCondition, State
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.watch_lock import is_watched
@@ -17,10 +17,10 @@ SILENT_S = 120.0  # a watch notes twice a minute which cameras it heard of
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """How one camera is.
+    """The status of one camera.
 
-    is_alive: whether a watch is running and frames come. is_silent: whether it is said to be running, and no frame has
-    come. is_alarm: whether an event lasts.
+    is_alive: a watch is running and frames arrive. is_silent: the camera should be running, but no frame has arrived.
+    is_alarm: an event is open.
     """
 
     name: str
@@ -31,7 +31,10 @@ class CameraStatus:
     states: tuple[State, ...]
 
     def figures(self) -> Mapping[str, Any]:
-        states = [{"kind": one.kind, "detail": one.detail, "began_at": at(one.began_unix_s)} for one in self.states]
+        states = [
+            {"kind": state.kind, "detail": state.detail, "began_at": iso_time(state.began_unix_s)}
+            for state in self.states
+        ]
         return {
             "name": self.name,
             "alive": self.is_alive,
@@ -46,7 +49,7 @@ class CameraStatus:
 
 @dataclass(frozen=True)
 class SinkStatus:
-    """How many messages of one sink wait, were delivered or dropped; waiting: None where none waits."""
+    """The status of one sink. waiting: None if no message waits."""
 
     name: str
     count: QueueCount
@@ -60,10 +63,9 @@ class SinkStatus:
 
 @dataclass(frozen=True)
 class WatchStatus:
-    """How a watch is.
+    """The status of a watch.
 
-    is_watched: whether one is running into these records. cameras: those of the watch that is running, or that ran
-    last.
+    is_watched: a watch is running into these records. cameras: those of the present or the last watch.
     """
 
     folder: Path
@@ -73,7 +75,7 @@ class WatchStatus:
 
     @property
     def is_well(self) -> bool:
-        """Whether a watch is running and all its cameras are alive."""
+        """A watch is running, and all its cameras are alive."""
         return self.is_watched and all(camera.is_alive for camera in self.cameras)
 
     def figures(self) -> dict[str, Any]:
@@ -87,7 +89,7 @@ class WatchStatus:
 
 
 def watch_status(folder: Path) -> WatchStatus:
-    """Return how the watch into a records folder is. Raises RecordsError where there are no records."""
+    """Return how the watch into a records folder is. Raises RecordsError if there are no records."""
     with Records.open(folder, create=False) as records:
         return status_of(records)
 
@@ -123,4 +125,4 @@ def _is_silent(condition: CameraCondition, now_unix_s: float) -> bool:
 
 
 def _time(unix_s: float | None) -> str | None:
-    return None if unix_s is None else at(unix_s)
+    return None if unix_s is None else iso_time(unix_s)

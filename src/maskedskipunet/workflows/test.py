@@ -17,7 +17,7 @@ from maskedskipunet.evaluation.alarms import LabelledAlarms, alarm_figures, at_t
 from maskedskipunet.evaluation.frames import frame_metrics
 from maskedskipunet.evaluation.maps import maps_bytes
 from maskedskipunet.evaluation.precision import PrecisionEffect
-from maskedskipunet.files import readable_bytes, require_room, require_writable
+from maskedskipunet.files import readable_bytes, require_free_space, require_writable
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.progress import Progress, Silent
@@ -37,7 +37,7 @@ NORMAL_SHARES = (0.05, 0.01, 0.001)  # of normal frames that thresholds may reac
 
 @dataclass(frozen=True)
 class TestResult:
-    """What was found and where it lies.
+    """The results, and where their files are.
 
     metrics: as in `metrics.json`, a key a protocol. effect: of reduced precision, None in float32.
     """
@@ -115,7 +115,7 @@ def _metrics(
     return {
         **describe(model, scorer),
         **({} if effect is None else {"precision_effect": effect.figures()}),
-        "calibration": None if calibration is None else at_usual_thresholds(calibration, scored),
+        "calibration": None if calibration is None else at_default_thresholds(calibration, scored),
         **alarms_of(calibration, scored),
         "label_set": label_set(video.item for video in found),
         "scene": data.scene,
@@ -126,7 +126,7 @@ def _metrics(
 
 @contextmanager
 def new_maps(folder: RunFolder) -> Iterator[Path]:
-    """A place for new score maps: they take the place of older ones when the block ends well, or vanish."""
+    """Yield a folder for new score maps; they replace older ones if the block ends without an error."""
     part = folder.path / f".{folder.maps.name}.{os.getpid()}.part"
     try:
         yield part
@@ -141,12 +141,12 @@ def new_maps(folder: RunFolder) -> Iterator[Path]:
 def _require_room_for_maps(folder: RunFolder, frames: int, input_format: InputFormat, progress: Progress) -> None:
     size = maps_bytes(frames, input_format.height_px, input_format.width_px)
     what = f"keeping the score maps of {frames:,} frames of {input_format.width_px}x{input_format.height_px}"
-    require_room(folder.path, size, what=what, cure="Leave --maps out, or name another folder with --out")
+    require_free_space(folder.path, size, what=what, cure="Leave --maps out, or name another folder with --out")
     progress.note(f"{what} takes up to {readable_bytes(size)}")
 
 
 def draw_plots(folder: RunFolder, scored: Sequence[ScoredVideo]) -> None:
-    """One overview of all score curves, and a plot a video."""
+    """Draw one overview of all score curves, and a plot for each video."""
     folder.plots.mkdir(parents=True, exist_ok=True)
     curves = [video.curve for video in scored]
     plot_scores(curves, folder.plots / f"{OVERVIEW}.png", "Scores over ground truth")
@@ -165,7 +165,7 @@ def plot_names(videos: Sequence[str]) -> list[str]:
     return [free if name.casefold() == OVERVIEW else name for name in videos]
 
 
-def at_usual_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo]) -> dict[str, Any]:
+def at_default_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo]) -> dict[str, Any]:
     """Return what thresholds do that were set on normal frames without labels, as `metrics.json` tells it."""
     videos = [video.labelled for video in scored]
     known = [share for share in NORMAL_SHARES if share >= calibration.shares[-1]]
@@ -179,7 +179,7 @@ def at_usual_thresholds(calibration: Calibration, scored: Sequence[ScoredVideo])
 
 
 def alarms_of(calibration: Calibration | None, scored: Sequence[ScoredVideo]) -> dict[str, Any]:
-    """Return what the threshold that was set by a budget finds in labelled videos; nothing where there is none."""
+    """Return what the threshold that was set by a budget finds in labelled videos; nothing if there is none."""
     if calibration is None or calibration.alarm is None:
         return {}
     videos = [

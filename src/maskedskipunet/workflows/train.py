@@ -12,7 +12,7 @@ from maskedskipunet.cues.cue_model import CUES_NAME
 from maskedskipunet.data.clips import Clips
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.errors import ConfigError, MaskedSkipUNetError, advice_when_interrupted
-from maskedskipunet.files import require_room
+from maskedskipunet.files import require_free_space
 from maskedskipunet.input_format import SIZE_STEP, InputFormat
 from maskedskipunet.model.config import NetworkConfig
 from maskedskipunet.model.network import MaskedSkipUNet
@@ -32,7 +32,12 @@ from maskedskipunet.scoring.ignored import also_ignoring, in_percent
 from maskedskipunet.scoring.loading import calibration_of
 from maskedskipunet.training.config import TrainConfig
 from maskedskipunet.workflows.calibration import calibrate_on_holdback
-from maskedskipunet.workflows.cue_learning import learn_model_cues, learned_cues, require_footage_for_cues
+from maskedskipunet.workflows.cue_learning import (
+    learn_model_cues,
+    learned_cues,
+    note_short_footage,
+    require_footage_for_cues,
+)
 from maskedskipunet.workflows.estimate import (
     clip_flops,
     require_memory_for_batch,
@@ -88,6 +93,7 @@ def _prepared(
             raise ConfigError("a model without a network is not fine-tuned", "start_from", cure)
         clips = _clips(config, progress)
         require_footage_for_cues(clips[0].videos, config)
+        note_short_footage(clips[0].videos, config, progress)
         return config, None, clips
     require_memory_for_network(config.model)
     config, network = _start(config)
@@ -97,6 +103,7 @@ def _prepared(
     _require_memory_for_batch(config, len(clips[0]))
     if config.start_from is None:  # after what may be wrong with the footage
         note_enlarged(config.data, config.input_format, progress)
+    note_short_footage(clips[0].videos, config, progress)
     _warn_of_hours(config, len(clips[0]), progress)
     progress.note(clip_span(config))
     return config, network, clips
@@ -128,7 +135,7 @@ def _learn_cues(clips: tuple[Clips, Clips], config: TrainConfig, run: RunFolder,
 
 
 def resume(run: RunFolder, progress: Progress | None = None) -> RunFolder:
-    """Go on with an interrupted training after its last whole epoch, to the weights it would have had without a break.
+    """Resume an interrupted training after its last complete epoch; it reaches the same weights as without a break.
 
     Raises RunError when the folder holds no training or another process is at it, WeightsError when its state is
     damaged.
@@ -181,7 +188,7 @@ def _how_to_go_on(run: RunFolder) -> str:
 
 
 def _with_ignored(config: TrainConfig) -> TrainConfig:
-    """With the shapes that it ignores as the model will keep them, so that a run needs no mask image any more."""
+    """Return a configuration with ignored shapes in the model's form, so that the run no longer needs a mask image."""
     if not config.data.ignore:
         return config
     plain = replace(config.input_format, ignore=())
@@ -206,8 +213,8 @@ def _start(config: TrainConfig) -> tuple[TrainConfig, MaskedSkipUNet]:
     # Where a link leads now: runs/latest will soon mean this very run.
     path = config.start_from.resolve() if config.start_from.is_symlink() else config.start_from
     network = load_model(path)
-    asked = replace(config.model, clip_length=config.model.frames)
-    if config.model != NetworkConfig() and asked != network.config:
+    network_config = replace(config.model, clip_length=config.model.frames)
+    if config.model != NetworkConfig() and network_config != network.config:
         raise ConfigError(f"{path} is another network ({_short(network.config)})", "model", "Leave --model.* out")
     data, seen = config.data, network.input_format
     if seen is not None:  # what it never looked at, it need not look at now
@@ -243,7 +250,7 @@ def _fit(
     weights_bytes = BYTES_A_WEIGHT * sum(weight.numel() for weight in network.state_dict().values())
     whole_bytes = weights_bytes * (config.training.epochs + 1 + 2 * STATE_COPIES)  # a new state comes beside the old
     there_bytes = sum(file.stat().st_size for folder in (run.checkpoints, run.model) for file in folder.glob("*"))
-    require_room(
+    require_free_space(
         run.path,
         max(0, whole_bytes - there_bytes),
         what=f"{config.training.epochs} checkpoints and a state to resume from",

@@ -15,16 +15,17 @@ from maskedskipunet.errors import ConfigError, MaskedSkipUNetError
 from maskedskipunet.inference.prepare import Precision
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.monitor.alarms import CameraAlarms
-from maskedskipunet.monitor.camera import Patience
-from maskedskipunet.monitor.metering import Meter, Metering
+from maskedskipunet.monitor.camera import ReconnectPolicy
+from maskedskipunet.monitor.live_writer import LiveWriter
+from maskedskipunet.monitor.metering import Meter, MetricsSubscriber
 from maskedskipunet.monitor.model_changes import ModelChanges
-from maskedskipunet.monitor.news import Listener
+from maskedskipunet.monitor.monitor_events import Subscriber
 from maskedskipunet.monitor.recorder import Recorder, RecordingConfig
 from maskedskipunet.monitor.session import WatchSession
 from maskedskipunet.monitor.watching import WatchConfig, watch
-from maskedskipunet.notify.building import build_posts
+from maskedskipunet.notify.building import build_sinks
 from maskedskipunet.notify.config import SinkConfig
-from maskedskipunet.notify.courier import Courier
+from maskedskipunet.notify.dispatcher import Dispatcher
 from maskedskipunet.records.kinds import known_kinds
 from maskedskipunet.records.store import Records
 from maskedskipunet.scoring.ignored import IgnoredRegions, also_ignoring
@@ -46,11 +47,12 @@ class Recording:
 
 @dataclass(frozen=True)
 class WatchPlan:
-    """What will be done. late_frames: frames that come after one before it has its score.
+    """What a watch is going to do.
 
-    fps: the rate that frames are taken at; None where the model does not say which it was trained at. threshold: of
-    alarms, and the budget that it keeps, in words; None where the model has none, and gives scores alone. left: what
-    a watch that was killed had left half done, a line each. normal_frames: how many the model was calibrated on.
+    late_frames: frames that arrive after a frame before it has its score. fps: the rate at which frames are taken; None
+    if the model does not state its rate of training. threshold: of alarms, None if the model has none and gives only
+    scores. budget: the false alarms that the threshold allows, as text. left: unfinished work of a watch that was
+    killed, a line each. normal_frames: how many frames the model was calibrated on.
     """
 
     cameras: Sequence[str]
@@ -63,7 +65,7 @@ class WatchPlan:
     left: Sequence[str] = ()
     normal_frames: int | None = None
 
-    def told(self) -> str:
+    def describe(self) -> str:
         taken = "all frames" if self.fps is None else f"{self.fps:g} frame{'' if self.fps == 1 else 's'} a second"
         if self.stride > 1:
             taken += f", every {self.stride}-th"
@@ -74,7 +76,7 @@ class WatchPlan:
         cameras = f"{count} camera{'' if count == 1 else 's'}"
         return f"watching {cameras}, {taken}; scores arrive {late} plus computing time later"
 
-    def told_of_alarms(self) -> str:
+    def describe_alarms(self) -> str:
         if self.threshold is None:
             also = "" if self.records is None else f"; camera faults are recorded in {self.records}"
             return f"no alarms, only scores: set a threshold with `maskedskipunet calibrate NORMAL… --model RUN`{also}"
@@ -87,7 +89,7 @@ class WatchOptions:
     """The settings of a watch, and where its alarms go.
 
     fps: frames a second, instead of the rate that the model states. speed: of files. recording: where alarms go, which
-    there are where the model has a threshold (see calibrate); None: to the listeners alone. ignore: shapes that are
+    there are where the model has a threshold (see calibrate); None: to the subscribers alone. ignore: shapes that are
     not looked at, by camera, besides the model's.
     """
 
@@ -96,7 +98,7 @@ class WatchOptions:
     device: str = "auto"
     precision: Precision = "float32"
     config: WatchConfig = field(default_factory=WatchConfig)
-    patience: Patience = field(default_factory=Patience)
+    reconnect_policy: ReconnectPolicy = field(default_factory=ReconnectPolicy)
     recording: Recording | None = None
     ignore: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -104,16 +106,16 @@ class WatchOptions:
 def watch_cameras(
     cameras: Mapping[str, CameraAddress],
     model: Path,
-    listeners: Sequence[Listener],
+    subscribers: Sequence[Subscriber],
     options: WatchOptions | None = None,
     *,
-    wanted: Callable[[], bool] = lambda: True,
-    planned: Callable[[WatchPlan], None] = lambda plan: None,
+    should_continue: Callable[[], bool] = lambda: True,
+    on_plan: Callable[[WatchPlan], None] = lambda plan: None,
 ) -> None:
-    """Watch cameras until watching is not wanted any more, or until files, where only files are named, end.
+    """Watch cameras until `should_continue` returns False, or until all files have ended if there are only files.
 
-    model: a run or whatever load_model takes. listeners: each is told everything, in this order and in this thread:
-    what takes long belongs into a thread of its own. planned: is told before any camera is opened what will be done.
+    model: a run, or anything else that load_model takes. subscribers: each receives every event, in this order and in
+    this thread; slow work belongs into a thread of its own. on_plan: receives the plan before any camera is opened.
     Raises DataError for a file that cannot be read, WeightsError for a model that cannot, ConfigError for settings
     that do not fit, RecordsError for a records folder that cannot be used.
     """
@@ -129,20 +131,20 @@ def watch_cameras(
     plan = _plan(cameras, scorer, model_fps)
     with ExitStack() as opened:
         if recording is not None and (finders or recording.sinks):  # cameras fail without a threshold too
-            keepers, left = _begin_recording(recording, cameras, NormalMoments(model), finders, opened)
-            plan, listeners = replace(plan, records=recording.folder, left=left), [*keepers, *listeners]
-        planned(plan)
-        session = WatchSession(scorer, finders, listeners, changes.look)
+            recorders, left = _begin_recording(recording, cameras, NormalMoments(model), finders, opened)
+            plan, subscribers = replace(plan, records=recording.folder, left=left), [*recorders, *subscribers]
+        on_plan(plan)
+        session = WatchSession(scorer, finders, subscribers, changes.poll)
         opened.callback(session.stopping)
         watch(
             sources,
             scorer,
-            session.tell,
+            session.publish,
             ignored=ignored,
             config=_config(options, model_fps, has_alarms=bool(finders)),
-            patience=_as_rare(options.patience, model_fps, input_format.stride),
-            wanted=wanted,
-            turned=session.on_cycle,
+            reconnect_policy=_with_longer_stall(options.reconnect_policy, model_fps, input_format.stride),
+            should_continue=should_continue,
+            on_cycle=session.on_cycle,
         )
         session.end()
 
@@ -155,8 +157,8 @@ def _sources(
             address=address,
             fps=_rate_of(address, options.fps or input_format.fps, input_format.footage_fps),
             stride=input_format.stride,
-            open_s=options.patience.first_s,
-            read_s=options.patience.stall_s,
+            open_s=options.reconnect_policy.first_s,
+            read_s=options.reconnect_policy.stall_s,
             speed=options.speed,
         )
         for name, address in cameras.items()
@@ -208,31 +210,38 @@ def _begin_recording(
     normal: NormalMoments,
     finders: Mapping[str, CameraAlarms],
     opened: ExitStack,
-) -> tuple[list[Listener], list[str]]:
-    """Open the records and the sinks until `opened` is closed; returns who is to be told everything, and what was left.
+) -> tuple[list[Subscriber], list[str]]:
+    """Open the records and the sinks until `opened` is closed; return the subscribers, and unfinished work found.
 
-    Closed in the order that loses nothing: the last events are written before the sinks take leave.
+    They close in the order that loses nothing: the last events are written before the sinks close.
     """
     records = opened.enter_context(Records.open(recording.folder, watching=True))
     for name, finder in finders.items():
-        finder.know(known_kinds(records.events(camera=name)))
-    posts = build_posts(recording.sinks, records, list(cameras))
+        finder.load_kinds(known_kinds(records.events(camera=name)))
+    sinks = build_sinks(recording.sinks, records, list(cameras))
     with ExitStack() as unused:
-        for post in posts.values():
-            unused.callback(post.sink.close)
-        routes = [post.route for post in posts.values()]
+        for subscribed in sinks.values():
+            unused.callback(subscribed.sink.close)
+        subscriptions = [subscribed.subscription for subscribed in sinks.values()]
         shown = {name: str(address) for name, address in cameras.items()}
-        recorder = Recorder(records, shown, routes=routes, config=recording.config, normal=normal.nearest)
-        recorder.take_over()
-        opened.enter_context(Courier(records, posts))
+        recorder = Recorder(records, shown, subscriptions=subscriptions, config=recording.config, normal=normal.nearest)
+        recorder.end_left_open()
+        opened.enter_context(Dispatcher(records, sinks))
         unused.pop_all()
     opened.enter_context(recorder)
-    meters = [post.sink for post in posts.values() if isinstance(post.sink, Meter)]
-    return [recorder, Metering(meters)], records.finished
+    live = LiveWriter(
+        recording.folder,
+        cameras,
+        threshold=lambda name: finders[name].level if name in finders else None,
+        keep_free_bytes=recording.config.keep_free_bytes,
+    )
+    opened.enter_context(live)
+    meters = [subscribed.sink for subscribed in sinks.values() if isinstance(subscribed.sink, Meter)]
+    return [recorder, live, MetricsSubscriber(meters)], records.finished
 
 
 def _require_all_there(cameras: Mapping[str, CameraAddress]) -> None:
-    """Every fault of all cameras is told at once."""
+    """Raise one error that names the faults of all cameras."""
     faults: list[MaskedSkipUNetError] = []
     for address in cameras.values():
         try:
@@ -240,28 +249,26 @@ def _require_all_there(cameras: Mapping[str, CameraAddress]) -> None:
         except MaskedSkipUNetError as error:
             faults.append(error)
     if len(faults) > 1:
-        told = "; ".join(f"{fault.where}: {fault.what}" for fault in faults)
-        raise ConfigError(f"{len(faults)} faults: {told}", "cameras", "Mend their addresses")
+        listed = "; ".join(f"{fault.where}: {fault.what}" for fault in faults)
+        raise ConfigError(f"{len(faults)} faults: {listed}", "cameras", "Mend their addresses")
     if faults:
         raise faults[0]
 
 
-def _rate_of(address: CameraAddress, asked: float | None, footage_fps: float | None) -> float | None:
+def _rate_of(address: CameraAddress, fps: float | None, footage_fps: float | None) -> float | None:
     """Return the frames a second that are taken of a camera; None: all that come.
 
-    asked: must be had, in a file at least. footage_fps: of the footage that was trained on; a file that has fewer is
+    fps: must be had, in a file at least. footage_fps: of the footage that was trained on; a file that has fewer is
     taken as it is.
     """
     if address.kind != "file":
-        return asked or footage_fps
+        return fps or footage_fps
     info = probe_video(address.path, "skip")
-    require_rate(info, asked, str(address.path))
-    return asked or (None if footage_fps is not None and has_fewer(info, footage_fps) else footage_fps)
+    require_rate(info, fps, str(address.path))
+    return fps or (None if footage_fps is not None and has_fewer(info, footage_fps) else footage_fps)
 
 
-def _as_rare(patience: Patience, fps: float | None, stride: int) -> Patience:
-    """Return the patience for frames of which few are taken: a stall is what lasts longer than several of them are
-    apart.
-    """
+def _with_longer_stall(reconnect_policy: ReconnectPolicy, fps: float | None, stride: int) -> ReconnectPolicy:
+    """Return a policy whose stall timeout is longer than the time between several of the frames that are taken."""
     apart_s = stride / fps if fps is not None else 0.0
-    return replace(patience, stall_s=max(patience.stall_s, FRAMES_MISSED * apart_s))
+    return replace(reconnect_policy, stall_s=max(reconnect_policy.stall_s, FRAMES_MISSED * apart_s))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskedskipunet.data.live.stream_clock import (
-    MOST_HELD,
+    MAX_HELD,
     Stamped,
     Stamping,
     StreamClock,
@@ -83,7 +83,7 @@ def test_few_frames_are_held_for_it() -> None:
             yield Stamped(None, None, 0.0)
 
     next(with_first_times(stream()))
-    assert taken == MOST_HELD
+    assert taken == MAX_HELD
 
 
 def of_pace(pace: float, *, fps: float = 5.0, seconds: float = 40.0) -> tuple[list[float], list[float]]:

@@ -435,7 +435,7 @@ def test_what_is_no_video_is_named(tmp_path, content, message, on_bad_frame):
 
 def test_frames_too_large_to_be_any_are_refused(tmp_path, film, monkeypatch):
     path = film().write(tmp_path / "a.mp4")
-    monkeypatch.setattr(video, "MOST_PIXELS", 100)
+    monkeypatch.setattr(video, "MAX_PIXELS", 100)
     with pytest.raises(
         VideoError, match=r"a\.mp4: frames of [0-9x]+ are larger than 100 pixels\. Make the video smaller"
     ):

@@ -1,12 +1,13 @@
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image as Picture
 
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video.encoding import VideoWriter
-from maskedskipunet.data.video.seeking import frames_at, image_at
+from maskedskipunet.data.video.seeking import frames_at, frames_between, image_at
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +80,41 @@ def test_a_moment_of_a_folder_of_images_is_found_and_what_is_not_there_is_none(t
     (tmp_path / "empty").mkdir()
     for path, time_s in ((tmp_path, 9.0), (video, 99.0), *((tmp_path / n, 1.0) for n in ("gone", "torn.mp4", "empty"))):
         assert image_at(Source(path=path), time_s) is None
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.0, 1.0), (15.0, 16.0), (19.9, 30.0), (-5.0, 0.2), (32.0, 99.0)])
+def test_the_frames_of_a_time_are_those_that_reading_gives(video: Path, start_s: float, end_s: float) -> None:
+    read = [frame for frame in Source(path=video).frames() if start_s <= frame.time_s <= end_s]
+    found = [*frames_between(Source(path=video, fps=2.0), start_s, end_s)]
+
+    np.testing.assert_allclose([time_s for time_s, _ in found], [frame.time_s for frame in read], atol=1e-6)
+    for (_, image), frame in zip(found, read, strict=True):
+        np.testing.assert_array_equal(image, frame.image)
+
+
+def test_the_frames_of_a_time_of_images_and_of_a_video_without_an_index_are_found(tmp_path: Path, video: Path) -> None:
+    (tmp_path / "images").mkdir()
+    frames = [frame for frame in Source(path=video).frames() if frame.index < 30]
+    for frame in frames:
+        Picture.fromarray(frame.image).save(tmp_path / "images" / f"{frame.index:03d}.png")
+    found = [*frames_between(Source(path=tmp_path / "images", image_fps=10.0), 0.95, 1.25)]
+    assert [time_s for time_s, _ in found] == [1.0, 1.1, 1.2]
+    np.testing.assert_array_equal(found[0][1], frames[10].image)
+
+    raw = tmp_path / "v.h264"
+    with av.open(str(raw), "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.height, stream.width = 32, 48
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image, format="rgb24")))
+        container.mux(stream.encode(None))
+    read = [frame.time_s for frame in Source(path=raw).frames() if 1.0 <= frame.time_s <= 2.0]
+    assert [time_s for time_s, _ in frames_between(Source(path=raw), 1.0, 2.0)] == read
+    assert read
+
+
+def test_footage_that_is_gone_or_damaged_has_no_frames(tmp_path: Path) -> None:
+    (tmp_path / "v.mp4").write_bytes(b"no video")
+    for name in ("v.mp4", "gone.mp4"):
+        assert [*frames_between(Source(path=tmp_path / name), 0.0, 1.0)] == []

@@ -14,14 +14,14 @@ _AS_SHIPPED = "Use the file that the data set ships"
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells parted by blanks) of each line that is not empty. Raises LabelError."""
+    """Yield the line number and the cells, separated by blanks, of each line that is not empty. Raises LabelError."""
     for number, line in enumerate(_text(path).splitlines(), start=1):
         if cells := line.split():
             yield number, cells
 
 
 def names_in(path: Path) -> list[str]:
-    """Return what a list names, one a line: the first word of each line."""
+    """Return the names in a list: the first word of each line."""
     return [cells[0] for _, cells in lines_of(path)]
 
 
@@ -43,8 +43,8 @@ def ranges_from(cells: Sequence[str], where: str, *, counted_from: int, end_incl
     """Return ranges from first, last, first, last, …; a range of -1 and -1, and one that ends before it begins, is
     none.
 
-    counted_from: what the file counts the first frame as; a 0 where it is 1 is taken for the first frame too.
-    Raises LabelError for what is no frame number.
+    counted_from: the file's number of the first frame; if it is 1, a 0 means the first frame too. Raises LabelError for
+    what is no frame number.
     """
     if len(cells) % 2 or not all(re.fullmatch(r"-?[0-9]{1,9}(?:\.0*)?", cell) for cell in cells):
         raise LabelError(f"found {' '.join(cells)[:60]!r}, expected frame numbers in pairs", where, _AS_SHIPPED)
@@ -63,6 +63,6 @@ def ranges_from(cells: Sequence[str], where: str, *, counted_from: int, end_incl
 
 def _text(path: Path) -> str:
     try:
-        return read_text(path, most_bytes=LARGEST_BYTES, encoding="utf-8-sig", errors="replace")
+        return read_text(path, max_bytes=LARGEST_BYTES, encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise LabelError(f"cannot read the labels ({error.strerror})", str(path), "Copy the file again") from error

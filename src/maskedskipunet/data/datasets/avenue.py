@@ -14,14 +14,14 @@ from maskedskipunet.data.datasets.truth import (
     partial_note,
     truths_of_all,
 )
-from maskedskipunet.data.finding import find_footage
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import find_footage
 from maskedskipunet.data.labels import LabelSource
 from maskedskipunet.errors import DataError
 
 
 def recognise_avenue(root: Path, folders: Folders) -> Dataset | None:
-    """Avenue's layout at a folder or one below it; None where it is not."""
+    """Recognise Avenue's layout at a folder or one below it; return None if it is another."""
     # Named by itself, the folder testing_videos is no normal footage.
     alone = own_name(root).casefold() == "testing_videos"
     home = root.resolve().parent if alone else _home(root, folders)
@@ -56,32 +56,32 @@ def recognise_avenue(root: Path, folders: Folders) -> Dataset | None:
     return Dataset("avenue", root, items_of(train, root), items, ignored)
 
 
-def avenue_masks(places: Iterable[Path], folders: Folders) -> Path | None:
+def avenue_masks(search_folders: Iterable[Path], folders: Folders) -> Path | None:
     """Return the folder testing_label_mask/ in one of these, or in ground_truth_demo/ or testing_gt/ in one
     of these.
     """
-    places = tuple(places)
-    demos = folders.named(places, "ground_truth_demo", "testing_gt")
-    found = folders.named((*places, *demos), "testing_label_mask")
+    search_folders = tuple(search_folders)
+    demos = folders.named(search_folders, "ground_truth_demo", "testing_gt")
+    found = folders.named((*search_folders, *demos), "testing_label_mask")
     return one_truth(list({folder.resolve(): folder for folder in reversed(found)}.values()))
 
 
 def volumes_in(folder: Path | None, folders: Folders) -> dict[int, Path]:
-    """Avenue's files of masks by the number of their video: 1 for 1_label.mat, which belongs to 01.avi."""
+    """Return Avenue's files of masks by the number of their video: 1 for 1_label.mat, which belongs to 01.avi."""
     files = folders.listing(folder).files if folder else ()
     matches = [(re.fullmatch(r"([0-9]{1,9})_label\.mat", file.name, re.IGNORECASE), file) for file in files]
     return {int(match[1]): file for match, file in matches if match}
 
 
 def with_parent(folder: Path | None) -> tuple[Path, ...]:
-    """A folder and the one it lies in; nothing for None."""
+    """Return a folder and its parent; nothing for None."""
     return (folder, folder.parent) if folder else ()
 
 
 def _home(root: Path, folders: Folders) -> Path | None:
     """Return the folder that holds testing_videos/ and training_videos/: the root or one in it."""
-    places = (root, *folders.listing(root).folders)
-    homes = [place for place in places if folders.named([place], "training_videos", "testing_videos")]
+    search_folders = (root, *folders.listing(root).folders)
+    homes = [folder for folder in search_folders if folders.named([folder], "training_videos", "testing_videos")]
     if len(homes) > 1:
         names = " and ".join(own_name(home) for home in homes)
         raise DataError(f"the folder holds several data sets, {names}", str(root), f"Name one, such as {homes[-1]}")

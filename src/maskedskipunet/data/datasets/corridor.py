@@ -7,8 +7,8 @@ from pathlib import Path
 from maskedskipunet.data.datasets.items import Dataset, items_of, stem_of
 from maskedskipunet.data.datasets.notes import notes, of_no_clip, unusable
 from maskedskipunet.data.datasets.truth import Truth, labelled_items
-from maskedskipunet.data.finding import find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import find_footage, notes_of
 from maskedskipunet.data.labels import LabelSource
 
 _ARCHIVE = re.compile(r"(?:train|test)_iitb[-_]corridor", re.IGNORECASE)
@@ -17,7 +17,7 @@ _CALLED = "frame labels in Test_Annotation/, an array a clip"
 
 
 def recognise_corridor(root: Path, folders: Folders) -> Dataset | None:
-    """IITB Corridor's layout, both archives unpacked into one folder or one of them; None where it is not."""
+    """Recognise IITB Corridor's layout, with one or both archives unpacked; return None if it is another."""
     archives = [folder for folder in folders.listing(root).folders if _ARCHIVE.fullmatch(folder.name)]
     homes = [root, *archives]
     parts = folders.named(homes, "train", "training", "test", "testing")
@@ -40,13 +40,13 @@ def recognise_corridor(root: Path, folders: Folders) -> Dataset | None:
     ignored = (
         *notes(root, folders.subfolders(homes) - {*homes, *parts, *truths}, "no part of IITB Corridor's layout"),
         *of_no_clip(set(arrays.values()) - used),
-        *notes_of([one for part in parts for one in found[part].left_out], root),
+        *notes_of([excluded for part in parts for excluded in found[part].left_out], root),
         *unusable(root, folders),
     )
     return Dataset("corridor", root, items_of(train, root), items, ignored)
 
 
 def _arrays(truths: Iterable[Path], folders: Folders) -> dict[str, Path]:
-    """Arrays of labels by the name of their clip, however deep: Annotation/000209/000209.npy."""
+    """Return arrays of labels by the name of their clip, at any depth: Annotation/000209/000209.npy."""
     inside = [folder for truth in truths for folder in folders.within(truth, 2)]
     return {file.stem: file for file in folders.files(inside, ".npy")}

@@ -15,15 +15,15 @@ from maskedskipunet.data.datasets.truth import (
     truths_of_all,
 )
 from maskedskipunet.data.datasets.ucsd import holds_images
-from maskedskipunet.data.finding import find_footage
 from maskedskipunet.data.folders import Folders
-from maskedskipunet.data.foreign import is_truth_of
+from maskedskipunet.data.footage_search import find_footage
 from maskedskipunet.data.labels import LabelSource
+from maskedskipunet.data.non_footage import is_truth_of
 from maskedskipunet.data.truth_names import is_truth_folder
 
 
 def recognise_frames(root: Path, folders: Folders) -> Dataset | None:
-    """Folders of frames under training/frames and testing/frames, or ShanghaiTech's; None where it is neither."""
+    """Folders of frames under training/frames and testing/frames, or ShanghaiTech's; None if it is neither."""
     train_folders, test_folders = folders.named([root], "training", "train"), folders.named([root], "testing", "test")
     train, test = _clips_under_frames(train_folders, folders), _clips_under_frames(test_folders, folders)
     label_folder = one_truth(folders.named((root, *test_folders), "test_frame_mask"))
@@ -59,7 +59,7 @@ def recognise_frames(root: Path, folders: Folders) -> Dataset | None:
 
 
 def _arrays(folder: Path | None, folders: Folders) -> dict[str, Path]:
-    """ShanghaiTech's arrays by the name of their clip: 01_0014 for 01_0014.npy."""
+    """Return ShanghaiTech's arrays by the name of their clip: 01_0014 for 01_0014.npy."""
     return {file.stem: file for file in folders.files([folder], ".npy")} if folder else {}
 
 

@@ -1,4 +1,4 @@
-"""What a data set is made of: its videos, their ground truth, and notes of what is not used."""
+"""The content of a data set: its videos, their ground truth, and notes about unused files."""
 
 import re
 from collections import Counter
@@ -29,9 +29,9 @@ Layout = Literal[
 class VideoItem:
     """One video of a data set: a file or a folder of images.
 
-    name: unlike any other in its split. labels: its ground truth, not yet read. masks: its pixel-level ground
-    truth, a folder of images or one file (see `masks.read_masks`). boxes: a file with boxes and tracks of its
-    anomalies (see `boxes.read_boxes`). camera: the one that recorded it, where folders tell cameras apart.
+    name: unique in its split. labels: its ground truth, not yet read. masks: its pixel-level ground truth, a folder of
+    images or one file (see `masks.read_masks`). boxes: a file with boxes and tracks of its anomalies (see
+    `boxes.read_boxes`). camera: the one that recorded it, if folders name cameras.
     """
 
     name: str
@@ -58,14 +58,14 @@ class Dataset:
 
     @property
     def label_set(self) -> str | None:
-        """Which ground truth the test videos have, in words."""
+        """Describe the kind of ground truth of the test videos."""
         return label_set(self.test)
 
 
 def label_set(items: Iterable[VideoItem]) -> str | None:
-    """Return which ground truth videos have, in words; None where they have none.
+    """Return which ground truth videos have, in words; None if they have none.
 
-    Some data sets have several, whose figures cannot be compared: so whatever prints figures prints this too.
+    Some data sets have several, with figures that cannot be compared, so it is printed with all figures.
     """
     sets = dict.fromkeys(_label_set(item.path, item.labels) for item in items if item.labels)
     return "; ".join(sets) or None
@@ -85,7 +85,7 @@ def _label_set(video: Path, labels: LabelSource) -> str:
 
 
 def items_of(paths: Sequence[Path], root: Path, cameras: Sequence[str | None] | None = None) -> tuple[VideoItem, ...]:
-    """Return videos without ground truth, under names that tell them apart."""
+    """Return videos without ground truth, under distinct names."""
     named = zip(distinct_names(paths, root), paths, cameras or [None] * len(paths), strict=True)
     return tuple(
         VideoItem(name, path, "images" if path.is_dir() else "video", None, None, camera=camera)
@@ -115,12 +115,12 @@ def stem_of(path: Path) -> str:
 
 
 def own_name(path: Path) -> str:
-    """Return a path's own name; `.` and `..` have none, so that of what they lead to."""
+    """Return a path's own name; for `.` and `..` the name of their target."""
     return path.resolve().name if path.name in ("", "..") else path.name
 
 
 def number_of(path: Path) -> int | None:
-    """Return the number that a clip is named by: 1 for `01.avi`, `Test001` and `test-1`; None where it is named
+    """Return the number that a clip is named by: 1 for `01.avi`, `Test001` and `test-1`; None if it is named
     otherwise.
     """
     match = re.fullmatch(r"(?:(?:train|test)[ _-]?)?([0-9]{1,9})", stem_of(path), re.IGNORECASE)

@@ -8,8 +8,8 @@ from maskedskipunet.data.datasets.annotations import ranges_from, table_of
 from maskedskipunet.data.datasets.items import Dataset, items_of, stem_of
 from maskedskipunet.data.datasets.notes import notes
 from maskedskipunet.data.datasets.truth import Truth, labelled_items, one_truth
-from maskedskipunet.data.finding import find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import find_footage, notes_of
 from maskedskipunet.data.labels import LabelSource
 from maskedskipunet.errors import LabelError
 
@@ -20,7 +20,7 @@ _START, _END = "starting frame of anomaly", "ending frame of anomaly"
 
 
 def recognise_msad(root: Path, folders: Folders) -> Dataset | None:
-    """MSAD's layout; None where it is not.
+    """Recognise MSAD's layout; return None if it is another.
 
     The split is the authors' first protocol: normal videos for training, normal and all anomalous ones for the test.
     """
@@ -42,7 +42,7 @@ def recognise_msad(root: Path, folders: Folders) -> Dataset | None:
     own = {folder for part in outer for folder in (part, *part.parents)}
     ignored = (
         *notes(root, folders.subfolders([root]) - own, "no part of MSAD's layout"),
-        *notes_of([one for part in outer for one in found[part].left_out], root),
+        *notes_of([excluded for part in outer for excluded in found[part].left_out], root),
     )
     return Dataset("msad", root, items_of(train, root), items, ignored)
 
@@ -50,8 +50,8 @@ def recognise_msad(root: Path, folders: Folders) -> Dataset | None:
 def _labels(table: Path | None) -> dict[str, LabelSource]:
     """Return labels by the name of a video, from rows such as `Assault_1,shop,426,55,426`.
 
-    Frames are taken to count from 1 with both ends included, as a row whose range ends at its total number of frames
-    says; a range that runs past the end is cut.
+    Frames count from 1 with both ends included, as shown by a row with a range up to its number of frames; a range past
+    the end is cut.
     """
     if table is None:
         return {}
@@ -60,7 +60,8 @@ def _labels(table: Path | None) -> dict[str, LabelSource]:
         cure = "Use the file that the data set ships"
         raise LabelError(f"found no columns name, {_START} and {_END}", str(table), cure)
     return {
-        _key(PurePosixPath(row["name"]).stem): LabelSource(table, "csv", _ranges(row, table), cut=True) for row in rows
+        _key(PurePosixPath(row["name"]).stem): LabelSource(table, "csv", _ranges(row, table), clip_to_length=True)
+        for row in rows
     }
 
 

@@ -1,4 +1,4 @@
-"""Short notes of what lies in a data set and is not used."""
+"""Writes short notes about unused files of a data set."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ def passed_over(truth: Path | None, folders: Iterable[Path]) -> list[str]:
 
 
 def of_no_clip(files: Iterable[Path]) -> list[str]:
-    """Return notes of ground truth that belongs to no clip, one a folder: there may be a hundred files."""
+    """Return notes about ground truth that belongs to no clip, one for each folder."""
     counts = Counter(file.parent.name for file in files)
     return [f"{count} files in {name}/ (ground truth of no test clip)" for name, count in sorted(counts.items())]
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from maskedskipunet.data.datasets.items import Dataset, items_of, stem_of
 from maskedskipunet.data.datasets.notes import notes, unusable, unused_labels
 from maskedskipunet.data.datasets.truth import Truth, is_archive, labelled_items, one_truth
-from maskedskipunet.data.finding import find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import find_footage, notes_of
 
 _CLIP = re.compile(r"D[0-9]{3}_[0-9]+", re.IGNORECASE)
 
 
 def recognise_nwpu_campus(root: Path, folders: Folders) -> Dataset | None:
-    """NWPU Campus's layout, videos or folders of frames; None where clips are not named as its clips are."""
+    """Recognise NWPU Campus's layout, videos or folders of frames; return None if clips have other names."""
     homes = [root, *folders.named([root], "videos", "frames", "nwpucampusdataset")]
     homes += folders.named(homes[1:], "videos", "frames")
     parts = folders.named(homes, "train", "training", "test", "testing")
@@ -25,10 +25,10 @@ def recognise_nwpu_campus(root: Path, folders: Folders) -> Dataset | None:
         [path for part in parts if part.name.casefold().startswith(split) for path in found[part].videos]
         for split in ("train", "test")
     )
-    places = [*homes, *folders.named(homes, "groundtruth", "ground_truth", "gt"), *parts]
-    truth = one_truth([file for file in folders.files(places, ".npz") if is_archive(file)])
+    search_folders = [*homes, *folders.named(homes, "groundtruth", "ground_truth", "gt"), *parts]
+    truth = one_truth([file for file in folders.files(search_folders, ".npz") if is_archive(file)])
     items = labelled_items(test, root, folders, Truth(truth))
-    left_out = [one for part in parts for one in found[part].left_out]
+    left_out = [excluded for part in parts for excluded in found[part].left_out]
     own = {*homes, *parts, *_within((truth,) if truth else (), root)}
     ignored = (
         *notes(root, folders.subfolders(homes) - own, "no part of NWPU Campus's layout"),

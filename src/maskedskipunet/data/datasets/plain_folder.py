@@ -6,9 +6,9 @@ from pathlib import Path
 from maskedskipunet.data.datasets.items import Dataset, items_of
 from maskedskipunet.data.datasets.notes import notes, unused_labels
 from maskedskipunet.data.datasets.truth import Truth, is_archive, labelled_items, one_truth
-from maskedskipunet.data.finding import Footage, LeftOut, cameras_of, find_footage, notes_of
 from maskedskipunet.data.folders import Folders
-from maskedskipunet.data.foreign import is_set_aside
+from maskedskipunet.data.footage_search import Excluded, Footage, cameras_of, find_footage, notes_of
+from maskedskipunet.data.non_footage import is_set_aside
 from maskedskipunet.errors import DataError
 
 TRAIN_NAMES = ("normal", "train", "training")
@@ -17,25 +17,25 @@ _NO_PART = "not normal/, train/, training/, test/ or testing/"
 
 
 def recognise_folder(root: Path, folders: Folders) -> Dataset:
-    """Any folder: where one below is named for normal footage, that alone is trained on; else all footage below.
+    """Recognise any folder: a folder below named for normal footage alone is for training, otherwise all footage is.
 
     Folders that are named for a test, a calibration or the like are never trained on.
-    Raises DataError where several folders below are data sets of their own.
+    Raises DataError if several folders below are data sets of their own.
     """
     train_folders, test_folders = folders.named([root], *TRAIN_NAMES), folders.named([root], *TEST_NAMES)
     parts = {*train_folders, *test_folders}
     if train_folders:
         found = _joined([_normal(folder, folders) for folder in train_folders])
         beside = find_footage(root, folders, lambda folder: "" if folder in folders.listing(root).folders else None)
-        found.left_out += [LeftOut(path, f"beside {train_folders[0].name}/") for path in beside.videos if path != root]
-        found.left_out += [one for one in beside.left_out if one.why]
+        found.left_out += [Excluded(path, f"beside {train_folders[0].name}/") for path in beside.videos if path != root]
+        found.left_out += [excluded for excluded in beside.left_out if excluded.why]
         others = set(folders.listing(root).folders) - parts
     else:
         found = _normal(root, folders)
         others = set()
     tests = {folder: find_footage(folder, folders) for folder in test_folders}
     test = [path for footage in tests.values() for path in footage.videos]
-    left_out = [*found.left_out, *(one for footage in tests.values() for one in footage.left_out)]
+    left_out = [*found.left_out, *(excluded for footage in tests.values() for excluded in footage.left_out)]
     archives = [file for file in folders.files((root, *test_folders), ".npz") if is_archive(file)]
     truth = one_truth(archives) if test else None
     items = labelled_items(test, root, folders, Truth(truth), _cameras(test, root))
@@ -43,14 +43,14 @@ def recognise_folder(root: Path, folders: Folders) -> Dataset:
     ignored = (
         *notes(root, others, _NO_PART),
         *notes(root, empty, "no footage in it"),
-        *notes_of([one for one in left_out if one.path not in parts], root),
+        *notes_of([excluded for excluded in left_out if excluded.path not in parts], root),
         *unused_labels(root, items, folders),
     )
     return Dataset("folder", root, items_of(found.videos, root, _cameras(found.videos, root)), items, ignored)
 
 
 def _normal(root: Path, folders: Folders) -> Footage:
-    """Footage to train on at or below a folder, without what is set aside."""
+    """Return the footage to train on at or below a folder, without what is set aside."""
     nested: list[Path] = []
 
     def leave_out(folder: Path) -> str | None:
@@ -72,7 +72,7 @@ def _normal(root: Path, folders: Folders) -> Footage:
 def _joined(several: Sequence[Footage]) -> Footage:
     return Footage(
         [path for footage in several for path in footage.videos],
-        [one for footage in several for one in footage.left_out],
+        [excluded for footage in several for excluded in footage.left_out],
     )
 
 

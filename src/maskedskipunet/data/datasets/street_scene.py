@@ -10,9 +10,9 @@ CALLED = "boxes in NAME_gt.txt, a frame with any box is anomalous"
 
 
 def boxes_of(clip: Path, folders: Folders) -> Path | None:
-    """Return the file with a clip's boxes, which lies in it."""
-    wanted = f"{clip.name}_gt.txt".casefold()
-    return next((file for file in folders.listing(clip).files if file.name.casefold() == wanted), None)
+    """Return the file of boxes in a clip's folder."""
+    wanted_names = f"{clip.name}_gt.txt".casefold()
+    return next((file for file in folders.listing(clip).files if file.name.casefold() == wanted_names), None)
 
 
 def box_labels(file: Path, clip: Path) -> LabelSource:

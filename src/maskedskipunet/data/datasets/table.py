@@ -16,13 +16,13 @@ from maskedskipunet.data.datasets.ubnormal import recognise_ubnormal
 from maskedskipunet.data.datasets.ucf_crime import recognise_ucf_crime
 from maskedskipunet.data.datasets.ucsd import looks_like_ucsd, recognise_ucsd, truth_files
 from maskedskipunet.data.datasets.xd_violence import recognise_xd_violence
-from maskedskipunet.data.finding import LeftOut, notes_of
 from maskedskipunet.data.folders import Folders
-from maskedskipunet.data.foreign import may_hold_video, says_anomalous
+from maskedskipunet.data.footage_search import Excluded, notes_of
 from maskedskipunet.data.images import is_image
 from maskedskipunet.data.labels import LabelSource
 from maskedskipunet.data.naming import visible_children
 from maskedskipunet.data.nearby_truth import find_nearby_truth
+from maskedskipunet.data.non_footage import may_hold_video, says_anomalous
 from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES, is_video
 from maskedskipunet.errors import DataError
 
@@ -46,7 +46,7 @@ _SEARCHED_WHOLE = ("ucf_crime", "xd_violence", "ubnormal")  # their own notes na
 
 
 def recognise(path: Path) -> Dataset:
-    """Find the videos a path holds and tell training from test by the names of folders.
+    """Find the videos of a path, and divide them into training and test by the names of folders.
 
     Each data set's module says what its layout is. `folder`: one video, one folder of images, or any folder, with
     normal videos under normal/, train/ or training/ (else at any depth below it) and test videos under test/ or
@@ -93,11 +93,11 @@ def _single_video(path: Path) -> Dataset:
 
 
 def _without_anomalous(dataset: Dataset) -> Dataset:
-    """Return the data set without training videos whose path says that they show anomalies, and with a note of them."""
+    """Return the data set without training videos with anomalies by their paths, and with a note about them."""
     root = dataset.root
     odd = [item.path for item in dataset.train if says_anomalous(item.path.relative_to(root))]
     train = tuple(item for item in dataset.train if item.path not in set(odd))
-    found = notes_of((LeftOut(path, "its name says anomalous") for path in odd), root)
+    found = notes_of((Excluded(path, "its name says anomalous") for path in odd), root)
     return replace(dataset, train=train, ignored=(*dataset.ignored, *found)) if odd else dataset
 
 
@@ -124,14 +124,14 @@ def _with_nearby_truth(dataset: Dataset) -> Dataset:
         replace(item, labels=LabelSource(item.masks, "volume")) if item.masks and not item.labels else item
         for item in test
     ]
-    used = {place for path in found.used - known for place in (path, path.parent)}
-    told = {f"{path.relative_to(dataset.root)}{'/' if path.is_dir() else ''}" for path in used}
-    ignored = [note for note in dataset.ignored if not set(note.partition(" (")[0].split(", ")) <= told]
+    used = {folder for path in found.used - known for folder in (path, path.parent)}
+    named = {f"{path.relative_to(dataset.root)}{'/' if path.is_dir() else ''}" for path in used}
+    ignored = [note for note in dataset.ignored if not set(note.partition(" (")[0].split(", ")) <= named]
     return replace(dataset, test=tuple(test), ignored=(*ignored, *found.notes))
 
 
 def _loose_videos(dataset: Dataset, folders: Folders) -> list[str]:
-    """Return notes of videos that lie beside a data set's folders and belong to neither split."""
+    """Return notes about videos beside a data set's folders that belong to neither split."""
     if dataset.layout in _SEARCHED_WHOLE:
         return []
     used = {item.path for item in (*dataset.train, *dataset.test)}
@@ -144,8 +144,8 @@ def _loose_videos(dataset: Dataset, folders: Folders) -> list[str]:
 
 
 def _nothing_found(path: Path, folders: Folders, ucsd: Sequence[Path], ignored: Sequence[str]) -> DataError:
-    places = (path, *folders.named([path], "test"))
-    truths = [truth for place in places for truth in truth_files(place, folders)]
+    search_folders = (path, *folders.named([path], "test"))
+    truths = [truth for folder in search_folders for truth in truth_files(folder, folders)]
     if truths:
         return DataError(
             f"the folder holds ground truth, {truths[0].relative_to(path)}, but no frames",

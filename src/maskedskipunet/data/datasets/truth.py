@@ -30,7 +30,7 @@ _NAMES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is known of test videos, by their paths. file: one that states the labels of all of them."""
+    """The ground truth of test videos, by their paths. file: one that states the labels of all of them."""
 
     file: Path | None = None
     shipped: Mapping[Path, LabelSource] = field(default_factory=dict)
@@ -45,7 +45,7 @@ def labelled_items(
     truth: Truth | None = None,
     cameras: Sequence[str | None] | None = None,
 ) -> tuple[VideoItem, ...]:
-    """Items with their labels: from one file for all clips, or from what is shipped, or from a file beside each."""
+    """Return items with their labels: from one file for all clips, from shipped labels, or from a file beside each."""
     truth = truth or Truth()
     if truth.file is not None:
         sources: Sequence[LabelSource | None] = _stated_by_one(truth.file, paths)
@@ -60,10 +60,9 @@ def labelled_items(
 
 
 def labels_beside(video: Path) -> LabelSource | None:
-    """Return the labels that lie beside a video (`NAME_labels.csv`, `.npy` or `.txt`), not yet read; None where none
-    do.
+    """Return the label file beside a video (`NAME_labels.csv`, `.npy` or `.txt`), unread; None if there is none.
 
-    Raises LabelError where several files state them.
+    Raises LabelError if several files state them.
     """
     folders = Folders()
     listing = folders.listing(video.parent)
@@ -71,27 +70,27 @@ def labels_beside(video: Path) -> LabelSource | None:
     return _labels_beside([*(child for child in others if child.name != video.name), video], folders)[-1]
 
 
-def truths_of_all(folders: Folders, places: Iterable[Path]) -> list[Path]:
-    """Files that state the labels of all clips.
+def truths_of_all(folders: Folders, search_folders: Iterable[Path]) -> list[Path]:
+    """Return files that state the labels of all clips.
 
     A .mat with `gt`, the frame_labels_NAME.npy that goes round, or a .npz named gt with an array a clip.
     """
-    files = folders.files(places, ".mat", ".npy", ".npz")
+    files = folders.files(search_folders, ".mat", ".npy", ".npz")
     return [file for file in files if (_is_matrix(file) and holds_gt(file)) or _is_joined(file) or is_archive(file)]
 
 
-def matrices_without_gt(folders: Folders, places: Iterable[Path]) -> set[Path]:
-    """MATLAB files that state no labels."""
-    return {file for file in folders.files(places, ".mat") if not holds_gt(file)}
+def matrices_without_gt(folders: Folders, search_folders: Iterable[Path]) -> set[Path]:
+    """Return MATLAB files that state no labels."""
+    return {file for file in folders.files(search_folders, ".mat") if not holds_gt(file)}
 
 
 def is_archive(file: Path) -> bool:
-    """Return whether a file is named as labels with an array a clip: gt.npz, NWPU_Campus_gt.npz."""
+    """Return whether a file has the name of labels with an array for each clip: gt.npz, NWPU_Campus_gt.npz."""
     return re.fullmatch(r"(?:.*_)?gt\.npz", file.name, re.IGNORECASE) is not None
 
 
 def one_truth(found: Sequence[Path]) -> Path | None:
-    """Return the only file or folder of ground truth, None where there is none; raises LabelError for several."""
+    """Return the only file or folder of ground truth, None if there is none; raises LabelError for several."""
     if len(found) > 1:
         names = " and ".join(str(path) for path in found)
         raise LabelError(f"two files state the same ground truth, {names}", str(found[0].parent), "Keep one of them")
@@ -106,12 +105,12 @@ def partial_note(truth: Path | None, items: Sequence[VideoItem]) -> list[str]:
     stated = numbered[0].labels.of_clips if numbered[0].labels else None
     if stated is None or stated <= len(items):
         return []
-    there = ", ".join(item.name for item in items[:_NAMES_SHOWN]) + (" …" if len(items) > _NAMES_SHOWN else "")
-    return [f"the labels of {stated - len(items)} of {stated} clips in {truth.name} (here are {there} alone)"]
+    listed = ", ".join(item.name for item in items[:_NAMES_SHOWN]) + (" …" if len(items) > _NAMES_SHOWN else "")
+    return [f"the labels of {stated - len(items)} of {stated} clips in {truth.name} (here are {listed} alone)"]
 
 
 def is_label_file(path: Path) -> bool:
-    """Return whether a file is named as the labels of a video beside it."""
+    """Return whether a file has the name of labels of a video beside it."""
     return path.stem.casefold().endswith(ENDING) and path.suffix.lower() in LABEL_KINDS
 
 
@@ -140,7 +139,7 @@ def _numbers_of(paths: Sequence[Path], stated: Sequence[Ranges], truth: Path) ->
     """Return which of the clips that a file states each video is, from 1: by order, or by its number where some are
     missing.
 
-    Raises LabelError where there are more videos than clips, or fewer whose numbers do not tell which they are.
+    Raises LabelError if there are more videos than clips, or fewer without matching numbers.
     """
     numbers = [number_of(path) for path in paths]
     known = [number for number in numbers if number is not None and 1 <= number <= len(stated)]
@@ -172,7 +171,7 @@ def _frame_count(path: Path) -> int:
 
 
 def _labels_beside(paths: Sequence[Path], folders: Folders) -> list[LabelSource | None]:
-    """Return the label file beside each video; each folder is looked through once, however many videos it holds."""
+    """Return the label file beside each video; each folder is listed once."""
     stems = Counter((path.parent, stem_of(path)) for path in paths)
     beside = {
         parent: {file.name.casefold(): file for file in folders.listing(parent).files if is_label_file(file)}
@@ -183,6 +182,6 @@ def _labels_beside(paths: Sequence[Path], folders: Folders) -> list[LabelSource 
 
 def _label_beside(path: Path, files: Mapping[str, Path], stem_is_its_own: bool) -> LabelSource | None:
     names = dict.fromkeys([own_name(path), *([stem_of(path)] if stem_is_its_own else [])])
-    wanted = [f"{name}{ENDING}{suffix}".casefold() for name in names for suffix in LABEL_KINDS]
-    truth = one_truth([files[name] for name in wanted if name in files])
+    wanted_names = [f"{name}{ENDING}{suffix}".casefold() for name in names for suffix in LABEL_KINDS]
+    truth = one_truth([files[name] for name in wanted_names if name in files])
     return LabelSource(truth, LABEL_KINDS[truth.suffix.lower()]) if truth else None

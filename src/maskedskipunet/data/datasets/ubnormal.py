@@ -7,8 +7,8 @@ from pathlib import Path
 from maskedskipunet.data.datasets.annotations import lines_of, names_in, ranges_from
 from maskedskipunet.data.datasets.items import Dataset, items_of
 from maskedskipunet.data.datasets.truth import Truth, labelled_items
-from maskedskipunet.data.finding import LeftOut, find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import Excluded, find_footage, notes_of
 from maskedskipunet.data.labels import LabelSource
 
 _DEPTH = 2
@@ -17,7 +17,7 @@ _CALLED = "tracks in NAME_annotations/, a frame within any track is anomalous"
 
 
 def recognise_ubnormal(root: Path, folders: Folders) -> Dataset | None:
-    """UBnormal's layout; None where most videos are not named as its videos are.
+    """Recognise UBnormal's layout; return None if most videos have other names.
 
     The split is that of the authors' lists (normal_training_video_names.txt and so on), where these are there. Without
     them normal videos are for training and abnormal ones for the test, and a note says so.
@@ -34,12 +34,12 @@ def recognise_ubnormal(root: Path, folders: Folders) -> Dataset | None:
     train = [path for path in videos if parts[path] == "training" and not _is_abnormal(path)]
     test = [path for path in videos if parts[path] == "test"]
     used = {*train, *test}
-    others = [LeftOut(path, _why(path, split)) for path in found.videos if path not in used]
+    others = [Excluded(path, _why(path, split)) for path in found.videos if path not in used]
     annotations = {path: path.parent / f"{path.stem}_annotations" for path in test if _is_abnormal(path)}
     masks = {path: folder for path, folder in annotations.items() if folders.files([folder], ".png")}
     shipped = {path: label for path in test if (label := _label(path, folders)) is not None}
     items = labelled_items(test, root, folders, Truth(shipped=shipped, masks=masks))
-    left_out = [one for one in found.left_out if not _is_annotations(one.path)]
+    left_out = [excluded for excluded in found.left_out if not _is_annotations(excluded.path)]
     unsplit = [] if split else [_unsplit()]
     return Dataset("ubnormal", root, items_of(train, root), items, (*unsplit, *notes_of([*others, *left_out], root)))
 
@@ -53,7 +53,7 @@ def _is_annotations(folder: Path) -> bool:
 
 
 def _split(files: Iterable[Path]) -> dict[str, str]:
-    """Return whether each video is of the training, validation or test split, by the authors' lists."""
+    """Return the split of each video, training, validation or test, by the authors' lists."""
     split: dict[str, str] = {}
     for file in files:
         match = re.fullmatch(r"(?:ab)?normal_(training|validation|test)_video_names\.txt", file.name.casefold())
@@ -101,4 +101,4 @@ def _label(path: Path, folders: Folders) -> LabelSource | None:
             [cell for cell in "".join(cells).split(",") if cell][1:], f"{file}, line {number}", counted_from=0
         )
     ]
-    return LabelSource(file, "txt", tuple(ranges), cut=True, called=_CALLED)
+    return LabelSource(file, "txt", tuple(ranges), clip_to_length=True, called=_CALLED)

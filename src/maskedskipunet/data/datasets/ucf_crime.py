@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from maskedskipunet.data.datasets.annotations import lines_of, names_in, ranges_from
 from maskedskipunet.data.datasets.items import Dataset, items_of
 from maskedskipunet.data.datasets.truth import Truth, labelled_items, one_truth
-from maskedskipunet.data.finding import LeftOut, find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import Excluded, find_footage, notes_of
 from maskedskipunet.data.labels import LabelSource
 
 _DEPTH = 3  # of its lists and its text below the root
@@ -18,7 +18,7 @@ _EVENTS = r".*normal_videos_(?:for_)?event.*"
 
 
 def recognise_ucf_crime(root: Path, folders: Folders) -> Dataset | None:
-    """UCF-Crime's layout; None where it is not.
+    """Recognise UCF-Crime's layout; return None if it is another.
 
     Its training split holds anomalous videos too, for methods that learn from labels of videos: they are left out.
     """
@@ -34,13 +34,13 @@ def recognise_ucf_crime(root: Path, folders: Folders) -> Dataset | None:
     for path in sorted(found.videos, key=lambda path: _is_copy(path, root)):
         name = path.stem.casefold()
         if name in seen:
-            left_out.append(LeftOut(path, "a video that is there twice"))
+            left_out.append(Excluded(path, "a video that is there twice"))
         elif name in tested or name in labels or _lies_in(path, root, _TESTING):
             test.append(path)
         elif path.stem.casefold().startswith("normal_videos"):
             train.append(path)
         else:
-            left_out.append(LeftOut(path, _why(path, has_split=bool(tested or labels))))
+            left_out.append(Excluded(path, _why(path, has_split=bool(tested or labels))))
         seen.add(name)
     train, test = _in_order(train, found.videos), _in_order(test, found.videos)
     shipped = {path: labels[path.stem.casefold()] for path in test if path.stem.casefold() in labels}
@@ -63,7 +63,7 @@ def _labels(text: Path | None) -> dict[str, LabelSource]:
         return {}
     return {
         PurePosixPath(cells[0]).stem.casefold(): LabelSource(
-            text, "txt", ranges_from(cells[2:], f"{text}, line {number}", counted_from=1), cut=True
+            text, "txt", ranges_from(cells[2:], f"{text}, line {number}", counted_from=1), clip_to_length=True
         )
         for number, cells in lines_of(text)
     }
@@ -84,10 +84,10 @@ def _lies_in(path: Path, root: Path, pattern: str) -> bool:
 
 
 def _is_copy(path: Path, root: Path) -> bool:
-    """Return whether a video lies in the folder for recognising events, which repeats others."""
+    """Return whether a video is in the folder for event recognition, which repeats others."""
     return _lies_in(path, root, _EVENTS)
 
 
-def _in_order(some: Iterable[Path], every: Iterable[Path]) -> list[Path]:
-    kept = set(some)
-    return [path for path in every if path in kept]
+def _in_order(paths: Iterable[Path], ordered: Iterable[Path]) -> list[Path]:
+    kept = set(paths)
+    return [path for path in ordered if path in kept]

@@ -16,7 +16,7 @@ from maskedskipunet.data.images import is_image
 
 
 def recognise_ucsd(root: Path, folders: Folders) -> Dataset | None:
-    """UCSD's layout, or Street Scene's, or one half of it; None where it is neither."""
+    """Recognise the layout of UCSD or Street Scene, or one half of it; return None if it is another."""
     train_folders = folders.named([root], "train")
     # Named by itself, the folder Test says what it is by its ground truth: its clips are not normal footage.
     test_folders = folders.named([root], "test") or ([root] if _holds_truth(root, folders) else [])
@@ -53,7 +53,7 @@ def looks_like_ucsd(folder: Path, folders: Folders) -> bool:
 
 
 def truth_files(folder: Path, folders: Folders) -> list[Path]:
-    """UCSD's files with the ranges of all test clips."""
+    """Return UCSD's files with the ranges of all test clips."""
     return [file for file in folders.listing(folder).files if re.fullmatch(r"ucsd.*\.m", file.name, re.IGNORECASE)]
 
 

@@ -1,4 +1,4 @@
-"""XD-Violence: videos whose names say what they show, and annotations.txt with the violent ranges of test videos."""
+"""XD-Violence: videos with their labels in their names, and annotations.txt with the violent ranges of test videos."""
 
 import re
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from maskedskipunet.data.datasets.annotations import lines_of, ranges_from
 from maskedskipunet.data.datasets.items import Dataset, items_of
 from maskedskipunet.data.datasets.truth import Truth, labelled_items, one_truth
-from maskedskipunet.data.finding import LeftOut, find_footage, notes_of
 from maskedskipunet.data.folders import Folders
+from maskedskipunet.data.footage_search import Excluded, find_footage, notes_of
 from maskedskipunet.data.labels import LabelSource
 
 _DEPTH = 2
@@ -16,7 +16,7 @@ _TEST_FOLDERS = frozenset({"test", "testing", "test_videos", "videos"})
 
 
 def recognise_xd_violence(root: Path, folders: Folders) -> Dataset | None:
-    """XD-Violence's layout; None where most names do not say `_label_A` or what violence they show.
+    """Recognise XD-Violence's layout; return None if most names have neither `_label_A` nor a kind of violence.
 
     Test videos are those of the folder that holds the videos of annotations.txt. Violent videos elsewhere are of the
     training split, for methods that learn from labels of videos: they are left out.
@@ -39,8 +39,8 @@ def recognise_xd_violence(root: Path, folders: Folders) -> Dataset | None:
         elif path in videos and "_label_A" in path.stem:
             train.append(path)
         else:
-            left_out.append(LeftOut(path, "violent videos of the training split" if path in videos else "no label"))
-    normal = LabelSource(text, "txt", (), cut=True) if text else None
+            left_out.append(Excluded(path, "violent videos of the training split" if path in videos else "no label"))
+    normal = LabelSource(text, "txt", (), clip_to_length=True) if text else None
     shipped = {path: label for path in test if (label := _label_of(path, labels, normal)) is not None}
     items = labelled_items(test, root, folders, Truth(shipped=shipped))
     return Dataset("xd_violence", root, items_of(train, root), items, tuple(notes_of(left_out, root)))
@@ -60,7 +60,10 @@ def _labels(text: Path | None) -> dict[str, LabelSource]:
         return {}
     return {
         cells[0].removesuffix(".mp4"): LabelSource(
-            text, "txt", ranges_from(cells[1:], f"{text}, line {number}", counted_from=0, end_included=False), cut=True
+            text,
+            "txt",
+            ranges_from(cells[1:], f"{text}, line {number}", counted_from=0, end_included=False),
+            clip_to_length=True,
         )
         for number, cells in lines_of(text)
     }

@@ -1,4 +1,4 @@
-"""One way to open the address of a camera, whatever it speaks: RTSP over TCP or UDP, video or JPEG over HTTP."""
+"""Opens the address of a camera: RTSP over TCP or UDP, video or JPEG over HTTP."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -57,11 +57,11 @@ class OpenedStream:
         self._is_lossy = is_lossy  # in what FFmpeg read already, to learn what it is
 
     def stamped(self, what: T, pts: int | None, arrival: PacketArrival) -> Stamped[T]:
-        """Return what a packet holds, with the time that the stream states for it, if it does."""
+        """Return the content of a packet with the stream's time, if it states one."""
         return self._stamping.stamped(what, pts, arrival.asked_s, arrival.arrived_s)
 
     def arrivals(self) -> Iterator[PacketArrival]:
-        """Yield its packets, as long as they come; `trust` is told of each."""
+        """Yield its packets as they arrive; `trust` sees each of them."""
         packets = self._container.demux(self.stream)
         began_s = damaged_s = None
         while True:
@@ -88,11 +88,11 @@ class OpenedStream:
 def connected(
     address: CameraAddress, *, open_s: float, read_s: float, snapshot_fps: float
 ) -> Iterator[OpenedStream | Iterator[CameraPicture]]:
-    """A stream that FFmpeg reads, or the pictures of a camera that sends JPEG over HTTP.
+    """Open a stream that FFmpeg reads, or the pictures of a camera that sends JPEG over HTTP.
 
-    open_s, read_s: how long to wait for the stream, and for its next data. snapshot_fps: how often a second a camera
-    that gives single pictures is asked for one.
-    Raises VideoError where it cannot be opened, and LoginError where the login is refused, without its secrets.
+    open_s, read_s: timeouts of the stream and of its next data. snapshot_fps: the rate at which a camera of single
+    pictures is polled. Raises VideoError if it cannot be opened, and LoginError if the login is refused, without its
+    secrets.
     """
     if address.scheme in WEB_SCHEMES:
         web = WebAddress(address, open_s=open_s, read_s=read_s, fault="cannot open the stream")
@@ -123,7 +123,9 @@ def _open_video(web: WebAddress, waits_s: tuple[float, float]) -> InputContainer
 
 
 def _open_rtsp(address: CameraAddress, waits_s: tuple[float, float]) -> tuple[InputContainer, bool]:
-    """Over TCP, where what is late is not lost; over UDP from a camera that refuses TCP. Whether RTP lost some."""
+    """Open an RTSP stream over TCP, which loses nothing, or over UDP if the camera refuses TCP; return whether it is
+    lossy.
+    """
     common = {"allowed_media_types": "video", "timeout": str(int(waits_s[1] * 1e6))}
     over_tcp = {"rtsp_transport": "tcp", "reorder_queue_size": REORDERED}
     over_udp = {"rtsp_transport": "udp", "buffer_size": str(UDP_BUFFER_BYTES)}
@@ -136,7 +138,7 @@ def _open_rtsp(address: CameraAddress, waits_s: tuple[float, float]) -> tuple[In
 
 
 def _try(url: str, options: Mapping[str, str], waits_s: tuple[float, float]) -> InputContainer | Exception:
-    """Return the open stream, or why it cannot be: an error that holds the whole address, which none may see raised."""
+    """Return the open stream, or the error, which holds the whole address and must not be raised."""
     # The rate is not measured beforehand, which takes seconds: frames carry their times.
     looked = {"analyzeduration": str(int(LOOKED_AT_S * 1e6)), "fpsprobesize": "0", "protocol_whitelist": PROTOCOLS}
     try:

@@ -19,7 +19,7 @@ from maskedskipunet.data.live.stream_faults import stream_fault
 from maskedskipunet.data.live.streams import LiveSource
 from maskedskipunet.data.live.web_cameras import CameraPicture, JpegDecoder
 from maskedskipunet.errors import DiskSpaceError, VideoError
-from maskedskipunet.files import NO_ROOM
+from maskedskipunet.files import DISK_FULL_ERRORS
 
 RECORDED_SUFFIX = ".mkv"  # takes whatever cameras send
 _TICK = Fraction(1, 1000)  # Matroska's clock, in seconds
@@ -31,7 +31,7 @@ _SPOILED = {"h264": b"\0\0\0\1\x41\0", "hevc": b"\0\0\0\1\x02\1\0"}
 
 @dataclass(frozen=True)
 class Recorded:
-    """How long the recording is, and why it is no longer; None where nothing broke off.
+    """The length of a recording, and the fault that ended it early, None if there was none.
 
     damaged: frames that were damaged on their way, or rest on such; in the file they are bad frames.
     """
@@ -57,10 +57,10 @@ def record(
         try:
             with av.open(str(path), "w", format="matroska") as file:
                 copy = coded.add_to(file)
-                for came in with_judged_start(coded, clock, seconds):
-                    packet, before_s = came.what, now_s
-                    now_s = clock.time_of(came)
-                    if max(now_s, came.arrived_s - began_s) >= seconds:
+                for stamped in with_judged_start(coded, clock, seconds):
+                    packet, before_s = stamped.what, now_s
+                    now_s = clock.time_of(stamped)
+                    if max(now_s, stamped.arrived_s - began_s) >= seconds:
                         break
                     shown_later = 0 if packet.pts is None or packet.dts is None else packet.pts - packet.dts
                     later_s = max(0, shown_later) * float(packet.time_base or 1)
@@ -73,7 +73,7 @@ def record(
                 else:
                     fault = coded.fault
         except (av.FFmpegError, OSError) as error:
-            if error.errno in NO_ROOM:
+            if error.errno in DISK_FULL_ERRORS:
                 raise DiskSpaceError("no space left to record", str(path), "Free some space, or record less") from error
             fault = stream_fault(error)
     if last_tick < 0:
@@ -82,7 +82,7 @@ def record(
 
 
 class _Coded(Protocol):
-    """Pictures as they were sent, until the stream ends. fault: why it did. damaged: how many came damaged."""
+    """Pictures as sent, until the stream ends. fault: why it ended. damaged: the number of damaged pictures."""
 
     fault: str
     damaged: int
@@ -130,9 +130,9 @@ class _Jpegs:
 
     def add_to(self, file: OutputContainer) -> VideoStream:
         decoder = JpegDecoder()
-        for came in self._pictures:
-            if (picture := decoder.decode(came.jpeg)) is not None:
-                self._pictures = chain([came], self._pictures)
+        for stamped in self._pictures:
+            if (picture := decoder.decode(stamped.jpeg)) is not None:
+                self._pictures = chain([stamped], self._pictures)
                 stream = file.add_mux_stream("mjpeg", width=picture.width, height=picture.height)
                 assert isinstance(stream, VideoStream), "mjpeg is video"
                 return stream
@@ -140,11 +140,11 @@ class _Jpegs:
 
     def __iter__(self) -> Iterator[Stamped["Packet[VideoStream]"]]:
         try:
-            for came in self._pictures:
-                self.damaged += came.jpeg is None
-                packet = _packet(came.jpeg or b"\0")
+            for stamped in self._pictures:
+                self.damaged += stamped.jpeg is None
+                packet = _packet(stamped.jpeg or b"\0")
                 packet.is_keyframe = True
-                yield came.stamped(packet)
+                yield stamped.stamped(packet)
         except VideoError as error:
             self.fault = error.what
 

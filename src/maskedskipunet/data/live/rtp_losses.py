@@ -20,7 +20,9 @@ _level_before: int | None = None
 
 
 def with_losses(read: Callable[[], T]) -> tuple[T, bool]:
-    """Return what a function reads by FFmpeg in this thread, and whether RTP packets were found missing meanwhile."""
+    """Return the result of a function that reads with FFmpeg in this thread, and whether RTP packets were lost
+    meanwhile.
+    """
     _listen()
     try:
         with av.logging.Capture() as lines:

@@ -9,9 +9,9 @@ from av.container import InputContainer
 T = TypeVar("T")
 
 NO_TIMESTAMPS = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS, of a format
-MOST_HELD = 4  # frames, at a stream's start
+MAX_HELD = 4  # frames, at a stream's start
 JUMP_S = 2.0  # how much further than real time a stream's clock may move from one frame to the next
-LEAST_STEP_S = 1e-3
+MIN_STEP_S = 1e-3
 WAIT_S = 2e-3  # what lay ready is had in less
 
 # A wrong clock is found within twice the shortest span where it is far off, within twice the longest where by little.
@@ -19,7 +19,7 @@ SPANS_S = (2.0, 8.0, 32.0)
 JITTER_S = 0.5  # of arrival, which no network spares
 DRIFT = 0.02  # of a span: more than the clock of any camera that works
 JUDGED_S = 5.0  # of a stream's start, in which a clock that is far off is found
-MOST_JUDGED = 1000  # frames: a film from a server comes as fast as it can
+MAX_JUDGED = 1000  # frames: a film from a server comes as fast as it can
 
 
 class StreamClock:
@@ -40,26 +40,26 @@ class StreamClock:
         self._arrived_s = 0.0  # when the last frame came, as far as it is known
         self._stream_s = 0.0  # the sum of the stream's own steps
 
-    def judge(self, came: "Sequence[Stamped[Any]]") -> None:
+    def judge(self, stamps: "Sequence[Stamped[Any]]") -> None:
         """Judge the stream's pace by its first frames before any of them has its time."""
         trial = StreamClock()
-        for one in came:
-            trial.time_of(one)
+        for stamp in stamps:
+            trial.time_of(stamp)
         self._checks = trial._checks
 
-    def time_of(self, came: "Stamped[Any]") -> float:
+    def time_of(self, stamped: "Stamped[Any]") -> float:
         """Return the time of what came."""
-        return self.time_s(came.stated_s, came.arrived_s, waited=came.waited)
+        return self.time_s(stamped.stated_s, stamped.arrived_s, waited=stamped.waited)
 
     def time_s(self, stated_s: float | None, arrived_s: float, *, waited: bool = True) -> float:
         """Return the frame's time.
 
-        stated_s: as the stream says it, None where it does not. arrived_s: by a clock here that only goes on. waited:
-        whether the frame was waited for, and so came at arrived_s; else it had come before, no one knows when.
+        stated_s: the stream's time, None if it states none. arrived_s: by a monotonic clock. waited: the reader waited
+        for the frame, so it came at arrived_s; otherwise it had arrived earlier, at an unknown time.
         """
         time_s, came_s = 0.0, arrived_s
         if self._last_s is not None:
-            passed_s = max(LEAST_STEP_S, arrived_s - self._arrived_s)
+            passed_s = max(MIN_STEP_S, arrived_s - self._arrived_s)
             step_s = passed_s if waited else min(passed_s, self._spacing.usual_s or passed_s)
             stream_step_s = self._stream_step_s(stated_s, passed_s)
             self._stream_s += step_s if stream_step_s is None else stream_step_s
@@ -82,15 +82,15 @@ class StreamClock:
         if stated_s is None or self._shift_s is None or self._last_s is None:
             return None
         step_s = stated_s + self._shift_s - self._last_s
-        return step_s if LEAST_STEP_S <= step_s <= passed_s + JUMP_S else None
+        return step_s if MIN_STEP_S <= step_s <= passed_s + JUMP_S else None
 
 
 class _PaceCheck:
-    """Whether a stream's clock goes as fast as frames come, over spans of so many seconds.
+    """Checks over spans of some seconds that a stream's clock runs as fast as its frames arrive.
 
-    Frames stall, and catch up: a single span says nothing. Two spans running with the same fault, or without one, do.
-    Only frames that were waited for tell when they came: the first of a gulp does, and so a span goes from one to
-    another, and may be off by as much as came in one gulp. A reader that is slower than the stream has no such frames.
+    Frames stall and catch up, so a single span proves nothing; two consecutive spans with the same fault, or without
+    one, do. Only frames that were waited for have a known arrival, such as the first of a burst; so a span goes from
+    one of them to another, and may be off by one burst. A reader that is slower than the stream has no such frames.
     """
 
     def __init__(self, span_s: float) -> None:
@@ -101,7 +101,7 @@ class _PaceCheck:
         self._fault = 0  # of the last span: 1 where the stream's clock ran ahead, -1 where it fell behind
 
     def see(self, stream_s: float, arrived_s: float, waited: bool) -> None:
-        """stream_s: the frame's time by the stream's clock."""
+        """Take the next frame. stream_s: the frame's time by the stream's clock."""
         if not waited:
             self._gulp_s = max(self._gulp_s, stream_s - self._waited_s)
             return
@@ -125,7 +125,7 @@ class _PaceCheck:
 
 
 class _Spacing:
-    """The mean time between frames, of a short span that lies between two frames that were waited for."""
+    """The mean time between frames in a short span between two awaited frames."""
 
     def __init__(self) -> None:
         self.usual_s: float | None = None  # not known yet
@@ -145,9 +145,9 @@ class _Spacing:
 
 @dataclass(frozen=True, slots=True)
 class Stamped(Generic[T]):
-    """What came, the time that the stream states for it if it does, and when it came by a clock here.
+    """An item of a stream, the time that the stream states for it, if any, and its arrival on the local clock.
 
-    waited: whether it was waited for; else it had come before. has_clock: whether its stream states times at all.
+    waited: the reader waited for it; otherwise it had arrived before. has_clock: its stream states times.
     """
 
     what: T
@@ -159,10 +159,10 @@ class Stamped(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Stamping:
-    """What the times of a stream are worth.
+    """The trust in the times of a stream.
 
-    base_s: their unit; None where FFmpeg makes them up. is_live: whether frames come as they are taken; what has an
-    end is served as fast as it is read.
+    base_s: their unit; None if FFmpeg invents them. is_live: frames arrive as they are taken; a finite stream is served
+    as fast as it is read.
     """
 
     base_s: float | None
@@ -179,7 +179,7 @@ class Stamping:
         return cls(float(container.streams.video[0].time_base or 1), not has_end)
 
     def stamped(self, what: T, pts: int | None, asked_s: float, came_s: float) -> Stamped[T]:
-        """Return what was asked for and came at these times by a clock here."""
+        """Return an item with the times of its request and its arrival on the local clock."""
         stated_s = None if pts is None or self.base_s is None else pts * self.base_s
         waited = self.is_live and came_s - asked_s >= WAIT_S
         return Stamped(what, stated_s, came_s, waited, self.base_s is not None)
@@ -197,8 +197,8 @@ def with_first_times(stamped: Iterable[Stamped[T]]) -> Iterator[Stamped[T]]:
             yield item
             continue
         held.append(item)
-        stated = [at for at, one in enumerate(held) if one.stated_s is not None]
-        if held[0].stated_s is not None or len(stated) == 2 or len(held) == MOST_HELD or not item.has_clock:
+        stated = [index for index, stamp in enumerate(held) if stamp.stated_s is not None]
+        if held[0].stated_s is not None or len(stated) == 2 or len(held) == MAX_HELD or not item.has_clock:
             yield from _first_filled(held, stated)
             held = None
     yield from held or ()
@@ -212,7 +212,7 @@ def with_judged_start(stamped: Iterable[Stamped[T]], clock: StreamClock, most_s:
     coming, held = iter(stamped), []
     for item in coming:
         held.append(item)
-        if item.arrived_s - held[0].arrived_s >= min(JUDGED_S, most_s) or len(held) == MOST_JUDGED:
+        if item.arrived_s - held[0].arrived_s >= min(JUDGED_S, most_s) or len(held) == MAX_JUDGED:
             break
     clock.judge(held)
     yield from held
@@ -222,9 +222,9 @@ def with_judged_start(stamped: Iterable[Stamped[T]], clock: StreamClock, most_s:
 def _first_filled(held: list[Stamped[T]], stated: list[int]) -> list[Stamped[T]]:
     if len(stated) < 2:
         return held
-    first_s, second_s = (held[at].stated_s or 0.0 for at in stated)
+    first_s, second_s = (held[index].stated_s or 0.0 for index in stated)
     step_s = (second_s - first_s) / (stated[1] - stated[0])
     return [
-        one if at >= stated[0] else replace(one, stated_s=first_s - (stated[0] - at) * step_s)
-        for at, one in enumerate(held)
+        stamp if index >= stated[0] else replace(stamp, stated_s=first_s - (stated[0] - index) * step_s)
+        for index, stamp in enumerate(held)
     ]

@@ -1,4 +1,4 @@
-"""What went wrong with a stream, in words that name it: FFmpeg calls many things "Invalid data" or "I/O error"."""
+"""Describes faults of streams precisely; FFmpeg calls many of them "Invalid data" or "I/O error"."""
 
 import errno
 import socket
@@ -13,7 +13,7 @@ from maskedskipunet.errors import LoginError, VideoError
 
 RTSP_PORT = 554
 ASK_S = 5.0  # for what a camera offers as a login
-MOST_ANSWER_BYTES = 1 << 16
+MAX_ANSWER_BYTES = 1 << 16
 
 _CHECK = "Check address, user and password"
 _REFUSED = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
@@ -26,12 +26,12 @@ _NO_TRANSPORT = (
 
 
 def is_refused_transport(error: Exception) -> bool:
-    """Return whether a camera may give over UDP what it does not over TCP: it answers, and refuses no login."""
+    """Return whether a camera may accept UDP after refusing TCP: it answers, and refuses no login."""
     return isinstance(error, _NO_TRANSPORT) or getattr(error, "errno", None) == errno.EPROTONOSUPPORT
 
 
 def opening_error(error: Exception, address: CameraAddress) -> VideoError:
-    """Return what to raise where a stream cannot be opened; it holds nothing of the address that is secret."""
+    """Return the error for a stream that cannot be opened, without secret parts of its address."""
     where = str(address)
     if isinstance(error, _REFUSED):
         fault, cure = _login_fault(error, address)
@@ -60,8 +60,8 @@ def stream_fault(error: Exception) -> str:
     """Return what went wrong in a few words, and without the address that the library's own text holds."""
     if isinstance(error, av.error.ExitError):  # what an interrupted wait ends in
         return NOTHING_CAME
-    said = getattr(error, "strerror", None) or type(error).__name__
-    return said.removeprefix("Server returned ").partition(" (")[0]
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return reason.removeprefix("Server returned ").partition(" (")[0]
 
 
 def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:
@@ -70,27 +70,27 @@ def _login_fault(error: Exception, address: CameraAddress) -> tuple[str, str]:
     offered = _offered(address)
     known = [offer for offer in offered if offer.scheme == "basic" or offer.algorithm == "MD5"]
     if offered and not known:
-        asked = " or ".join(str(offer) for offer in offered)
-        return f"{fault}, it asks for {asked}, which FFmpeg does not know", "Set the camera's RTSP login to MD5 too"
+        schemes = " or ".join(str(offer) for offer in offered)
+        return f"{fault}, it asks for {schemes}, which FFmpeg does not know", "Set the camera's RTSP login to MD5 too"
     if not urlsplit(address.secret_url).username:
         return f"{fault}, it asks for a user and password", "Write the address as rtsp://USER:PASSWORD@HOST/"
     return fault, "Check user and password"
 
 
 def _offered(address: CameraAddress) -> list[Challenge]:
-    """Return the logins that an RTSP camera offers, asked for without one, which locks no account; none where that
+    """Return the logins that an RTSP camera offers, asked for without one, which locks no account; none if that
     fails.
     """
     parts = urlsplit(address.secret_url)
     if address.scheme != "rtsp":
         return []
-    asked = f"rtsp://{parts.netloc.rpartition('@')[2]}{parts.path}" + (f"?{parts.query}" if parts.query else "")
-    request = f"DESCRIBE {asked} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
+    url = f"rtsp://{parts.netloc.rpartition('@')[2]}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+    request = f"DESCRIBE {url} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
     try:
         with socket.create_connection((parts.hostname or "", parts.port or RTSP_PORT), timeout=ASK_S) as camera:
             camera.sendall(request.encode())
             answer = b""
-            while b"\r\n\r\n" not in answer and len(answer) < MOST_ANSWER_BYTES:
+            while b"\r\n\r\n" not in answer and len(answer) < MAX_ANSWER_BYTES:
                 if not (more := camera.recv(4096)):
                     break
                 answer += more

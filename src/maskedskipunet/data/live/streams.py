@@ -26,9 +26,9 @@ SNAPSHOT_FPS = 1.0  # of a camera of single pictures, where no rate is asked for
 class LiveSource:
     """A camera, or a file played as if it were one, and the frames that are taken from it.
 
-    fps, stride: which frames are kept (see `sample`). open_s, read_s: how long to wait for the stream, and for its
-    next data. speed: how many times faster than real time a file is played. snapshot_fps: how often a second a camera
-    that gives single pictures is asked for one, where fps does not say it.
+    fps, stride: select frames (see `sample`). open_s, read_s: timeouts of the stream and of its next data. speed:
+    playing speed of a file, 1 for real time. snapshot_fps: the rate at which a camera of single pictures is polled, if
+    fps does not state it.
     """
 
     address: CameraAddress
@@ -49,7 +49,7 @@ class LiveSource:
     def frames(self) -> Iterator[Frame]:
         """Yield the kept frames as they arrive; their times begin at 0.
 
-        An image is None where a picture was damaged on its way, or rests on one that was. The images of a stream may
+        An image is None if a picture was damaged on its way, or rests on one that was. The images of a stream may
         change their size.
         Raises VideoError when a source cannot be opened, ends or breaks off (a file's end is the iterator's),
         LoginError when the user or the password is refused, and ConfigError for a file of fewer frames a second than
@@ -75,7 +75,7 @@ class LiveSource:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """A decoded frame whose colours are not converted yet: most are not kept."""
+    """A decoded frame before colour conversion, because most frames are not kept."""
 
     index: int
     time_s: float
@@ -91,19 +91,19 @@ def _converted(taken: _Picture) -> Frame:
 
 def _stream_pictures(source: LiveSource) -> Iterator[_Picture]:
     clock = StreamClock()
-    for index, came in enumerate(_arriving(source)):
-        yield _Picture(index, clock.time_of(came), came.what)
+    for index, stamped in enumerate(_arriving(source)):
+        yield _Picture(index, clock.time_of(stamped), stamped.what)
 
 
 def _arriving(source: LiveSource) -> Iterator[Stamped[VideoFrame | None]]:
-    """Pictures as they come; None for one that cannot be trusted, once there was a good one."""
+    """Yield pictures as they arrive; None for one that cannot be trusted, after the first good one."""
     with source.connect() as connection:
         if isinstance(connection, OpenedStream):
             yield from with_first_times(_decoded(connection))
         else:
             decoder = JpegDecoder()
-            for came in connection:
-                yield came.stamped(decoder.decode(came.jpeg))
+            for stamped in connection:
+                yield stamped.stamped(decoder.decode(stamped.jpeg))
 
 
 def _decoded(opened: OpenedStream) -> Iterator[Stamped[VideoFrame | None]]:
@@ -137,8 +137,8 @@ def _usb_frames(address: CameraAddress) -> Iterator[Frame]:
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         clock, index = StreamClock(), 0
         while True:
-            there, image = capture.read()
-            if not there:
+            is_read, image = capture.read()
+            if not is_read:
                 raise VideoError("the camera gives no more pictures", str(address), "Check its cable")
             yield Frame(index, clock.time_s(None, time.monotonic()), np.ascontiguousarray(image[:, :, ::-1]))
             index += 1

@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from maskedskipunet.data.live.stream_clock import WAIT_S, Stamped
-from maskedskipunet.data.video.decoding import MOST_PIXELS
+from maskedskipunet.data.video.decoding import MAX_PIXELS
 from maskedskipunet.data.web import WebAddress, web_fault
 from maskedskipunet.errors import LoginError, VideoError
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 PictureKind = Literal["stream", "single"]
 
 PART_BYTES = 1 << 16
-MOST_BYTES = 1 << 25  # of one picture, and of a stream before its first
+MAX_BYTES = 1 << 25  # of one picture, and of a stream before its first
 _START, _PAGES = b"\xff\xd8\xff", ("text/html", "application/xhtml+xml")
 _MOTION_JPEG = frozenset({"x-motion-jpeg", "motion-jpeg", "x-mjpeg", "mjpeg", "x-jpeg", "jpeg"})
 _SAYS_NOTHING = ("", "application/octet-stream", "text/plain")
@@ -31,7 +31,7 @@ _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # behind a picture's co
 
 
 def pictures_of(response: HTTPResponse) -> PictureKind | None:
-    """Return how a camera's pictures come in an answer; None where it is something else, such as a video file."""
+    """Return how a camera's pictures come in an answer; None if it is something else, such as a video file."""
     stated = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     kind, _, detail = stated.partition("/")
     if kind == "multipart" or (kind == "video" and detail in _MOTION_JPEG):
@@ -48,7 +48,7 @@ def pictures_of(response: HTTPResponse) -> PictureKind | None:
 
 
 def require_no_page(response: HTTPResponse, web: WebAddress) -> None:
-    """Raises VideoError where an answer is a page for people."""
+    """Raises VideoError if an answer is a page for people."""
     if response.headers.get_content_type() in _PAGES:
         fault = "it is a web page, not a video stream"
         raise VideoError(fault, str(web.address), "Name the address of the stream; the camera's manual has it")
@@ -58,7 +58,7 @@ def require_no_page(response: HTTPResponse, web: WebAddress) -> None:
 class CameraPicture:
     """A picture as a camera sent it. jpeg: None for one that came damaged. stated_s: when it was asked for, if it was.
 
-    arrived_s: by time.monotonic. waited: whether it was waited for; else it had come before.
+    arrived_s: by time.monotonic. waited: the reader waited for it; otherwise it had arrived before.
     """
 
     jpeg: bytes | None
@@ -67,15 +67,15 @@ class CameraPicture:
     waited: bool = True
 
     def stamped(self, what: T) -> Stamped[T]:
-        """Return what the picture was made into, with the picture's times."""
+        """Return an item made of the picture, with the picture's times."""
         return Stamped(what, self.stated_s, self.arrived_s, self.waited, has_clock=self.stated_s is not None)
 
 
-def camera_pictures(web: WebAddress, response: HTTPResponse, rate: float, patience_s: float) -> Iterator[CameraPicture]:
+def camera_pictures(web: WebAddress, response: HTTPResponse, rate: float, timeout_s: float) -> Iterator[CameraPicture]:
     """Yield a camera's pictures, without end. response: its first answer, which is closed here.
 
-    rate: how often a second a camera of single pictures is asked. patience_s: how long it may give none before it
-    counts as lost. Raises VideoError when it breaks off.
+    rate: at which a camera of single pictures is polled. timeout_s: the time without a picture after which it counts
+    as lost. Raises VideoError when it breaks off.
     """
     if pictures_of(response) == "stream":
         with closing(response):
@@ -85,10 +85,10 @@ def camera_pictures(web: WebAddress, response: HTTPResponse, rate: float, patien
                 yield CameraPicture(jpeg, None, now_s, waited=now_s - asked_s >= WAIT_S)
                 asked_s = time.monotonic()
     else:
-        yield from _single_pictures(web, response, rate, patience_s)
+        yield from _single_pictures(web, response, rate, timeout_s)
 
 
-def _single_pictures(web: WebAddress, first: HTTPResponse, rate: float, patience_s: float) -> Iterator[CameraPicture]:
+def _single_pictures(web: WebAddress, first: HTTPResponse, rate: float, timeout_s: float) -> Iterator[CameraPicture]:
     began_s = good_s = time.monotonic()
     response: HTTPResponse | None = first
     tick = 0
@@ -100,7 +100,7 @@ def _single_pictures(web: WebAddress, first: HTTPResponse, rate: float, patience
         except LoginError:
             raise
         except VideoError:
-            if tick == 0 or time.monotonic() - good_s > patience_s:
+            if tick == 0 or time.monotonic() - good_s > timeout_s:
                 raise
         now_s = time.monotonic()
         good_s = now_s if jpeg is not None else good_s
@@ -111,10 +111,8 @@ def _single_pictures(web: WebAddress, first: HTTPResponse, rate: float, patience
 
 
 def _jpegs(response: HTTPResponse, web: WebAddress) -> Iterator[bytes | None]:
-    """Yield the pictures in an answer, whatever stands between them: boundaries are missing or wrong in
-    many cameras.
-    """
-    splitter, came, found = JpegSplitter(), 0, False
+    """Yield the pictures in an answer, regardless of boundaries, which many cameras omit or get wrong."""
+    splitter, received_bytes, found = JpegSplitter(), 0, False
     while True:
         try:
             data = response.read1(PART_BYTES)
@@ -123,11 +121,11 @@ def _jpegs(response: HTTPResponse, web: WebAddress) -> Iterator[bytes | None]:
             data, fault = b"", web_fault(error)
         if not data:
             break
-        came += len(data)
+        received_bytes += len(data)
         for jpeg in splitter.feed(data):
             found = True
             yield jpeg
-        if splitter.waiting_bytes > MOST_BYTES or (not found and came > MOST_BYTES):
+        if splitter.waiting_bytes > MAX_BYTES or (not found and received_bytes > MAX_BYTES):
             break
     where = str(web.address)
     if data or (not found and fault == "its end"):
@@ -147,7 +145,7 @@ class JpegSplitter:
 
     @property
     def waiting_bytes(self) -> int:
-        """How much of a picture has come that is not whole yet."""
+        """The number of bytes received of an incomplete picture."""
         return len(self._waiting)
 
     def feed(self, data: bytes) -> Iterator[bytes | None]:
@@ -172,7 +170,9 @@ class JpegSplitter:
         return True
 
     def _follow(self) -> bool | None:
-        """Go on through a picture's parts; whether it is whole (True) or broken off (False), None: more must come."""
+        """Continue through a picture's parts; return True if it is complete, False if it is cut short, None if more
+        must come.
+        """
         data = self._waiting
         while True:
             if self._in_scan:
@@ -209,7 +209,7 @@ class JpegDecoder:
 
     def __init__(self) -> None:
         self._codec = VideoCodecContext.create("mjpeg", "r")
-        self._codec.options = {"max_pixels": str(MOST_PIXELS)}
+        self._codec.options = {"max_pixels": str(MAX_PIXELS)}
 
     def decode(self, jpeg: bytes | None) -> VideoFrame | None:
         """Return the picture; None for one that cannot be decoded."""

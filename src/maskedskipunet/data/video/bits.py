@@ -2,7 +2,7 @@
 
 
 class BitReader:
-    """Reads bits from the front. Raises EOFError where they end.
+    """Reads bits from the front. Raises EOFError if they end.
 
     >>> reader = BitReader(bytes([0b1_010_0110, 0b0_0000000]))
     >>> reader.unsigned(), reader.unsigned(), reader.signed()

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
-from maskedskipunet.data.video.rates import usual_rate
+from maskedskipunet.data.video.rates import median_rate
 from maskedskipunet.data.video.trust import PictureTrust, with_seams
 from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from maskedskipunet.errors import VideoError
@@ -27,8 +27,8 @@ _FORMATS = (
     "yuv4mpegpipe"
 )
 _LOOKED_AT = 100  # packets, until one has given a picture
-MOST_PIXELS = 89_478_485  # of a frame, as of an image: 8K has 33 million
-_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(MOST_PIXELS)}
+MAX_PIXELS = 89_478_485  # of a frame, as of an image: 8K has 33 million
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(MAX_PIXELS)}
 
 # Each packet of these gives a picture (two packets one where it is interlaced); in others a packet may say "as before".
 _A_PICTURE_EACH = frozenset({"av1", "h264", "hevc", "mjpeg", "mpeg2video", "vp9"})
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """An open video and its picture stream; raises VideoError where there is none."""
+    """Open a video and its picture stream. Raises VideoError if there is none."""
     try:
         require_plain_file(path)
         if path.stat().st_size == 0:
@@ -61,10 +61,10 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 "no decoder knows how its pictures are stored", str(path), "Convert it to H.264, for example"
             )
         size = stream.codec_context.width, stream.codec_context.height
-        if size[0] * size[1] > MOST_PIXELS:
-            fault = f"frames of {size[0]}x{size[1]} are larger than {MOST_PIXELS:,} pixels"
+        if size[0] * size[1] > MAX_PIXELS:
+            fault = f"frames of {size[0]}x{size[1]} are larger than {MAX_PIXELS:,} pixels"
             raise VideoError(fault, str(path), "Make the video smaller")
-        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         # Not over frames: after an error the decoder would lose good pictures, more of them the more cores there are.
         stream.thread_type = "SLICE"
         yield container, stream
@@ -85,13 +85,13 @@ def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
         if on_bad_frame == "stop" and (early := intake.early_end()):
             raise early
         size = stream.codec_context.height, stream.codec_context.width
-        rate = usual_rate(times_s, _rate(stream))
+        rate = median_rate(times_s, _rate(stream))
     height_px, width_px = reversed(size) if _quarter_turns_of(path) % 2 else size
     return SourceInfo(count, height_px, width_px, rate)
 
 
 def read_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> Iterator[Frame]:
-    """Decode a video's frames in the order they are shown, turned as the file says that they are to be shown.
+    """Decode a video's frames in display order and with the rotation that the file states.
 
     A frame that cannot be decoded, or that rests on one that was lost or damaged, is an error, or with `skip` a Frame
     whose image is None. What comes before the
@@ -120,7 +120,7 @@ class _Sent(NamedTuple):
 
 
 class _Intake:
-    """What packets say before they are decoded: which of them give a frame, when, and whether the stream is whole."""
+    """Reads packets before they are decoded: which give a frame, when, and whether the stream is complete."""
 
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
         self.path, self.stream = path, stream
@@ -160,13 +160,13 @@ class _Intake:
     def early_end(self) -> VideoError | None:
         """Return the error to raise when less is there than the file declares."""
         if self.stream.frames > self._packets:
-            there = f"{self._packets} of {self.stream.frames} frames"
+            extent = f"{self._packets} of {self.stream.frames} frames"
         elif self.declared_end_s - self._end_s > max(1.0, 2 * self.frame_s):
-            there = f"{self._end_s:.1f} of {self.declared_end_s:.1f} seconds"
+            extent = f"{self._end_s:.1f} of {self.declared_end_s:.1f} seconds"
         else:
             return None
         return VideoError(
-            f"the video ends early: {there} are there",
+            f"the video ends early: {extent} are there",
             str(self.path),
             "Copy it again, or go on with --on-bad-frame skip",
         )
@@ -202,7 +202,7 @@ class _Reader:
         self.interlaced = False
 
     def send(self, packet: "av.Packet[VideoStream]", is_seam: bool) -> None:
-        """A packet is about to be decoded. is_seam: whether another recording begins behind it."""
+        """Note that a packet is about to be decoded. is_seam: another recording begins behind it."""
         is_cut = packet.is_corrupt and not is_seam  # the container knows that it was cut off
         self.failures += is_cut
         if packet.size:
@@ -348,7 +348,7 @@ def _rate(stream: VideoStream) -> float | None:
 
 
 def _declared_end_s(stream: VideoStream) -> float:
-    """Where Matroska's tag, such as `00:01:02.5`, says that the stream ends; 0 where there is none."""
+    """Return the end of the stream by Matroska's tag, such as `00:01:02.5`; 0 if there is none."""
     try:
         hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

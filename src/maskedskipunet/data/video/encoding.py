@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from maskedskipunet.data.frames import Image
 from maskedskipunet.errors import DiskSpaceError, VideoError
-from maskedskipunet.files import NO_ROOM
+from maskedskipunet.files import DISK_FULL_ERRORS
 
 _TICK = Fraction(1, 90_000)  # of a timed video's clock, in seconds
 
@@ -104,7 +104,7 @@ class VideoWriter:
         try:
             yield
         except (av.FFmpegError, OSError) as error:
-            if error.errno in NO_ROOM:
+            if error.errno in DISK_FULL_ERRORS:
                 raise DiskSpaceError(
                     "no space left for the video", str(self.path), "Free some space, or name another folder"
                 ) from error

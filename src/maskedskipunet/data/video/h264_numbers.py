@@ -70,7 +70,9 @@ class FrameNumbers:
 
 
 def _read_settings(data: bytes) -> tuple[int, bool]:
-    """Bits of a frame's number, 0 where numbers may be left out; and whether colour planes are coded apart."""
+    """Return the bits of a frame's number, 0 if numbers may be left out, and whether colour planes are coded
+    separately.
+    """
     reader = BitReader(data)
     profile = reader.bits(8)
     reader.bits(16)  # constraints and level
@@ -82,9 +84,9 @@ def _read_settings(data: bytes) -> tuple[int, bool]:
         reader.unsigned(), reader.unsigned()  # bit depths
         reader.bits(1)
         if reader.bits(1):
-            for at in range(12 if chroma == 3 else 8):
+            for index in range(12 if chroma == 3 else 8):
                 if reader.bits(1):
-                    _pass_over_scaling(reader, 16 if at < 6 else 64)
+                    _pass_over_scaling(reader, 16 if index < 6 else 64)
     bits = reader.unsigned() + 4
     order = reader.unsigned()
     if order == 0:

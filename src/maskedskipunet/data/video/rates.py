@@ -1,4 +1,4 @@
-"""How many frames a second a recording has, by the steps from frame to frame and not by its length."""
+"""Finds the frame rate of a recording from the steps between frames, not from its length."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ NEAR = 0.5  # of the median step: what is farther off is a pause or a hole
 STATED_IS_RIGHT = 0.05
 
 
-def usual_rate(times_s: Sequence[float] | NDArray[np.float64], stated: float | None) -> float | None:
+def median_rate(times_s: Sequence[float] | NDArray[np.float64], stated: float | None) -> float | None:
     """Return the frames a second of a recording.
 
     A recorder that pauses while nothing moves has few frames for its length, and its pictures are as close together

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain, islice
+from math import ceil, floor
 from pathlib import Path
 
 import av
@@ -43,10 +45,43 @@ def frames_at(source: Source, moments: Sequence[Moment], *, seek_from: int = FRO
     return found
 
 
+def frames_between(source: Source, start_s: float, end_s: float) -> Iterator[tuple[float, Image]]:
+    """Yield the times and pictures of all frames from one time to another, counted as `source.frames()` counts times.
+
+    A video with an index is read from there on, another one from its start. Nothing is raised where footage is gone or
+    damaged: what can be read is all there is.
+    """
+    if source.path.is_dir():
+        for index in range(max(0, ceil(start_s * source.image_fps)), floor(end_s * source.image_fps) + 1):
+            with suppress(DataError, OSError):
+                if (image := numbered_image(source.path, index)) is not None:
+                    yield index / source.image_fps, image
+        return
+    with suppress(DataError, av.FFmpegError, OSError), opened(source.path) as (container, stream):
+        first = next(_pictures(container, stream), None)
+        if first is not None and first.pts is not None and any(name in container.format.name for name in SEEKABLE):
+            base_s = float(stream.time_base or 1)
+            zero_s = first.pts * base_s
+            container.seek(round(max(first.pts, (start_s + zero_s - TOLERANCE_S) / base_s)), stream=stream)
+            for picture in _pictures(container, stream):
+                time_s = np.nan if picture.pts is None else picture.pts * base_s - zero_s
+                if time_s > end_s + TOLERANCE_S:
+                    return
+                if time_s >= start_s - TOLERANCE_S and not picture.is_corrupt:
+                    yield time_s, _shown(picture)
+            return
+    with suppress(DataError):
+        for frame in replace(source, fps=None, stride=1).frames():
+            if frame.time_s > end_s + TOLERANCE_S:
+                return
+            if frame.time_s >= start_s - TOLERANCE_S and frame.image is not None:
+                yield frame.time_s, frame.image
+
+
 def image_at(source: Source, time_s: float) -> Image | None:
     """Return the picture of one moment of footage, by its time alone, counted as `source.frames()` counts times.
 
-    None where there is none: the footage is gone or damaged, or the moment cannot be reached without long reading.
+    None if there is none: the footage is gone or damaged, or the moment cannot be reached without long reading.
     """
     with suppress(DataError, av.FFmpegError, OSError):
         if source.path.is_dir():
@@ -72,10 +107,10 @@ def _image_of_video(path: Path, time_s: float) -> Image | None:
     return None
 
 
-def _read(source: Source, wanted: set[int]) -> Iterator[tuple[int, Image]]:
-    last = max(wanted)
+def _read(source: Source, indices: set[int]) -> Iterator[tuple[int, Image]]:
+    last = max(indices)
     for frame in source.frames():
-        if frame.index in wanted and frame.image is not None:
+        if frame.index in indices and frame.image is not None:
             yield frame.index, frame.image
         if frame.index >= last:
             return

@@ -1,4 +1,4 @@
-"""Which decoded pictures can be trusted: what is lost on its way smears all that follow, until the next key frame."""
+"""Decides which decoded pictures can be trusted: lost data smears all pictures until the next key frame."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 
 from maskedskipunet.data.video.h264_numbers import FrameNumbers
 
-MOST_KEPT = 64  # packets; no decoder holds more pictures back
+MAX_KEPT = 64  # packets; no decoder holds more pictures back
 
 
 @dataclass
@@ -28,7 +28,7 @@ class PictureTrust:
     """
 
     def __init__(self, stream: VideoStream) -> None:
-        self._sent: deque[_Sent] = deque(maxlen=MOST_KEPT)
+        self._sent: deque[_Sent] = deque(maxlen=MAX_KEPT)
         self._damaged = self._was_cut = False
         self._trusted_from: int | None = None  # pictures shown before a key frame rest on those before it, too
         is_h264 = stream.codec_context.name == "h264"
@@ -36,7 +36,7 @@ class PictureTrust:
 
     @property
     def is_damaged(self) -> bool:
-        """Whether the packet sent last, and so those after it, cannot be trusted."""
+        """The last packet, and those after it, cannot be trusted."""
         return self._damaged
 
     def send(self, packet: "Packet[VideoStream]", *, is_lost: bool = False, is_cut: bool = False) -> None:
@@ -63,24 +63,26 @@ class PictureTrust:
 
     def trusts(self, picture: VideoFrame) -> bool:
         """Return whether a decoded picture is whole."""
-        place = next((at for at in reversed(range(len(self._sent))) if self._sent[at].pts == picture.pts), None)
-        if place is None:
+        position = next(
+            (index for index in reversed(range(len(self._sent))) if self._sent[index].pts == picture.pts), None
+        )
+        if position is None:
             return not (picture.is_corrupt or self._damaged)
         if picture.is_corrupt:
-            self._spread(place)
-        return self._sent[place].is_trusted
+            self._spread(position)
+        return self._sent[position].is_trusted
 
-    def _spread(self, place: int) -> None:
-        """Damage was seen in a picture: what was decoded since, up to the next key frame, rests on it."""
-        for at in range(place, len(self._sent)):
-            if at > place and self._sent[at].is_key:
+    def _spread(self, position: int) -> None:
+        """Spread the damage of a picture to all that were decoded since, up to the next key frame."""
+        for index in range(position, len(self._sent)):
+            if index > position and self._sent[index].is_key:
                 return
-            self._sent[at].is_trusted = False
+            self._sent[index].is_trusted = False
         self._damaged = True
 
 
 def with_seams(packets: Iterator["Packet[VideoStream]"]) -> Iterator[tuple["Packet[VideoStream]", bool]]:
-    """Packets, and whether another recording begins behind each or the next: a key frame whose clock has jumped back.
+    """Yield packets, and whether another recording begins behind each: at a key frame whose clock has jumped back.
 
     There MPEG-TS counts its parts anew, which makes it look as if something of the packets before it were missing.
     """

@@ -1,4 +1,4 @@
-"""Which files are videos: by their names where these say so, by their first bytes where they do not."""
+"""Recognises videos by their names, or by their first bytes."""
 
 import re
 from pathlib import Path
@@ -38,7 +38,7 @@ def is_video(path: Path) -> bool:
 
 
 def holds_video(path: Path) -> bool:
-    """Return whether a file begins as the videos begin that can be read; False where it cannot be read.
+    """Return whether a file begins as the videos begin that can be read; False if it cannot be read.
 
     Decides by signatures and does not open a decoder: a folder may hold thousands of files.
     """

@@ -1,1 +1,1 @@
-"""How the database came to be what it is: one step a file in `versions`, run by Alembic when it is opened."""
+"""Migrations of the database: one step for each file in `versions`, run by Alembic when it is opened."""
