@@ -4,6 +4,7 @@ import sqlite3
 import threading
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.detection.reading import CueReading
@@ -166,7 +167,8 @@ def test_events_of_earlier_versions_are_found_by_their_cue(book):
             connection.execute(f"DROP TABLE {name}")
         connection.execute("ALTER TABLE events DROP COLUMN cue")
         connection.execute("ALTER TABLE answers DROP COLUMN answered_by")
-        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+        before = ScriptDirectory(str(database.MIGRATIONS)).get_revision("0008").down_revision
+        connection.execute(f"UPDATE alembic_version SET version_num = '{before}'")
     connection.close()
 
     records = book.reopened()
