@@ -161,6 +161,7 @@ NOT_RUN = {
     "feedback": "needs recorded events; tests/cli/test_feedback.py",
     "reel": "needs recorded events; tests/cli/test_reel.py",
     "score": "needs a trained model; tests/cli/test_score.py",
+    "serve": "never ends; tests/web/test_server.py",
     "sinks": "needs receivers; tests/cli/test_sinks.py",
     "test": "needs a trained model; tests/cli/test_test.py",
     "train": "minutes; tests/cli/test_train.py runs a small one",

@@ -68,9 +68,13 @@ MAY_IMPORT["__init__"] = {"errors", "model", "workflows"}
 HOMES = {
     "PIL": {"data", "scene", "view", "workflows"},
     "alembic": {"records"},
+    "argon2": {"web"},
     "av": {"data"},
     "cv2": {"cues", "data"},
+    "fastapi": {"web"},
+    "jinja2": {"web"},
     "lightning": {"training"},
+    "markupsafe": {"web"},
     "matplotlib": {"view"},
     "numpy": {
         *(
@@ -89,12 +93,15 @@ HOMES = {
     },
     "paho": {"notify"},
     "prometheus_client": {"notify"},
+    "pydantic": {"web"},
     "pyarrow": {"data", "evaluation", "records", "workflows"},
     "rich": {"cli"},
     "safetensors": {"cues", "model"},
     "scipy": {"data", "evaluation", "detection"},
     "sqlalchemy": {"records"},
+    "starlette": {"web"},
     "torch": {"cues", "model", "inference", "scoring", "training", "workflows"},
+    "uvicorn": {"web"},
     "yaml": {"plain_yaml", "runs", "workflows", "cli"},
 }
 

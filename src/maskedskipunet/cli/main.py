@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, str] = {
     "score": "score one video or many with a trained model",
     "calibrate": "set the alarm threshold from normal footage and a budget",
     "watch": "watch live cameras, and record and report alarms",
+    "serve": "open a page to see alarms and answer them with one click",
+    "users": "add, list or remove users of that page",
     "status": "show which cameras are alive, since when, and what waits",
     "sinks": "send a test message to each receiver of alarms",
     "reel": "show the strangest moments of a time as one film and one sheet",

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from maskedskipunet.cli import console
 from maskedskipunet.cli.hiding import hide_passwords
 from maskedskipunet.cli.models import find_model
+from maskedskipunet.cli.page_process import PageProcess
 from maskedskipunet.cli.parsing import Options, Parser
+from maskedskipunet.cli.serve import require_page_libraries
 from maskedskipunet.cli.values import UsageError
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def _parse(arguments: Sequence[str]) -> Options:
         help="Keep events, clips and pictures in this folder (default: records).",
     )
     parser.add_switch("--no-records", dest="no_records", help="Report events on the screen, and record nothing.")
+    parser.add_switch("--serve", dest="serve", help="Open the page of `serve` over these records too.")
     parser.add_switch("--events", dest="events", help="Print events as JSON lines.")
     parser.add_switch("--scores", dest="scores", help="Print scores and everything else that happens as JSON lines.")
     parser.add_device()
@@ -74,23 +77,42 @@ def run(arguments: Sequence[str]) -> int:
     if (model := options.model or camera_file.model) is None:
         raise UsageError("--model RUN must be given, or `model:` in cameras.yaml", cure="See `watch --help`")
     watch_options = _watch_options(options, camera_file)
+    page = _page(options, watch_options, find_model(model))
 
     from maskedskipunet.workflows.watch import watch_cameras
 
     watcher = _Watcher(camera_file, watch_options.recording, prints_scores=bool(options.scores))
-    with signals() as stop:
+    with page or nullcontext(), signals() as stop:
         watch_cameras(
             camera_file.cameras,
             find_model(model),
             [watcher.on_event],
             watch_options,
             should_continue=lambda: not stop.signal,
-            on_plan=watcher.print_plan,
+            on_plan=lambda plan: _planned(plan, watcher, page),
         )
     if stop.signal == signal.SIGINT:
         _note("interrupted")
         return INTERRUPTED
     return PARTLY if watcher.broken else DONE
+
+
+def _page(options: Options, watch_options: "WatchOptions", model: Path) -> PageProcess | None:
+    """Return the page that is to be opened beside the watch; None where none is."""
+    if not options.serve:
+        return None
+    if watch_options.recording is None:
+        raise UsageError("--serve cannot be used with --no-records", cure="Leave it out: the page shows the records")
+    require_page_libraries()
+    return PageProcess(watch_options.recording.folder, model)
+
+
+def _planned(plan: "WatchPlan", watcher: "_Watcher", page: PageProcess | None) -> None:
+    watcher.print_plan(plan)
+    if page is not None and plan.records is not None:
+        page.start()
+    elif page is not None:
+        _note("no page: nothing is recorded, for the model has no threshold")
 
 
 def _cameras(options: Options) -> "CameraFile":

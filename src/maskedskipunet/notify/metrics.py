@@ -97,6 +97,43 @@ class _Queues:
         yield family
 
 
+Gauges = Mapping[str, tuple[str, Mapping[tuple[tuple[str, str], ...], float]]]
+
+
+def exposition(gauges: Gauges, queues: Mapping[str, QueueCount]) -> bytes:
+    """Return figures in Prometheus's text format, as the sink serves its own.
+
+    gauges: by their names, each what it tells and its values by their labels. queues: how many messages wait for each
+    sink. Raises ConfigError when prometheus-client is not installed.
+    """
+    try:
+        from prometheus_client import CollectorRegistry, generate_latest
+    except ImportError as error:
+        cure = "Install it with pip install 'maskedskipunet[metrics]'"
+        raise ConfigError("metrics need prometheus-client", "metrics", cure) from error
+    registry = CollectorRegistry()
+    registry.register(_Gauges(gauges))
+    registry.register(_Queues(lambda: queues))
+    return bytes(generate_latest(registry))
+
+
+class _Gauges:
+    """Values that were read already."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Any]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        for name, (told, values) in self._gauges.items():
+            labels = [label for label, _ in next(iter(values), ())]
+            family = GaugeMetricFamily(f"maskedskipunet_{name}", told, labels=labels)
+            for pairs, value in values.items():
+                family.add_metric([text for _, text in pairs], value)
+            yield family
+
+
 _PORT = 9464
 
 

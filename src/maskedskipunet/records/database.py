@@ -27,10 +27,11 @@ class DamagedError(RecordsError):
     """The database cannot be read; the events' files can make it anew."""
 
 
-def open_database(folder: RecordsFolder, *, create: bool) -> Engine:
+def open_database(folder: RecordsFolder, *, create: bool, busy_timeout_s: float | None = None) -> Engine:
     """Return the database of a records folder, of the newest form.
 
-    create: make folder and database where there is none. An older database is upgraded.
+    create: make folder and database where there is none. An older database is upgraded. busy_timeout_s: how long a
+    transaction waits for another process that writes (None: BUSY_TIMEOUT_S).
     Raises RecordsError for a database of a newer version, of another program, or that is not there;
     DamagedError for a damaged one; DiskSpaceError when there is no room.
     """
@@ -39,7 +40,7 @@ def open_database(folder: RecordsFolder, *, create: bool) -> Engine:
         raise RecordsError("no records folder", str(folder.path), "Name a folder")
     if not create and not path.exists():
         raise RecordsError("there are no records", str(folder.path), "Name the records folder of `watch`")
-    engine = _engine(path)
+    engine = _engine(path, BUSY_TIMEOUT_S if busy_timeout_s is None else busy_timeout_s)
     try:
         with database_faults(path), _alone(folder):
             with writing(engine).begin() as connection:
@@ -80,7 +81,7 @@ def _describe(fault: str, path: Path) -> RecordsError | DiskSpaceError:
     if "full" in fault:
         return DiskSpaceError("no space left for the records", str(path), "Free some space")
     if "locked" in fault:
-        waited = f"another process has been writing for {BUSY_TIMEOUT_S:.0f} s"
+        waited = "another process has been writing for too long"
         return UnavailableError(waited, str(path), "Wait for it, or end it, and try again")
     if "not a database" in fault or "malformed" in fault:
         return DamagedError(f"the database is damaged ({fault})", str(path), REPAIR)
@@ -89,9 +90,9 @@ def _describe(fault: str, path: Path) -> RecordsError | DiskSpaceError:
     )
 
 
-def _engine(path: Path) -> Engine:
+def _engine(path: Path, busy_timeout_s: float) -> Engine:
     url = URL.create("sqlite", database=str(path.absolute()))
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(url, connect_args={"timeout": busy_timeout_s})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:

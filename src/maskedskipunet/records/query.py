@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from maskedskipunet.errors import RecordsError
+from maskedskipunet.records.page_tables import SeenRow
 from maskedskipunet.records.recorded import Answer, RecordedEvent
 from maskedskipunet.records.rows import recorded_event
 from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
@@ -22,8 +23,9 @@ class EventQuery:
     """A query of recorded events.
 
     since_unix_s, until_unix_s: limits of their begin; the second is excluded. camera: only of this one. answer: a
-    person's answer, "none" for events without one. open_only: only events in progress. order: by their begin, or by
-    their highest score, "strangest" first.
+    person's answer, "none" for events without one. open_only: only events in progress. cue: only those that this
+    cue raised. kind_id: only those of this kind. seen_by, unseen_by: only those that this user has seen, or has not.
+    order: by their begin, or by their highest score, "strangest" first.
     """
 
     since_unix_s: float | None = None
@@ -31,6 +33,10 @@ class EventQuery:
     camera: str | None = None
     answer: Answer | Literal["none"] | None = None
     open_only: bool = False
+    cue: str | None = None
+    kind_id: str | None = None
+    seen_by: str | None = None
+    unseen_by: str | None = None
     order: Order = "oldest"
 
 
@@ -84,8 +90,16 @@ def _filtered(found: Select[Any], query: EventQuery) -> Select[Any]:
         found = found.where(~EventRow.answer.has())
     elif query.answer is not None:
         found = found.where(EventRow.answer.has(AnswerRow.answer == query.answer))
+    if query.cue is not None:
+        found = found.where(EventRow.cue == query.cue)
+    if query.kind_id is not None:
+        found = found.where(EventRow.kind_id == query.kind_id)
+    for user, is_seen in ((query.seen_by, True), (query.unseen_by, False)):
+        if user is not None:
+            seen = exists().where(SeenRow.event_id == EventRow.id, SeenRow.user == user)
+            found = found.where(seen if is_seen else ~seen)
     if query.open_only:
-        found = found.where(EventRow.phase != "end")
+        found = found.where(EventRow.phase.in_(("new", "update")))
     return found
 
 

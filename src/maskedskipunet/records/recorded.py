@@ -16,7 +16,8 @@ from maskedskipunet.records.folder import require_id
 
 FORMAT_VERSION = 1
 LARGEST_BYTES = 4_000_000  # of a file; whatever is longer is no event
-Answer = Literal["normal", "anomaly"]
+LONGEST_NAME = 64  # of a user of the page
+Answer = Literal["normal", "anomaly", "unsure"]
 
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
 
@@ -27,7 +28,8 @@ class RecordedEvent:
 
     camera: its name. began_unix_s: the event's begin in seconds since 1970, UTC; updated_unix_s: its last update.
     sequence: the number of its earlier messages. has_clip, has_picture, has_normal_picture: the files exist; the last
-    shows the nearest normal moment. answer: a person's answer. revision: counts changes of the record, from 1.
+    shows the nearest normal moment. answer: a person's answer; answered_by: the user who gave
+    it, if known. revision: counts changes of the record, from 1.
     """
 
     event: Event
@@ -42,6 +44,7 @@ class RecordedEvent:
     answered_unix_s: float | None
     revision: int
     has_normal_picture: bool = False
+    answered_by: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +95,7 @@ class RecordedEvent:
             answer=answer,
             answered_unix_s=None if answer is None else require_time(values["answered_unix_s"]),
             revision=_whole(values["revision"]),
+            answered_by=None if answer is None else _name(values.get("answered_by")),
         )
 
     def message(self) -> dict[str, Any]:
@@ -190,6 +194,12 @@ def iso_time(unix_s: float) -> str:
     '1970-01-01T00:00:01.250+00:00'
     """
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")
+
+
+def _name(value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and len(value) <= LONGEST_NAME):
+        raise ValueError(f"{str(value)[:40]!r} is no name")
+    return value
 
 
 def _whole(value: Any) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import RecordsError
-from maskedskipunet.records.recorded import RecordedEvent, require_camera, without_credentials
+from maskedskipunet.records.recorded import Answer, RecordedEvent, require_camera, without_credentials
 from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
 
 
@@ -30,6 +30,7 @@ def recorded_event(row: EventRow) -> RecordedEvent:
         has_normal_picture=row.has_normal_picture,
         answer=None if answer is None else answer.answer,
         answered_unix_s=None if answer is None else answer.answered_unix_s,
+        answered_by=None if answer is None else answer.answered_by,
         revision=row.revision,
     )
 
@@ -60,6 +61,21 @@ def fill(row: EventRow, event: Event) -> None:
     for name, value in columns.items():
         if name != "id":
             setattr(row, name, value)
+    row.cue = None if event.reason is None else event.reason.cue
+
+
+def set_answer(row: EventRow, answer: Answer | None, answered_unix_s: float, by: str | None) -> None:
+    """Have a row hold what a person said of its event, instead of what was said before; None forgets it.
+
+    by: who says it; None where that is not known. The same answer again by nobody known stays that of who gave it.
+    """
+    is_same = row.answer is not None and row.answer.answer == answer
+    row.answer = None if answer is None else row.answer or AnswerRow(event_id=row.id)
+    if row.answer is not None and answer is not None:
+        row.answer.answer, row.answer.answered_unix_s = answer, answered_unix_s
+        if by is not None or not is_same:
+            row.answer.answered_by = by or None
+    row.revision += 1
 
 
 def restore(session: Session, recorded: RecordedEvent) -> None:
@@ -79,6 +95,7 @@ def restore(session: Session, recorded: RecordedEvent) -> None:
     else:
         row.answer = row.answer or AnswerRow(event_id=row.id)
         row.answer.answer, row.answer.answered_unix_s = recorded.answer, recorded.answered_unix_s or 0.0
+        row.answer.answered_by = recorded.answered_by
 
 
 def camera_row(session: Session, name: str, source: str = "") -> CameraRow:

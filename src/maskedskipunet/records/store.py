@@ -29,10 +29,10 @@ from maskedskipunet.records.recorded import (
     require_time,
     without_credentials,
 )
-from maskedskipunet.records.rows import camera_row, event_row, fill, new_row, recorded_event, restore
+from maskedskipunet.records.rows import camera_row, event_row, fill, new_row, recorded_event, restore, set_answer
 from maskedskipunet.records.states import CameraCondition, State
 from maskedskipunet.records.subscriptions import Subscription
-from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
+from maskedskipunet.records.tables import CameraRow, EventRow
 from maskedskipunet.records.turnstile import Turnstile
 from maskedskipunet.records.watch_lock import WatchLock
 
@@ -62,15 +62,21 @@ class Records:
 
     @classmethod
     def open(
-        cls, path: Path, *, create: bool = True, watching: bool = False, clock: Callable[[], float] = time.time
+        cls,
+        path: Path,
+        *,
+        create: bool = True,
+        watching: bool = False,
+        clock: Callable[[], float] = time.time,
+        busy_timeout_s: float | None = None,
     ) -> Self:
         """Open the records of a folder and finish what a killed process left half done (see `finished`).
 
         create: create them if there are none. watching: be the one process that writes clips and delivers messages.
-        Raises RecordsError as open_database does, and if another process is watching.
+        busy_timeout_s: how long a call waits for another process that writes (None: as long as a watch does).
         """
         folder = RecordsFolder(path)
-        engine = open_database(folder, create=create)
+        engine = open_database(folder, create=create, busy_timeout_s=busy_timeout_s)
         lock = WatchLock(folder.watch_lock)
         try:
             is_alone = lock.take(wait=watching)
@@ -186,20 +192,13 @@ class Records:
             row.revision += 1
         self._file_later(event_id)
 
-    def answer(self, event_id: str, answer: Answer | None, answered_unix_s: float | None = None) -> None:
-        """Set a person's answer to an event, instead of an earlier one; None removes it.
-
-        answered_unix_s: when it was given; None: now.
-        """
+    def answer(
+        self, event_id: str, answer: Answer | None, answered_unix_s: float | None = None, *, by: str | None = None
+    ) -> None:
+        """Set a person's answer to an event, given now or at answered_unix_s, by whom set_answer says; None removes it."""
         with self.write() as session:
-            row = event_row(session, event_id)
-            if answer is None:
-                row.answer = None
-            else:
-                row.answer = row.answer or AnswerRow(event_id=event_id, answer=answer, answered_unix_s=0)
-                row.answer.answer = answer
-                row.answer.answered_unix_s = self.clock() if answered_unix_s is None else answered_unix_s
-            row.revision += 1
+            unix_s = self.clock() if answered_unix_s is None else answered_unix_s
+            set_answer(event_row(session, event_id), answer, unix_s, by)
         self._file_later(event_id)
 
     def begin_state(

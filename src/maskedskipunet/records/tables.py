@@ -48,6 +48,7 @@ class EventRow(Table):
     sequence: the number of its earlier messages. revision: counts every change of the row; filed_revision: the revision
     in its JSON file. is_removing: its files are being removed, then the row. aged_from_unix_s: the time from which its
     age is counted if the clock was wrong at its begin; otherwise null.
+    cue: the one that its reason names.
     """
 
     __tablename__ = "events"
@@ -55,6 +56,9 @@ class EventRow(Table):
         Index(None, "began_unix_s"),
         Index(None, "camera_id", "began_unix_s"),
         Index(None, "kind_id", "began_unix_s"),
+        Index(None, "cue", "began_unix_s"),
+        Index(None, "phase"),
+        Index(None, "kind_id", "camera_id", "is_removing", "began_unix_s", "id"),  # kinds, counted
         Index(None, "began_unix_s", "id", "camera_id", "is_removing"),  # lists by time, and counts
         Index(None, "top_score", "id", "began_unix_s", "camera_id", "is_removing"),  # lists by strangeness
     )
@@ -74,6 +78,7 @@ class EventRow(Table):
     boxes: Mapped[list[Any]]
     reason: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     kind_id: Mapped[str | None]
+    cue: Mapped[str | None]
     began_unix_s: Mapped[float]
     updated_unix_s: Mapped[float]
     phase: Mapped[str]
@@ -91,13 +96,17 @@ class EventRow(Table):
 
 
 class AnswerRow(Table):
-    """A person's answer to an event: `normal` or `anomaly`. The last answer counts."""
+    """What a person said of an event: `normal`, `anomaly` or `unsure`. The last answer counts.
+
+    answered_by: the name of the user of the page who gave it; null where it is not known.
+    """
 
     __tablename__ = "answers"
 
     event_id: Mapped[str] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), primary_key=True)
     answer: Mapped[str]
     answered_unix_s: Mapped[float]
+    answered_by: Mapped[str | None]
 
 
 class StateRow(Table):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from maskedskipunet.cues.cue_model import CUES_NAME
 from maskedskipunet.errors import RunError
@@ -241,6 +241,6 @@ def _step(values: Mapping[str, Any]) -> FeedbackStep:
         if not name or Path(name).name != name:
             raise ValueError(f"{name!r} is no name of a file")
     answers = tuple(EarlierAnswer(**item) for item in values["answers"])
-    if any(item.answer not in (None, "normal", "anomaly") for item in answers):
+    if any(item.answer not in (None, *get_args(Answer)) for item in answers):
         raise ValueError("an answer that there is not")
     return FeedbackStep(bool(values["done"]), str(values["records"]), files, answers, clips)

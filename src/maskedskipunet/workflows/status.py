@@ -91,12 +91,17 @@ class WatchStatus:
 def watch_status(folder: Path) -> WatchStatus:
     """Return how the watch into a records folder is. Raises RecordsError if there are no records."""
     with Records.open(folder, create=False) as records:
-        watched, now_unix_s = is_watched(records.folder), records.clock()
-        alarms = {recorded.camera for recorded in records.events(open_only=True)}
-        states = records.states(lasting_only=True)
-        conditions = {name: condition for name, condition in records.camera_conditions().items() if condition.condition}
-        with records.read() as session:
-            counts, waiting = outbox.counts(session), outbox.waiting(session)
+        return status_of(records)
+
+
+def status_of(records: Records) -> WatchStatus:
+    """Return how the watch into records that are open is."""
+    watched, now_unix_s = is_watched(records.folder), records.clock()
+    alarms = {recorded.camera for recorded in records.events(open_only=True)}
+    states = records.states(lasting_only=True)
+    conditions = {name: one for name, one in records.camera_conditions().items() if one.condition}
+    with records.read() as session:
+        counts, waiting = outbox.counts(session), outbox.waiting(session)
     cameras = []
     for name, condition in conditions.items():
         is_running, is_silent = condition.condition == "running", _is_silent(condition, now_unix_s)
@@ -111,7 +116,7 @@ def watch_status(folder: Path) -> WatchStatus:
             )
         )
     sinks = [SinkStatus(name, count, waiting.get(name)) for name, count in counts.items()]
-    return WatchStatus(folder, watched, tuple(cameras), tuple(sinks))
+    return WatchStatus(records.folder.path, watched, tuple(cameras), tuple(sinks))
 
 
 def _is_silent(condition: CameraCondition, now_unix_s: float) -> bool:

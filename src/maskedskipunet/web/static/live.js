@@ -1,0 +1,63 @@
+// Keeps the live page up to date: a stream of the server's own, which a hidden tab closes.
+
+let stream = null;
+
+function open() {
+  if (stream || document.hidden) return;
+  stream = new EventSource("/live/stream");
+  stream.addEventListener("state", (event) => show(JSON.parse(event.data)));
+  stream.onerror = () => setFault("The connection to the page is lost; trying again.");
+}
+
+function close() {
+  stream?.close();
+  stream = null;
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+addEventListener("pagehide", close);
+addEventListener("pageshow", open);
+open();
+
+function show(state) {
+  setFault(state.fault);
+  if (state.fault) return;
+  const place = document.querySelector("[data-tiles]");
+  const known = new Set([...place.querySelectorAll("[data-tile]")].map((tile) => tile.dataset.tile));
+  if (known.size !== state.tiles.length || state.tiles.some((tile) => !known.has(tile.id))) {
+    location.reload(); // another watch, with other cameras
+    return;
+  }
+  for (const tile of state.tiles) showTile(document.getElementById(`tile-${tile.id}`), tile);
+  const word = document.querySelector("[data-live-state]");
+  const text = state.watched ? "A watch is running." : "No watch is running.";
+  if (word && word.textContent !== text) word.textContent = text;
+  replace(document.querySelector("[data-newest]"), state.events);
+}
+
+function showTile(element, tile) {
+  replace(element.querySelector("[data-tile-body]"), tile.html);
+  const image = element.querySelector("[data-picture]");
+  if (image.dataset.picture === String(tile.version)) return;
+  image.dataset.picture = tile.version;
+  const next = new Image();
+  next.onload = () => {
+    image.src = next.src;
+    image.classList.remove("broken");
+  };
+  next.src = `/cameras/${encodeURIComponent(tile.id)}/picture.jpg?v=${tile.version}`;
+}
+
+const last = new WeakMap();
+function replace(element, html) {
+  if (!element || last.get(element) === html) return;
+  last.set(element, html);
+  if (element.contains(document.activeElement)) return; // whoever is there with the keyboard stays there
+  element.innerHTML = html;
+}
+
+function setFault(text) {
+  const place = document.querySelector("[data-live-fault]");
+  place.textContent = text ?? "";
+  place.hidden = !text;
+}
