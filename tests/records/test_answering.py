@@ -167,7 +167,7 @@ def test_events_of_earlier_versions_are_found_by_their_cue(book):
             connection.execute(f"DROP TABLE {name}")
         connection.execute("ALTER TABLE events DROP COLUMN cue")
         connection.execute("ALTER TABLE answers DROP COLUMN answered_by")
-        before = ScriptDirectory(str(database.MIGRATIONS)).get_revision("0008").down_revision
+        before = ScriptDirectory(str(database.MIGRATIONS)).get_revision("0007").down_revision
         connection.execute(f"UPDATE alembic_version SET version_num = '{before}'")
     connection.close()
 

@@ -51,7 +51,7 @@ class EventReason:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as `events.json` and the records hold them."""
-        readings = {name: self.readings[name].to_dict() for name in self.shares}
+        readings = {name: self.readings[name].to_dict() for name in self.shares if name in self.readings}
         return {"cue": self.cue, "shares": dict(self.shares), "readings": readings}
 
     @classmethod

@@ -195,7 +195,7 @@ class Records:
     def answer(
         self, event_id: str, answer: Answer | None, answered_unix_s: float | None = None, *, by: str | None = None
     ) -> None:
-        """Set a person's answer to an event, given now or at answered_unix_s, by whom set_answer says; None removes it."""
+        """Set a person's answer to an event, given now or at answered_unix_s, by someone; None removes it."""
         with self.write() as session:
             unix_s = self.clock() if answered_unix_s is None else answered_unix_s
             set_answer(event_row(session, event_id), answer, unix_s, by)
