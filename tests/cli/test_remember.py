@@ -65,20 +65,21 @@ def calibrate(cli, home, *more, budget=100):
     command = ["calibrate", home / "monday", "--model", home / "room", "--false-alarms-per-hour", budget]
     answer = cli(*command, *more, "--json", home / "set.json")
     assert answer.code == 0, answer.err
-    return answer, json.loads((home / "set.json").read_text())["rule"]
+    return answer, json.loads((home / "set.json").read_text())
 
 
 def test_what_is_remembered_is_strange_no_more_and_what_is_not_still_is(cli, home, place):
     run = home / "room"
     before = (run / "model" / "cues.safetensors").read_bytes()
-    _, without = calibrate(cli, home)
+    _, without = calibrate(cli, home, budget=30)
     lamp = appearance_of(cli, run, home / "tuesday.mp4", place / "before")
 
-    answer, rule = calibrate(cli, home, "--remember")
+    answer, figures = calibrate(cli, home, "--remember", budget=30)
 
-    assert rule == without  # set by footage that the model did not know
+    assert figures["rule"] == without["rule"]  # set by footage that the model did not know
+    assert figures["low_per_hour"] == 0 < figures["high_per_hour"] == without["high_per_hour"]
     earlier = run / "model" / "cues.1.safetensors"
-    assert f"the footage is remembered as normal; the earlier cues: {earlier}\n" in answer.out
+    assert f"the footage is remembered, so expect fewer alarms; the earlier cues: {earlier}\n" in answer.out
     assert earlier.read_bytes() == before
     assert lamp > 2
     assert appearance_of(cli, run, home / "tuesday.mp4", place / "after") < 1
@@ -89,10 +90,11 @@ def test_another_budget_still_goes_by_the_scores_of_before(cli, home):
     _, without = calibrate(cli, home, budget=30)
     calibrate(cli, home, "--remember")
 
-    answer, rule = calibrate(cli, home, budget=30)
+    answer, figures = calibrate(cli, home, budget=30)
 
     assert "scores of 1 of 1 videos are kept from an earlier calibration" in answer.err
-    assert rule == without
+    assert figures["rule"] == without["rule"]
+    assert figures["low_per_hour"] == 0  # it still remembers the footage
 
 
 def test_remembered_footage_has_a_name_of_its_own_and_its_moments_have_pictures(cli, home):

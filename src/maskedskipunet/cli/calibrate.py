@@ -168,7 +168,7 @@ def _print(result: "CalibrateResult") -> None:
     if result.earlier is not None:
         console.say(f"the earlier calibration: {result.earlier}")
     if result.earlier_cues is not None:
-        console.say(f"the footage is remembered as normal; the earlier cues: {result.earlier_cues}")
+        console.say(f"the footage is remembered, so expect fewer alarms; the earlier cues: {result.earlier_cues}")
     console.say(f"calibration: {result.path}")
     if result.kept_path is not None:
         console.say(f"scores: {result.kept_path} (another budget for this footage takes only seconds)")

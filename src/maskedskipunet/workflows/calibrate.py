@@ -34,7 +34,7 @@ from maskedskipunet.workflows.calibration_moments import Moment, draw_moments
 from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.input_selection import NamedVideo
-from maskedskipunet.workflows.remembering import remember_footage, require_appearance
+from maskedskipunet.workflows.remembering import are_remembered, remember_footage, require_appearance
 from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache, model_key
 
 
@@ -114,6 +114,8 @@ def calibrate(
     score_cache = ScoreCache.read(home / KEPT_NAME, model_key(folder, settings))
     scored = score_footage(kept, sources, time_ranges, scorer, score_cache, progress)
     setting = _alarm_setting(scored, starts_s, budget, options)
+    if options.remember or are_remembered(home, kept):
+        setting = replace(setting, low_per_hour=0.0)  # what is remembered alarms less; by how much is not known
     calibration = replace(
         Calibration.of({video.name: video.scores for video in scored}),
         alarm=setting,

@@ -15,6 +15,7 @@ from maskedskipunet.progress import Progress
 from maskedskipunet.runs import write_json
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.calibration_footage import ScoredFootage, TimeRange
+from maskedskipunet.workflows.input_selection import NamedVideo
 
 REMEMBERED_NAME = "remembered.json"
 
@@ -65,6 +66,11 @@ def read_remembered(home: Path) -> dict[str, str]:
         told = json.loads((home / REMEMBERED_NAME).read_text(encoding="utf-8"))["videos"]
         return {str(name): str(path) for name, path in told.items()}
     return {}
+
+
+def are_remembered(home: Path, videos: Sequence[NamedVideo]) -> bool:
+    """Return whether the model remembers one of these videos."""
+    return not {str(video.path.resolve()) for video in videos}.isdisjoint(read_remembered(home).values())
 
 
 def _left_out(frame: Frame, video: str, time_ranges: Sequence[TimeRange]) -> Frame:
