@@ -172,22 +172,29 @@ class NormalMovement:
 
         That something moves there at all, and that what moves there is as fast: the two shares multiply.
         """
-        flat = speeds.reshape(*speeds.shape[:-2], -1)
-        fast = self.speeds.surprise(np.log(flat + FLOOR_PX)).reshape(speeds.shape)
-        found = np.where(self._is_strange(speeds), fast - np.log10(self.moves), 0.0)
-        return np.asarray(np.minimum(found.max(axis=-2), RAREST), np.float32)
+        return self._surprise(speeds, self._is_strange(speeds))
 
     def faster(self, speeds: Floats) -> Floats:
         """Return how many times as fast as 99 % of what passes in the same row, (..., directions, P) -> (..., P).
 
         It is 0 where nothing moves, and where people called such speeds normal.
         """
-        ratio = _magnitude(speeds) / np.maximum(self.passing, MOVES_PX)
-        return np.where(self._is_strange(speeds).any(axis=-2), ratio, 0).astype(np.float32)
+        return self._faster(speeds, self._is_strange(speeds))
 
     def measures(self, speeds: Floats) -> Floats:
         """Return what a place's movement is judged by, (..., directions, P) -> (..., 2, P): `faster`, `surprise`."""
-        return np.stack([self.faster(speeds), self.surprise(speeds)], axis=-2)
+        is_strange = self._is_strange(speeds)
+        return np.stack([self._faster(speeds, is_strange), self._surprise(speeds, is_strange)], axis=-2)
+
+    def _faster(self, speeds: Floats, is_strange: NDArray[np.bool_]) -> Floats:
+        ratio = _magnitude(speeds) / np.maximum(self.passing, MOVES_PX)
+        return np.where(is_strange.any(axis=-2), ratio, 0).astype(np.float32)
+
+    def _surprise(self, speeds: Floats, is_strange: NDArray[np.bool_]) -> Floats:
+        flat = speeds.reshape(*speeds.shape[:-2], -1)
+        fast = self.speeds.surprise(np.log(flat + FLOOR_PX)).reshape(speeds.shape)
+        found = np.where(is_strange, fast - np.log10(self.moves), 0.0)
+        return np.asarray(np.minimum(found.max(axis=-2), RAREST), np.float32)
 
     def _is_strange(self, speeds: Floats) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = speeds > (MOVES_PX if self.allowed is None else np.maximum(self.allowed, MOVES_PX))

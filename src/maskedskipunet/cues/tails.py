@@ -71,12 +71,17 @@ class Tails:
         return {f"{name}.knots": self.knots, f"{name}.scale": self.scale, f"{name}.known": known}
 
     @classmethod
-    def from_arrays(cls, name: str, arrays: Mapping[str, NDArray[np.float32]]) -> "Tails":
-        """Return the inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+    def from_arrays(cls, name: str, arrays: Mapping[str, NDArray[np.float32]], count: int | None = None) -> "Tails":
+        """Return the tails whose `arrays` were stored. Raises KeyError or ValueError for missing or damaged arrays.
+
+        count: the number of places that they must have; None for any.
+        """
         knots, scale, known = (arrays[f"{name}.{part}"] for part in ("knots", "scale", "known"))
         fits = knots.shape == (len(LEVELS), *scale.shape) and known.shape == (1,)
         if not (fits and all(np.isfinite(part).all() for part in (knots, scale, known)) and (scale > 0).all()):
             raise ValueError(f"{name} holds no tails")
+        if count is not None and scale.shape != (count,):
+            raise ValueError(f"{name} of another grid")
         return cls(knots, scale, float(known[0]))
 
 
