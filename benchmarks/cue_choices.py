@@ -22,7 +22,8 @@ from results import write_result
 
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import NormalVideo, learn_cues
+from maskedskipunet.cues.learning import learn_cues
+from maskedskipunet.cues.normal_footage import NormalVideo
 from maskedskipunet.data.cache import cache_folder
 from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.sources import Source

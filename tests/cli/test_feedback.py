@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maskedskipunet.cues.appearance_cue import Judge
+from maskedskipunet.cues.appearance_judging import Judge
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.cues.learning import with_reconstruction
 from maskedskipunet.cues.tails import Tails
@@ -94,7 +94,7 @@ def home_with_cues(run, alarming, clips, recorded, place):
     (lowest, _), (middle, _), (highest, _) = clips
     usual = np.linspace(0, 0.9 * lowest, 50)
     cues = with_reconstruction(CueModel.read(home / "model"), usual)
-    cues = replace(cues, movement=None, appearance=replace(cues.appearance, now=judge_of_noise(cues.grid.count)))
+    cues = cues.without("movement").with_cues([replace(cues.appearance, now=judge_of_noise(cues.grid.count))])
     cues.write(home / "model")
     levels = cues.reconstruction.surprise(np.array([[lowest], [middle], [highest]], np.float32))[:, 0]
     assert np.all(np.diff(levels) > 0)

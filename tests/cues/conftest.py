@@ -9,7 +9,8 @@ from scipy.ndimage import gaussian_filter
 
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import NormalVideo, learn_cues
+from maskedskipunet.cues.learning import learn_cues
+from maskedskipunet.cues.normal_footage import NormalVideo
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sized_frame import SizedFrame
 

@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from maskedskipunet.cues import answers
+from maskedskipunet.cues import appearance_answer
 from maskedskipunet.cues.answers import learn_answer
 from maskedskipunet.cues.cue import Cue, CueScore
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import NormalVideo, learn_cues
+from maskedskipunet.cues.learning import learn_cues
+from maskedskipunet.cues.normal_footage import NormalVideo
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.resizing import network_frame
 from maskedskipunet.data.sized_frame import SizedFrame
@@ -171,9 +172,9 @@ def _header(path: Path) -> dict[str, str]:
 
 
 def test_more_answers_than_a_model_can_remember_are_refused(model: CueModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "ANSWERED_BYTES", 0)  # TOGETHER moments a place
+    monkeypatch.setattr(appearance_answer, "ANSWERED_BYTES", 0)  # TOGETHER moments a place
     random = np.random.default_rng(0)
-    noise = random.integers(0, 255, (answers.TOGETHER + 1, 1, 32, 64)).astype(np.uint8)
+    noise = random.integers(0, 255, (appearance_answer.TOGETHER + 1, 1, 32, 64)).astype(np.uint8)
 
     with pytest.raises(CalibrationError, match=r"5f1c: the model cannot remember more|5f1c"):
         learn_answer(model, "5f1c", sized(noise))

@@ -3,17 +3,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from maskedskipunet.cues.appearance_cue import (
-    LASTING_S,
-    LOOKS,
-    AppearanceCue,
-    Judge,
-    LastingMeter,
-    _by_the_minute,
-    mean_of_strangest,
-)
+from maskedskipunet.cues.appearance_cue import AppearanceCue
+from maskedskipunet.cues.appearance_judging import LASTING_S, LOOKS, Judge, LastingMeter, raise_lasting
 from maskedskipunet.cues.cue_model import CueModel
-from maskedskipunet.cues.tails import Tails
+from maskedskipunet.cues.tails import Tails, mean_of_strangest
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sized_frame import SizedFrame
 
@@ -146,12 +139,12 @@ def test_what_stays_for_a_minute_is_strange_for_longer_than_a_moment_would_tell(
 
 
 def test_what_lasts_counts_up_to_a_minutes_seconds_as_rare_and_what_is_ordinary_is_left() -> None:
-    raised = _by_the_minute(np.array([0.0, 0.3, 0.8, 1.3, 3.0, 11.5], np.float32))
+    raised = raise_lasting(np.array([0.0, 0.3, 0.8, 1.3, 3.0, 11.5], np.float32))
 
     assert raised.tolist() == pytest.approx(
         [0.0, 0.3, 0.8 + np.log10(60) / 2, 1.3 + np.log10(60), 3 + np.log10(60), 12]
     )
-    assert (np.diff(_by_the_minute(np.linspace(0, 12, 200, dtype=np.float32))) >= 0).all()
+    assert (np.diff(raise_lasting(np.linspace(0, 12, 200, dtype=np.float32))) >= 0).all()
 
 
 def test_lasting_is_the_lower_median_of_a_minute_and_its_last_seconds_and_unknown_before() -> None:

@@ -7,17 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskedskipunet.cues import learning
+from maskedskipunet.cues import appearance_learning, movement_cue
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import (
-    NormalVideo,
-    learn_cues,
-    looks,
-    require_footage,
-    split_in_halves,
-    with_reconstruction,
-)
+from maskedskipunet.cues.learning import learn_cues, looks, require_footage, with_reconstruction
+from maskedskipunet.cues.normal_footage import NormalVideo, split_in_halves
 from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.errors import CalibrationError
 
@@ -205,10 +199,10 @@ def test_footage_whose_good_frames_are_too_few_is_refused() -> None:
 def test_of_long_footage_some_is_looked_at_evenly(
     grid: PlaceGrid, make_video: MakeVideo, make_street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "MOST_MOVEMENT", 10)
-    monkeypatch.setattr(learning, "MOST_MOMENTS", 10)
-    monkeypatch.setattr(learning, "BURST", 4)
-    monkeypatch.setattr(learning, "SAMPLE", 8)
+    monkeypatch.setattr(movement_cue, "MOST_MOVEMENT", 10)
+    monkeypatch.setattr(appearance_learning, "MOST_MOMENTS", 10)
+    monkeypatch.setattr(movement_cue, "BURST", 4)
+    monkeypatch.setattr(appearance_learning, "SAMPLE", 8)
     told: list[int] = []
     videos = [make_video(str(seed), make_street(20, seed=seed)) for seed in range(4)]
 

@@ -8,10 +8,12 @@ FULL = CueReading(3.5, (0.0, 0.25, 0.5, 0.75), speed_ratio=2.0, nearest=Moment("
 
 
 def test_the_cues_are_these_in_the_order_of_tables() -> None:
-    assert CUES == ("reconstruction", "movement", "appearance")
+    assert tuple(CUES) == ("reconstruction", "movement", "appearance")
 
 
-@pytest.mark.parametrize("reading", [FULL, CueReading(0.3), CueReading(1.0, nearest=Moment("a", 0.0))])
+@pytest.mark.parametrize(
+    "reading", [FULL, CueReading(0.3), CueReading(1.0, nearest=Moment("a", 0.0)), CueReading(1.0, finding="a bang")]
+)
 def test_a_reading_is_kept_as_plain_values_and_read_again(reading: CueReading) -> None:
     assert CueReading.from_dict(json.loads(json.dumps(reading.to_dict()))) == reading
 

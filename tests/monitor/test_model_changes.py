@@ -11,7 +11,8 @@ import pytest
 import maskedskipunet as msu
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import NormalVideo, learn_cues, with_reconstruction
+from maskedskipunet.cues.learning import learn_cues, with_reconstruction
+from maskedskipunet.cues.normal_footage import NormalVideo
 from maskedskipunet.detection.budget import AlarmSetting, Budget
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
 from maskedskipunet.detection.events import EventRule

@@ -39,7 +39,7 @@ class Black:
 class Change:
     """How much a frame's brightness differs from that of the frame so many frames before and after it."""
 
-    name, wants_images = "change", False
+    name, wants_images, judges_looks = "change", False, False
 
     def __init__(self, late_frames: int = 1) -> None:
         self.late_frames = late_frames
@@ -77,7 +77,7 @@ class ChangeRun:
 class Picture:
     """The width of the source's own picture."""
 
-    name, wants_images, late_frames = "picture", True, 0
+    name, wants_images, late_frames, judges_looks = "picture", True, 0, False
 
     def start_run(self) -> "Picture":
         return self

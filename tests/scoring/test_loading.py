@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import NormalVideo, learn_cues, with_reconstruction
+from maskedskipunet.cues.learning import learn_cues, with_reconstruction
+from maskedskipunet.cues.normal_footage import NormalVideo
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.errors import ConfigError, WeightsError

@@ -23,6 +23,21 @@ def sentence(cue: str, reading: CueReading) -> str:
         ),
         ("appearance", CueReading(4, lasting_s=60.0), "has looked unlike anything normal here for 60 s"),
         ("reconstruction", CueReading(4), "the network cannot reconstruct this place from the frames around it"),
+        (
+            "sound",
+            CueReading(3.2, finding="a loud bang"),
+            "a loud bang; about one in 1,600 normal frames is as strange",
+        ),
+        (
+            "sound",
+            CueReading(12.0, finding="a loud bang"),
+            "a loud bang; fewer than one in 1,000,000 normal frames is as strange",
+        ),
+        (
+            "sound",
+            CueReading(2.0),
+            "the cue sound finds this place strange; about one in 100 normal frames is as strange",
+        ),
     ],
 )
 def test_a_reason_is_one_sentence(cue: str, reading: CueReading, expected: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 import maskedskipunet as msu
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import NormalVideo, learn_cues, with_reconstruction
+from maskedskipunet.cues.learning import learn_cues, with_reconstruction
+from maskedskipunet.cues.normal_footage import NormalVideo
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.reading import APPEARANCE
 from maskedskipunet.input_format import InputFormat

@@ -102,4 +102,4 @@ def train_config(options: Options) -> TrainConfig:
 def read_cues(texts: Sequence[str]) -> tuple[str, ...]:
     """Returns the cues that were named, separated by commas; all cues if none was named."""
     names = [cue.strip() for text in texts for cue in text.split(",") if cue.strip()]
-    return tuple(dict.fromkeys(names)) if texts else CUES
+    return tuple(dict.fromkeys(names)) if texts else tuple(CUES)

@@ -1,1 +1,1 @@
-"""Cues: what else than the network's reconstruction says that a frame departs from normal footage."""
+"""Cues judge frames beside the network, by movement and appearance."""

@@ -1,4 +1,4 @@
-"""Appearance: how far what stands at a place is from everything normal that was ever seen there."""
+"""Describes how each place of a picture looks, to compare it with everything normal that was seen there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MEMORY_BYTES = 88_000_000  # of exemplars, as they lie in memory: some 95 with w
 
 @dataclass(frozen=True)
 class Descriptor:
-    """Turns windows of a picture into a few numbers each: the principal components of its pixels at that place.
+    """Describes each window of a picture by a few numbers: the principal components of its pixels at that place.
 
     mean: (P, D) and axes: (P, D, K) of windows reduced to PATCH x PATCH pixels, D = C * PATCH * PATCH.
     """
@@ -48,24 +48,24 @@ class Descriptor:
 
     @property
     def size(self) -> int:
-        """Numbers that describe a window."""
+        """The number of values that describe a window."""
         return int(self.axes.shape[2])
 
     @torch.inference_mode()
     def __call__(self, frames: Pixels) -> Tensor:
-        """Describe frames, uint8 (N, C, H, W) -> (P, N, K)."""
+        """Return the descriptions of frames, (P, N, K). frames: uint8 (N, C, H, W)."""
         parts = [
             torch.bmm((_patches(part, self.grid) - self.mean).transpose(0, 1), self.axes) for part in _parts(frames)
         ]
         return torch.cat(parts, 1) if parts else torch.zeros(len(self.mean), 0, self.size)
 
     def arrays(self) -> dict[str, Tensor]:
-        """Return the tensors that hold it, for storing."""
+        """Return the tensors to store."""
         return {"appearance.mean": self.mean, "appearance.axes": self.axes}
 
     @classmethod
     def from_arrays(cls, grid: PlaceGrid, arrays: Mapping[str, Any]) -> "Descriptor":
-        """Return the inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+        """Return the descriptor whose `arrays` were stored. Raises KeyError or ValueError for damaged ones."""
         mean, axes = (torch.as_tensor(arrays[f"appearance.{name}"]) for name in ("mean", "axes"))
         if axes.ndim != 3 or mean.shape != axes.shape[:2] or len(mean) != grid.count:
             raise ValueError("the appearance of another grid")
@@ -75,7 +75,7 @@ class Descriptor:
 
 
 def new_memory(descriptor: Descriptor, radius: Tensor | None = None) -> Memory:
-    """An empty memory for what a descriptor gives, as large as MEMORY_BYTES allows."""
+    """Return an empty memory for the vectors of a descriptor, as large as MEMORY_BYTES allows."""
     places = descriptor.grid.count
     return Memory(places, descriptor.size, max(64, MEMORY_BYTES // (4 * places * descriptor.size)), radius)
 
@@ -85,7 +85,7 @@ def _parts(frames: Pixels, together: int = 256) -> Sequence[Pixels]:
 
 
 def _patches(frames: Pixels, grid: PlaceGrid) -> Tensor:
-    """Windows reduced to PATCH x PATCH pixels: uint8 (N, C, H, W) -> (N, P, D), values in [0, 1]."""
+    """Return windows reduced to PATCH x PATCH pixels, (N, P, D), in [0, 1]. frames: uint8 (N, C, H, W)."""
     images = torch.from_numpy(np.array(frames)).float() / 255  # a copy: stored frames are read-only
     shrink = grid.window_px // PATCH
     small = F.avg_pool2d(images, shrink)

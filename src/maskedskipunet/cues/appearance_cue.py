@@ -1,55 +1,42 @@
-"""The appearance cue: what stands where nothing like it ever stood, for a moment or for a minute."""
+"""The appearance cue finds things where nothing like them was ever seen, for a moment or for a minute."""
 
-from collections import deque
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskedskipunet.cues.appearance import Descriptor
+from maskedskipunet.cues.appearance import PATCH, Descriptor, new_memory
+from maskedskipunet.cues.appearance_answer import AppearanceAnswer
+from maskedskipunet.cues.appearance_judging import LASTING_S, Judge, LastingMeter, raise_lasting
+from maskedskipunet.cues.appearance_learning import count_looks, learn_appearance
+from maskedskipunet.cues.appearance_remembering import AppearanceLearner
 from maskedskipunet.cues.cue import STRANGE, CueScore, strange_centre
+from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.memory import Memory
-from maskedskipunet.cues.tails import MEDIAN_SURPRISE, RAREST, STRANGEST, Tails, mean_of_strangest
+from maskedskipunet.cues.normal_footage import Halves
+from maskedskipunet.cues.tails import STRANGEST
 from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.reading import APPEARANCE, CueReading, Moment
+from maskedskipunet.progress import Advance
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-LASTING_S = 60.0  # over which lasting strangeness is judged
-LOOKS = 30  # at each place in that time
-STILL_THERE_S = 10.0  # in which what lasts has to be there still, or it would last half a minute beyond its end
-LASTING_RISE = float(np.log10(LASTING_S))  # a lasting departure says the same for a minute, a passing one for a second
-
-
-@dataclass(frozen=True)
-class Judge:
-    """How strange distances are. places: tails by place. frames: tails of the mean of a frame's STRANGEST places."""
-
-    places: Tails
-    frames: Tails
-
-    def scores(self, distances: Floats) -> tuple[float, Floats, Floats]:
-        """Return the surprise of a frame, of its places in the frame's units, and of places by themselves.
-
-        distances: (P,) -> number, (P,), (P,).
-        """
-        places = self.places.surprise(distances)
-        both = np.append(places, mean_of_strangest(places))
-        scores = self.frames.surprise(both[:, None])[:, 0]
-        return float(scores[-1]), scores[:-1], places
+_ANSWERED, _NOW, _LASTING = "answered", "now", "lasting"
 
 
 @dataclass(frozen=True)
 class AppearanceCue:
     """Judges frames by the nearest normal moment at each place.
 
-    now: of a moment. lasting: of the median over LASTING_S; None where normal footage was too short. moments: of each
-    number in the memory, its video and time. answered: moments that people called normal, which are never thinned out;
-    None where there are none.
+    now: judges a moment. lasting: judges the median over LASTING_S; None if normal footage was too short. moments: the
+    video and time of each number in the memory. answered: moments that people called normal, which are never thinned
+    out; None if there are none.
     """
 
     descriptor: Descriptor
@@ -62,16 +49,66 @@ class AppearanceCue:
     name = APPEARANCE
     late_frames = 0
     wants_images = False
+    judges_looks = True
+    needed_frames: ClassVar[int] = 1
+    short_footage_fault: ClassVar[str] = "sees only one light and will call any other strange"
+
+    @classmethod
+    def count_looks(cls, halves: Halves) -> int:
+        """Return how many frames `learn` looks at, counting a frame each time."""
+        return count_looks(halves)
+
+    @classmethod
+    def learn(cls, halves: Halves, grid: PlaceGrid, aspect_ratio: float | None, advance: Advance) -> "AppearanceCue":
+        """Learn the appearance of normal footage; see `LearnedCue.learn`."""
+        learned, now, lasting = learn_appearance(halves, grid, advance)
+        return cls(learned.descriptor, learned.memory, now, lasting, learned.moments)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays to store."""
+        parts = self.descriptor.arrays() | self.memory.arrays()
+        parts |= {} if self.answered is None else self.answered.arrays(_ANSWERED)
+        judges = self.now.arrays(_NOW) | ({} if self.lasting is None else self.lasting.arrays(_LASTING))
+        return {name: tensor.numpy() for name, tensor in parts.items()} | _moment_arrays(self.moments) | judges
+
+    @classmethod
+    def from_arrays(cls, grid: PlaceGrid, arrays: Mapping[str, NDArray[Any]]) -> "AppearanceCue":
+        """Return the cue whose `arrays` were stored. Raises KeyError or ValueError for missing or damaged arrays."""
+        descriptor = Descriptor.from_arrays(grid, arrays)
+        memory = Memory.from_arrays(arrays, new_memory(descriptor).capacity)
+        answered = Memory.from_arrays(arrays, 0, _ANSWERED) if f"{_ANSWERED}.counts" in arrays else None
+        for known in filter(None, (memory, answered)):
+            if known.exemplars.shape[::2] != (grid.count, descriptor.size):
+                raise ValueError("the memory of another grid")
+        has_lasting = f"{_LASTING}.places.knots" in arrays
+        lasting = Judge.from_arrays(_LASTING, arrays, grid.count) if has_lasting else None
+        now = Judge.from_arrays(_NOW, arrays, grid.count)
+        return cls(descriptor, memory, now, lasting, _moments(arrays), answered)
+
+    def fits_channels(self, channels: int) -> bool:
+        """Return whether it was learned from frames with so many channels."""
+        return self.descriptor.mean.shape[1] == channels * PATCH**2
+
+    def start_answer(self, name: str) -> AppearanceAnswer:
+        """Begin to learn the look of a clip that a person called normal."""
+        return AppearanceAnswer(self, name)
+
+    def known_videos(self) -> set[str]:
+        """Return the names of the footage in its memory."""
+        return {moment.video for moment in self.moments}
+
+    def start_remembering(self, frames: int) -> AppearanceLearner:
+        """Begin to add normal footage to the memory. frames: the number of its frames, about."""
+        return AppearanceLearner(self, frames)
 
     def start_run(self) -> "AppearanceRun":
-        """Begin with a new unbroken run of frames."""
+        """Begin a new unbroken run of frames."""
         return AppearanceRun(self)
 
     def nearest(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """Return distance to the nearest normal moment at each place and the moment's number: (P, N, K) -> (P, N), (P,
-        N).
+        """Return the distance to the nearest normal moment at each place, and the moment's number.
 
-        The number is -1 where nothing is known of a place.
+        vectors: (P, N, K). Returns two arrays (P, N). The number is -1 if nothing is known of a place.
         """
         distances, numbers = _nearest_moments(self.memory, vectors)
         if self.answered is None:
@@ -82,15 +119,16 @@ class AppearanceCue:
     def judge(
         self, distances: Floats, lasting: Floats | None, nearest: NDArray[np.int64], pixels: Pixels | None = None
     ) -> CueScore:
-        """Return what one frame's distances, (P,), and their medians over the last minute say of it.
+        """Judge one frame.
 
-        nearest: (P,), the numbers of the nearest moments. pixels: the frame, uint8 (C, H, W).
+        distances: (P,), to the nearest moments. lasting: (P,), their medians over the last minute; None before a minute
+        has passed. nearest: (P,), the numbers of the nearest moments. pixels: the frame, uint8 (C, H, W).
         """
         score, places, looks = self.now.scores(distances)
         lasting_s = None
         if lasting is not None and self.lasting is not None:
             long_score, long_places, _ = self.lasting.scores(lasting)
-            long_score, long_places = float(_by_the_minute(np.float32(long_score))), _by_the_minute(long_places)
+            long_score, long_places = float(raise_lasting(np.float32(long_score))), raise_lasting(long_places)
             if long_score > score:
                 score, lasting_s = long_score, LASTING_S
             places = np.maximum(places, long_places)
@@ -125,43 +163,15 @@ class AppearanceCue:
         return None
 
 
-class LastingMeter:
-    """How far each place has departed over the last minute of an unbroken run; its memory is bounded.
-
-    It is the median of the minute or of its last seconds, whichever is lower: what has gone lasts no more.
-    """
-
-    def __init__(self) -> None:
-        self._looks: deque[tuple[float, Floats]] = deque()
-        self._median: Floats | None = None
-
-    def add(self, time_s: float, distances: Floats) -> Floats | None:
-        """Take the next frame's distances, (P,), and return what lasts, (P,); None before a minute has passed."""
-        if self._looks and time_s < self._looks[-1][0]:
-            self._looks.clear()  # the clock went back: what was seen before is of another time
-        if not self._looks or time_s - self._looks[-1][0] >= LASTING_S / LOOKS:
-            self._looks.append((time_s, distances))
-            while time_s - self._looks[0][0] > LASTING_S:
-                self._looks.popleft()
-            is_whole = time_s - self._looks[0][0] >= LASTING_S * (1 - 2 / LOOKS) and len(self._looks) > LOOKS // 2
-            self._median = self._lasting(time_s) if is_whole else None
-        return self._median
-
-    def _lasting(self, time_s: float) -> Floats:
-        recent = [seen for looked_s, seen in self._looks if time_s - looked_s <= STILL_THERE_S]
-        found: Floats = np.minimum(np.median([seen for _, seen in self._looks], axis=0), np.median(recent, axis=0))
-        return found
-
-
 class AppearanceRun:
-    """Follows one unbroken run of frames of one source."""
+    """Judges one unbroken run of frames of one source."""
 
     def __init__(self, cue: AppearanceCue) -> None:
         self._cue = cue
         self._lasting = LastingMeter()
 
     def add(self, frames: Sequence[SizedFrame]) -> list[CueScore]:
-        """Take the next frames and return their scores."""
+        """Add the next frames and return their scores."""
         seen = [sized.pixels for sized in frames if sized.pixels is not None]
         if not seen:
             return [CueScore(None)] * len(frames)
@@ -188,11 +198,19 @@ def _nearest_moments(memory: Memory, vectors: Tensor) -> tuple[Tensor, Tensor]:
     return distances, moments.masked_fill(memory.counts[:, None] == 0, -1)
 
 
-def _by_the_minute(surprise: Floats | np.float32) -> Floats:
-    """Return the surprise of what lasts, raised so that it gives as few alarms an hour as a passing one as high.
+def _moment_arrays(moments: Sequence[Moment]) -> dict[str, NDArray[Any]]:
+    names = list(dict.fromkeys(moment.video for moment in moments))
+    number = {name: position for position, name in enumerate(names)}
+    return {
+        "moments.names": np.frombuffer(json.dumps(names).encode(), np.uint8),
+        "moments.videos": np.array([number[moment.video] for moment in moments], np.int32),
+        "moments.times": np.array([moment.time_s for moment in moments], np.float64),
+    }
 
-    Of a thousand seconds that are as strange, those that last come in a few minutes, and those that pass in many single
-    moments. From a surprise of MEDIAN_SURPRISE on it is raised within one decade by LASTING_RISE; below it is left.
-    """
-    share = np.clip(surprise - MEDIAN_SURPRISE, 0, 1)
-    return np.asarray(np.minimum(surprise + LASTING_RISE * share, RAREST), np.float32)
+
+def _moments(arrays: Mapping[str, NDArray[Any]]) -> list[Moment]:
+    names = json.loads(arrays["moments.names"].tobytes())
+    videos, times = arrays["moments.videos"], arrays["moments.times"]
+    if videos.ndim != 1 or videos.shape != times.shape or (videos < 0).any():
+        raise ValueError("the memory's moments do not belong together")
+    return [Moment(str(names[video]), float(time_s)) for video, time_s in zip(videos, times, strict=True)]

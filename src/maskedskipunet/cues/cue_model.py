@@ -1,8 +1,8 @@
-"""What a model knows of normal footage beside its network, and how it is kept on disk."""
+"""The cues of a model: the knowledge of normal footage beside its network, and its file."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,68 +10,76 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
-from maskedskipunet.cues.appearance import PATCH, Descriptor, new_memory
-from maskedskipunet.cues.appearance_cue import AppearanceCue, Judge
-from maskedskipunet.cues.cue import Cue
+from maskedskipunet.cues.appearance_cue import AppearanceCue
 from maskedskipunet.cues.fusion import Fusion
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.memory import Memory
-from maskedskipunet.cues.movement import MEASURES, NormalMovement
+from maskedskipunet.cues.learned_cue import LearnedCue, learned_cues
 from maskedskipunet.cues.movement_cue import MovementCue
 from maskedskipunet.cues.tails import Tails
-from maskedskipunet.detection.reading import (
-    APPEARANCE,
-    CUES,
-    LONGEST_SMOOTHING_S,
-    MOVEMENT,
-    RECONSTRUCTION,
-    Moment,
-)
+from maskedskipunet.detection.reading import CUES, LONGEST_SMOOTHING_S, RECONSTRUCTION
 from maskedskipunet.errors import WeightsError
 from maskedskipunet.files import atomic_write, require_plain_file
 
 CUES_NAME = "cues.safetensors"
 FORMAT_VERSION = 1
-_ANSWERED = "answered"
+_TAILS = "reconstruction.frames"
 _HEADER_KEY = "maskedskipunet.cues"
 _CURE = "Train the model again, or take its earlier file back"
 
 
 @dataclass(frozen=True)
 class CueModel:
-    """The cues of a model and how they are fused.
+    """The cues of a model and their fusion.
 
-    reconstruction: tails of the network's frame scores; None for a model without a network. movement, appearance:
-    None where the model goes without. smoothing_s: the score is the median of the last so many seconds; 0: as it is.
+    reconstruction: tails of the network's frame scores; None for a model without a network. learned: the cues beside
+    the network by name, in the order of CUES. smoothing_s: the score is the median of the last so many seconds; 0: no
+    smoothing.
     """
 
     grid: PlaceGrid
     reconstruction: Tails | None
-    movement: MovementCue | None
-    appearance: AppearanceCue | None
+    learned: Mapping[str, LearnedCue] = field(default_factory=dict)
     smoothing_s: float = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The cues that it has, in the order of CUES."""
-        parts = (self.reconstruction, self.movement, self.appearance)
-        return tuple(name for name, part in zip(CUES, parts, strict=True) if part is not None)
+        """The names of its cues, in the order of CUES."""
+        return (*([] if self.reconstruction is None else [RECONSTRUCTION]), *self.learned)
 
     @property
-    def cues(self) -> list[Cue]:
-        """What runs beside the network."""
-        return [cue for cue in (self.movement, self.appearance) if cue is not None]
+    def cues(self) -> list[LearnedCue]:
+        """The cues that run beside the network."""
+        return list(self.learned.values())
+
+    @property
+    def movement(self) -> MovementCue | None:
+        """The movement cue, if there is one."""
+        return next((cue for cue in self.cues if isinstance(cue, MovementCue)), None)
+
+    @property
+    def appearance(self) -> AppearanceCue | None:
+        """The appearance cue, if there is one."""
+        return next((cue for cue in self.cues if isinstance(cue, AppearanceCue)), None)
+
+    def with_cues(self, cues: Iterable[LearnedCue]) -> "CueModel":
+        """Return a model with these cues in place of those of the same names."""
+        return replace(self, learned={**self.learned, **{cue.name: cue for cue in cues}})
+
+    def without(self, name: str) -> "CueModel":
+        """Return a model without the cue of this name."""
+        tails = None if name == RECONSTRUCTION else self.reconstruction
+        learned = {other: cue for other, cue in self.learned.items() if other != name}
+        return replace(self, reconstruction=tails, learned=learned)
 
     @property
     def fusion(self) -> Fusion:
-        """What makes one score of them."""
+        """The fusion of their scores into one."""
         return Fusion(self.grid, self.reconstruction)
 
     def fits(self, height_px: int, width_px: int, channels: int) -> bool:
-        """Return whether it was learned from frames like these."""
-        numbers = channels * PATCH**2
-        looks_alike = self.appearance is None or self.appearance.descriptor.mean.shape[1] == numbers
-        return (self.grid.height_px, self.grid.width_px) == (height_px, width_px) and looks_alike
+        """Return whether it can judge frames of this size with so many channels."""
+        is_size = (self.grid.height_px, self.grid.width_px) == (height_px, width_px)
+        return is_size and all(cue.fits_channels(channels) for cue in self.cues)
 
     def write(self, folder: Path) -> None:
         """Write `cues.safetensors` into a model's folder, whole or not at all."""
@@ -87,24 +95,16 @@ class CueModel:
             part.write_bytes(save(self._arrays(), metadata={_HEADER_KEY: json.dumps(described)}))
 
     def _arrays(self) -> dict[str, Any]:
-        arrays: dict[str, Any] = {}
-        if self.reconstruction is not None:
-            arrays |= self.reconstruction.arrays("reconstruction.frames")
-        if self.movement is not None:
-            arrays |= self.movement.normal.arrays() | self.movement.frames.arrays("movement.frames")
-        if self.appearance is not None:
-            cue = self.appearance
-            parts = cue.descriptor.arrays() | cue.memory.arrays()
-            parts |= {} if cue.answered is None else cue.answered.arrays(_ANSWERED)
-            arrays |= {name: tensor.numpy() for name, tensor in parts.items()} | _moment_arrays(cue.moments)
-            for name, judge in (("now", cue.now), ("lasting", cue.lasting)):
-                if judge is not None:
-                    arrays |= judge.places.arrays(f"{name}.places") | judge.frames.arrays(f"{name}.frames")
+        arrays: dict[str, Any] = {} if self.reconstruction is None else dict(self.reconstruction.arrays(_TAILS))
+        for cue in self.cues:
+            own = cue.arrays()
+            assert not own.keys() & arrays.keys(), f"{cue.name} stores arrays under names of another cue"
+            arrays |= own
         return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
     @classmethod
     def read(cls, folder: Path) -> "CueModel | None":
-        """Return what write wrote; None where a model has none. Raises WeightsError for a damaged file."""
+        """Return the cues in a model's folder; None if it has none. Raises WeightsError for a damaged file."""
         path = folder / CUES_NAME
         if not path.exists():
             return None
@@ -128,52 +128,10 @@ class CueModel:
         names = described["cues"]
         if not isinstance(names, list) or not names or not set(names) <= set(CUES):
             raise ValueError(f"cues that this version does not know: {names!r:.80}")
-        movement = appearance = reconstruction = None
-        if RECONSTRUCTION in names:
-            reconstruction = _tails("reconstruction.frames", arrays)
-        if MOVEMENT in names:
-            normal = NormalMovement.from_arrays(grid, arrays)
-            movement = MovementCue(normal, _tails("movement.frames", arrays, MEASURES))
-        if APPEARANCE in names:
-            descriptor = Descriptor.from_arrays(grid, arrays)
-            memory = Memory.from_arrays(arrays, new_memory(descriptor).capacity)
-            answered = Memory.from_arrays(arrays, 0, _ANSWERED) if f"{_ANSWERED}.counts" in arrays else None
-            for known in filter(None, (memory, answered)):
-                if known.exemplars.shape[::2] != (grid.count, descriptor.size):
-                    raise ValueError("the memory of another grid")
-            lasting = _judge("lasting", grid, arrays) if "lasting.places.knots" in arrays else None
-            now, moments = _judge("now", grid, arrays), _moments(arrays)
-            appearance = AppearanceCue(descriptor, memory, now, lasting, moments, answered)
+        tails = Tails.from_arrays(_TAILS, arrays, 1) if RECONSTRUCTION in names else None
+        wanted = {name: cue for name, cue in learned_cues().items() if name in names}
+        learned = {name: cue.from_arrays(grid, arrays) for name, cue in wanted.items()}
         smoothing_s = float(described["smoothing_s"])
         if not 0 <= smoothing_s <= LONGEST_SMOOTHING_S:
             raise ValueError(f"scores smoothed over {smoothing_s} s")
-        return cls(grid, reconstruction, movement, appearance, smoothing_s)
-
-
-def _judge(name: str, grid: PlaceGrid, arrays: Mapping[str, Any]) -> Judge:
-    return Judge(_tails(f"{name}.places", arrays, grid.count), _tails(f"{name}.frames", arrays))
-
-
-def _tails(name: str, arrays: Mapping[str, Any], count: int = 1) -> Tails:
-    tails = Tails.from_arrays(name, arrays)
-    if tails.scale.shape != (count,):
-        raise ValueError(f"{name} of another grid")
-    return tails
-
-
-def _moment_arrays(moments: Sequence[Moment]) -> dict[str, Any]:
-    names = list(dict.fromkeys(moment.video for moment in moments))
-    number = {name: position for position, name in enumerate(names)}
-    return {
-        "moments.names": np.frombuffer(json.dumps(names).encode(), np.uint8),
-        "moments.videos": np.array([number[moment.video] for moment in moments], np.int32),
-        "moments.times": np.array([moment.time_s for moment in moments], np.float64),
-    }
-
-
-def _moments(arrays: Mapping[str, Any]) -> list[Moment]:
-    names = json.loads(arrays["moments.names"].tobytes())
-    videos, times = arrays["moments.videos"], arrays["moments.times"]
-    if videos.ndim != 1 or videos.shape != times.shape or (videos < 0).any():
-        raise ValueError("the memory's moments do not belong together")
-    return [Moment(str(names[video]), float(time_s)) for video, time_s in zip(videos, times, strict=True)]
+        return cls(grid, tails, learned, smoothing_s)

@@ -1,4 +1,4 @@
-"""Fusion: one score and one map of what the network and the cues say of a frame."""
+"""Fuses the network's score and the scores of the cues into one score and one map."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,22 +15,22 @@ from maskedskipunet.detection.reading import CUES, RECONSTRUCTION, CueReading
 
 Floats = NDArray[np.float32]
 
-HIGHEST = RAREST * len(CUES) ** (1 / NORM)  # that a fused score can be
+HIGHEST = RAREST * len(CUES) ** (1 / NORM)  # the highest fused score
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """Makes one score of the cues' surprises: see `fused`.
+    """Fuses the surprises of the cues into one score, with `fused`.
 
-    grid: of the cues' places. reconstruction: tails of the network's own frame scores; None for a model without a
-    network. The fused score is in the units of a surprise: about -log10 of the share of normal frames as strange.
+    grid: the cues' places. reconstruction: tails of the network's own frame scores; None for a model without a network.
+    The fused score is a surprise too: about -log10 of the share of normal frames as strange.
     """
 
     grid: PlaceGrid
     reconstruction: Tails | None
 
     def __call__(self, frame: FrameScore, cues: Mapping[str, CueScore]) -> FrameScore:
-        """Fuse what is known of one frame; it keeps no score where the network has none."""
+        """Return a frame with its fused score and map; without a score if the network has none for it."""
         if self.reconstruction is not None and frame.score is None:
             return frame
         judged = {name: cue for name, cue in cues.items() if cue.score is not None}

@@ -1,4 +1,4 @@
-"""The places of a picture: square windows, half overlapping, that normal footage is compared with one by one."""
+"""The places of a picture: square windows, half overlapping, each compared with normal footage by itself."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +14,10 @@ SMALL_PX = 128  # pictures whose shorter side is no longer get windows of 16 px,
 
 @dataclass(frozen=True)
 class PlaceGrid:
-    """Windows that cover a picture of multiples of 16 px.
+    """A grid of windows that covers a picture.
 
-    height_px, width_px: of the picture. window_px: side of a window; the next begins half a window further.
+    height_px, width_px: of the picture, multiples of 16. window_px: the side of a window; the next begins half a window
+    further.
     """
 
     height_px: int
@@ -34,34 +35,34 @@ class PlaceGrid:
 
     @property
     def stride_px(self) -> int:
-        """Pixels from one window to the next."""
+        """The distance from one window to the next."""
         return self.window_px // 2
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of windows."""
+        """The numbers of rows and columns of windows."""
         rows, columns = ((size - self.window_px) // self.stride_px + 1 for size in (self.height_px, self.width_px))
         return max(1, rows), max(1, columns)
 
     @property
     def count(self) -> int:
-        """Number of windows."""
+        """The number of windows."""
         rows, columns = self.shape
         return rows * columns
 
     def pooled(self, images: Tensor, scale: int = 1) -> Tensor:
-        """Return mean of each window: (N, C, H / scale, W / scale) -> (N, C, rows, columns)."""
+        """Return the mean of each window, (N, C, rows, columns). images: (N, C, H / scale, W / scale)."""
         return F.avg_pool2d(images, self.window_px // scale, self.stride_px // scale)
 
     def mean_of(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return mean of each window: (H, W) -> (rows, columns)."""
+        """Return the mean of each window, (rows, columns). picture: (H, W)."""
         found: NDArray[np.float32] = self.pooled(torch.from_numpy(picture)[None, None])[0, 0].numpy()
         return found
 
     def without(self, ignored: NDArray[np.bool_] | None, measures: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Measures of places, (..., P), that are 0 where a window holds what is ignored: nothing is strange there.
+        """Return measures of places, (..., P), with 0 where a window touches ignored pixels.
 
-        ignored: (H, W); None for nowhere.
+        ignored: (H, W), True for ignored pixels; None if none are.
         """
         if ignored is None:
             return measures
@@ -69,9 +70,7 @@ class PlaceGrid:
         return np.where(is_touched, np.float32(0), measures)
 
     def to_map(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return values of places, (rows, columns), as a picture, (H, W), that passes smoothly from window
-        to window.
-        """
+        """Return values of places, (rows, columns), as a smooth picture, (H, W)."""
         down, across = self._weights
         return (down @ values @ across.T).astype(np.float32, copy=False)
 
@@ -81,15 +80,18 @@ class PlaceGrid:
         return self._interpolation(self.height_px, rows), self._interpolation(self.width_px, columns)
 
     def _interpolation(self, size_px: int, count: int) -> NDArray[np.float32]:
-        """Return weights of the windows' values at each pixel, (size_px, count): linear between the
-        windows' centres.
+        """Return the weights of the windows' values at each pixel, (size_px, count).
+
+        They are linear between the windows' centres.
         """
         position = (np.arange(size_px) + 0.5 - self.window_px / 2) / self.stride_px
         distance = np.abs(position.clip(0, count - 1)[:, None] - np.arange(count))
         return (1 - distance).clip(0).astype(np.float32)
 
     def centre_of(self, weights: NDArray[np.float32]) -> tuple[float, float]:
-        """Return the centre of places by weights, (P,), some above 0: across and down, in shares of the picture.
+        """Return the weighted centre of places: across and down, in shares of the picture.
+
+        weights: (P,), some above 0.
 
         >>> PlaceGrid.of_size(64, 128).centre_of(np.ones(105, np.float32))
         (0.5, 0.5)
@@ -110,7 +112,10 @@ class PlaceGrid:
         return slice(top, top + self.window_px), slice(left, left + self.window_px)
 
     def share_box(self, place: int) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of a window, in shares of the picture, by its number in row-major order."""
+        """Return left, top, right and bottom of a window, in shares of the picture.
+
+        place: the number of the window in row-major order.
+        """
         down, across = self.window(place)
         left, right = across.start / self.width_px, across.stop / self.width_px
         return left, down.start / self.height_px, right, down.stop / self.height_px

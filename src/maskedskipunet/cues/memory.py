@@ -1,4 +1,4 @@
-"""A bounded memory of normal moments: at each place the exemplars that stand for everything seen there."""
+"""A bounded memory of normal moments, with exemplars at each place that stand for everything seen there."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ QUERY_ROWS = 256  # moments compared at once: more outgrow the caches
 
 
 class Memory:
-    """Exemplars of P places, each a vector, with the moment that it was taken from.
+    """Exemplars of P places: vectors, each with the moment that it was taken from.
 
     capacity: exemplars a place at most. A vector becomes an exemplar where none lies within the place's radius, the
     farthest first; when a place is full its exemplars are thinned to those farthest apart and its radius grows
@@ -30,14 +30,14 @@ class Memory:
 
     @property
     def size_bytes(self) -> int:
-        """Memory that the exemplars take."""
+        """The size of the exemplars in memory."""
         return sum(array.nbytes for array in (self.exemplars, self.moments, self._norms))
 
     @torch.inference_mode()
     def nearest(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """Return distance to the nearest exemplar of the same place and its number there: (P, N, D) -> (P, N), (P, N).
+        """Return the distance to the nearest exemplar of the same place, and its number there.
 
-        The distance is infinite where a place has no exemplar.
+        vectors: (P, N, D). Returns two arrays (P, N). The distance is infinite if a place has no exemplar.
         """
         found = [self._nearest(part) for part in torch.split(vectors, QUERY_ROWS, dim=1)]
         if not found:
@@ -60,7 +60,7 @@ class Memory:
 
     @torch.inference_mode()
     def add(self, vectors: Tensor, moments: Tensor) -> None:
-        """Take in moments: vectors (P, N, D), one for each place; moments: int (N,), what to call each of them."""
+        """Add moments. vectors: (P, N, D), one for each place. moments: int (N,), the numbers of the moments."""
         vectors = vectors.half().float()
         distance, _ = self.nearest(vectors)
         places = torch.arange(len(vectors))
@@ -110,14 +110,14 @@ class Memory:
         self.radius[full] = torch.maximum(self.radius[full], radius)
 
     def copy(self) -> "Memory":
-        """Return a memory of the same that can be added to by itself."""
+        """Return a copy that can be added to by itself."""
         found = Memory(len(self.counts), self.exemplars.shape[2], self.capacity, self.radius)
         found.exemplars, found.moments = self.exemplars.clone(), self.moments.clone()
         found.counts, found._norms = self.counts.clone(), self._norms.clone()
         return found
 
     def arrays(self, name: str = "memory") -> dict[str, Tensor]:
-        """Return the tensors that hold it, for storing. name: what their names begin with."""
+        """Return the tensors to store. name: the beginning of their names."""
         most = int(self.counts.max()) if len(self.counts) else 0
         return {
             f"{name}.exemplars": self.exemplars[:, :most].half(),
@@ -128,7 +128,7 @@ class Memory:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], capacity: int, name: str = "memory") -> "Memory":
-        """Return the inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+        """Return the memory whose `arrays` were stored. Raises KeyError or ValueError for damaged ones."""
         exemplars, counts = (
             torch.as_tensor(arrays[f"{name}.exemplars"]).float(),
             torch.as_tensor(arrays[f"{name}.counts"]),
@@ -148,9 +148,9 @@ class Memory:
 
 
 def _farthest_apart(vectors: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return which vectors of (P, N, D) to keep so that they lie far apart: the first, then the farthest from all kept.
+    """Choose vectors of (P, N, D) that lie far apart: the first, then always the farthest from those chosen.
 
-    Returns their numbers, (P, count), and how far every other vector is from a kept one at most, (P,).
+    Returns their numbers, (P, count), and the greatest distance of any other vector to a chosen one, (P,).
     """
     places = torch.arange(len(vectors))
     kept = torch.zeros(len(vectors), count, dtype=torch.int64)
@@ -166,9 +166,9 @@ def _farthest_apart(vectors: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def noise_radius(vectors: Tensor) -> Tensor:
-    """Return how far neighbouring moments are apart at each place when nothing happens: (P, N, D) -> (P,).
+    """Return the distance of neighbouring moments at each place when nothing happens, (P,).
 
-    vectors: of neighbouring moments, in order. What nine in ten steps from one to the next stay within.
+    vectors: (P, N, D), of neighbouring moments in order. The distance is one that nine in ten steps stay within.
     """
     if vectors.shape[1] < 2:
         return torch.zeros(len(vectors))

@@ -1,4 +1,4 @@
-"""Movement: how fast and which way things move at each place, by dense optical flow between sampled frames."""
+"""Measures how fast and in which direction things move at each place, by dense optical flow between frames."""
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,10 +42,10 @@ FRAME_SAMPLES = 50  # frames that normal footage is taken to be longer, where no
 
 
 class MovementMeter:
-    """Speeds of one unbroken run of frames. Frames go in in order; each comes out one frame later, the last at the end.
+    """Measures the speeds of one unbroken run of frames. The speeds of a frame are known one frame later.
 
-    A frame's speeds are those of the flow from the frame before it and to the frame after it, averaged.
-    picture_px: height and width of the picture that flow is looked for on, see `square_pixels`; None for the grid's.
+    They are the mean of the flow from the frame before it and to the frame after it. picture_px: height and width of
+    the picture that flow is computed on, see `square_pixels`; None for the grid's.
     """
 
     def __init__(self, grid: PlaceGrid, picture_px: Size | None = None) -> None:
@@ -56,7 +56,7 @@ class MovementMeter:
         self._before: Floats | None = None
 
     def add(self, frames: Sequence[Pixels]) -> list[Floats | None]:
-        """Take the next frames, each uint8 (C, H, W); return for each the speeds of the frame before it.
+        """Add the next frames, each uint8 (C, H, W); return for each the speeds of the frame before it.
 
         Speeds are (directions, P); None for the first frame of a run, which has none before it.
         """
@@ -71,17 +71,17 @@ class MovementMeter:
         return found
 
     def finish(self) -> Floats | None:
-        """Return the speeds of the last frame; None where the run had one frame alone."""
+        """Return the speeds of the last frame; None if the run had only one frame."""
         before, self._before, self._last = self._before, None, None
         return None if before is None else self._speeds(before)
 
     def _of_places(self, flow: NDArray[Any]) -> Floats:
-        """Flow at half the size of the places' picture, still in pixels of its own: (h, w, 2) -> (2, H/2, W/2)."""
+        """Return flow (h, w, 2) at half the size of the grid's picture, (2, H/2, W/2), in pixels of its own."""
         half = self._grid.height_px // HALF, self._grid.width_px // HALF
         return _resized(np.asarray(flow, np.float32), half).transpose(2, 0, 1)
 
     def _speeds(self, flow: Floats) -> Floats:
-        """Speed of what moves in each window and direction, px a frame: (2, H/2, W/2) -> (directions, P).
+        """Return the speed in each window and direction, (directions, P), in pixels a frame. flow: (2, H/2, W/2).
 
         The mean over a window counts each pixel by its squared speed, so that a small fast thing is not lost in a
         large slow one; windows of which hardly anything moves fade out.
@@ -96,27 +96,27 @@ class MovementMeter:
         return np.asarray(speed.reshape(DIRECTIONS, -1).numpy(), np.float32)
 
 
-def square_pixels(grid: PlaceGrid, shape: float | None) -> Size:
-    """Return height and width of a picture of the source's own shape, a little larger than the network's.
+def square_pixels(grid: PlaceGrid, aspect_ratio: float | None) -> Size:
+    """Return the size of a picture with the source's aspect ratio, a little larger than the network's picture.
 
-    Squeezed to the network's size, things move slower one way than the other, and flow is found worse. shape: width
-    over height of the source; None where it is not known, and the picture stays as it is.
+    In a squeezed picture things move slower in one direction, and flow is less exact. aspect_ratio: width over height
+    of the source; None if it is not known, which gives the grid's size.
 
     >>> square_pixels(PlaceGrid.of_size(256, 256), 360 / 240), square_pixels(PlaceGrid.of_size(64, 128), 2.0)
     ((240, 360), (64, 128))
     """
     own = grid.width_px / grid.height_px
-    if shape is None or abs(log(shape / own)) < ALIKE:
+    if aspect_ratio is None or abs(log(aspect_ratio / own)) < ALIKE:
         return grid.height_px, grid.width_px
-    shape = min(max(shape, own / MAX_SQUEEZED), own * MAX_SQUEEZED)
-    height = sqrt(ENLARGED * grid.height_px * grid.width_px / shape)
-    return STEP * max(1, round(height / STEP)), STEP * max(1, round(height * shape / STEP))
+    ratio = min(max(aspect_ratio, own / MAX_SQUEEZED), own * MAX_SQUEEZED)
+    height = sqrt(ENLARGED * grid.height_px * grid.width_px / ratio)
+    return STEP * max(1, round(height / STEP)), STEP * max(1, round(height * ratio / STEP))
 
 
 def run_speeds(frames: Iterable[Pixels], grid: PlaceGrid, picture_px: Size | None = None) -> Iterator[Floats]:
-    """Yield speeds of each frame of an unbroken run, (directions, P); nothing for a run of one frame.
+    """Yield the speeds of each frame of an unbroken run, (directions, P); nothing for a run of one frame.
 
-    picture_px: as MovementMeter takes it.
+    picture_px: see `MovementMeter`.
     """
     meter, waiting = MovementMeter(grid, picture_px), iter(frames)
     while part := list(islice(waiting, TOGETHER)):
@@ -128,14 +128,14 @@ def run_speeds(frames: Iterable[Pixels], grid: PlaceGrid, picture_px: Size | Non
 
 @dataclass(frozen=True)
 class NormalMovement:
-    """What moves where in normal footage.
+    """The movement in normal footage.
 
-    moves: (directions, P), the share of normal frames in which something moves that way at a place of the same row.
-    speeds: tails of the logarithm of the speeds of what moves, by direction and row of places. passing: (P,), the speed
-    that 99 % of what moves in the same row stays within, whichever way. allowed: (directions, P), speeds up to which
-    nothing is surprising, because people called them normal there; None where nobody did. picture_px: height and width
-    of the picture whose pixels speeds are counted in.
-    Rows, not places: what a place of its own has seen in hours says little of what may pass there.
+    moves: (directions, P), the share of normal frames in which something moves in that direction at a place of the same
+    row. speeds: tails of the logarithm of speeds, by direction and row of places. passing: (P,), the speed that 99 % of
+    what moves in the same row stays within, in any direction. allowed: (directions, P), speeds up to which nothing is
+    surprising, because people called them normal there; None if nobody did. picture_px: height and width of the
+    picture in whose pixels speeds are measured.
+    All is learned by row, because a single place sees too little in hours to tell what may pass there.
     """
 
     grid: PlaceGrid
@@ -168,26 +168,33 @@ class NormalMovement:
         return cls(grid, moves, tails, _by_place(_passing(by_row), columns), size)
 
     def surprise(self, speeds: Floats) -> Floats:
-        """Return how rare speeds are, (..., directions, P) -> (..., P): of the strangest direction at each place.
+        """Return how rare the speeds (..., directions, P) are in the strangest direction of each place, (..., P).
 
-        That something moves there at all, and that what moves there is as fast: the two shares multiply.
+        The share of frames in which anything moves there is multiplied by the share of speeds as high.
         """
-        flat = speeds.reshape(*speeds.shape[:-2], -1)
-        fast = self.speeds.surprise(np.log(flat + FLOOR_PX)).reshape(speeds.shape)
-        found = np.where(self._is_strange(speeds), fast - np.log10(self.moves), 0.0)
-        return np.asarray(np.minimum(found.max(axis=-2), RAREST), np.float32)
+        return self._surprise(speeds, self._is_strange(speeds))
 
     def faster(self, speeds: Floats) -> Floats:
-        """Return how many times as fast as 99 % of what passes in the same row, (..., directions, P) -> (..., P).
+        """Return the speeds (..., directions, P), divided by what 99 % in the same row stay within, (..., P).
 
         It is 0 where nothing moves, and where people called such speeds normal.
         """
-        ratio = _magnitude(speeds) / np.maximum(self.passing, MOVES_PX)
-        return np.where(self._is_strange(speeds).any(axis=-2), ratio, 0).astype(np.float32)
+        return self._faster(speeds, self._is_strange(speeds))
 
     def measures(self, speeds: Floats) -> Floats:
-        """Return what a place's movement is judged by, (..., directions, P) -> (..., 2, P): `faster`, `surprise`."""
-        return np.stack([self.faster(speeds), self.surprise(speeds)], axis=-2)
+        """Return `faster` and `surprise` of the speeds (..., directions, P), (..., 2, P)."""
+        is_strange = self._is_strange(speeds)
+        return np.stack([self._faster(speeds, is_strange), self._surprise(speeds, is_strange)], axis=-2)
+
+    def _faster(self, speeds: Floats, is_strange: NDArray[np.bool_]) -> Floats:
+        ratio = _magnitude(speeds) / np.maximum(self.passing, MOVES_PX)
+        return np.where(is_strange.any(axis=-2), ratio, 0).astype(np.float32)
+
+    def _surprise(self, speeds: Floats, is_strange: NDArray[np.bool_]) -> Floats:
+        flat = speeds.reshape(*speeds.shape[:-2], -1)
+        fast = self.speeds.surprise(np.log(flat + FLOOR_PX)).reshape(speeds.shape)
+        found = np.where(is_strange, fast - np.log10(self.moves), 0.0)
+        return np.asarray(np.minimum(found.max(axis=-2), RAREST), np.float32)
 
     def _is_strange(self, speeds: Floats) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = speeds > (MOVES_PX if self.allowed is None else np.maximum(self.allowed, MOVES_PX))
@@ -196,8 +203,8 @@ class NormalMovement:
     def allowing(self, highest: Floats) -> "NormalMovement":
         """Return a copy that also allows speeds that people called normal. highest: (directions, P), 0 for none.
 
-        A speed is allowed at its own place and the places next to it, which see the same things a little shifted, and
-        with ALLOWED_MARGIN and what is noise to spare, for no two looks at one thing give the same flow.
+        A speed is allowed at its own place and the places next to it, which see the same things a little shifted.
+        ALLOWED_MARGIN and the noise are added, because flow is never the same twice.
         """
         by_place = torch.from_numpy(np.ascontiguousarray(highest, np.float32)).reshape(1, DIRECTIONS, *self.grid.shape)
         around = F.max_pool2d(by_place, 3, stride=1, padding=1)[0]
@@ -207,7 +214,7 @@ class NormalMovement:
         return replace(self, allowed=found if self.allowed is None else np.maximum(self.allowed, found))
 
     def arrays(self) -> dict[str, Floats]:
-        """Return the arrays that hold it, for storing."""
+        """Return the arrays to store."""
         allowed = {} if self.allowed is None else {"movement.allowed": self.allowed}
         own = {"movement.moves": self.moves, "movement.passing": self.passing}
         own["movement.picture"] = np.array(self.picture_px, np.float32)
@@ -215,7 +222,7 @@ class NormalMovement:
 
     @classmethod
     def from_arrays(cls, grid: PlaceGrid, arrays: Mapping[str, Floats]) -> "NormalMovement":
-        """Return the inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+        """Return the movement whose `arrays` were stored. Raises KeyError or ValueError for damaged ones."""
         moves, speeds = arrays["movement.moves"], Tails.from_arrays("movement.speeds", arrays)
         passing, allowed = arrays["movement.passing"], arrays.get("movement.allowed")
         if moves.shape != (DIRECTIONS, grid.count) or speeds.scale.shape != (DIRECTIONS * grid.count,):
@@ -235,7 +242,7 @@ class NormalMovement:
 
 
 def _grey(frame: Pixels) -> Pixels:
-    """Brightness of a frame: uint8 (C, H, W) -> (H, W)."""
+    """Return the brightness of a frame, (H, W). frame: uint8 (C, H, W)."""
     if len(frame) == 1:
         return np.ascontiguousarray(frame[0])
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame.transpose(1, 2, 0)), cv2.COLOR_RGB2GRAY), np.uint8)

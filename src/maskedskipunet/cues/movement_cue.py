@@ -1,26 +1,46 @@
-"""The movement cue: what moves faster, another way, or where nothing moves, compared with normal footage."""
+"""The movement cue finds things that move faster than usual, in another direction, or where nothing moves."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
+from math import ceil
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.cues.cue import CueScore, strange_centre
-from maskedskipunet.cues.movement import MovementMeter, NormalMovement
+from maskedskipunet.cues.grid import PlaceGrid
+from maskedskipunet.cues.learned_cue import LearnedCue
+from maskedskipunet.cues.movement import (
+    DIRECTIONS,
+    MEASURES,
+    MovementMeter,
+    NormalMovement,
+    Size,
+    run_speeds,
+    square_pixels,
+)
+from maskedskipunet.cues.normal_footage import Halves, NormalVideo, count_good
 from maskedskipunet.cues.tails import Tails, mean_of_strangest
 from maskedskipunet.data.sized_frame import Mask, SizedFrame
 from maskedskipunet.detection.fusing import fused
 from maskedskipunet.detection.reading import MOVEMENT, CueReading
+from maskedskipunet.progress import Advance
 
 Floats = NDArray[np.float32]
+
+MOST_MOVEMENT = 20_000  # frames whose flow is looked at; of longer footage bursts spread evenly
+BURST = 64  # neighbouring frames of one burst
+_TAILS = "movement.frames"
 
 
 @dataclass(frozen=True)
 class MovementCue:
-    """Judges frames by how things move. normal: what moves where. frames: tails of frames' measures, (2,), each
-    the mean of its strangest places.
+    """Judges frames by how things move.
+
+    normal: the movement in normal footage. frames: tails of frames' measures, (2,), each the mean of its strangest
+    places.
     """
 
     normal: NormalMovement
@@ -29,14 +49,50 @@ class MovementCue:
     name = MOVEMENT
     late_frames = 1
     wants_images = False
+    judges_looks = False
+    needed_frames: ClassVar[int] = 2
+    short_footage_fault: ClassVar[str] = ""
+
+    @classmethod
+    def count_looks(cls, halves: Halves) -> int:
+        """Return the number of frames whose movement `learn` measures or skips."""
+        return sum(count_good(half) for half in halves)
+
+    @classmethod
+    def learn(cls, halves: Halves, grid: PlaceGrid, aspect_ratio: float | None, advance: Advance) -> "MovementCue":
+        """Learn the movement of normal footage; see `LearnedCue.learn`."""
+        picture_px = square_pixels(grid, aspect_ratio)
+        speeds = [_speeds(half, grid, picture_px, advance) for half in halves]
+        learned = [NormalMovement.fit(found, grid) for found in speeds]
+        found = [mean_of_strangest(learned[number].measures(of)) for number, of in zip((1, 0), speeds, strict=True)]
+        normal = NormalMovement.fit(np.concatenate(speeds), grid, picture_px)
+        return cls(normal, Tails.fit(np.concatenate(found)))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays to store."""
+        return {**self.normal.arrays(), **self.frames.arrays(_TAILS)}
+
+    @classmethod
+    def from_arrays(cls, grid: PlaceGrid, arrays: Mapping[str, NDArray[Any]]) -> "MovementCue":
+        """Return the cue whose `arrays` were stored. Raises KeyError or ValueError for missing or damaged arrays."""
+        return cls(NormalMovement.from_arrays(grid, arrays), Tails.from_arrays(_TAILS, arrays, MEASURES))
+
+    def fits_channels(self, channels: int) -> bool:
+        """Return True: movement is measured in grey pictures, which any frames give."""
+        return True
+
+    def start_answer(self, name: str) -> "MovementAnswer":
+        """Begin to learn the speeds of a clip that a person called normal."""
+        return MovementAnswer(self)
 
     def start_run(self) -> "MovementRun":
-        """Begin with a new unbroken run of frames."""
+        """Begin a new unbroken run of frames."""
         return MovementRun(self)
 
     def judge(self, speeds: Floats | None, ignored: Mask | None = None) -> CueScore:
-        """Return what the speeds of one frame, (directions, P), say of it. ignored: (H, W), where nothing
-        is looked at.
+        """Judge one frame by its speeds.
+
+        speeds: (directions, P); None if they are not known. ignored: (H, W), True for ignored pixels.
         """
         if speeds is None:
             return CueScore(None)
@@ -55,7 +111,7 @@ class MovementCue:
 
 
 class MovementRun:
-    """Follows one unbroken run of frames of one source."""
+    """Judges one unbroken run of frames of one source."""
 
     def __init__(self, cue: MovementCue) -> None:
         self._cue = cue
@@ -63,7 +119,7 @@ class MovementRun:
         self._open: SizedFrame | None = None  # the frame that the meter holds and that is not judged yet
 
     def add(self, frames: Sequence[SizedFrame]) -> list[CueScore]:
-        """Take the next frames and return the scores that are known by now: a frame waits for the one after it."""
+        """Add the next frames and return the scores that are known by now: a frame waits for the one after it."""
         found: list[CueScore] = []
         for is_bad, group in groupby(frames, lambda sized: sized.pixels is None):
             if is_bad:
@@ -85,3 +141,42 @@ class MovementRun:
             return []
         last, self._open = self._open, None
         return [self._cue.judge(self._meter.finish(), last.ignored)]
+
+
+class MovementAnswer:
+    """Learns the speeds of a clip that a person called normal. The cue itself stays unchanged."""
+
+    def __init__(self, cue: MovementCue) -> None:
+        self._cue, grid = cue, cue.normal.grid
+        self._meter = MovementMeter(grid, cue.normal.picture_px)
+        self._highest = np.zeros((DIRECTIONS, grid.count), np.float32)  # speeds at each place and direction
+
+    def add(self, frame: SizedFrame) -> None:
+        """Learn the next frame; a frame without pixels is a break."""
+        self._take(self._meter.finish() if frame.pixels is None else self._meter.add([frame.pixels])[0])
+
+    def finish(self) -> LearnedCue:
+        """Return a cue that allows the speeds of the clip."""
+        self._take(self._meter.finish())
+        return replace(self._cue, normal=self._cue.normal.allowing(self._highest))
+
+    def _take(self, speeds: Floats | None) -> None:
+        if speeds is not None:
+            self._highest = np.maximum(self._highest, speeds)
+
+
+def _speeds(videos: Sequence[NormalVideo], grid: PlaceGrid, picture_px: Size, advance: Advance) -> Floats:
+    """Return speeds of frames spread over footage, (N, directions, P)."""
+    count = sum(len(video.frames) for video in videos)
+    every = max(1, ceil(count / MOST_MOVEMENT))
+    found = []
+    for video in videos:
+        for run in video.runs():
+            for first in range(0, len(run.frames), BURST * every if every > 1 else len(run.frames)):
+                end = min(len(run.frames), first + BURST * every) if every > 1 else len(run.frames)
+                burst = range(first, end if every == 1 else min(end, first + BURST))
+                pixels = (run.pixels(slice(number, number + 1))[0] for number in burst)
+                measured = run_speeds(pixels, grid, picture_px)
+                found += [grid.without(run.ignored, speeds).astype(np.float16) for speeds in measured]
+                advance(end - first)
+    return np.stack(found).astype(np.float32)

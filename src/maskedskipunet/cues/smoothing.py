@@ -1,4 +1,4 @@
-"""Smoothing of scores over time, as part of a model: the median of the last seconds, which looks at no later frame."""
+"""Smooths scores over time by the median of the last seconds, without looking at later frames."""
 
 from collections import deque
 from dataclasses import replace
@@ -9,9 +9,9 @@ from maskedskipunet.detection.reading import FUSED
 
 
 class CausalMedian:
-    """Medians of one source's scores as they come. span_s: seconds looked back, above 0. Its memory is bounded.
+    """Smooths the scores of one source as they come. Its memory is bounded.
 
-    A frame without a score gets none.
+    span_s: the seconds to look back, above 0. A frame without a score keeps none.
     """
 
     def __init__(self, span_s: float) -> None:
@@ -19,7 +19,7 @@ class CausalMedian:
         self._seen: deque[tuple[float, float]] = deque()
 
     def add(self, frame: FrameScore) -> FrameScore:
-        """Take the next frame, and return it with the median as its score and its own score among the cues'."""
+        """Add the next frame, and return it with the median as its score and its own score among the cues."""
         if frame.score is None:
             return frame
         if self._seen and frame.time_s < self._seen[-1][0]:

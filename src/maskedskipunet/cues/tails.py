@@ -1,4 +1,4 @@
-"""Turns a measure into how rare it is among normal footage: tail probabilities, smooth beyond what was seen."""
+"""Tail probabilities: how rare a measure is in normal footage, continued smoothly beyond what was seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ LEAST_SCALE = 1e-4  # of an exponential, so that values that never vary do not m
 
 @dataclass(frozen=True)
 class Tails:
-    """How rare values are among normal ones, for each of P places.
+    """The tails of normal values at each of P places, which tell how rare a value is.
 
     knots: (K, P), rising: the values that shares LEVELS of normal values reach. scale: (P,), mean excess over the last
-    knot, by which the tail goes on. known: surprise up to which it was seen, log10 of the number of values that can be
-    taken for independent; what lies beyond is drawn in, because nothing there was ever counted.
-    The surprise of a value is -log10 of the share of normal values at least as high: 0.3 at the median, 2 where one in
-    a hundred is as high, 3 for one in a thousand.
+    knot, by which the tail goes on. known: the surprise up to which values were seen, log10 of the number of
+    independent values; a higher surprise is reduced, because nothing so rare was ever counted.
+    The surprise of a value is -log10 of the share of normal values at least as high: 0.3 at the median, 2 if one in a
+    hundred is as high, 3 for one in a thousand.
     """
 
     knots: Floats
@@ -37,10 +37,11 @@ class Tails:
 
     @classmethod
     def fit(cls, values: Floats, *, shrink: float = 0.5, alike: int = 1) -> "Tails":
-        """Return the tails of normal values. values: (N, P), NaN where a place had none. shrink: by how much the scale
-        of a
-        place is drawn to the mean of all places, 0 to 1; single places see too few rare moments to stand alone.
-        alike: how many values in a row say the same.
+        """Return the tails of normal values.
+
+        values: (N, P), NaN if a place had none. shrink: the weight of the mean of all places in the scale of a place,
+        0 to 1; single places see too few rare moments to stand alone. alike: the number of consecutive values that
+        depend on each other.
         """
         if not len(values):
             raise ValueError("no normal value")
@@ -51,7 +52,7 @@ class Tails:
         return cls(knots, scale, float(np.clip(np.log10(len(values) / alike), -np.log10(LEVELS[-1]), RAREST)))
 
     def surprise(self, values: Floats) -> Floats:
-        """Return surprise of values, (..., P) -> (..., P), between -log10 of the first share and RAREST."""
+        """Return the surprise of values, (..., P), between -log10 of the first share and RAREST."""
         found = np.full(np.shape(values), _SURPRISES[0], np.float32)
         for knot, width, rise in zip(self.knots, self._widths, _RISES, strict=False):
             found += np.clip((values - knot) / width, 0, 1) * rise
@@ -66,17 +67,22 @@ class Tails:
         return np.maximum(np.diff(self.knots, axis=0), 1e-9)
 
     def arrays(self, name: str) -> dict[str, NDArray[np.float32]]:
-        """Return the arrays that hold it, for storing."""
+        """Return the arrays to store. name: the beginning of their names."""
         known = np.full(1, self.known, np.float32)
         return {f"{name}.knots": self.knots, f"{name}.scale": self.scale, f"{name}.known": known}
 
     @classmethod
-    def from_arrays(cls, name: str, arrays: Mapping[str, NDArray[np.float32]]) -> "Tails":
-        """Return the inverse of `arrays`. Raises KeyError or ValueError for what is none."""
+    def from_arrays(cls, name: str, arrays: Mapping[str, NDArray[np.float32]], count: int | None = None) -> "Tails":
+        """Return the tails whose `arrays` were stored. Raises KeyError or ValueError for missing or damaged arrays.
+
+        count: the number of places that they must have; None for any.
+        """
         knots, scale, known = (arrays[f"{name}.{part}"] for part in ("knots", "scale", "known"))
         fits = knots.shape == (len(LEVELS), *scale.shape) and known.shape == (1,)
         if not (fits and all(np.isfinite(part).all() for part in (knots, scale, known)) and (scale > 0).all()):
             raise ValueError(f"{name} holds no tails")
+        if count is not None and scale.shape != (count,):
+            raise ValueError(f"{name} of another grid")
         return cls(knots, scale, float(known[0]))
 
 
@@ -95,7 +101,7 @@ def _mean_excess(values: Floats, threshold: Floats) -> Floats:
 
 
 def mean_of_strangest(places: Floats) -> Floats:
-    """Return mean of the STRANGEST highest values, (..., P) -> (...)."""
+    """Return the mean of the STRANGEST highest values of (..., P)."""
     count = min(STRANGEST, places.shape[-1])
     found: Floats = np.partition(places, -count, axis=-1)[..., -count:].mean(axis=-1)
     return found

@@ -6,7 +6,7 @@ from math import dist, log, sqrt
 
 from maskedskipunet.detection.events import Event
 from maskedskipunet.detection.fusing import EventReason
-from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, CueReading
+from maskedskipunet.detection.reading import CueReading
 
 FAR = 0.3  # shares of the picture, between the centres of what is strange in two events
 SPREAD_TIMES = 2.5  # as many strange places
@@ -26,8 +26,8 @@ def are_alike(first: EventReason, second: EventReason) -> bool:
     """
     if first.cue != second.cue or (first.reading.lasting_s is None) != (second.reading.lasting_s is None):
         return False
-    looks = [reason.readings.get(APPEARANCE, _NOTHING) for reason in (first, second)]
-    speeds = [reason.readings.get(MOVEMENT, _NOTHING).speed_ratio for reason in (first, second)]
+    looks = [_find_reading(reason, "look", "spread") for reason in (first, second)]
+    speeds = [_find_reading(reason, "speed_ratio").speed_ratio for reason in (first, second)]
     spreads = [(log(max(look.spread or 0.0, SMALL)),) for look in looks]
     return (
         _are_within([_centre(reason.reading) for reason in (first, second)], FAR)
@@ -110,6 +110,12 @@ def describe_kind(count: int, first: str) -> str:
 
 _NOTHING = CueReading(0.0)
 _Point = tuple[float, ...] | None
+
+
+def _find_reading(reason: EventReason, *fields: str) -> CueReading:
+    """Return the first reading with one of these fields, of whichever cue; an empty one if no cue has them."""
+    readings = reason.readings.values()
+    return next((found for found in readings if any(getattr(found, name) is not None for name in fields)), _NOTHING)
 
 
 def _are_within(points: Sequence[_Point], apart: float) -> bool:

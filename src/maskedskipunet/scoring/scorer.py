@@ -22,7 +22,6 @@ from maskedskipunet.data.sized_frame import SizedFrame
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.drift import ERRORS, LOOKS, Measure
 from maskedskipunet.detection.frame_score import FrameScore
-from maskedskipunet.detection.reading import APPEARANCE
 from maskedskipunet.errors import ConfigError, DataError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.scoring.backend import Backend
@@ -116,7 +115,7 @@ class Scorer:
     @property
     def drift_measure(self) -> Measure:
         """The measure of drift; see `FrameScore.seen`."""
-        return LOOKS if self.fuse is not None and any(cue.name == APPEARANCE for cue in self.cues) else ERRORS
+        return LOOKS if self.fuse is not None and any(cue.judges_looks for cue in self.cues) else ERRORS
 
     @property
     def wants_images(self) -> bool:

@@ -80,7 +80,7 @@ class TrainConfig:
     runs: Path = Path("runs")
     name: str | None = None
     start_from: Path | None = None
-    cues: tuple[str, ...] = CUES
+    cues: tuple[str, ...] = field(default_factory=lambda: tuple(CUES))
     smoothing_s: float = 0.0
 
     def __post_init__(self) -> None:

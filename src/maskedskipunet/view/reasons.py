@@ -1,13 +1,15 @@
 """Describes why an event was raised, in words."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from maskedskipunet.detection.events import Event
 from maskedskipunet.detection.fusing import EventReason
-from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, CueReading, Moment
+from maskedskipunet.detection.reading import APPEARANCE, MOVEMENT, RECONSTRUCTION, CueReading, Moment
 
 FASTER = 1.2  # times as fast as what passes there: from here on it is the speed that is strange
+RAREST = 6.0  # a surprise that is not told more exactly: nobody has seen a million independent frames
 
 
 def describe_reason(reason: EventReason) -> str:
@@ -17,11 +19,23 @@ def describe_reason(reason: EventReason) -> str:
     >>> describe_reason(EventReason("movement", {"movement": 1.0}, {"movement": movement}))
     'moves 3.1 times as fast as 99 % of what passes here'
     """
-    reading = reason.reading
-    if reason.cue == MOVEMENT:
-        return _movement(reading)
-    if reason.cue == APPEARANCE:
-        return _appearance(reading)
+    describe = SENTENCES.get(reason.cue)
+    return _any_cue(reason.cue, reason.reading) if describe is None else describe(reason.reading)
+
+
+def _any_cue(cue: str, reading: CueReading) -> str:
+    """Returns the sentence of a cue that has none of its own: what it found, and how rare that is.
+
+    >>> _any_cue("light", CueReading(3.2, finding="the light is on"))
+    'the light is on; about one in 1,600 normal frames is as strange'
+    """
+    finding = reading.finding or f"the cue {cue} finds this place strange"
+    amount = "fewer than" if reading.surprise > RAREST else "about"
+    frames = float(f"{10 ** min(reading.surprise, RAREST):.2g}")
+    return f"{finding}; {amount} one in {frames:,.0f} normal frames is as strange"
+
+
+def _reconstruction(reading: CueReading) -> str:
     return "the network cannot reconstruct this place from the frames around it"
 
 
@@ -37,6 +51,14 @@ def _appearance(reading: CueReading) -> str:
     else:
         seen = "nothing normal ever looked like this here"
     return seen if reading.nearest is None else f"{seen}; nearest normal moment: {describe_moment(reading.nearest)}"
+
+
+SENTENCES: dict[str, Callable[[CueReading], str]] = {
+    RECONSTRUCTION: _reconstruction,
+    MOVEMENT: _movement,
+    APPEARANCE: _appearance,
+}
+"""Sentences of cues that are made from numbers alone; the sentence of any other cue begins with its `finding`."""
 
 
 def describe_moment(moment: Moment) -> str:

@@ -34,7 +34,7 @@ from maskedskipunet.workflows.calibration_moments import Moment, draw_moments
 from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.input_selection import NamedVideo
-from maskedskipunet.workflows.remembering import are_remembered, remember_footage, require_appearance
+from maskedskipunet.workflows.remembering import are_remembered, remember_footage, require_memory
 from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache, model_key
 
 
@@ -105,7 +105,7 @@ def calibrate(
     require_writable(folder)
     require_writable(pictures)
     if options.remember:
-        require_appearance(folder)
+        require_memory(folder)
     kept, time_ranges = choose_footage(videos, options.exclude)
     starts_s = require_start_times(kept, options.starts) if options.parts else [None] * len(kept)
     warn_of_training_footage(folder, kept, progress)

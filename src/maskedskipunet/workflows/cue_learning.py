@@ -8,17 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.cues.grid import PlaceGrid
-from maskedskipunet.cues.learning import (
-    SHORT_S,
-    NormalVideo,
-    learn_cues,
-    length_s,
-    looks,
-    require_footage,
-    with_reconstruction,
-)
+from maskedskipunet.cues.learned_cue import learned_cues as cue_classes
+from maskedskipunet.cues.learning import learn_cues, looks, require_footage, with_reconstruction
+from maskedskipunet.cues.normal_footage import SHORT_S, NormalVideo, length_s
 from maskedskipunet.data.store import StoredVideo
-from maskedskipunet.detection.reading import APPEARANCE, RECONSTRUCTION
+from maskedskipunet.detection.reading import RECONSTRUCTION
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress
@@ -68,15 +62,15 @@ def require_footage_for_cues(training: Sequence[StoredVideo], config: TrainConfi
 
 
 def note_short_footage(training: Sequence[StoredVideo], config: TrainConfig, progress: Progress) -> None:
-    """Note that footage is too short for the appearance cue, which then takes any other light for an anomaly."""
-    videos = [_normal(video, config.input_format) for video in training]
-    if APPEARANCE in learned_cues(config) and length_s(videos) < SHORT_S:
-        others = ",".join(cue for cue in config.cues if cue != APPEARANCE)
-        cure = f" (without it: --cues {others})" if others else ""
-        progress.note(
-            f"the footage is short ({length_s(videos) / 60:.0f} min), so the appearance cue sees only one light "
-            f"and will call any other strange{cure}"
-        )
+    """Note that footage is short if a cue needs more, and what the cue will do wrong."""
+    seconds = length_s([_normal(video, config.input_format) for video in training])
+    if seconds >= SHORT_S:
+        return
+    for name in learned_cues(config):
+        if fault := cue_classes()[name].short_footage_fault:
+            others = ",".join(cue for cue in config.cues if cue != name)
+            cure = f" (without it: --cues {others})" if others else ""
+            progress.note(f"the footage is short ({seconds / 60:.0f} min), so the {name} cue {fault}{cure}")
 
 
 def _normal(video: StoredVideo, input_format: InputFormat) -> NormalVideo:

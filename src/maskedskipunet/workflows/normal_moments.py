@@ -9,7 +9,7 @@ from maskedskipunet.data.layouts import recognise
 from maskedskipunet.data.sources import Source
 from maskedskipunet.data.video.seeking import image_at
 from maskedskipunet.detection.fusing import EventReason
-from maskedskipunet.detection.reading import APPEARANCE, Moment
+from maskedskipunet.detection.reading import Moment
 from maskedskipunet.errors import MaskedSkipUNetError
 from maskedskipunet.model.pretrained import model_folder
 from maskedskipunet.progress import Progress
@@ -92,6 +92,5 @@ class NormalMoments:
 
 
 def _nearest(reason: EventReason) -> Moment | None:
-    appearance = reason.readings.get(APPEARANCE)
-    is_strange = appearance is not None and (reason.cue == APPEARANCE or appearance.surprise >= STRANGE)
-    return appearance.nearest if is_strange and appearance is not None else None
+    strange = [found for name, found in reason.readings.items() if name == reason.cue or found.surprise >= STRANGE]
+    return next((found.nearest for found in strange if found.nearest is not None), None)

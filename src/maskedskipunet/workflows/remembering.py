@@ -1,4 +1,4 @@
-"""Normal footage that a model's appearance cue remembers beside what it was trained on."""
+"""Normal footage that a model remembers beside the footage it was trained on."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
-from maskedskipunet.cues.remembering import AppearanceLearner
+from maskedskipunet.cues.learned_cue import RemembersFootage, learned_cues
 from maskedskipunet.data.frames import Frame
+from maskedskipunet.detection.reading import CUES
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.files import keep_earlier
 from maskedskipunet.progress import Progress
@@ -20,12 +21,17 @@ from maskedskipunet.workflows.input_selection import NamedVideo
 REMEMBERED_NAME = "remembered.json"
 
 
-def require_appearance(folder: Path) -> None:
-    """Raise ConfigError where the model in this folder has no appearance cue that could remember anything."""
+def require_memory(folder: Path) -> None:
+    """Raise ConfigError if the model in this folder has no cue that can remember footage."""
     cues = CueModel.read(folder)
-    if cues is None or cues.appearance is None:
-        cure = "Leave it out, or train a model with --cues reconstruction,movement,appearance"
-        raise ConfigError("the model has no appearance cue to remember footage with", "remember", cure)
+    if cues is None or not _remembering(cues):
+        names = " or ".join(name for name, cue in learned_cues().items() if issubclass(cue, RemembersFootage))
+        cure = f"Leave it out, or train a model with --cues {','.join(CUES)}"
+        raise ConfigError(f"the model has no {names} cue to remember footage with", "remember", cure)
+
+
+def _remembering(cues: CueModel) -> list[RemembersFootage]:
+    return [cue for cue in cues.cues if isinstance(cue, RemembersFootage)]
 
 
 def remember_footage(
@@ -36,24 +42,26 @@ def remember_footage(
     scorer: Scorer,
     progress: Progress,
 ) -> Path | None:
-    """Let a model's appearance cue remember normal footage, and return the copy of its earlier cues.
+    """Add normal footage to the memory of a model's cues, and return the copy of its earlier cues.
 
-    folder: of the model's files. home: where the list of remembered footage is kept. time_ranges: what is left out.
+    folder: of the model's files. home: the folder of the list of remembered footage. time_ranges: the parts to leave
+    out. Each cue that can remember reads the footage once.
     """
     cues = CueModel.read(folder)
-    assert cues is not None, "asked for by require_appearance"
-    assert cues.appearance is not None, "asked for by require_appearance"
+    assert cues is not None, "asked for by require_memory"
     remembered = read_remembered(home)
-    learner = AppearanceLearner(cues.appearance, sum(len(video.index) for video in videos))
-    taken = {moment.video for moment in cues.appearance.moments}
-    with progress.stage("remembering normal footage", sum(len(video.index) for video in videos)) as advance:
+    count = sum(len(video.index) for video in videos)
+    learners = [cue.start_remembering(count) for cue in _remembering(cues)]
+    taken = {name for cue in _remembering(cues) for name in cue.known_videos()}
+    with progress.stage("remembering normal footage", count * len(learners)) as advance:
         for video in videos:
             name = _own_name(video, remembered, taken)
-            frames = (_left_out(frame, video.name, time_ranges) for frame in video.source.frames())
-            learner.add(name, scorer.sized_frames(frames), advance)
+            for learner in learners:
+                frames = (_left_out(frame, video.name, time_ranges) for frame in video.source.frames())
+                learner.add(name, scorer.sized_frames(frames), advance)
             remembered[name] = str(video.source.path.resolve())
             taken.add(name)
-    learned = replace(cues, appearance=learner.finish())
+    learned = cues.with_cues(learner.finish() for learner in learners)
     write_json(home / REMEMBERED_NAME, {"videos": remembered})  # first: a name too many does no harm
     earlier = keep_earlier(folder / CUES_NAME)
     learned.write(folder)

@@ -1,0 +1,91 @@
+"""How strange the appearance of a frame is, for a moment and over the last minute."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskedskipunet.cues.tails import MEDIAN_SURPRISE, RAREST, Tails, mean_of_strangest
+
+Floats = NDArray[np.float32]
+
+LASTING_S = 60.0  # over which lasting strangeness is judged
+LOOKS = 30  # at each place in that time
+STILL_THERE_S = 10.0  # in which what lasts has to be there still, or it would last half a minute beyond its end
+LASTING_RISE = float(np.log10(LASTING_S))  # a lasting departure says the same for a minute, a passing one for a second
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges how strange distances are.
+
+    places: tails by place. frames: tails of the mean of a frame's STRANGEST places.
+    """
+
+    places: Tails
+    frames: Tails
+
+    @classmethod
+    def fit(cls, distances: Floats, alike: int = 1) -> "Judge":
+        """Learn from normal distances, (N, P). alike: the number of consecutive frames that look the same."""
+        places = Tails.fit(distances, alike=alike)
+        return cls(places, Tails.fit(mean_of_strangest(places.surprise(distances))[:, None], alike=alike))
+
+    def arrays(self, name: str) -> dict[str, Floats]:
+        """Return the arrays to store. name: the beginning of their names."""
+        return self.places.arrays(f"{name}.places") | self.frames.arrays(f"{name}.frames")
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Mapping[str, Floats], count: int) -> "Judge":
+        """Return the judge whose `arrays` were stored. Raises KeyError or ValueError for missing or damaged arrays."""
+        return cls(Tails.from_arrays(f"{name}.places", arrays, count), Tails.from_arrays(f"{name}.frames", arrays, 1))
+
+    def scores(self, distances: Floats) -> tuple[float, Floats, Floats]:
+        """Return the surprise of a frame, of its places in the frame's units, and of each place by itself.
+
+        distances: (P,). Returns a number, (P,) and (P,).
+        """
+        places = self.places.surprise(distances)
+        both = np.append(places, mean_of_strangest(places))
+        scores = self.frames.surprise(both[:, None])[:, 0]
+        return float(scores[-1]), scores[:-1], places
+
+
+class LastingMeter:
+    """Measures how far each place has differed for the whole last minute of an unbroken run. Its memory is bounded.
+
+    The measure is the median of the minute or of its last seconds, whichever is lower, so that it ends with the change.
+    """
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, Floats]] = deque()
+        self._median: Floats | None = None
+
+    def add(self, time_s: float, distances: Floats) -> Floats | None:
+        """Add the distances of the next frame, (P,), and return the measure, (P,); None before a minute has passed."""
+        if self._looks and time_s < self._looks[-1][0]:
+            self._looks.clear()  # the clock went back: what was seen before is of another time
+        if not self._looks or time_s - self._looks[-1][0] >= LASTING_S / LOOKS:
+            self._looks.append((time_s, distances))
+            while time_s - self._looks[0][0] > LASTING_S:
+                self._looks.popleft()
+            is_whole = time_s - self._looks[0][0] >= LASTING_S * (1 - 2 / LOOKS) and len(self._looks) > LOOKS // 2
+            self._median = self._lasting(time_s) if is_whole else None
+        return self._median
+
+    def _lasting(self, time_s: float) -> Floats:
+        recent = [seen for looked_s, seen in self._looks if time_s - looked_s <= STILL_THERE_S]
+        found: Floats = np.minimum(np.median([seen for _, seen in self._looks], axis=0), np.median(recent, axis=0))
+        return found
+
+
+def raise_lasting(surprise: Floats | np.float32) -> Floats:
+    """Return the surprise of a change that lasts, raised so that it gives as few alarms an hour as one that passes.
+
+    Strange minutes come as a few long stretches, strange moments as many short ones. From MEDIAN_SURPRISE on the
+    surprise is raised by up to LASTING_RISE within one decade; below it stays.
+    """
+    share = np.clip(surprise - MEDIAN_SURPRISE, 0, 1)
+    return np.asarray(np.minimum(surprise + LASTING_RISE * share, RAREST), np.float32)
