@@ -25,7 +25,7 @@ HISTORY = {"log.md", "field_reports.md"}  # what was so at its time
 GENERATED = DOCS / "reference" / "commands"
 PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if GENERATED not in path.parents)]
 GUIDES = [page for page in PAGES if page.name not in HISTORY]
-OTHER_TOOLS = {"--extra", "--group", "--minutes", "--mutants"}  # options of uv and tests/fuzz.py
+OTHER_TOOLS = {"--clear", "--extra", "--group", "--minutes", "--mutants"}  # options of uv and tests/fuzz.py
 
 
 # -- commands ---------------------------------------------------------------------------------------------------------

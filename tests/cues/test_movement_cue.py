@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,3 +109,17 @@ _shared: dict[str, object] = {}
 def shared(cue: MovementCue, make_street: Street, as_sized: AsSized) -> None:
     """What the property is held against: hypothesis runs a test many times, and takes no fixtures of one call."""
     _shared.update(cue=cue, street=make_street, as_sized=as_sized)
+
+
+def test_where_nothing_ever_moves_there_is_no_usual_speed(
+    cue: MovementCue, make_street: Street, as_sized: AsSized
+) -> None:
+    fast = as_sized(make_street(8, speed=6.0, seed=9))
+    quiet = replace(cue, normal=replace(cue.normal, moves=np.full_like(cue.normal.moves, 0.005)))
+
+    usual, seldom = (scores(judged, fast)[3].reading for judged in (cue, quiet))
+
+    assert usual is not None
+    assert usual.speed_ratio is not None
+    assert seldom is not None
+    assert seldom.speed_ratio is None  # so its sentence says that hardly anything moves there

@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     if has_test_footage(folder):
         console.say(f"next: maskedskipunet test {run}")
     else:
-        console.say(f"next: maskedskipunet calibrate NORMAL… --model {run} --false-alarms-per-day 1")
+        console.say(f"next: maskedskipunet calibrate NORMAL… --model {run} --false-alarms-per-day 4")
     return 0
 
 

@@ -30,6 +30,8 @@ from maskedskipunet.progress import Advance
 
 Floats = NDArray[np.float32]
 
+SELDOM = 0.01  # share of normal frames with movement in a row of places, below which no speed is usual there
+
 MOST_MOVEMENT = 20_000  # frames whose flow is looked at; of longer footage bursts spread evenly
 BURST = 64  # neighbouring frames of one burst
 _TAILS = "movement.frames"
@@ -100,7 +102,9 @@ class MovementCue:
         measures, grid = self.normal.measures(speeds), self.normal.grid
         places, score = self._fused(measures.T), float(self._fused(mean_of_strangest(measures)))
         strangest = int(places.argmax())
-        ratio, centre = float(measures[0, strangest]), strange_centre(grid, places)
+        is_seldom = float(self.normal.moves[:, strangest].max()) < SELDOM
+        ratio = None if is_seldom else float(measures[0, strangest])  # there is no usual speed where nothing passes
+        centre = strange_centre(grid, places)
         reading = CueReading(score, grid.share_box(strangest), speed_ratio=ratio, centre=centre)
         return CueScore(score, places=places, reading=reading)
 

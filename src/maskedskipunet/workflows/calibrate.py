@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from maskedskipunet.cues.cue import STRANGE
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores, set_threshold
@@ -36,6 +37,8 @@ from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.input_selection import NamedVideo
 from maskedskipunet.workflows.remembering import are_remembered, remember_footage, require_memory
 from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache, model_key
+
+MOST_STRANGE = 0.5  # share of strange frames from which on footage is unlike what the model was trained on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +116,7 @@ def calibrate(
     settings = scorer.input_format.to_dict() | {"on_bad_frame": options.on_bad_frame}
     score_cache = ScoreCache.read(home / KEPT_NAME, model_key(folder, settings))
     scored = score_footage(kept, sources, time_ranges, scorer, score_cache, progress)
+    _note_unlike(scored, scorer, progress)
     setting = _alarm_setting(scored, starts_s, budget, options)
     if options.remember or are_remembered(home, kept):
         setting = replace(setting, low_per_hour=0.0)  # what is remembered alarms less; by how much is not known
@@ -123,7 +127,7 @@ def calibrate(
     )
     if calibration.drift is None:
         progress.note("too little footage to detect drift later: this takes at least two hours")
-    moments = draw_moments(scored, scorer, pictures, score_cache.drawn)
+    moments = draw_moments(scored, scorer, pictures, score_cache.drawn, progress)
     if (drawn := frozenset(str(moment.picture.resolve()) for moment in moments)) != score_cache.drawn:
         keep_scores(replace(score_cache, drawn=drawn))
     earlier = keep_earlier(folder)
@@ -152,6 +156,17 @@ def _scorer_and_sources(
     sources = [source_of(video.path, before, options.on_bad_frame) for video in videos]
     now = in_percent(also_ignoring(before, options.ignore, "ignore"), sources, "ignore")
     return replace(scorer, input_format=now), sources, now != before
+
+
+def _note_unlike(scored: Sequence[ScoredFootage], scorer: Scorer, progress: Progress) -> None:
+    """Note that most of the footage is strange to the model's cues: its threshold will then find little."""
+    scores = np.concatenate([video.scores for video in scored])
+    if scorer.fuse is not None and (share := float((scores >= STRANGE).mean())) > MOST_STRANGE:
+        progress.note(
+            f"{share:.0%} of this footage is as strange to the model as one in 100 frames of its training: the light "
+            "differs, or other things are there. The threshold will be high and find little; train on such hours too, "
+            "or calibrate with --remember and then again on another day"
+        )
 
 
 def _alarm_setting(

@@ -11,6 +11,7 @@ from PIL import Image as Picture
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.files import atomic_write
+from maskedskipunet.progress import Progress
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.film_strip import film_strip
 from maskedskipunet.view.heatmap import dimmed, overlay
@@ -48,7 +49,7 @@ def highest_moments(scored: Sequence[ScoredFootage], count: int) -> list[tuple[i
 
 
 def draw_moments(
-    scored: Sequence[ScoredFootage], scorer: Scorer, folder: Path, drawn: Collection[str]
+    scored: Sequence[ScoredFootage], scorer: Scorer, folder: Path, drawn: Collection[str], progress: Progress
 ) -> tuple[Moment, ...]:
     """Draw the highest moments of scored footage into a folder, in place of those of an earlier calibration.
 
@@ -62,13 +63,15 @@ def draw_moments(
         for old in folder.glob("*@*-*.png"):
             old.unlink()
     moments: dict[tuple[int, int], Moment] = {}
-    for number in sorted({number for number, _ in chosen}):
-        video = scored[number]
-        indices = sorted(index for other, index in chosen if other == number)
-        for index, picture in _pictures(video.source, indices, scorer):
-            moments[number, index] = planned[number, index]
-            with atomic_write(planned[number, index].picture) as part:
-                Picture.fromarray(picture).save(part, format="PNG")
+    with progress.stage("drawing the highest moments", len(chosen), "pictures") as advance:
+        for number in sorted({number for number, _ in chosen}):
+            video = scored[number]
+            indices = sorted(index for other, index in chosen if other == number)
+            for index, picture in _pictures(video.source, indices, scorer):
+                moments[number, index] = planned[number, index]
+                with atomic_write(planned[number, index].picture) as part:
+                    Picture.fromarray(picture).save(part, format="PNG")
+                advance(1)
     return tuple(moments[chosen_frame] for chosen_frame in chosen if chosen_frame in moments)
 
 
