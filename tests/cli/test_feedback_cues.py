@@ -191,8 +191,8 @@ def test_a_command_that_is_killed_between_its_files_leaves_a_model_that_works_an
             "-c",
             "import os, sys\n"
             "from maskedskipunet.cli.main import main\n"
-            "from maskedskipunet.workflows.answered_clips import KeptClips\n"
-            "KeptClips.add = lambda *arguments: os._exit(9)\n"
+            "from maskedskipunet.workflows.answered_clips import AnsweredClips\n"
+            "AnsweredClips.add = lambda *arguments: os._exit(9)\n"
             "main(sys.argv[1:])",
             *["feedback", "runs/room", box, "--normal"],
         ],
