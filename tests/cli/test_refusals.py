@@ -117,7 +117,10 @@ REFUSED = [
         CALIBRATE + "--false-alarms-per-day 1 --exclude x",
         "exclude: there is no video 'x' in the footage. Name one of a",
     ),
-    (CALIBRATE + "--false-alarms-per-day 1 --exclude a@1.2.3-4", "exclude: 'a@1.2.3-4' is not a time range of a video."),
+    (
+        CALIBRATE + "--false-alarms-per-day 1 --exclude a@1.2.3-4",
+        "exclude: 'a@1.2.3-4' is not a time range of a video.",
+    ),
     (CALIBRATE + "--false-alarms-per-day 1 --exclude a,b", "exclude: all footage is excluded. Leave some in."),
     (CALIBRATE + "--false-alarms-per-day 1 --interval-hours 0", "interval: 0 hours. Use more than 0."),
     (CALIBRATE + "--false-alarms-per-day 1", "hours of footage give"),

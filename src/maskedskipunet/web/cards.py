@@ -10,7 +10,7 @@ from maskedskipunet.records.seen import seen_of
 from maskedskipunet.web.access import Visitor
 from maskedskipunet.web.learning import LearningJob
 from maskedskipunet.web.page import Page
-from maskedskipunet.web.words import reason_of, describe_rarity
+from maskedskipunet.web.words import describe_rarity, reason_of
 
 
 @dataclass(frozen=True)
