@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from maskedskipunet.data.frames import OnBadFrame
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores, set_threshold
@@ -13,7 +11,6 @@ from maskedskipunet.detection.calibration import Calibration, keep_earlier
 from maskedskipunet.detection.day import DayPart
 from maskedskipunet.detection.day_budget import set_thresholds
 from maskedskipunet.detection.drift import DriftReference
-from maskedskipunet.detection.events import EventRule
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.files import require_writable
 from maskedskipunet.model.pretrained import model_folder
@@ -34,6 +31,7 @@ from maskedskipunet.workflows.calibration_moments import Moment, draw_moments
 from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.input_selection import NamedVideo
+from maskedskipunet.workflows.normal_footage import paced_rule
 from maskedskipunet.workflows.remembering import remember_footage, require_appearance
 from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache, model_key
 
@@ -169,13 +167,3 @@ def _alarm_setting(
 def _write_footage(run: RunFolder, videos: Sequence[NamedVideo], exclude: Sequence[str]) -> None:
     used = {video.name: str(video.path.resolve()) for video in videos}
     write_json(run.calibrated_on, {"videos": used, "exclude": list(exclude)})
-
-
-def paced_rule(videos: Sequence[NormalScores]) -> EventRule:
-    """Return the rule's times for footage of this pace: gaps are merged over two frames at least, however rare frames
-    are.
-    """
-    steps = np.concatenate([np.empty(0), *(np.diff(video.time_s) for video in videos)])
-    steps = steps[steps > 0]
-    rule = EventRule(threshold=0.0, release=0.0)
-    return replace(rule, merge_s=max(rule.merge_s, 2.5 * float(np.median(steps)) if len(steps) else 0.0))
