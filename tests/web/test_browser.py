@@ -277,7 +277,7 @@ def test_the_slider_shows_another_threshold_in_place_which_is_used_and_taken_bac
     bare = tab(serve(site), java_script_enabled=False)
     bare.goto("/calibration")
     bare.fill("input[type=number]", "20")
-    bare.click("text=Show >> nth=-1")
+    bare.click("[data-show]")
     assert bare.locator("[data-threshold]").inner_text() == lower
 
 
