@@ -55,8 +55,8 @@ def test_the_page_shows_the_threshold_in_force_and_what_a_budget_would_give(site
     assert "<html" not in part
     wanted = set_threshold(normal_videos(), Budget(10, "hour"), paced_rule(normal_videos()))
     assert shown_threshold(part) == pytest.approx(wanted.rule.threshold, rel=1e-3)
-    low, high = (f"{rate * 24:.3g}" for rate in (wanted.low_per_hour, wanted.high_per_hour))
-    assert f"{low} to {high} false alarms a day" in part
+    low, high = (f"{rate:.3g}" for rate in (wanted.low_per_hour, wanted.high_per_hour))
+    assert f"{low} to {high} false alarms an hour" in part
     assert threshold_of(run) > wanted.rule.threshold  # looking changes nothing
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
-from maskedskipunet.detection.budget import AlarmSetting, Budget, Per
+from maskedskipunet.detection.budget import HOURS, AlarmSetting, Budget, Per
 from maskedskipunet.errors import CalibrationError, ConfigError, MaskedSkipUNetError
 from maskedskipunet.web.access import Visitor, form_of_editor, visitor
 from maskedskipunet.web.calibration_desk import CalibrationDesk
@@ -81,6 +81,7 @@ def show(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> HTMLRes
         return render(request, "calibration.html", who, done=given.get("done", ""), **values)
     choice = _choice(footage, given.get("alarms"), given.get("per"), given.getlist("exclude"), "chosen" in given)
     values = {"choice": choice, "outcome": _outcome(page, desk, footage, choice), "listed": LISTED}
+    values["hours"] = HOURS[choice.budget.per]
     if is_fragment(request):
         return render(request, "_threshold.html", who, **values)
     values |= {"footage": footage, "moments": _shown(footage, choice), "steps": STEPS, "earlier": _earlier(desk)}
