@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, log1p
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
-from maskedskipunet.detection.budget import HOURS, AlarmSetting, Budget, Per
 from maskedskipunet.errors import CalibrationError, ConfigError, MaskedSkipUNetError
 from maskedskipunet.web.access import Visitor, form_of_editor, visitor
 from maskedskipunet.web.calibration_desk import CalibrationDesk
@@ -18,7 +17,16 @@ from maskedskipunet.web.media import contained
 from maskedskipunet.web.page import Page, page_of
 from maskedskipunet.web.refusals import BadRequestError, NotFoundError
 from maskedskipunet.web.rendering import is_fragment, render
-from maskedskipunet.workflows.kept_calibration import PICTURES, KeptFootage, KeptMoment, earlier_calibration, moments
+from maskedskipunet.workflows.kept_calibration import (
+    BUDGET_HOURS,
+    PICTURES,
+    AlarmBudget,
+    KeptFootage,
+    KeptMoment,
+    ThresholdSetting,
+    earlier_calibration,
+    moments,
+)
 from maskedskipunet.workflows.normal_footage import without_time_ranges
 from maskedskipunet.workflows.threshold_effects import AnsweredEffect, Distribution, distribution, effects_on_answered
 
@@ -35,7 +43,7 @@ router = APIRouter(prefix="/calibration", include_in_schema=False)
 class Choice:
     """What is asked for: a budget, and moments to leave out."""
 
-    budget: Budget
+    budget: AlarmBudget
     exclude: tuple[str, ...]
 
 
@@ -53,8 +61,8 @@ class Picture:
 class Outcome:
     """What a choice gives. then: its setting; None with a fault, which says why there is none."""
 
-    now: AlarmSetting
-    then: AlarmSetting | None
+    now: ThresholdSetting
+    then: ThresholdSetting | None
     fault: str
     scores: Distribution
     picture: Picture
@@ -81,7 +89,7 @@ def show(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> HTMLRes
         return render(request, "calibration.html", who, done=given.get("done", ""), **values)
     choice = _choice(footage, given.get("alarms"), given.get("per"), given.getlist("exclude"), "chosen" in given)
     values = {"choice": choice, "outcome": _outcome(page, desk, footage, choice), "listed": LISTED}
-    values["hours"] = HOURS[choice.budget.per]
+    values["hours"] = BUDGET_HOURS[choice.budget.per]
     if is_fragment(request):
         return render(request, "_threshold.html", who, **values)
     values |= {"footage": footage, "moments": _shown(footage, choice), "steps": STEPS, "earlier": _earlier(desk)}
@@ -142,7 +150,7 @@ def _choice(
     return Choice(budget, tuple(sorted({*exclude})))
 
 
-def _budget(alarms: str, per: str) -> Budget:
+def _budget(alarms: str, per: str) -> AlarmBudget:
     try:
         number = float(alarms) if len(alarms) <= 20 and alarms.isascii() else float("nan")
     except ValueError:
@@ -150,15 +158,15 @@ def _budget(alarms: str, per: str) -> Budget:
     if not (isfinite(number) and FEWEST_ALARMS <= number <= MOST_ALARMS):
         cure = f"Use a number from {FEWEST_ALARMS:g} to {MOST_ALARMS:g}"
         raise BadRequestError(f"{alarms[:40]!r} is no number of false alarms", "alarms", cure)
-    if per not in get_args(Per):
+    if per not in BUDGET_HOURS:
         raise BadRequestError(f"false alarms per {per[:40]!r}", "per", "Use hour, day or week")
-    return Budget(number, cast(Per, per))
+    return AlarmBudget(number, cast(Any, per))
 
 
 def _outcome(page: Page, desk: CalibrationDesk, footage: KeptFootage, choice: Choice) -> Outcome:
     now, fault = footage.calibration.alarm, ""
     assert now is not None
-    then: AlarmSetting | None = None
+    then: ThresholdSetting | None = None
     try:
         then = desk.calibration(choice.budget, choice.exclude).alarm
     except (CalibrationError, ConfigError) as error:
@@ -170,7 +178,9 @@ def _outcome(page: Page, desk: CalibrationDesk, footage: KeptFootage, choice: Ch
     return Outcome(now, then, fault, scores, _picture(scores, now, shown, effects), effects)
 
 
-def _picture(scores: Distribution, now: AlarmSetting, then: AlarmSetting, effects: Sequence[AnsweredEffect]) -> Picture:
+def _picture(
+    scores: Distribution, now: ThresholdSetting, then: ThresholdSetting, effects: Sequence[AnsweredEffect]
+) -> Picture:
     """Draw counts as logarithms: thresholds lie where frames are rare."""
 
     def across(score: float) -> float:

@@ -6,16 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from maskedskipunet.detection.budget import Budget
-from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
 from maskedskipunet.web.refusals import BusyError
-from maskedskipunet.workflows.kept_calibration import KeptFootage, calibrated, folders_of, go_back, read_kept, use
-from maskedskipunet.workflows.score_cache import KEPT_NAME
+from maskedskipunet.workflows.kept_calibration import (
+    AlarmBudget,
+    KeptFootage,
+    ModelCalibration,
+    calibrated,
+    files_of,
+    go_back,
+    read_kept,
+    use,
+)
 
 WAIT_S = 20.0  # for another request that works a threshold out
 KEPT_ANSWERS = 100
 Stamp = tuple[tuple[int, int], ...]
-Choice = tuple[Budget, tuple[str, ...]]
+Choice = tuple[AlarmBudget, tuple[str, ...]]
 
 
 class CalibrationDesk:
@@ -29,14 +35,14 @@ class CalibrationDesk:
         self._lock = threading.Lock()
         self._stamp: Stamp | None = None
         self._footage: KeptFootage | None = None
-        self._answers: OrderedDict[Choice, Calibration] = OrderedDict()
+        self._answers: OrderedDict[Choice, ModelCalibration] = OrderedDict()
 
     def footage(self) -> KeptFootage:
         """Return the kept footage as it is now. Raises what `read_kept` does."""
         with self._alone():
             return self._fresh()
 
-    def calibration(self, budget: Budget, exclude: tuple[str, ...]) -> Calibration:
+    def calibration(self, budget: AlarmBudget, exclude: tuple[str, ...]) -> ModelCalibration:
         """Return what a budget gives. Raises what `calibrated` does, and BusyError where others ask for too much."""
         with self._alone():
             footage = self._fresh()
@@ -49,15 +55,15 @@ class CalibrationDesk:
                 self._answers.popitem(last=False)
             return found
 
-    def use(self, budget: Budget, exclude: tuple[str, ...]) -> Calibration:
+    def use(self, budget: AlarmBudget, exclude: tuple[str, ...]) -> ModelCalibration:
         """Put a threshold in force. Raises what `use` of kept footage does."""
         return self._changed(lambda: use(self._fresh(), budget, exclude))
 
-    def go_back(self, number: int) -> Calibration:
+    def go_back(self, number: int) -> ModelCalibration:
         """Put the earlier calibration in force again. Raises what `go_back` of a run does."""
         return self._changed(lambda: go_back(self.run, number))
 
-    def _changed(self, change: Callable[[], Calibration]) -> Calibration:
+    def _changed(self, change: Callable[[], ModelCalibration]) -> ModelCalibration:
         with self._alone():
             try:
                 return change()
@@ -73,9 +79,8 @@ class CalibrationDesk:
         return self._footage
 
     def _now(self) -> Stamp:
-        home, model = folders_of(self.run)
         found = []
-        for path in (model / CALIBRATION_NAME, home / KEPT_NAME, home / "calibrated_on.json"):
+        for path in files_of(self.run):
             try:
                 found.append((path.stat().st_mtime_ns, path.stat().st_size))
             except OSError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from maskedskipunet.detection.budget import Budget, NormalScores, set_threshold
+from maskedskipunet.detection.budget import HOURS, AlarmSetting, Budget, NormalScores, set_threshold
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier
 from maskedskipunet.detection.day_budget import set_thresholds
 from maskedskipunet.errors import CalibrationError, DataError, MaskedSkipUNetError, RunError
@@ -24,6 +24,12 @@ from maskedskipunet.workflows.normal_footage import (
     without_time_ranges,
 )
 from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache
+
+# What the page names of detection, which it does not reach by itself.
+AlarmBudget = Budget
+ThresholdSetting = AlarmSetting
+ModelCalibration = Calibration
+BUDGET_HOURS: Mapping[str, float] = {str(per): hours for per, hours in HOURS.items()}
 
 PICTURES = "calibration"
 LARGEST_BYTES = 50_000_000
@@ -107,6 +113,12 @@ def folders_of(run: Path) -> tuple[Path, Path]:
     if (run / "model" / "config.json").is_file():
         return run, run / "model"
     raise RunError("holds no trained model", str(run), "Name a run that finished an epoch")
+
+
+def files_of(run: Path) -> tuple[Path, ...]:
+    """Return the files that `read_kept` reads."""
+    home, model = folders_of(run)
+    return model / CALIBRATION_NAME, home / KEPT_NAME, home / "calibrated_on.json"
 
 
 def moments(footage: KeptFootage) -> list[KeptMoment]:
