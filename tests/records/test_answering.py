@@ -163,6 +163,8 @@ def test_events_of_earlier_versions_are_found_by_their_cue(book):
     with sqlite3.connect(book.folder / "records.db") as connection:  # as the version before left it
         for name in ("cue_began_unix_s", "phase", "kind_id_camera_id_is_removing_began_unix_s_id"):
             connection.execute(f"DROP INDEX ix_events_{name}")
+        connection.execute("DROP INDEX ix_events_is_removing")
+        connection.execute("DROP INDEX ix_answers_answer")
         for name in ("answer_changes", "seen", "sessions", "users", "login_failures"):
             connection.execute(f"DROP TABLE {name}")
         connection.execute("ALTER TABLE events DROP COLUMN cue")

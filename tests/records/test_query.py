@@ -12,8 +12,9 @@ from sqlalchemy.event import listen, remove
 
 from maskedskipunet.detection.events import Event, EventUpdate
 from maskedskipunet.errors import RecordsError
-from maskedskipunet.records.query import EventQuery
+from maskedskipunet.records.query import EventQuery, answer_counts
 from maskedskipunet.records.store import Records
+from maskedskipunet.records.tables import EventRow
 
 BEGAN_UNIX_S = 1_772_355_600.0
 
@@ -164,3 +165,39 @@ def test_a_page_and_a_count_are_had_from_an_index_so_that_both_stay_quick(record
     assert "TEMP B-TREE" not in page, page
     assert re.match(r"(SCAN|SEARCH) events USING (COVERING )?INDEX ix_events_(began|top|camera)", page), page
     assert re.match(r"(SCAN|SEARCH) events USING COVERING INDEX ix_events_", count), count
+
+
+def test_events_are_counted_by_answer_without_looking_any_up(tmp_path: Path) -> None:
+    with Records.open(tmp_path) as records:
+        for number in range(6):
+            add(records, f"{number}", minute=number)
+        check_counts(records)
+
+
+def check_counts(records: Records) -> None:
+    records.answer("0", "normal")
+    records.answer("1", "normal")
+    records.answer("2", "anomaly")
+    with records.write() as session:
+        for event_id in ("1", "3"):
+            session.get_one(EventRow, event_id).is_removing = True
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    with records.read() as session:
+        listen(engine := session.get_bind(), "before_cursor_execute", note)
+        try:
+            counts = answer_counts(session)
+        finally:
+            remove(engine, "before_cursor_execute", note)
+        simple = [one for one in statements if one.startswith("SELECT") and "?" not in one]
+        plans = [str(session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {one}").all()) for one in simple]
+
+    assert counts == {"none": 2, "normal": 1, "anomaly": 1, "unsure": 0}
+    assert [records.count(EventQuery(answer=answer)) for answer in counts] == [2, 1, 1, 0]  # type: ignore[arg-type]
+    assert all(" INDEX " in plan for plan in plans), plans
+    assert "SCAN answers USING COVERING INDEX ix_answers_answer" in plans[0]
+    assert "INDEX ix_events_is_removing" in plans[1]
+    assert "SCAN events USING COVERING INDEX" in plans[2]

@@ -29,18 +29,18 @@ PASSWORD = "a long password"
 WIDE = "".join(chr(number % 251) for number in range(5000)).encode("latin-1")  # a clip whose parts differ
 
 
-def _records_conftest() -> Any:
-    path = Path(__file__).parents[1] / "records" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("records_conftest", path)
+def _loaded(name: str, path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["records_conftest"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-shared = _records_conftest()
+shared = _loaded("records_conftest", Path(__file__).parents[1] / "records" / "conftest.py")
+calibrated_run = _loaded("calibrated_run", Path(__file__).with_name("calibrated_run.py"))
 empty_database, new_book, book = shared.empty_database, shared.new_book, shared.book
 BEGAN_UNIX_S = shared.BEGAN_UNIX_S
 APPEARANCE = EventReason(

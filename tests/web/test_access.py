@@ -15,8 +15,27 @@ from maskedskipunet.web.server import require_login
 from maskedskipunet.web.settings import PageSettings
 
 PASSWORD = "a long password"
-READING = ["/live", "/review", "/events/a", "/events/a/clip.mp4", "/kinds", "/runs", "/learning", "/timeline", "/"]
-WRITING = ["/events/a/answer", "/answers", "/kinds/answer", "/undo", "/learning/preview"]
+READING = [
+    "/live",
+    "/review",
+    "/events/a",
+    "/events/a/clip.mp4",
+    "/kinds",
+    "/runs",
+    "/learning",
+    "/timeline",
+    "/calibration",
+    "/",
+]
+WRITING = [
+    "/events/a/answer",
+    "/answers",
+    "/kinds/answer",
+    "/undo",
+    "/learning/preview",
+    "/calibration/use",
+    "/calibration/back",
+]
 
 
 def basic(name: str, password: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ Needs Chromium, as Debian's package `chromium`, and playwright; where either is 
 
 import re
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,18 @@ from maskedskipunet.records.curve_files import entries_of
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: install it, as with apt-get install chromium")
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-PAGES = ("/live", "/review", "/events/a", "/events/e", "/kinds", "/learning", "/runs", "/timeline", "/nothing")
+PAGES = (
+    "/live",
+    "/review",
+    "/events/a",
+    "/events/e",
+    "/kinds",
+    "/learning",
+    "/runs",
+    "/timeline",
+    "/calibration",
+    "/nothing",
+)
 PASSWORD = "a long password"
 
 
@@ -232,6 +244,41 @@ def test_the_timeline_goes_to_a_typed_time_and_opens_what_is_there(
     until(page, f"{SHOWN_S} > 200")
     page.locator("[data-marks] a").first.click()
     page.wait_for_url("**/events/*")
+
+
+def test_the_slider_shows_another_threshold_in_place_which_is_used_and_taken_back(
+    open_site: Any, pictured: Any, serve: Any, tab: Any, tmp_path: Path
+) -> None:
+    run = sys.modules["calibrated_run"].make_run(tmp_path / "calibrated")
+    site = open_site(model=run)
+    site.records.answer("a", "anomaly")
+    page = tab(serve(site), viewport={"width": 360, "height": 740})
+    page.goto("/calibration")
+    before = page.locator("[data-threshold]").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    page.locator("[type=range]").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    until(page, f"document.querySelector('[data-threshold]')?.textContent !== '{before}'")
+    assert page.locator("[name=alarms] >> nth=0").input_value() == "20"
+    assert "alarms=20" in page.url
+    lower = page.locator("[data-threshold]").inner_text()
+    page.click("text=Strangest moments")
+    until(page, "[...document.images].some((image) => image.naturalWidth === 96)")
+    page.click("text=Use this threshold")
+    page.wait_for_selector("text=This threshold is in force now.")
+    assert page.locator("[data-threshold]").inner_text() == lower
+    page.click("text=Go back to it")
+    page.wait_for_selector("text=The earlier calibration is in force again.")
+    assert page.locator("[data-threshold]").inner_text() == before
+
+    site.records.answer("b", "normal")
+    bare = tab(serve(site), java_script_enabled=False)
+    bare.goto("/calibration")
+    bare.fill("input[type=number]", "20")
+    bare.click("[data-show]")
+    assert bare.locator("[data-threshold]").inner_text() == lower
 
 
 def test_an_event_that_was_saved_opens_as_a_file(

@@ -7,7 +7,18 @@ import pytest
 
 from maskedskipunet.records.query import EventQuery
 
-PAGES = ("/live", "/review", "/events/a", "/events/e", "/kinds", "/learning", "/runs", "/timeline", "/login")
+PAGES = (
+    "/live",
+    "/review",
+    "/events/a",
+    "/events/e",
+    "/kinds",
+    "/learning",
+    "/runs",
+    "/timeline",
+    "/calibration",
+    "/login",
+)
 
 
 @pytest.mark.parametrize("path", PAGES)

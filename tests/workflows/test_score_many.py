@@ -21,9 +21,9 @@ from maskedskipunet.detection.reading import CUES
 from maskedskipunet.errors import CalibrationError, ConfigError, VideoError
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.calibrate import CalibrateOptions, calibrate
-from maskedskipunet.workflows.calibration_footage import ScoredFootage, TimeRange
-from maskedskipunet.workflows.calibration_moments import highest_moments
+from maskedskipunet.workflows.calibration_footage import ScoredFootage
 from maskedskipunet.workflows.input_selection import NamedVideo, RemoteVideo, find_sources
+from maskedskipunet.workflows.normal_footage import TimeRange, highest_moments
 from maskedskipunet.workflows.score import ScoreOptions, score
 from maskedskipunet.workflows.score_many import FINISHED_NAME, score_many
 from maskedskipunet.workflows.test import alarms_of

@@ -108,7 +108,11 @@ class Calibration:
     @classmethod
     def read(cls, folder: Path) -> "Calibration | None":
         """Read a model's calibration; None if it has none. Raises CalibrationError for a damaged one."""
-        path = folder / CALIBRATION_NAME
+        return cls.read_file(folder / CALIBRATION_NAME)
+
+    @classmethod
+    def read_file(cls, path: Path) -> "Calibration | None":
+        """Read a calibration's file, also that of an earlier one; None if it is not there. Raises as `read` does."""
         try:
             values = json.loads(read_text(path, max_bytes=LARGEST_BYTES))
         except FileNotFoundError:

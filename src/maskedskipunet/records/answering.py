@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import func, select
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from maskedskipunet.errors import MaskedSkipUNetError, RecordsError
 from maskedskipunet.records.page_tables import AnswerChangeRow
+from maskedskipunet.records.query import answer_counts
 from maskedskipunet.records.recorded import Answer
 from maskedskipunet.records.rows import event_row, set_answer
 from maskedskipunet.records.store import Records
@@ -106,14 +107,8 @@ def open_actions(records: Records, ids: Sequence[str], *, by: str) -> dict[str, 
 
 def count_answers(records: Records) -> dict[str, int]:
     """Return how many events are answered how; under `none` those that nobody has answered."""
-    counts: dict[str, int] = dict.fromkeys(("none", *get_args(Answer)), 0)
     with records.read() as session:
-        wanted = select(AnswerRow.answer, func.count()).join(EventRow, EventRow.id == AnswerRow.event_id)
-        for answer, count in session.execute(wanted.where(~EventRow.is_removing).group_by(AnswerRow.answer)):
-            counts[answer] = count
-        every = session.scalar(select(func.count()).select_from(EventRow).where(~EventRow.is_removing)) or 0
-    counts["none"] = every - sum(count for answer, count in counts.items() if answer != "none")
-    return counts
+        return answer_counts(session)
 
 
 def undo_action(records: Records, action_id: str, *, by: str) -> UndoneAction:

@@ -5,7 +5,7 @@ Times are seconds since 1970 in UTC (`…_unix_s`), or since the source's first 
 
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, UniqueConstraint, false
+from sqlalchemy import JSON, Float, ForeignKey, Index, MetaData, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 NAMES = {
@@ -58,6 +58,7 @@ class EventRow(Table):
         Index(None, "kind_id", "began_unix_s"),
         Index(None, "cue", "began_unix_s"),
         Index(None, "phase"),
+        Index(None, "is_removing", sqlite_where=text("is_removing = 1")),  # of few events; lists must not use it
         Index(None, "kind_id", "camera_id", "is_removing", "began_unix_s", "id"),  # kinds, counted
         Index(None, "began_unix_s", "id", "camera_id", "is_removing"),  # lists by time, and counts
         Index(None, "top_score", "id", "began_unix_s", "camera_id", "is_removing"),  # lists by strangeness
@@ -102,6 +103,7 @@ class AnswerRow(Table):
     """
 
     __tablename__ = "answers"
+    __table_args__ = (Index(None, "answer"),)
 
     event_id: Mapped[str] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), primary_key=True)
     answer: Mapped[str]

@@ -16,6 +16,7 @@ from maskedskipunet.records.database import DamagedError, UnavailableError
 from maskedskipunet.web import (
     answers,
     api,
+    calibration,
     export,
     learning_pages,
     live,
@@ -93,6 +94,7 @@ def build_app(page: Page, version: str = "") -> FastAPI:
         media,
         export,
         learning_pages,
+        calibration,
         run_pages,
         login_pages,
         api,

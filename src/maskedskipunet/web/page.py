@@ -10,6 +10,7 @@ from fastapi import Request
 from maskedskipunet.records.curves import ScoreCurves
 from maskedskipunet.records.live import LiveFolder
 from maskedskipunet.records.store import Records
+from maskedskipunet.web.calibration_desk import CalibrationDesk
 from maskedskipunet.web.learning import LearningQueue
 from maskedskipunet.web.live_feed import LiveFeed
 from maskedskipunet.web.live_state import LiveReader, LiveState
@@ -20,6 +21,7 @@ from maskedskipunet.web.settings import PageSettings
 class Page:
     """settings: what is served. records: opened once. learning: what is being learned. feed: how cameras are now.
 
+    calibration: thresholds of the model; None where none is named.
     csrf_token: what changes have to repeat where nobody logs in; another at each start.
     """
 
@@ -29,6 +31,7 @@ class Page:
     feed: LiveFeed[LiveState]
     live: LiveFolder
     curves: ScoreCurves
+    calibration: CalibrationDesk | None = None
     csrf_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
 
@@ -43,7 +46,8 @@ def open_page(settings: PageSettings, learning: LearningQueue | None = None) -> 
         queue = learning or LearningQueue(settings.model, settings.records)
         reader = LiveReader(records, live, curves)
         with queue:
-            yield Page(settings, records, queue, LiveFeed(reader.read), live, curves)
+            desk = None if settings.model is None else CalibrationDesk(settings.model)
+            yield Page(settings, records, queue, LiveFeed(reader.read), live, curves, desk)
 
 
 def page_of(request: Request) -> Page:

@@ -14,7 +14,6 @@ from maskedskipunet.detection.calibration import Calibration, keep_earlier
 from maskedskipunet.detection.day import DayPart
 from maskedskipunet.detection.day_budget import set_thresholds
 from maskedskipunet.detection.drift import DriftReference
-from maskedskipunet.detection.events import EventRule
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.files import require_writable
 from maskedskipunet.model.pretrained import model_folder
@@ -35,6 +34,7 @@ from maskedskipunet.workflows.calibration_moments import Moment, draw_moments
 from maskedskipunet.workflows.day_parts import require_start_times
 from maskedskipunet.workflows.footage import source_of
 from maskedskipunet.workflows.input_selection import NamedVideo
+from maskedskipunet.workflows.normal_footage import paced_rule
 from maskedskipunet.workflows.remembering import are_remembered, remember_footage, require_memory
 from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache, model_key
 
@@ -186,13 +186,3 @@ def _alarm_setting(
 def _write_footage(run: RunFolder, videos: Sequence[NamedVideo], exclude: Sequence[str]) -> None:
     used = {video.name: str(video.path.resolve()) for video in videos}
     write_json(run.calibrated_on, {"videos": used, "exclude": list(exclude)})
-
-
-def paced_rule(videos: Sequence[NormalScores]) -> EventRule:
-    """Return the rule's times for footage of this pace: gaps are merged over two frames at least, however rare frames
-    are.
-    """
-    steps = np.concatenate([np.empty(0), *(np.diff(video.time_s) for video in videos)])
-    steps = steps[steps > 0]
-    rule = EventRule(threshold=0.0, release=0.0)
-    return replace(rule, merge_s=max(rule.merge_s, 2.5 * float(np.median(steps)) if len(steps) else 0.0))

@@ -1,6 +1,5 @@
 """Selects the normal footage of a calibration, and scores it."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,33 +15,8 @@ from maskedskipunet.progress import Advance, Progress
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.workflows.input_selection import NamedVideo
+from maskedskipunet.workflows.normal_footage import TimeRange
 from maskedskipunet.workflows.score_cache import FootageScores, ScoreCache, video_key
-
-
-@dataclass(frozen=True)
-class TimeRange:
-    """A part of a video in seconds, `NAME@START-END`, or all of it, `NAME`."""
-
-    video: str
-    start_s: float = float("-inf")
-    end_s: float = float("inf")
-
-    def holds(self, video: str, time_s: float) -> bool:
-        return self.video == video and self.start_s <= time_s <= self.end_s
-
-    @classmethod
-    def read(cls, text: str) -> "TimeRange":
-        """
-        >>> TimeRange.read("13@600-630")
-        TimeRange(video='13', start_s=600.0, end_s=630.0)
-        """
-        named = re.fullmatch(r"(.+)@([0-9.]+)-([0-9.]+)", text)
-        try:
-            return cls(named[1], float(named[2]), float(named[3])) if named else cls(text)
-        except ValueError as error:
-            raise ConfigError(
-                f"{text!r} is not a time range of a video", "exclude", "Use NAME or NAME@START-END"
-            ) from error
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.film_strip import film_strip
 from maskedskipunet.view.heatmap import dimmed, overlay
 from maskedskipunet.workflows.calibration_footage import ScoredFootage
+from maskedskipunet.workflows.normal_footage import MOMENTS, highest_moments, moment_name, picture_name
 
-MOMENTS = 12
-APART_S = 30.0  # between moments of one video, and how much of it one names
 PICTURE_WIDTH_PX = 1280
 
 
@@ -32,20 +31,6 @@ class Moment:
     time_s: float
     score: float
     picture: Path
-
-
-def highest_moments(scored: Sequence[ScoredFootage], count: int) -> list[tuple[int, int]]:
-    """Return the highest scores of all videos, no two of one video within half a minute: (video, place in it) each."""
-    candidates = []
-    for number, video in enumerate(scored):
-        left = np.where(np.isnan(video.scores), -np.inf, video.scores)
-        for _ in range(count):
-            index = int(np.argmax(left))
-            if left[index] == -np.inf:
-                break
-            candidates.append((float(left[index]), number, index))
-            left[np.abs(video.time_s - video.time_s[index]) < APART_S] = -np.inf
-    return [(number, index) for _, number, index in sorted(candidates, key=lambda found: -found[0])[:count]]
 
 
 def draw_moments(
@@ -77,9 +62,8 @@ def draw_moments(
 
 def _moment(video: ScoredFootage, index: int, folder: Path) -> Moment:
     time_s = float(video.time_s[index])
-    start, end = max(0, int(time_s - APART_S / 2)), int(time_s + APART_S / 2) + 1
-    name = f"{video.name}@{start}-{end}"
-    path = folder / f"{name.replace('/', '_')}.png"
+    name = moment_name(video.name, time_s)
+    path = folder / picture_name(name)
     return Moment(name, video.name, int(video.index[index]), time_s, float(video.scores[index]), path)
 
 

@@ -15,8 +15,9 @@ from maskedskipunet.files import keep_earlier
 from maskedskipunet.progress import Progress
 from maskedskipunet.runs import write_json
 from maskedskipunet.scoring.scorer import Scorer
-from maskedskipunet.workflows.calibration_footage import ScoredFootage, TimeRange
+from maskedskipunet.workflows.calibration_footage import ScoredFootage
 from maskedskipunet.workflows.input_selection import NamedVideo
+from maskedskipunet.workflows.normal_footage import TimeRange
 
 REMEMBERED_NAME = "remembered.json"
 

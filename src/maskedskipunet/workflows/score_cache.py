@@ -1,6 +1,7 @@
 """Scores of a calibration's footage, kept with the run: another budget on the same footage costs seconds, not hours."""
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -15,9 +16,20 @@ from maskedskipunet import __version__
 from maskedskipunet.data.images import image_files
 from maskedskipunet.detection.drift import Block
 from maskedskipunet.errors import DataError
-from maskedskipunet.files import atomic_write
+from maskedskipunet.files import atomic_write, require_plain_file
 
 KEPT_NAME = "calibration_scores.npz"
+_DAMAGES = (
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    BadZipFile,
+    zlib.error,
+)
 _ARRAYS = ("index", "time_s", "scores", "block_start_s", "block_score", "block_places")
 
 
@@ -51,14 +63,22 @@ class ScoreCache:
     def read(cls, path: Path, model: str) -> "ScoreCache":
         """Return what was kept of this model; nothing if that is another's, damaged or not there."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                header = json.loads(str(file["told"]))
-                if header["model"] != model:
-                    return cls(path, model)
-                videos = {key: _unpacked(file, number) for number, key in enumerate(header["videos"])}
-                return cls(path, model, videos, frozenset(header["drawn"]))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
+            kept = cls.read_of_any_model(path)
+        except (OSError, DataError):
             return cls(path, model)
+        return kept if kept.model == model else cls(path, model)
+
+    @classmethod
+    def read_of_any_model(cls, path: Path) -> "ScoreCache":
+        """Return what was kept, of whichever model. Raises OSError where nothing is, DataError for a damaged file."""
+        try:
+            require_plain_file(path)
+            with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
+                header = json.loads(str(file["told"]))
+                videos = {str(key): _unpacked(file, number) for number, key in enumerate(header["videos"])}
+                return cls(path, str(header["model"]), videos, frozenset(header["drawn"]))
+        except _DAMAGES as error:
+            raise DataError("the kept scores are damaged", str(path), "Calibrate the model again") from error
 
     def forget_others_of(self, keys: Sequence[str]) -> None:
         """Drop what was kept of the videos of these keys under another key: they have changed, or what is left out."""
@@ -118,6 +138,9 @@ def _packed(scores: FootageScores) -> dict[str, NDArray[Any]]:
 
 def _unpacked(file: Mapping[str, NDArray[Any]], number: int) -> FootageScores:
     index, time_s, scores, starts, medians, places = (file[f"{name}_{number}"] for name in _ARRAYS)
+    times, values = (np.asarray(array, np.float64) for array in (time_s, scores))
+    if not index.ndim == times.ndim == values.ndim == 1 or not np.isfinite(times).all() or np.isinf(values).any():
+        raise ValueError("arrays that are no scores")
     if not len(index) == len(time_s) == len(scores) or not len(starts) == len(medians) == len(places):
         raise ValueError("arrays that do not belong together")
     columns = zip(starts.tolist(), medians.tolist(), places, strict=True)
