@@ -90,7 +90,7 @@ def test_the_example_of_a_file_of_cameras_is_read_as_it_is(tmp_path: Path, monke
     read = read_camera_file(DEPLOY / "cameras.yaml", tmp_path / "model")
     assert [*read.cameras] == ["door", "yard"]
     assert read.model == tmp_path / "model"
-    assert [sink.route.sink for sink in read.sinks] == ["home"]
+    assert [sink.subscription.sink for sink in read.sinks] == ["home"]
     commented = re.sub(r"^  # ?", "  ", (DEPLOY / "cameras.yaml").read_text(), flags=re.MULTILINE)
     (tmp_path / "all.yaml").write_text(commented)
     monkeypatch.setenv("HOOK_SECRET", "word")
@@ -98,7 +98,7 @@ def test_the_example_of_a_file_of_cameras_is_read_as_it_is(tmp_path: Path, monke
     monkeypatch.setitem(sys.modules, "cv2", ModuleType("cv2"))
     read = read_camera_file(tmp_path / "all.yaml", tmp_path / "model")  # what is commented out is right too
     assert [*read.cameras] == ["door", "yard", "bench"]
-    assert [sink.route.sink for sink in read.sinks] == ["home", "hook", "nas", "post"]
+    assert [sink.subscription.sink for sink in read.sinks] == ["home", "hook", "nas", "post"]
 
 
 def test_the_compose_file_builds_from_what_is_here_and_mounts_what_the_container_reads() -> None:
