@@ -99,7 +99,8 @@ def test_another_budget_still_goes_by_the_scores_of_before(cli, home):
 
 def test_remembered_footage_has_a_name_of_its_own_and_its_moments_have_pictures(cli, home):
     calibrate(cli, home, "--remember")
-    calibrate(cli, home, "--remember")  # once more: it is known by then
+    answer, _ = calibrate(cli, home, "--remember")  # once more: it is known by then
+    assert "drawing the highest moments" not in answer.err  # their pictures are there
 
     told = json.loads((home / "room" / "remembered.json").read_text())
     assert told == {"videos": {"monday/0": str(home / "monday" / "0.mp4")}}

@@ -24,6 +24,11 @@ TOGETHER = 512  # frames described at once
 FEWEST_LASTING = 60  # minutes that tell how rare it is what lasts for one
 
 
+def every_nth(frames: int) -> int:
+    """Return n, if of so many frames only every n-th fits what the memory looks at."""
+    return max(1, ceil(frames / MOST_MOMENTS))
+
+
 @dataclass(frozen=True)
 class LearnedAppearance:
     """The appearance of normal footage, as far as it was learned. moments: the video and time of each in the memory."""
@@ -34,15 +39,18 @@ class LearnedAppearance:
 
     def remember(self, videos: Sequence[NormalVideo], advance: Advance) -> None:
         """Add normal footage to the memory."""
-        every = max(1, ceil(sum(len(video.frames) for video in videos) / MOST_MOMENTS))
+        every = every_nth(sum(len(video.frames) for video in videos))
         for video in videos:
             wanted = np.flatnonzero(video.good)[::every]
             for first in range(0, len(wanted), TOGETHER):
                 batch = wanted[first : first + TOGETHER]
-                numbers = torch.arange(len(batch)) + len(self.moments)
-                self.memory.add(self.descriptor(video.pixels(batch)), numbers)
-                self.moments.extend(Moment(video.name, float(time_s)) for time_s in video.time_s[batch])
+                self.add_frames(video.name, video.pixels(batch), video.time_s[batch].tolist())
                 advance(len(batch) * every)
+
+    def add_frames(self, name: str, pixels: NDArray[np.uint8], time_s: Sequence[float]) -> None:
+        """Add frames of a video, uint8 (N, C, H, W), to the memory. time_s: of each, N of them."""
+        self.memory.add(self.descriptor(pixels), torch.arange(len(pixels)) + len(self.moments))
+        self.moments.extend(Moment(name, moment_s) for moment_s in time_s)
 
     def measure(self, videos: Sequence[NormalVideo], advance: Advance) -> tuple[Floats, Floats]:
         """Return the distances of normal frames that are not in the memory, and their medians over a minute.

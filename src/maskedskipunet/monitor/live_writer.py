@@ -103,18 +103,18 @@ class LiveWriter:
     ) -> None:
         self.close()
 
-    def __call__(self, news: MonitorEvent) -> None:
-        """Takes what is told, and returns at once."""
-        if isinstance(news, ScoredFrame) and news.camera in self._cameras:
-            level = self._threshold(news.camera)
+    def __call__(self, event: MonitorEvent) -> None:
+        """Queue an event for the thread, and return at once."""
+        if isinstance(event, ScoredFrame) and event.camera in self._cameras:
+            level = self._threshold(event.camera)
             frame = _Frame(
-                news.camera, time.monotonic(), news.unix_s, news.frame.score, level, news.delay_s, news.skipped
+                event.camera, time.monotonic(), event.unix_s, event.frame.score, level, event.delay_s, event.skipped
             )
             self._frames.append(frame)
-            if news.picture is not None:
-                self._pictures[news.camera] = news.unix_s, news.picture
-        elif isinstance(news, CameraState):
-            self._conditions[news.camera] = news.condition
+            if event.picture is not None:
+                self._pictures[event.camera] = event.unix_s, event.picture
+        elif isinstance(event, CameraState):
+            self._conditions[event.camera] = event.condition
 
     def _run(self) -> None:
         with suppress(AttributeError, OSError):  # where threads have a priority of their own

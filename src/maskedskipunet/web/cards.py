@@ -10,7 +10,7 @@ from maskedskipunet.records.seen import seen_of
 from maskedskipunet.web.access import Visitor
 from maskedskipunet.web.learning import LearningJob
 from maskedskipunet.web.page import Page
-from maskedskipunet.web.words import describe_rarity, reason_of
+from maskedskipunet.web.words import rarity_of, reason_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class EventCard:
     @property
     def rarity(self) -> str:
         """How rare a score as high is among normal frames; empty where nothing is known of it."""
-        return describe_rarity(self.recorded.event.normal_share)
+        return rarity_of(self.recorded.event.normal_share)
 
 
 def cards_of(page: Page, who: Visitor, events: Sequence[RecordedEvent]) -> list[EventCard]:

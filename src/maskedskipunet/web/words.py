@@ -17,10 +17,10 @@ def reason_of(recorded: RecordedEvent) -> str:
     return WITHOUT_REASON if reason is None else describe_reason(reason)
 
 
-def describe_rarity(share: float | None) -> str:
+def rarity_of(share: float | None) -> str:
     """Return how rare a score is that this share of normal frames reach.
 
-    >>> describe_rarity(0.001), describe_rarity(0.0), describe_rarity(0.25)
+    >>> rarity_of(0.001), rarity_of(0.0), rarity_of(0.25)
     ('1 in 1,000 normal frames scores as high', 'no normal frame scored as high', '25 % of normal frames score as high')
     """
     if share is None:

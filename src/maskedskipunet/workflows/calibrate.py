@@ -129,7 +129,8 @@ def calibrate(
         progress.note("too little footage to detect drift later: this takes at least two hours")
     moments = draw_moments(scored, scorer, pictures, score_cache.drawn, progress)
     if (drawn := frozenset(str(moment.picture.resolve()) for moment in moments)) != score_cache.drawn:
-        keep_scores(replace(score_cache, drawn=drawn))
+        score_cache.drawn = drawn
+        keep_scores(score_cache)
     earlier = keep_earlier(folder)
     if has_new_format:
         rewrite_input_format(folder, scorer.input_format)
