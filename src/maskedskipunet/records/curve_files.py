@@ -48,7 +48,7 @@ def folder_name(camera: str) -> str:
     """Return the name of a camera's folder and pictures: its own where every file system can take it, else one like it.
 
     >>> folder_name("door"), folder_name("rtsp://10.0.0.5/live")
-    ('door', 'rtsp_10_0_0_5_live-4f64ddbc')
+    ('door', 'rtsp_10_0_0_5_live-05b1008a')
     """
     if _PLAIN.fullmatch(camera):
         return camera

@@ -88,8 +88,8 @@ def percent(share: float) -> str:
 def score(value: float) -> str:
     """Return a score with four digits that mean something.
 
-    >>> score(0.012345), score(7.5)
-    ('0.01234', '7.500')
+    >>> score(0.0123), score(7.5)
+    ('0.01230', '7.500')
     """
     return f"{value:#.4g}"
 

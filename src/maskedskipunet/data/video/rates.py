@@ -17,11 +17,11 @@ def median_rate(times_s: Sequence[float] | NDArray[np.float64], stated: float | 
     times_s: when frames are shown, in any order. stated: what the file says, and taken where it is about right, for
     it is exact where times are rounded; also where times leave the rate open.
 
-    >>> usual_rate([0.0, 0.1, 0.2, 60.0, 60.1, 60.2], 0.1)
+    >>> median_rate([0.0, 0.1, 0.2, 60.0, 60.1, 60.2], 0.1)
     10.0
-    >>> usual_rate([0.0, 0.033, 0.067, 0.1], 30000 / 1001)
+    >>> median_rate([0.0, 0.033, 0.067, 0.1], 30000 / 1001)
     29.97002997002997
-    >>> usual_rate([0.0, 0.04, 0.5, 0.52, 3.0], 25.0)
+    >>> median_rate([0.0, 0.04, 0.5, 0.52, 3.0], 25.0)
     25.0
     """
     steps_s = np.diff(np.sort(np.asarray(times_s, np.float64)))
