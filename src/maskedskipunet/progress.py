@@ -11,11 +11,11 @@ class Progress(Protocol):
     """A listener: the command line draws bars, a test counts, a library user stays silent."""
 
     def stage(self, title: str, total: int, unit: str = "frames") -> AbstractContextManager[Advance]:
-        """Opens a stage of `total` units; the function it gives is called with each number of units done."""
+        """Open a stage of `total` units; the function it gives is called with each number of units done."""
         ...
 
     def note(self, message: str) -> None:
-        """Says one thing a person should know now."""
+        """Say one thing that a person should know now."""
         ...
 
 

@@ -99,7 +99,7 @@ class RunFolder:
 
 
 def require_free_name(runs: Path, name: str | None) -> None:
-    """Raises, before any work is done, what create_run would: RunError for the name, ConfigError for the folder."""
+    """Raise, before any work is done, what create_run would: RunError for the name, ConfigError for the folder."""
     if name is not None:
         if name in {"", ".", "..", LATEST} or Path(name).name != name or not name.isprintable():
             raise RunError(f"{name!r} is no name for a run", "name", "Use letters, digits, - and _")

@@ -23,7 +23,7 @@ class AlarmLines:
     normal_frames: int | None = None
 
     def describe(self, alarm: Alarm) -> str:
-        """Returns a line for the begin and the end of an alarm, and an empty one for updates in between."""
+        """Return a line for the begin and the end of an alarm, and an empty one for updates in between."""
         event, when = alarm.update.event, self._when(alarm)
         if alarm.update.phase == "new":
             event_id = event.id[: console.SHOWN_OF_ID]
@@ -38,7 +38,7 @@ class AlarmLines:
         return ""
 
     def _kind(self, alarm: Alarm) -> str:
-        """Returns a note of the number of alarms of one kind; nothing for the first."""
+        """Return a note of the number of alarms of one kind; nothing for the first."""
         if alarm.of_kind < 2 or alarm.kind_began_unix_s is None:
             return ""
         first = console.moment(alarm.kind_began_unix_s)

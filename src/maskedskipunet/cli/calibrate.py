@@ -175,7 +175,7 @@ def _print(result: "CalibrateResult") -> None:
 
 
 def describe(setting: "AlarmSetting") -> list[str]:
-    """Returns sentences about the threshold and its certainty."""
+    """Return sentences about the threshold and its certainty."""
     lines = [
         f"threshold {setting.rule.threshold:.5f}, release level {setting.rule.release:.5f} for {setting.budget}",
         f"{setting.footage_h:.2f} hours of normal footage give {console.counted(setting.alarms, 'alarm')} "

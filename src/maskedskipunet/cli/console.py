@@ -158,7 +158,7 @@ def clock(time_s: float) -> str:
 
 
 def moment(unix_s: float) -> str:
-    """Returns a time of day, with its date where that is not today."""
+    """Return a time of day, with its date where that is not today."""
     then, now = time.localtime(unix_s), time.localtime()
     return time.strftime("%H:%M" if then[:3] == now[:3] else "%Y-%m-%d %H:%M", then)
 

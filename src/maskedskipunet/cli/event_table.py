@@ -17,7 +17,7 @@ MAX_SHOWN = 20
 
 
 def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], calibration: Calibration | None) -> None:
-    """Prints a table of a video's events in the order of time; only the strongest if there are very many."""
+    """Print a table of a video's events in the order of time; only the strongest if there are very many."""
     events = scored.events or ()
     strongest = {event.id for event in sorted(events, key=lambda event: -event.top_score)[:MAX_SHOWN]}
     header = ["picture", "from", "to", "score"]
@@ -43,7 +43,7 @@ def print_event_table(scored: ScoredVideo, pictures: Sequence[Path | None], cali
 
 
 def describe_surplus(events: int, hours: float, budget: Budget) -> list[str]:
-    """Returns lines that say that there are more alarms than a budget explains, and what to do; else none.
+    """Return lines that say that there are more alarms than a budget explains, and what to do; else none.
 
     >>> describe_surplus(27, 1.0, Budget(1, "hour"))[0]
     '27 alarms where about 1 was expected: this footage is unlike the calibration'
@@ -62,7 +62,7 @@ def describe_surplus(events: int, hours: float, budget: Budget) -> list[str]:
 
 
 def describe_budget(events: int, hours: float, threshold: float, budget: Budget) -> str:
-    """Returns a line with the number of events and the number that the threshold was set for.
+    """Return a line with the number of events and the number that the threshold was set for.
 
     >>> describe_budget(1, 2.0, 0.5, Budget(1, "hour"))
     '1 event at the threshold 0.50000 in 2.00 hours; it was set for 1 false alarm an hour'
@@ -74,7 +74,7 @@ def describe_budget(events: int, hours: float, threshold: float, budget: Budget)
 def event_figures(
     events: Sequence[Event], pictures: Sequence[Path | None], normal: Sequence[Path | None] = ()
 ) -> list[dict[str, Any]]:
-    """Returns the events as plain values, for --json. normal: pictures of their nearest normal moments."""
+    """Return the events as plain values, for --json. normal: pictures of their nearest normal moments."""
     shown, beside = (paths or [None] * len(events) for paths in (pictures, normal))
     return [
         plain_event(event)
@@ -85,7 +85,7 @@ def event_figures(
 
 
 def describe_recorded(recorded: RecordedScores) -> str:
-    """Returns a line that says what was put into the records."""
+    """Return a line that says what was put into the records."""
     events = recorded.events
     counts = console.counted(len(events.events), "event")
     changes = [(events.added, "new"), (events.updated, "updated"), (events.removed, "removed")]

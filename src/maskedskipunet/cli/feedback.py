@@ -143,7 +143,7 @@ def _normal(options: Options) -> int:
 
 
 def describe(result: "FeedbackResult", options: Options) -> list[str]:
-    """Returns sentences about the result of feedback."""
+    """Return sentences about the result of feedback."""
     lines = []
     if result.without_clip:
         lines.append(
@@ -195,7 +195,7 @@ def describe(result: "FeedbackResult", options: Options) -> list[str]:
 
 
 def _describe_kind(result: "FeedbackResult", *, dry_run: bool) -> list[str]:
-    """Returns lines that say what becomes of other alarms of the same kinds."""
+    """Return lines that say what becomes of other alarms of the same kinds."""
     lines = []
     if result.settled:
         verb = "would be answered" if dry_run else "answered"

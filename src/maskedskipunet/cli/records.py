@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _require_own_options(options: Options) -> None:
-    """Raises UsageError for an option of another action."""
+    """Raise UsageError for an option of another action."""
     for name in dict.fromkeys(name for names in _OF.values() for name in names):
         if name not in _OF[options.action] and options[name] not in (None, False):
             owners = " and ".join(f"`records {action}`" for action, names in _OF.items() if name in names)
@@ -158,7 +158,7 @@ def _minute(unix_s: float) -> str:
 
 
 def _chosen(options: Options) -> "list[RecordedEvent]":
-    """Returns the events of the time and the camera that are asked for."""
+    """Return the events of the time and the camera that are asked for."""
     from maskedskipunet.records.store import Records
 
     since, until = (_time(options[name], f"--{name}") for name in ("since", "until"))

@@ -114,7 +114,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _require_fitting(options: Options) -> None:
-    """Raises UsageError for options that do not go together."""
+    """Raise UsageError for options that do not go together."""
     if options.scores is not None and options.records is not None:
         raise UsageError("--records and --scores cannot be used together", "reel", "Give one of them")
     if (options.scores is None) != (options.videos is None):
@@ -159,7 +159,7 @@ def _mail_sink(options: Options) -> "SinkConfig | None":
 
 
 def read_time(text: str | None, where: str, now_unix_s: float) -> float | None:
-    """Returns a time as it was written, or so long before now, in seconds since 1970; None where there is none.
+    """Return a time as it was written, or so long before now, in seconds since 1970; None where there is none.
 
     A time is in UTC where it does not say otherwise.
 

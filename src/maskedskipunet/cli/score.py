@@ -202,7 +202,7 @@ def _figures(result: "ScoreResult") -> dict[str, object]:
 
 
 def _surplus(result: "ScoreResult") -> list[str]:
-    """Returns lines to print first if a video has more alarms than the budget explains."""
+    """Return lines to print first if a video has more alarms than the budget explains."""
     alarm = None if result.calibration is None else result.calibration.alarm
     if alarm is None or not result.scored.events:
         return []
@@ -213,7 +213,7 @@ def _surplus(result: "ScoreResult") -> list[str]:
 
 
 def _highest(result: "ScoreResult") -> list[dict[str, Any]]:
-    """Returns the highest scores, some seconds apart."""
+    """Return the highest scores, some seconds apart."""
     scored = result.scored
     top = top_moments(scored.time_s, scored.scores)
     shares = None if result.calibration is None else result.calibration.share(scored.scores[top]).tolist()
@@ -229,7 +229,7 @@ def _highest(result: "ScoreResult") -> list[dict[str, Any]]:
 
 
 def _print_highest(result: "ScoreResult") -> None:
-    """Prints the moments that come closest to an event, for a video without events."""
+    """Print the moments that come closest to an event, for a video without events."""
     from maskedskipunet.detection.calibration import describe_rarity
 
     header = ["time (s)", "frame", "score", *([] if result.calibration is None else ["normal frames this high"])]
@@ -244,7 +244,7 @@ def _print_highest(result: "ScoreResult") -> None:
 
 
 def _describe(result: "ScoreResult", model: Path) -> list[str]:
-    """Returns sentences about the result."""
+    """Return sentences about the result."""
     scored, has_score = result.scored, result.scored.labelled.scored
     lines = [console.frames_scored(int(has_score.sum()), len(has_score))]
     if result.effect is not None:
@@ -332,14 +332,14 @@ def _figures_of_many(result: "ManyScores") -> dict[str, object]:
 
 
 def _recorded_lines(result: "ManyScores") -> list[str]:
-    """Returns a line for each video that was put into records."""
+    """Return a line for each video that was put into records."""
     from maskedskipunet.cli.event_table import describe_recorded
 
     return [describe_recorded(video.recorded) for video in result.done if video.recorded is not None]
 
 
 def _describe_budget(result: "ManyScores") -> list[str]:
-    """Returns lines that compare the number of events in all videos scored now with the budget."""
+    """Return lines that compare the number of events in all videos scored now with the budget."""
     from maskedskipunet.cli.event_table import describe_budget
 
     alarm = None if result.calibration is None else result.calibration.alarm
@@ -349,7 +349,7 @@ def _describe_budget(result: "ManyScores") -> list[str]:
 
 
 def _describe_surplus(result: "ManyScores") -> list[str]:
-    """Returns lines to print first if the videos together have more alarms than the budget explains."""
+    """Return lines to print first if the videos together have more alarms than the budget explains."""
     from maskedskipunet.cli.event_table import describe_surplus
 
     alarm = None if result.calibration is None else result.calibration.alarm
@@ -357,7 +357,7 @@ def _describe_surplus(result: "ManyScores") -> list[str]:
 
 
 def _describe_kinds(result: "ManyScores") -> list[str]:
-    """Returns a line for each kind of several alarms, of the largest kinds."""
+    """Return a line for each kind of several alarms, of the largest kinds."""
     from maskedskipunet.cli.event_table import MAX_SHOWN
     from maskedskipunet.detection.kinds import describe_kind
     from maskedskipunet.view.reasons import describe_reason
@@ -371,18 +371,18 @@ def _describe_kinds(result: "ManyScores") -> list[str]:
 
 
 def _total(result: "ManyScores") -> tuple[int, float]:
-    """Returns the number of events in all videos scored now, and the hours of them that have scores."""
+    """Return the number of events in all videos scored now, and the hours of them that have scores."""
     return sum(video.events or 0 for video in result.done), sum(video.scored_h for video in result.done)
 
 
 def describe_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
-    """Returns a line for each begin and end of drift, with the cure at its begin."""
+    """Return a line for each begin and end of drift, with the cure at its begin."""
     cure = f"calibrate again, `maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))}`"
     return [f"{change.told()}: {cure}" if change.phase == "begin" else change.told() for change in changes]
 
 
 def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:
-    """Returns the positions of the highest scores, none within two seconds of a higher one."""
+    """Return the positions of the highest scores, none within two seconds of a higher one."""
     chosen: list[int] = []
     for position in np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable"):
         if np.isnan(scores[position]) or len(chosen) == TOP_MOMENTS:

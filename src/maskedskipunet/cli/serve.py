@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def require_page_libraries() -> None:
-    """Raises UsageError where the page's libraries are not installed."""
+    """Raise UsageError where the page's libraries are not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         cure = "Install them with pip install 'maskedskipunet[web]'"

@@ -56,7 +56,7 @@ def _sink_row(sink: "SinkStatus") -> tuple[str, ...]:
 
 
 def _time(unix_s: float | None) -> str:
-    """Returns the local time, with the date if it is not today's."""
+    """Return the local time, with the date if it is not today's."""
     if unix_s is None:
         return "–"
     then, now = time.localtime(unix_s), time.localtime()

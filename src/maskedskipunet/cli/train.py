@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def add_train_options(parser: Parser) -> None:
-    """Adds the options that train and ablate share."""
+    """Add the options that train and ablate share."""
     parser.add_config(DataConfig, "data")
     parser.add_config(NetworkConfig, "model")
     parser.add_config(TrainingConfig, "training")
@@ -70,7 +70,7 @@ def add_train_options(parser: Parser) -> None:
 
 
 def add_cue_options(parser: Parser) -> None:
-    """Adds the options of cues, which `ablate` does not have: it compares networks alone."""
+    """Add the options of cues, which `ablate` does not have: it compares networks alone."""
     parser.add(
         "--cues",
         type=tuple[str, ...],
@@ -100,6 +100,6 @@ def train_config(options: Options) -> TrainConfig:
 
 
 def read_cues(texts: Sequence[str]) -> tuple[str, ...]:
-    """Returns the cues that were named, separated by commas; all cues if none was named."""
+    """Return the cues that were named, separated by commas; all cues if none was named."""
     names = [cue.strip() for text in texts for cue in text.split(",") if cue.strip()]
     return tuple(dict.fromkeys(names)) if texts else tuple(CUES)

@@ -189,7 +189,7 @@ class _Watcher:
 
 
 def describe_event(event: "MonitorEvent", alarm_lines: "AlarmLines | None" = None) -> str:
-    """Returns a line that describes an event of the monitor; an empty one for the score of a frame.
+    """Return a line that describes an event of the monitor; an empty one for the score of a frame.
 
     alarm_lines: describes alarms.
     """

@@ -87,7 +87,7 @@ class Tails:
 
 
 def _quantiles(values: Floats) -> Floats:
-    """(N, P) -> (K, P), the values that shares LEVELS reach; NaN values are left out."""
+    """Return the values that shares LEVELS reach, (N, P) -> (K, P); NaN values are left out."""
     quantile = np.nanquantile if np.isnan(values).any() else np.quantile
     knots: Floats = quantile(values.astype(np.float32), 1 - np.array(LEVELS), axis=0).astype(np.float32)
     return knots

@@ -130,7 +130,7 @@ def numbered_image(folder: Path, index: int) -> Image | None:
 
 
 def require_rate(image_fps: float) -> None:
-    """Raises ConfigError when images cannot be shown at image_fps frames a second."""
+    """Raise ConfigError when images cannot be shown at image_fps frames a second."""
     if not 0 < image_fps < float("inf"):
         raise ConfigError(f"images cannot be shown at {image_fps} frames a second", "image_fps", "Use a rate above 0")
 
@@ -150,7 +150,7 @@ def _bits_in_use(files: Sequence[Path]) -> int:
 
 
 def _first_good_size(folder: Path, files: Sequence[Path]) -> tuple[int, int]:
-    """Decodes where headers would do, so that it settles on the same image as read_images."""
+    """Decode where headers would do, so that it settles on the same image as read_images."""
     for file in files:
         try:
             image = read_image(file)

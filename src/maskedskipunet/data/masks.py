@@ -57,7 +57,7 @@ def frames_with_image(info: SourceInfo) -> NDArray[np.bool_]:
 
 
 def require_fit(volume: Volume, info: SourceInfo) -> None:
-    """Raises LabelError when a clip has more or fewer frames than there are masks, or of another size.
+    """Raise LabelError when a clip has more or fewer frames than there are masks, or of another size.
 
     A mask for each image fits a clip with missing frames as well as one for each frame.
     """

@@ -65,7 +65,7 @@ def sampled_count(info: SourceInfo, *, fps: float | None, stride: int) -> int:
 
 
 def require_rate(info: SourceInfo, fps: float | None, where: str) -> None:
-    """Raises ConfigError when a source has fewer frames a second than asked for: none can be made up."""
+    """Raise ConfigError when a source has fewer frames a second than asked for: none can be made up."""
     if fps is not None and has_fewer(info, fps):
         raise ConfigError(
             f"the source has {info.frame_rate:.4g} frames a second, fewer than the {fps:g} asked for",

@@ -39,7 +39,7 @@ _CURE = "Use a pattern such as %H for 13.mp4, or %Y-%m-%d_%H-%M-%S"
 
 
 def require_pattern(starts: str) -> None:
-    """Raises ConfigError for a pattern that tells no time of day, or tells it in a way that cannot be read."""
+    """Raise ConfigError for a pattern that tells no time of day, or tells it in a way that cannot be read."""
     pattern = starts.removeprefix(IN_UTC)
     bare = pattern.replace("%%", "")
     if not any(hours in bare for hours in _HOURS):

@@ -146,7 +146,7 @@ def read_parts(text: str) -> tuple[DayPart, ...]:
 
 
 def require_apart(parts: Sequence[DayPart]) -> None:
-    """Raises ConfigError for parts that overlap, have one name, or are none."""
+    """Raise ConfigError for parts that overlap, have one name, or are none."""
     for part in parts:
         if not (0 <= part.start_s < DAY_S and 0 <= part.end_s <= DAY_S and part.start_s != part.end_s):
             raise ConfigError(f"{part} is no part of a day", "parts", _USE)

@@ -285,7 +285,7 @@ class DriftWatch:
         return max(0.0, self._usual() - self.reference.highest_usual)
 
     def _since_s(self) -> float:
-        """Where the blocks begin that have all been, each by itself, as things are now."""
+        """Return the time since which each block, by itself, has been as things are now."""
         since_s = self._recent[-1][0].start_s
         for block, unexplained in reversed(self._recent):
             departure = self.reference.departure(unexplained[None])

@@ -11,8 +11,10 @@ from maskedskipunet.evaluation.frames import LabelledScores
 
 
 def at_threshold(videos: Sequence[LabelledScores], threshold: float) -> dict[str, Any]:
-    """Ready for JSON: false_alarm_share, of normal frames, and detected_share, of anomalous frames, both of those
-    with a label and a score that reach the threshold; None if there are no such frames.
+    """Return the shares of normal and of anomalous frames that reach a threshold, ready for JSON.
+
+    false_alarm_share is of normal frames, detected_share of anomalous ones, both of those with a label and a score;
+    None if there are no such frames.
 
     >>> videos = [LabelledScores("a", np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 0, 1, 1], np.uint8))]
     >>> at_threshold(videos, 0.2)

@@ -51,7 +51,7 @@ class Series:
 
 
 def read_series(path: Path) -> Series:
-    """Scores of frames, wherever they come from.
+    """Read scores of frames, wherever they come from.
 
     A folder that holds `scores.parquet`, or a file a clip (.npy, .csv, .txt). A .parquet or .csv table with the
     columns video, frame and score (without frame: one after another). One column alone, in .csv, .txt or .npy:

@@ -105,7 +105,7 @@ class MaskedSkipUNet(nn.Module):
         ]
 
     def require_clip(self, clip: Tensor) -> None:
-        """Raises ShapeError when a clip is not (B, C, T, H, W) with this network's C and T, H and W multiples of 16."""
+        """Raise ShapeError when a clip is not (B, C, T, H, W) with this network's C and T, H and W multiples of 16."""
         expected = f"(B, {self.config.channels}, {self.config.frames}, H, W)"
         if clip.dim() != 5 or clip.shape[1] != self.config.channels or clip.shape[2] != self.config.frames:
             raise ShapeError(f"a clip of shape {tuple(clip.shape)}, not {expected}", self.config.variant)

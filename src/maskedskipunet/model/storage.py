@@ -130,7 +130,7 @@ def _write_description(folder: Path, config: NetworkConfig, input_format: InputF
 
 @contextmanager
 def _os_errors() -> Iterator[None]:
-    """Turns what safetensors tells of the operating system, in words alone, back into an OSError."""
+    """Turn what safetensors tells of the operating system, in words alone, back into an OSError."""
     try:
         yield
     except SafetensorError as error:

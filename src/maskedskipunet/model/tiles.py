@@ -97,7 +97,7 @@ def transform_bytes(grid: TileGrid, inputs: int, outputs: int) -> int:
 
 
 def tile_spectra(images: Tensor, grid: TileGrid) -> Tensor:
-    """Transforms of all tiles: (N, H, W, C) -> (N, tiles, frequencies, 2, C), real before imaginary part."""
+    """Return the transforms of all tiles: (N, H, W, C) -> (N, tiles, frequencies, 2, C), real before imaginary part."""
     count, height, width, channels = images.shape
     tile, step, half = grid.tile, grid.step, grid.half
     rows, columns = _forward(tile, images.dtype)
@@ -118,8 +118,9 @@ def tile_spectra(images: Tensor, grid: TileGrid) -> Tensor:
 
 
 def kernel_spectra(kernels: Sequence[Tensor], grid: TileGrid) -> Product:
-    """Transforms of kernels side by side, ready to multiply: each (out, in, k, k) -> two of (frequencies, in, all out).
+    """Return the transforms of kernels side by side, ready to multiply.
 
+    kernels: each (out, in, k, k). Returns two of (frequencies, in, all out), the real and the imaginary part.
     Kernels smaller than the grid's act as if zeros lay around them.
     """
     outputs, inputs = sum(len(kernel) for kernel in kernels), kernels[0].shape[1]
@@ -210,7 +211,10 @@ def convolve(spectra: Tensor, kernels: Sequence[Product], grid: TileGrid, bias: 
 
 
 def block_spectra(images: Tensor, grid: TileGrid) -> Tensor:
-    """Transforms of the right parts alone, zeros around them: (N, H, W, C) -> (N * tiles, frequencies, 2, C)."""
+    """Return the transforms of the valid parts alone, with zeros around them.
+
+    images: (N, H, W, C). Returns (N * tiles, frequencies, 2, C).
+    """
     count, height, width, channels = images.shape
     tile, step, half = grid.tile, grid.step, grid.half
     rows, columns = _forward(tile, images.dtype)
@@ -241,8 +245,11 @@ def kernel_gradient(spectra: Tensor, outputs: Tensor, grid: TileGrid) -> Tensor:
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
 def _forward(tile: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Along the height: (2 * half, tile), rows (frequency, part). Along the width: (2 * tile, 2 * tile), rows
-    (frequency, part), columns (part, pixel)."""
+    """Return the matrices that transform tiles.
+
+    Along the height: (2 * half, tile), rows (frequency, part). Along the width: (2 * tile, 2 * tile), rows (frequency,
+    part), columns (part, pixel).
+    """
     cosine, sine = _waves(tile)
     half = tile // 2 + 1
     rows = torch.stack([cosine[:half], -sine[:half]], 1).flatten(0, 1)
@@ -253,8 +260,11 @@ def _forward(tile: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
 def _inverse(kernel: int, tile: int, evens_first: bool, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Along the width, from real and from imaginary parts: (2 * step, tile), rows (part, pixel). Along the height:
-    (step, 2 * half), columns (frequency, part)."""
+    """Return the matrices that transform frequencies back.
+
+    Along the width, from real and from imaginary parts: (2 * step, tile), rows (part, pixel). Along the height: (step,
+    2 * half), columns (frequency, part).
+    """
     right = torch.arange(kernel - 1, tile)  # the first pixels are wrapped around
     if evens_first:
         right = torch.cat([right[0::2], right[1::2]])
@@ -269,8 +279,11 @@ def _inverse(kernel: int, tile: int, evens_first: bool, dtype: torch.dtype) -> t
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
 def _kernel_waves(kernel: int, inner: int, tile: int, dtype: torch.dtype) -> Product:
-    """Real and imaginary part of each tap's wave, (frequencies, inner * inner), of kernels of side `inner` in the
-    middle of ones of side `kernel`; they are turned around, as torch convolves without turning them."""
+    """Return the real and imaginary part of each tap's wave, (frequencies, inner * inner).
+
+    The kernels have the side `inner` and lie in the middle of ones of side `kernel`. They are turned around, because
+    torch convolves without turning them.
+    """
     margin = (kernel - inner) // 2
     position = torch.arange(kernel - 1 - margin, margin - 1, -1, dtype=torch.float64)
     down = torch.arange(tile // 2 + 1, dtype=torch.float64)[:, None, None, None] * position[:, None]
@@ -282,7 +295,7 @@ def _kernel_waves(kernel: int, inner: int, tile: int, dtype: torch.dtype) -> Pro
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
 def _lags(kernel: int, tile: int, dtype: torch.dtype) -> Product:
-    """Real and imaginary waves at the first k x k places, (k * k, frequencies), each for its conjugate too."""
+    """Return the real and imaginary waves at the first k x k places, (k * k, frequencies), each with its conjugate."""
     real, imaginary = _kernel_waves(kernel, kernel, tile, torch.float64)
     weights = _with_conjugates(tile).repeat_interleave(tile) / tile**2
     # Tap t of a kernel stands at place k - 1 - t there: turned around, places 0 to k - 1 come in order.

@@ -161,7 +161,7 @@ class WebhookSettings(Settings):
     timeout_s: float = 10.0
 
     def address(self) -> str:
-        """Raises ConfigError if it is a secret that is not there, or no address."""
+        """Raise ConfigError if it is a secret that is not there, or no address."""
         address = Secret(self.url).reveal() if is_reference(self.url) else self.url
         if fault := _address_fault(address):
             raise ConfigError(fault, "url", "Write https://HOST/PATH")

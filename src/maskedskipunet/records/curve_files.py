@@ -145,7 +145,7 @@ class CurveFiles:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody else writes to the camera's files meanwhile; makes their folder. Not to be nested."""
+        """Lock the camera's files for this block and make their folder. Blocks must not be nested."""
         try:
             with disk_full_as_error(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)

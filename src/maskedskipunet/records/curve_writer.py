@@ -57,7 +57,7 @@ class CurveWriter:
         self._add(0, _Span(int(min(max(unix_s, 0.0), LATEST_UNIX_S)), 1, score, score, score, level))
 
     def write(self) -> None:
-        """Append what is over: seconds, and minutes and quarter hours with them."""
+        """Append what is complete: seconds, and minutes and quarter hours with them."""
         for span_s, done in zip(SPANS_S, self._done, strict=True):
             if waiting := [*done]:
                 self._files.append(span_s, _entries(waiting))
@@ -65,7 +65,7 @@ class CurveWriter:
                     done.popleft()
 
     def close(self) -> None:
-        """No more scores come for now: write all, what is not over too."""
+        """Write everything, also what is not complete, because no more scores come for now."""
         for level in range(len(SPANS_S)):
             if self._running[level] is not None:
                 self._finish(level)
@@ -90,7 +90,7 @@ class CurveWriter:
             self._add(level + 1, done)
 
     def _take_up(self) -> None:
-        """Sum up the newest day once more, but for the minute and the quarter hour that may go on."""
+        """Sum the newest day up again, but for the minute and the quarter hour that may go on."""
         days = self._files.days()
         if not days:
             return

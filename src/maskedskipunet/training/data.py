@@ -35,7 +35,7 @@ class EpochShuffle(Sampler[int]):
         self.sampled = min(count, max(1, round(share * count)))
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each epoch."""
+        """Note the epoch; the trainer calls this before each."""
         self.epoch = epoch
 
     def __len__(self) -> int:

@@ -204,7 +204,7 @@ def _memory_error_as_config_error() -> Iterator[None]:
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Keeps what Lightning says about itself from the person who trains."""
+    """Keep what Lightning says about itself from the person who trains."""
     names = ("lightning.pytorch", "lightning.fabric")
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:

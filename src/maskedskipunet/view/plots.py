@@ -203,7 +203,7 @@ def draw_axes(
     ticks: int,
     font_px: int = 10,
 ) -> None:
-    """Time and score axis of a video's plot, and its ground truth shaded; no scores.
+    """Draw the time and score axes of a video's plot, with its ground truth shaded, and no scores.
 
     score_limits: lowest and highest score shown. ticks: at most so many spaces between numbers on the time axis.
     """

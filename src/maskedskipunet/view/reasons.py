@@ -13,7 +13,7 @@ RAREST = 6.0  # a surprise that is not told more exactly: nobody has seen a mill
 
 
 def describe_reason(reason: EventReason) -> str:
-    """Returns the reason as one sentence, without a full stop.
+    """Return the reason as one sentence, without a full stop.
 
     >>> movement = CueReading(4.0, speed_ratio=3.14)
     >>> describe_reason(EventReason("movement", {"movement": 1.0}, {"movement": movement}))
@@ -24,7 +24,7 @@ def describe_reason(reason: EventReason) -> str:
 
 
 def _any_cue(cue: str, reading: CueReading) -> str:
-    """Returns the sentence of a cue that has none of its own: what it found, and how rare that is.
+    """Return the sentence of a cue that has none of its own: what it found, and how rare that is.
 
     >>> _any_cue("light", CueReading(3.2, finding="the light is on"))
     'the light is on; about one in 1,600 normal frames is as strange'
@@ -62,7 +62,7 @@ SENTENCES: dict[str, Callable[[CueReading], str]] = {
 
 
 def describe_moment(moment: Moment) -> str:
-    """Returns a moment of a video in words.
+    """Return a moment of a video in words.
 
     >>> describe_moment(Moment("monday", 3801.5))
     'monday at 1:03:21'
@@ -71,7 +71,7 @@ def describe_moment(moment: Moment) -> str:
 
 
 def plain_event(event: Event) -> dict[str, Any]:
-    """Returns an event as plain values; its reason, if it has one, with a sentence that describes it."""
+    """Return an event as plain values; its reason, if it has one, with a sentence that describes it."""
     values = event.to_dict()
     if event.reason is not None:
         values["reason"] = {"sentence": describe_reason(event.reason), **values["reason"]}

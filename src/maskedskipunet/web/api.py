@@ -164,7 +164,7 @@ router = APIRouter(
 
 @router.get("/status")
 def status(request: Request) -> dict[str, Any]:
-    """How the watch and its cameras are, as `maskedskipunet status --json` tells it."""
+    """Return how the watch and its cameras are, as `maskedskipunet status --json` tells it."""
     figures = status_of(page_of(request).records).figures()
     del figures["folder"]
     return figures
@@ -172,7 +172,7 @@ def status(request: Request) -> dict[str, Any]:
 
 @router.get("/cameras")
 def cameras(request: Request) -> list[dict[str, str]]:
-    """All cameras: id, name, and address without user and password."""
+    """Return all cameras: id, name, and address without user and password."""
     found = page_of(request).records.cameras()
     return [{"id": folder_name(name), "name": name, "source": source} for name, source in found.items()]
 
@@ -192,7 +192,7 @@ def curve(
 
 @router.get("/events")
 def events(request: Request, who: Who, asked: Annotated[EventsIn, Query()]) -> EventPageOut:
-    """Events, a page at a time."""
+    """Return events, a page at a time."""
     page = page_of(request)
     found = page.records.page(asked.query(who.name), after=asked.after, size=asked.size)
     return EventPageOut(events=[_event(card) for card in cards_of(page, who, found.events)], next=found.next)
@@ -200,7 +200,7 @@ def events(request: Request, who: Who, asked: Annotated[EventsIn, Query()]) -> E
 
 @router.get("/events/{event_id}")
 def event(request: Request, who: Who, event_id: EventId) -> EventOut:
-    """One event."""
+    """Return one event."""
     return _event(card_of(page_of(request), who, event_id))
 
 
@@ -226,7 +226,7 @@ def undo(request: Request, who: Editor, sent: UndoIn) -> ActionOut:
 
 @router.get("/kinds")
 def kinds(request: Request, camera: Annotated[str | None, Query(max_length=100)] = None) -> list[KindOut]:
-    """Kinds of several events, those with the most unanswered first."""
+    """Return the kinds of several events, those with the most unanswered first."""
     with page_of(request).records.read() as session:
         found = largest_kinds(session, camera=camera, most=LARGEST_PAGE)
     return [_kind(kind) for kind in found]
@@ -234,7 +234,7 @@ def kinds(request: Request, camera: Annotated[str | None, Query(max_length=100)]
 
 @router.get("/learning")
 def learning(request: Request) -> list[JobOut]:
-    """What the model learns, the newest first."""
+    """Return what the model learns, the newest first."""
     return [_job(job) for job in page_of(request).learning.jobs()]
 
 

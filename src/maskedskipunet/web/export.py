@@ -25,7 +25,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/events/{event_id}/export.html")
 def export(request: Request, event_id: str, who: Annotated[Visitor, Depends(visitor)]) -> StreamingResponse:
-    """An event as one HTML file, to keep or to send on."""
+    """Return an event as one HTML file, to keep or to send on."""
     page = page_of(request)
     card = card_of(page, who, event_id)
     files = _files(page, event_id)

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/learning", include_in_schema=False)
 
 @router.get("")
 def learning(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> HTMLResponse:
-    """All that was learned since the page was started."""
+    """Show all that was learned since the page was started."""
     page = page_of(request)
     jobs = [(job, told_of_job(job)) for job in page.learning.jobs()]
     return render(request, "learning.html", who, jobs=jobs, learns=page.learning.is_on)

@@ -25,7 +25,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 def start() -> RedirectResponse:
-    """Where a person begins."""
+    """Send a person to the page to begin with."""
     return RedirectResponse("/live", 303)
 
 
@@ -39,7 +39,7 @@ def live(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> HTMLRes
 
 @router.get("/live/stream")
 async def stream(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> StreamingResponse:
-    """Events of the kind `state`, each JSON: the tiles and the newest events as HTML, by their ids."""
+    """Send events of the kind `state`, each JSON: the tiles and the newest events as HTML, by their ids."""
     feed = page_of(request).feed
     if feed.listeners >= MOST_LISTENERS:
         raise BusyError("too many browsers look at the live page", "", "Close some of them")

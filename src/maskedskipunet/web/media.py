@@ -20,7 +20,7 @@ READ = ["GET", "HEAD"]
 
 @router.api_route("/events/{event_id}/clip.mp4", methods=READ)
 def clip(request: Request, event_id: str) -> Response:
-    """An event's clip."""
+    """Return an event's clip."""
     return _file_of_event(page_of(request), event_id, 0, "video/mp4")
 
 

@@ -80,7 +80,7 @@ def event(
 
 @router.get("/kinds")
 def kinds(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> HTMLResponse:
-    """Kinds of several events, those with the most unanswered first."""
+    """Show the kinds of several events, those with the most unanswered first."""
     page, camera = page_of(request), request.query_params.get("camera", "")[:100]
     with page.records.read() as session:
         found = largest_kinds(session, camera=camera or None, most=MOST_KINDS)

@@ -34,7 +34,7 @@ class LossPaths:
 
 @router.get("")
 def show_runs(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> HTMLResponse:
-    """All runs; with `name` given several times, these side by side."""
+    """Show all runs; with `name` given several times, these side by side."""
     folder = page_of(request).settings.runs
     chosen = request.query_params.getlist("name")[:SIDE_BY_SIDE]
     if folder is not None and chosen:

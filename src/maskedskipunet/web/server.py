@@ -34,7 +34,7 @@ def serve(settings: PageSettings, version: str = "", *, told: Callable[[str], No
 
 
 def require_login(page: Page) -> None:
-    """Raises ConfigError where others can reach the page and there is nobody who could log in."""
+    """Raise ConfigError where others can reach the page and there is nobody who could log in."""
     if page.settings.needs_login and not has_users(page.records):
         folder = page.settings.records
         cure = f"Add one with `maskedskipunet users add NAME --role editor --records {folder}`"

@@ -15,20 +15,20 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/health")
 async def health() -> PlainTextResponse:
-    """Whether the process answers, without a look at the records."""
+    """Say that the process answers, without a look at the records."""
     return PlainTextResponse("ok\n")
 
 
 @router.get("/ready")
 def ready(request: Request) -> PlainTextResponse:
-    """Whether the records can be read; 503 where they cannot."""
+    """Say that the records can be read; the status is 503 when they cannot."""
     has_users(page_of(request).records)
     return PlainTextResponse("ready\n")
 
 
 @router.get("/metrics")
 def metrics(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> Response:
-    """Figures for Prometheus. Where somebody has to log in, it sends a name and a password."""
+    """Return figures for Prometheus. Where somebody has to log in, it sends a name and a password."""
     page = page_of(request)
     waiting = sum(not job.is_over for job in page.learning.jobs())
     content = record_metrics(page.records, listeners=page.feed.listeners, learning=waiting)

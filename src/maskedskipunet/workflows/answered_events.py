@@ -167,7 +167,7 @@ class AnsweredEvents:
         after: ClipScores | None = None,
         renewed: Calibration | None = None,
     ) -> tuple[Effect, ...]:
-        """after: None if nothing was trained yet."""
+        """Return what an answer changes for each answered event. after: None if nothing was trained yet."""
         effects = []
         marked = {recorded.event.id for recorded in self.marked}
         for recorded, scores in self.scored(before):

@@ -22,7 +22,7 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def require_memory_for_network(config: NetworkConfig) -> None:
-    """Raises ConfigError for a network that this machine's memory cannot hold while it is trained."""
+    """Raise ConfigError for a network that this machine's memory cannot hold while it is trained."""
     try:
         with torch.device("meta"):
             weights = sum(weight.numel() for weight in MaskedSkipUNet(config).state_dict().values())
@@ -37,7 +37,7 @@ def require_memory_for_network(config: NetworkConfig) -> None:
 
 
 def require_memory_for_batch(config: NetworkConfig, height_px: int, width_px: int, clips: int) -> None:
-    """Raises ConfigError for a batch of which this machine's memory cannot even hold the first block's features."""
+    """Raise ConfigError for a batch of which this machine's memory cannot even hold the first block's features."""
     features = config.channels + 3 * config.latent_dim // 8  # of each pixel: itself and three convolutions of it
     _require_memory(
         FLOAT_BYTES * clips * config.frames * features * height_px * width_px,

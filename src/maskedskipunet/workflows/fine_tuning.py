@@ -111,7 +111,7 @@ def _learn_cues(
 
 
 def mixed(own: Clips, marked: Clips) -> Clips:
-    """Marked clips, each several times, among so many of the run's own, spread evenly, that they stay the fewer."""
+    """Mix marked clips, each several times, with so many of the run's own, spread evenly, that they stay the fewer."""
     count = min(len(own), max(OWN_AT_LEAST, OWN_TIMES * REPEATED * len(marked)))
     kept = np.linspace(0, len(own) - 1, count).round().astype(np.int64) if count else np.empty(0, np.int64)
     return Clips(

@@ -38,7 +38,7 @@ class Reel:
 
 
 def require_film_path(out: Path) -> None:
-    """Raises ConfigError for a path at which no film can be written."""
+    """Raise ConfigError for a path at which no film can be written."""
     if out.suffix.lower() != SUFFIX:
         raise ConfigError("no name of a film", str(out), f"Use a name that ends in {SUFFIX}")
     if out.is_dir():

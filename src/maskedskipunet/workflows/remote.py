@@ -20,7 +20,7 @@ KB = 1000
 
 
 def require_seconds(address: CameraAddress, seconds: float | None) -> None:
-    """Raises ConfigError if it is not said how much of a stream that never ends is wanted."""
+    """Raise ConfigError if it is not said how much of a stream that never ends is wanted."""
     if seconds is not None and not 0 < seconds < float("inf"):
         raise ConfigError(f"{seconds:g} seconds", "--seconds", "Use a number above 0")
     if seconds is None and address.scheme not in WEB_SCHEMES:

@@ -23,7 +23,7 @@ from maskedskipunet.data.truth_names import is_truth_folder
 
 
 def recognise_frames(root: Path, folders: Folders) -> Dataset | None:
-    """Folders of frames under training/frames and testing/frames, or ShanghaiTech's; None if it is neither."""
+    """Recognise folders of frames under training/frames and testing/frames, or ShanghaiTech's; None if neither."""
     train_folders, test_folders = folders.named([root], "training", "train"), folders.named([root], "testing", "test")
     train, test = _clips_under_frames(train_folders, folders), _clips_under_frames(test_folders, folders)
     label_folder = one_truth(folders.named((root, *test_folders), "test_frame_mask"))

@@ -94,7 +94,7 @@ def items_of(paths: Sequence[Path], root: Path, cameras: Sequence[str | None] | 
 
 
 def distinct_names(paths: Sequence[Path], root: Path) -> list[str]:
-    """Names as short as they can be: the stem, where stems clash the file's name, then the way from the root."""
+    """Return names as short as they can be: the stem, where stems clash the file's name, then the way from the root."""
     forms = [
         tuple(map(_printable, (stem_of(path), own_name(path), "-".join(path.relative_to(root).parts))))
         for path in paths

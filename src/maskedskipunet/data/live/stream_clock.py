@@ -170,7 +170,10 @@ class Stamping:
 
     @classmethod
     def of(cls, container: InputContainer) -> "Stamping":
-        """Motion JPEG over HTTP states no times: FFmpeg counts its pictures and takes them for 25 a second."""
+        """Return how a stream is stamped.
+
+        Motion JPEG over HTTP states no times: FFmpeg counts its pictures and takes them for 25 a second.
+        """
         name = container.format.name
         if container.format.flags & NO_TIMESTAMPS or name.endswith("pipe"):
             return cls(None)

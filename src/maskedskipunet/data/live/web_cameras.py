@@ -48,7 +48,7 @@ def pictures_of(response: HTTPResponse) -> PictureKind | None:
 
 
 def require_no_page(response: HTTPResponse, web: WebAddress) -> None:
-    """Raises VideoError if an answer is a page for people."""
+    """Raise VideoError if an answer is a page for people."""
     if response.headers.get_content_type() in _PAGES:
         fault = "it is a web page, not a video stream"
         raise VideoError(fault, str(web.address), "Name the address of the stream; the camera's manual has it")

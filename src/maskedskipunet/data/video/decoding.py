@@ -172,7 +172,7 @@ class _Intake:
         )
 
     def _follow_clock(self, dts_s: float) -> None:
-        """Recordings joined end to end start their clock anew; ours goes on from where it was."""
+        """Follow the clock of recordings joined end to end: theirs starts anew, ours goes on from where it was."""
         if self._last_dts_s is not None and dts_s + self.shift_s < self._last_dts_s:
             self.shift_s = self._last_dts_s + self.frame_s - dts_s
         self._last_dts_s = dts_s + self.shift_s
@@ -212,7 +212,7 @@ class _Reader:
             self.waiting.append(sent)
 
     def fail(self, error: av.FFmpegError) -> None:
-        """The packet sent last cannot be decoded."""
+        """Note that the packet sent last cannot be decoded."""
         self.trust.fail()
         if self.intake.key_s is None and self.shape is None:
             return

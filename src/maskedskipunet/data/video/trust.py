@@ -40,7 +40,7 @@ class PictureTrust:
         return self._damaged
 
     def send(self, packet: "Packet[VideoStream]", *, is_lost: bool = False, is_cut: bool = False) -> None:
-        """A packet is about to be decoded.
+        """Note that a packet is about to be decoded.
 
         is_lost: whether something before or in it is known to be lost. is_cut: whether the container says so; FFmpeg
         marks the packet before the one that is damaged as often as that itself.
