@@ -5,9 +5,9 @@
 Sunday (days/05) is trained on with recipes/camera_cpu.yaml; its one epoch sees a share of the clips, so that a day
 takes a quarter of an hour. On Monday (days/06) a threshold is set that keeps one false alarm an hour, and Monday is
 remembered. Nothing was learned from Thursday (normal/): each alarm there is a false one, and each hour that is called
-drift too. Then Thursday sets the threshold anew and is remembered as well, as somebody would do who has three normal
-days, and, once, come the labelled hour and the hour of two months before, when the room looked different. Nothing is
-chosen on those.
+drift too. The labelled hour is tested as somebody would have it who has these two days, and once more after Thursday
+has set the threshold anew and is remembered as well. At the end comes the hour of two months before, when the room
+looked different. Nothing is chosen on those.
 
 Works in a folder (--work), and goes on where it was cut off. Writes docs/results/upcam_days_<hardware>_<date>.json and
 docs/upcam.md. Arguments after -- are passed on to `train`.
@@ -66,12 +66,10 @@ def main() -> None:
     calibrate(run, monday, RARER, work / "rarer.json")
     calibrate(run, monday, BUDGET, work / "calibrated.json", "--remember")
     score(run, thursday, work, "verification")
+    test_labelled_hour(run, options.data, work, "_two_days")
     calibrate(run, thursday, BUDGET, work / "calibrated_again.json", "--remember")
     score(run, options.data / "earlier", work, "earlier")
-    score(run, options.data / "test" / "00.mp4", work, "labelled")
-    if not (work / "tested.json").exists():
-        out = ["--out", work / "tested", "--videos", "false", "--json", work / "tested.json"]
-        command("test", run.path, "--data", options.data, *out)
+    test_labelled_hour(run, options.data, work, "")
     print(write_result("upcam_days", figures(run, work, options.every)))
     print(write_page())
 
@@ -89,6 +87,14 @@ def score(run: RunFolder, footage: Path, work: Path, name: str) -> None:
         )
 
 
+def test_labelled_hour(run: RunFolder, data: Path, work: Path, state: str) -> None:
+    """Test the labelled hour by the model as it is now. state: the end of the results' names."""
+    score(run, data / "test" / "00.mp4", work, f"labelled{state}")
+    if not (work / f"tested{state}.json").exists():
+        out = ["--out", work / f"tested{state}", "--videos", "false", "--json", work / f"tested{state}.json"]
+        command("test", run.path, "--data", data, *out)
+
+
 def every_nth(footage: Path, links: Path, every: int, first: int) -> Path:
     """A folder of links to every n-th hour, counted from one of them; the footage itself where all are wanted."""
     if every == 1:
@@ -102,14 +108,12 @@ def every_nth(footage: Path, links: Path, every: int, first: int) -> Path:
 
 
 def figures(run: RunFolder, work: Path, every: int) -> dict[str, Any]:
-    names = ("calibrated", "calibrated_again", "rarer", "verification", "earlier", "tested")
+    names = ("calibrated", "calibrated_again", "rarer", "verification", "earlier")
     found = {name: read(work / f"{name}.json") for name in names}
     config, stated = run.read_config(), found["calibrated"]
     with run.training_metrics.open(newline="") as file:
         train_seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
     data = {key: config["data"][key] for key in ("height_px", "width_px", "fps")}
-    tested = found["tested"]
-    events = read(next(work.glob("labelled_scores/**/events.json")))["events"]
     earlier = found["earlier"].get("videos", [found["earlier"]])[0]
     return {
         "trained_at": (work / "commit.txt").read_text(),
@@ -128,15 +132,21 @@ def figures(run: RunFolder, work: Path, every: int) -> dict[str, Any]:
             for video in found["verification"]["videos"]
         ],
         "earlier_hour": {"alarms": earlier["events"], "drift": earlier["drift"]},
-        "test_hour": {
-            "micro_auc": tested["micro_auc"],
-            "auc_by_cue": {cue: part["micro_auc"] for cue, part in tested.get("cues", {}).items()},
-            "alarms": tested["alarms"],
-            "stretches": list(
-                stretches(work / "tested" / "scores.parquet", events, found["calibrated_again"]["rule"]["threshold"])
-            ),
-            "events": [plain(event) for event in events],
-        },
+        "test_hour_two_days": test_hour(work, "_two_days", stated["rule"]["threshold"]),
+        "test_hour": test_hour(work, "", found["calibrated_again"]["rule"]["threshold"]),
+    }
+
+
+def test_hour(work: Path, state: str, threshold: float) -> dict[str, Any]:
+    """What the labelled hour gave. state: the end of the results' names."""
+    tested = read(work / f"tested{state}.json")
+    events = read(next(work.glob(f"labelled{state}_scores/**/events.json")))["events"]
+    return {
+        "micro_auc": tested["micro_auc"],
+        "auc_by_cue": {cue: part["micro_auc"] for cue, part in tested.get("cues", {}).items()},
+        "alarms": tested["alarms"],
+        "stretches": list(stretches(work / f"tested{state}" / "scores.parquet", events, threshold)),
+        "events": [plain(event) for event in events],
     }
 
 

@@ -1,10 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from maskedskipunet.cues.appearance_cue import AppearanceCue
-from maskedskipunet.cues.appearance_judging import LASTING_S, LOOKS, Judge, LastingMeter, raise_lasting
+from maskedskipunet.cues.appearance_judging import EARLIER_RISE, LASTING_S, LOOKS, Judge, LastingMeter, LastingRise
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.tails import Tails, mean_of_strangest
 from maskedskipunet.data.frames import Frame
@@ -139,12 +140,38 @@ def test_what_stays_for_a_minute_is_strange_for_longer_than_a_moment_would_tell(
 
 
 def test_what_lasts_counts_up_to_a_minutes_seconds_as_rare_and_what_is_ordinary_is_left() -> None:
-    raised = raise_lasting(np.array([0.0, 0.3, 0.8, 1.3, 3.0, 11.5], np.float32))
+    rise = LastingRise(start=0.3, span=1.0)
+
+    raised = rise(np.array([0.0, 0.3, 0.8, 1.3, 3.0, 11.5], np.float32))
 
     assert raised.tolist() == pytest.approx(
         [0.0, 0.3, 0.8 + np.log10(60) / 2, 1.3 + np.log10(60), 3 + np.log10(60), 12]
     )
-    assert (np.diff(raise_lasting(np.linspace(0, 12, 200, dtype=np.float32))) >= 0).all()
+
+
+@pytest.mark.parametrize("rise", [LastingRise(), EARLIER_RISE])
+def test_what_lasts_longer_never_counts_less(rise: LastingRise) -> None:
+    assert (np.diff(rise(np.linspace(0, 12, 200, dtype=np.float32))) >= 0).all()
+
+
+def test_what_one_minute_in_ten_reaches_is_not_raised() -> None:
+    assert LastingRise()(np.float32(1.0)) == 1.0
+
+
+def test_a_model_keeps_its_rise_and_one_without_has_the_earlier(cue: AppearanceCue) -> None:
+    grid, own = cue.descriptor.grid, replace(cue, rise=LastingRise(2.0, 0.25)).arrays()
+    without = {name: array for name, array in own.items() if name != "lasting.rise"}
+
+    assert AppearanceCue.from_arrays(grid, own).rise == LastingRise(2.0, 0.25)
+    assert AppearanceCue.from_arrays(grid, without).rise == EARLIER_RISE
+
+
+@pytest.mark.parametrize("damaged", [[1.0], [np.nan, 1.0], [1.0, 0.0], [-1.0, 1.0], [99.0, 1.0]])
+def test_a_damaged_rise_is_refused(cue: AppearanceCue, damaged: list[float]) -> None:
+    arrays = cue.arrays() | {"lasting.rise": np.array(damaged, np.float32)}
+
+    with pytest.raises(ValueError, match="no rise"):
+        AppearanceCue.from_arrays(cue.descriptor.grid, arrays)
 
 
 def test_lasting_is_the_lower_median_of_a_minute_and_its_last_seconds_and_unknown_before() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from maskedskipunet.cues.appearance import PATCH, Descriptor, new_memory
 from maskedskipunet.cues.appearance_answer import AppearanceAnswer
-from maskedskipunet.cues.appearance_judging import LASTING_S, Judge, LastingMeter, raise_lasting
+from maskedskipunet.cues.appearance_judging import LASTING_S, RISE, Judge, LastingMeter, LastingRise
 from maskedskipunet.cues.appearance_learning import count_looks, learn_appearance
 from maskedskipunet.cues.appearance_remembering import AppearanceLearner
 from maskedskipunet.cues.cue import STRANGE, CueScore, strange_centre
@@ -36,7 +36,7 @@ class AppearanceCue:
 
     now: judges a moment. lasting: judges the median over LASTING_S; None if normal footage was too short. moments: the
     video and time of each number in the memory. answered: moments that people called normal, which are never thinned
-    out; None if there are none.
+    out; None if there are none. rise: of what lasts.
     """
 
     descriptor: Descriptor
@@ -45,6 +45,7 @@ class AppearanceCue:
     lasting: Judge | None
     moments: Sequence[Moment]
     answered: Memory | None = None
+    rise: LastingRise = RISE
 
     name = APPEARANCE
     late_frames = 0
@@ -69,6 +70,7 @@ class AppearanceCue:
         parts = self.descriptor.arrays() | self.memory.arrays()
         parts |= {} if self.answered is None else self.answered.arrays(_ANSWERED)
         judges = self.now.arrays(_NOW) | ({} if self.lasting is None else self.lasting.arrays(_LASTING))
+        judges |= self.rise.arrays()
         return {name: tensor.numpy() for name, tensor in parts.items()} | _moment_arrays(self.moments) | judges
 
     @classmethod
@@ -83,7 +85,7 @@ class AppearanceCue:
         has_lasting = f"{_LASTING}.places.knots" in arrays
         lasting = Judge.from_arrays(_LASTING, arrays, grid.count) if has_lasting else None
         now = Judge.from_arrays(_NOW, arrays, grid.count)
-        return cls(descriptor, memory, now, lasting, _moments(arrays), answered)
+        return cls(descriptor, memory, now, lasting, _moments(arrays), answered, LastingRise.from_arrays(arrays))
 
     def fits_channels(self, channels: int) -> bool:
         """Return whether it was learned from frames with so many channels."""
@@ -128,7 +130,7 @@ class AppearanceCue:
         lasting_s = None
         if lasting is not None and self.lasting is not None:
             long_score, long_places, _ = self.lasting.scores(lasting)
-            long_score, long_places = float(raise_lasting(np.float32(long_score))), raise_lasting(long_places)
+            long_score, long_places = float(self.rise(np.float32(long_score))), self.rise(long_places)
             if long_score > score:
                 score, lasting_s = long_score, LASTING_S
             places = np.maximum(places, long_places)

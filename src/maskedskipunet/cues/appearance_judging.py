@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maskedskipunet.cues.tails import MEDIAN_SURPRISE, RAREST, Tails, mean_of_strangest
+from maskedskipunet.cues.tails import RAREST, Tails, mean_of_strangest
 
 Floats = NDArray[np.float32]
 
@@ -81,11 +81,37 @@ class LastingMeter:
         return found
 
 
-def raise_lasting(surprise: Floats | np.float32) -> Floats:
-    """Return the surprise of a change that lasts, raised so that it gives as few alarms an hour as one that passes.
+@dataclass(frozen=True)
+class LastingRise:
+    """Raises the surprise of a change that lasts, so that it gives as few alarms an hour as one that passes.
 
-    Strange minutes come as a few long stretches, strange moments as many short ones. From MEDIAN_SURPRISE on the
-    surprise is raised by up to LASTING_RISE within one decade; below it stays.
+    Strange minutes come as a few long stretches, strange moments as many short ones. Below `start` the surprise stays,
+    because ordinary hours reach it; it is raised by up to LASTING_RISE over the next `span`.
     """
-    share = np.clip(surprise - MEDIAN_SURPRISE, 0, 1)
-    return np.asarray(np.minimum(surprise + LASTING_RISE * share, RAREST), np.float32)
+
+    start: float = 1.0
+    span: float = 0.5
+
+    def __call__(self, surprise: Floats | np.float32) -> Floats:
+        """Return the raised surprise, of the same shape."""
+        share = np.clip((surprise - self.start) / self.span, 0, 1)
+        return np.asarray(np.minimum(surprise + LASTING_RISE * share, RAREST), np.float32)
+
+    def arrays(self) -> dict[str, Floats]:
+        """Return the arrays to store: none for the rise of earlier models, which say nothing of it."""
+        return {} if self == EARLIER_RISE else {_RISE: np.array([self.start, self.span], np.float32)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Floats]) -> "LastingRise":
+        """Return the rise whose `arrays` were stored. Raises ValueError for a damaged one."""
+        if _RISE not in arrays:
+            return EARLIER_RISE
+        found = arrays[_RISE]
+        if found.shape != (2,) or not np.isfinite(found).all() or not (0 <= found[0] <= RAREST and found[1] > 0):
+            raise ValueError("the appearance holds no rise of what lasts")
+        return cls(float(found[0]), float(found[1]))
+
+
+RISE = LastingRise()
+EARLIER_RISE = LastingRise(0.3, 1.0)
+_RISE = "lasting.rise"

@@ -14,7 +14,6 @@ LEVELS = (0.99, 0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of normal values at which the tail is tabulated; beyond the last it is continued by an exponential."""
 RAREST = 12.0  # surprise is cut here
 STRANGEST = 3  # places whose mean is a frame's measure: things are seen by several windows, noise by one
-MEDIAN_SURPRISE = 0.3  # -log10 of a half
 _SURPRISES = -np.log10(np.array(LEVELS, np.float32))  # at the knots
 _RISES = np.diff(_SURPRISES)
 LEAST_SCALE = 1e-4  # of an exponential, so that values that never vary do not make any noise infinitely rare
