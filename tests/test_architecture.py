@@ -1,6 +1,7 @@
 """The architecture page is true: its table is the tested one, its names exist, its picture and its walks fit."""
 
 import inspect
+import os
 import re
 import runpy
 import sys
@@ -9,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
+from multiprocessing import Pipe
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
+from unittest.mock import Mock
 from xml.etree import ElementTree
 
 import numpy as np
@@ -21,8 +24,14 @@ import maskedskipunet
 from maskedskipunet.cli.evaluate import run as evaluate_command
 from maskedskipunet.cli.score import run as score_command
 from maskedskipunet.cli.train import run as train_command
+from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.video.encoding import VideoWriter
+from maskedskipunet.monitor.camera import ReaderProcess
+from maskedskipunet.monitor.channel import Receiver
+from maskedskipunet.monitor.reader_process import ReaderConfig, read_camera
+from maskedskipunet.notify.sink_parsing import read_sinks
 from maskedskipunet.scoring.loading import load_scorer
+from maskedskipunet.workflows.watch import Recording, WatchOptions, watch_cameras
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -165,13 +174,14 @@ def code_of(thing: Any) -> set[CodeType]:
 
 
 @contextmanager
-def watched_calls() -> Iterator[set[CodeType]]:
-    """Collect the code of all Python functions that are called meanwhile, in new threads too."""
-    called: set[CodeType] = set()
+def watched_calls() -> Iterator[list[CodeType]]:
+    """Collect the code of what the page names, in the order in which it is called meanwhile, in new threads too."""
+    named = {code for name in named_on_page() for code in code_of(found(name))}
+    called: list[CodeType] = []
 
     def note(frame: FrameType, event: str, _: object) -> None:
-        if event == "call":
-            called.add(frame.f_code)
+        if event == "call" and frame.f_code in named:
+            called.append(frame.f_code)
 
     threading.setprofile(note)
     sys.setprofile(note)
@@ -182,18 +192,30 @@ def watched_calls() -> Iterator[set[CodeType]]:
         threading.setprofile(None)  # type: ignore[arg-type]
 
 
-def not_called(title: str, called: set[CodeType], *but: str) -> list[str]:
-    """Return what the steps of a walk name and nobody called. but: what only other ways in call."""
-    names = re.findall(r"`([a-z_]\w*(?:\.\w+)+)`", "\n".join(steps(title)))
-    names = [name for name in names if not FILE_NAME.search(name) and not isinstance(found(name), ModuleType)]
-    return [name for name in names if name not in but and not code_of(found(name)) & called]
+def not_called(title: str, called: list[CodeType], *but: str) -> list[str]:
+    """Return what a walk names and nobody called after the steps before it. but: what other ways in call."""
+    missing, position = [], 0
+    for step in steps(title):
+        names = [name for name in re.findall(r"`([a-z_]\w*(?:\.\w+)+)`", step) if not FILE_NAME.search(name)]
+        begun = []
+        for name in names:
+            if name in but or isinstance(found(name), ModuleType):
+                continue
+            codes = code_of(found(name))
+            index = next((index for index in range(position, len(called)) if called[index] in codes), None)
+            if index is None:
+                missing.append(name)
+            else:
+                begun.append(index)
+        position = min(begun, default=position)  # the names of one step stand in any order
+    return missing
 
 
-def write_video(path: Path, frames: int = 12) -> Path:
+def write_video(path: Path, frames: int = 12, step: int = 10) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with VideoWriter(path, height_px=32, width_px=48, frame_rate=10) as writer:
         for number in range(frames):
-            writer.write(np.full((32, 48, 3), 60 + 10 * number, np.uint8))
+            writer.write(np.full((32, 48, 3), 60 + step * number, np.uint8))
     return path
 
 
@@ -210,8 +232,41 @@ def test_score_calls_everything_that_its_walk_names(tmp_path: Path) -> None:
         assert (tmp_path / "out" / name).is_file()
 
 
+class ReaderThread(ReaderProcess):
+    """Reads a camera in a thread of this process, where its calls are seen."""
+
+    def __init__(self, name: str, config: ReaderConfig) -> None:
+        self._pipe, theirs = Pipe(duplex=False)
+        self._receiver, self._asked = Receiver(self._pipe.fileno()), False
+
+        def read() -> None:
+            with theirs:
+                read_camera(config, theirs, os.getppid())
+
+        self._thread = threading.Thread(target=read, name=f"camera {name}")
+        self._thread.start()
+
+    def kill(self) -> None:
+        self._thread.join()
+        self._pipe.close()
+
+
+def test_watch_calls_everything_that_its_walk_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maskedskipunet.monitor.watching.ReaderProcess", ReaderThread)
+    monkeypatch.setattr("maskedskipunet.monitor.reader_process.signal", Mock())  # is a process's alone, as is its end
+    monkeypatch.setattr("maskedskipunet.monitor.reader_process._die_with", lambda parent: None)
+    video = write_video(tmp_path / "a.mp4", frames=30, step=6)
+    sinks = read_sinks({"hook": {"type": "webhook", "url": "http://127.0.0.1:9/hook"}})  # nobody is there
+    options = WatchOptions(recording=Recording(tmp_path / "records", sinks=sinks), speed=4)
+
+    with watched_calls() as called:
+        watch_cameras({"a": CameraAddress.parse(str(video))}, STORED_RUN, [], options)
+
+    assert not_called("A frame through watch", called) == []
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[CodeType]]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[CodeType]]:
     """The run that `train` made by a recipe, and what was called to make it and to load it."""
     place = tmp_path_factory.mktemp("trained")
     write_video(place / "footage" / "normal" / "a.mp4")
@@ -226,11 +281,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[CodeTyp
     return place / "runs" / "001", called
 
 
-def test_training_calls_everything_that_its_walk_names(trained: tuple[Path, set[CodeType]]) -> None:
+def test_training_calls_everything_that_its_walk_names(trained: tuple[Path, list[CodeType]]) -> None:
     assert not_called("A clip in training", trained[1]) == []
 
 
-def test_an_option_passes_everything_that_its_walk_names(trained: tuple[Path, set[CodeType]]) -> None:
+def test_an_option_passes_everything_that_its_walk_names(trained: tuple[Path, list[CodeType]]) -> None:
     run, called = trained
 
     assert not_called("An option, to where it acts", called) == []
@@ -261,3 +316,12 @@ def test_a_walk_that_names_what_nobody_calls_is_noticed() -> None:
         section("The floors")
 
     assert "data.video.decoding.read_video" in not_called("A frame through score", called)
+
+
+def test_a_walk_whose_steps_are_in_another_order_is_noticed() -> None:
+    first, then = code_of(found("data.ahead.read_ahead")), code_of(found("model.score.score_map"))
+
+    missing = not_called("A frame through score", [*then, *first])
+
+    assert "data.ahead.read_ahead" not in missing
+    assert "model.score.score_map" in missing

@@ -90,7 +90,9 @@ def describe_recorded(recorded: RecordedScores) -> str:
     counts = console.counted(len(events.events), "event")
     changes = [(events.added, "new"), (events.updated, "updated"), (events.removed, "removed")]
     changes.append((events.kept, "answered before and no alarm any more, kept"))
-    told = ", ".join(f"{count:,} {what}" for count, what in changes if count)
+    described = ", ".join(f"{count:,} {what}" for count, what in changes if count)
     began = console.moment(recorded.start_unix_s)
     since = f"footage from {began}" + ("" if recorded.is_start_known else " (as it ended when its file was changed)")
-    return f"recorded in {recorded.folder} as {recorded.camera}: {counts}{f' ({told})' if told else ''}; {since}"
+    return (
+        f"recorded in {recorded.folder} as {recorded.camera}: {counts}{f' ({described})' if described else ''}; {since}"
+    )

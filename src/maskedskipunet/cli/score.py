@@ -378,7 +378,7 @@ def _total(result: "ManyScores") -> tuple[int, float]:
 def describe_drift(changes: "Sequence[DriftChange]", model: Path) -> list[str]:
     """Return a line for each begin and end of drift, with the cure at its begin."""
     cure = f"calibrate again, `maskedskipunet calibrate NORMAL… --model {shlex.quote(str(model))}`"
-    return [f"{change.told()}: {cure}" if change.phase == "begin" else change.told() for change in changes]
+    return [f"{change.describe()}: {cure}" if change.phase == "begin" else change.describe() for change in changes]
 
 
 def top_moments(time_s: np.ndarray, scores: np.ndarray) -> list[int]:

@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         port=options.port,
         host_names=tuple(options.host_names),
     )
-    serve(settings, __version__, told=_note)
+    serve(settings, __version__, on_ready=_note)
     return DONE
 
 

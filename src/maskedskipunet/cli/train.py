@@ -84,7 +84,7 @@ def add_cue_options(parser: Parser) -> None:
         type=float,
         default=0.0,
         in_recipe=True,
-        help="Smooth the fused score by the median of the last so many seconds.",
+        help="Smooth the fused score: take its median over this many seconds.",
     )
 
 

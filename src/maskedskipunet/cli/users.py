@@ -61,8 +61,8 @@ def _list(options: Options) -> int:
 
     with Records.open(options.records, create=False) as records:
         users = list_users(records)
-    told = [{"name": user.name, "role": user.role, "created_at": _day(user.created_unix_s)} for user in users]
-    console.write_figures(options.json, {"users": told})
+    figures = [{"name": user.name, "role": user.role, "created_at": _day(user.created_unix_s)} for user in users]
+    console.write_figures(options.json, {"users": figures})
     if users:
         rows = [(user.name, user.role, _day(user.created_unix_s)) for user in users]
         console.print_table("Users", ("name", "role", "since"), rows, left=3)

@@ -208,7 +208,7 @@ def describe_event(event: "MonitorEvent", alarm_lines: "AlarmLines | None" = Non
             length_s = event.end_unix_s - event.start_unix_s
             return f"{event.camera}: nothing seen from {start} to {end}, {length_s:.1f} s ({event.reason})"
         case Drift():
-            return f"{event.camera}: {event.change.told()}{CALIBRATE if event.change.phase == 'begin' else ''}"
+            return f"{event.camera}: {event.change.describe()}{CALIBRATE if event.change.phase == 'begin' else ''}"
         case ModelChange():
             return event.description
         case Health():

@@ -62,7 +62,7 @@ class CueModel:
         return next((cue for cue in self.cues if isinstance(cue, AppearanceCue)), None)
 
     def with_cues(self, cues: Iterable[LearnedCue]) -> "CueModel":
-        """Return a model with these cues in place of those of the same names."""
+        """Return a model in which these cues replace those of the same names."""
         return replace(self, learned={**self.learned, **{cue.name: cue for cue in cues}})
 
     def without(self, name: str) -> "CueModel":

@@ -40,7 +40,7 @@ def map_boxes(
     found = find_objects(labelled)
     boxes = dict.fromkeys(_box(found[number], score_map.shape, height_px, width_px) for number in kept)
     outermost = (box for box in boxes if not any(box != other and _lies_within(box, other) for other in boxes))
-    return tuple(islice(outermost, limit))  # a noisy map has hundreds of boxes, each held against all
+    return tuple(islice(outermost, limit))  # a noisy map has hundreds of boxes, each compared with all
 
 
 def _box(slices: tuple[slice, slice], shape: Sequence[int], height_px: int, width_px: int) -> Box:

@@ -105,7 +105,7 @@ def pooled(score_map: NDArray[np.floating]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class DriftReference:
-    """What blocks of the calibration's footage look like.
+    """The look of normal footage, by blocks of minutes of the calibration's footage.
 
     centre: (P,), the middle of the blocks: of errors' logarithms, floor added, or of how rare places look. ordinary:
     (K, P), the directions in which errors vary, at right angles to each other, of length 1; none of looks. limit: a
@@ -183,10 +183,12 @@ class DriftReference:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> "DriftReference":
+    def from_dict(cls, described: Mapping[str, Any]) -> "DriftReference":
         """Return the inverse of to_dict. Raises KeyError, TypeError or ValueError for anything else."""
         values = {
-            field.name: told[field.name] for field in fields(cls) if field.name in told or field.name != "measure"
+            field.name: described[field.name]
+            for field in fields(cls)
+            if field.name in described or field.name != "measure"
         }
         numbers = {name: float(values[name]) for name in ("floor", "limit", "highest_usual")}
         return cls(
@@ -216,7 +218,7 @@ class DriftChange:
     highest_usual: float
     raised_by: float
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the change in a sentence without a full stop."""
         if self.phase == "end":
             return f"drift has ended: the scene looks as it did at calibration again, since {clock_time(self.since_s)}"

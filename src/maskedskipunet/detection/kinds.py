@@ -14,7 +14,7 @@ SMALL = 0.02  # of all places: fewer strange ones are all alike
 LOOKS_APART = 0.2  # of the range of brightness, between what two events show instead of the normal moment
 SPEED_TIMES = 3.0  # as fast
 SLOW = 0.5  # times as fast as what passes there: what is slower is all alike
-MAX_KINDS = 200  # that a source is held against: the newest
+MAX_KINDS = 200  # that an event is compared with: the newest
 
 
 def are_alike(first: EventReason, second: EventReason) -> bool:

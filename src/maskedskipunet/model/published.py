@@ -30,7 +30,7 @@ _UNUSED = "decoder.3.norm_2."  # the published last block owns a batch norm that
 def load_published_weights(model: MaskedSkipUNet, state_dict: Mapping[str, Tensor]) -> None:
     """Load a state dict of the published code into a network of the same variant, size and clip length.
 
-    Whatever the holes of masked kernels hold is loaded and never used.
+    The weights under the masks are loaded too, and never used.
     Raises WeightsError when the weights belong to another network, and leaves the model as it was.
     """
     found, own = published_config(state_dict), model.config

@@ -35,9 +35,9 @@ NICENESS = 10
 
 @dataclass
 class _Camera:
-    """What the thread knows of one camera.
+    """The state of one camera in the thread.
 
-    counted: frames of the last seconds: when each was told of, whether it has a score, whether it was skipped.
+    counted: frames of the last seconds: when each was reported, whether it has a score, whether it was skipped.
     """
 
     live: LiveCamera = field(default_factory=LiveCamera)
@@ -48,10 +48,10 @@ class _Camera:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What is kept of a frame until the thread takes it. told_s: when it was told of, in seconds that only grow."""
+    """A frame that waits for the thread. reported_s: when it was reported, in seconds that only grow."""
 
     camera: str
-    told_s: float
+    reported_s: float
     unix_s: float
     score: float | None
     threshold: float | None
@@ -141,7 +141,7 @@ class LiveWriter:
         for _ in range(len(self._frames)):
             frame = self._frames.popleft()
             camera = self._cameras[frame.camera]
-            camera.counted.append((frame.told_s, frame.score is not None, frame.skipped))
+            camera.counted.append((frame.reported_s, frame.score is not None, frame.skipped))
             camera.live = replace(camera.live, frame_unix_s=frame.unix_s)
             if frame.score is None:
                 continue
@@ -192,9 +192,9 @@ class LiveWriter:
             step()
         except Exception as error:  # noqa: BLE001  # of a library too: a picture that is none, say
             if what not in self._said:
-                is_told = isinstance(error, MaskedSkipUNetError) or getattr(error, "errno", None) is not None
-                told = error if is_told else type(error).__name__
-                log.warning("%s: %s cannot be written (%s); scoring continues", self._records, what, told)
+                is_safe = isinstance(error, MaskedSkipUNetError) or getattr(error, "errno", None) is not None
+                reason = error if is_safe else type(error).__name__
+                log.warning("%s: %s cannot be written (%s); scoring continues", self._records, what, reason)
             self._said.add(what)
         else:
             self._said.discard(what)

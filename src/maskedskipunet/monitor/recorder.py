@@ -185,7 +185,7 @@ class Recorder:
             case CameraState():
                 self._camera_state(event)
             case Drift(change=DriftChange(phase="begin")):
-                self._begin_state(event.camera, DRIFT, event.change.told())
+                self._begin_state(event.camera, DRIFT, event.change.describe())
             case Drift():
                 self._end_state(event.camera, DRIFT)
             case Health(present=True):

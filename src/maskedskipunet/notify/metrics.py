@@ -126,9 +126,9 @@ class _Gauges:
     def collect(self) -> Iterator[Any]:
         from prometheus_client.core import GaugeMetricFamily
 
-        for name, (told, values) in self._gauges.items():
+        for name, (description, values) in self._gauges.items():
             labels = [label for label, _ in next(iter(values), ())]
-            family = GaugeMetricFamily(f"maskedskipunet_{name}", told, labels=labels)
+            family = GaugeMetricFamily(f"maskedskipunet_{name}", description, labels=labels)
             for pairs, value in values.items():
                 family.add_metric([text for _, text in pairs], value)
             yield family

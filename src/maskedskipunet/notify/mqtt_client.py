@@ -132,7 +132,7 @@ class BrokerConnection:
         self._answered.set()
 
     def _disconnected(self, client: object, _: object, flags: object, reason: object, properties: object) -> None:
-        if self._is_open:  # else the refusal stands until it was told
+        if self._is_open:  # else the refusal stands until it was reported
             self._is_open = False
             self._answered.clear()
             self._on_closed()

@@ -18,7 +18,7 @@ SAME_S = 1.0  # by which the begin of the same footage may differ from one scori
 
 @dataclass(frozen=True)
 class ArchivedEvents:
-    """What became of the events of some footage.
+    """The events of some footage, and how recording them changed the records.
 
     events: as they are recorded now, with the times at which they began, in their order. added, updated, removed: how
     many. kept: how many were answered before and are no alarms any more; they stay, with their answers.

@@ -21,7 +21,7 @@ MAX_WAITING = 86_400  # entries of each level that wait for the disk; the oldest
 
 @dataclass(slots=True)
 class _Span:
-    """What is known of a span of time. total: of the mean scores of all frames."""
+    """The scores of a span of time, summed up. total: of the mean scores of all frames."""
 
     start: int
     frames: int

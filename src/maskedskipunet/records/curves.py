@@ -183,6 +183,6 @@ def _of_day(files: CurveFiles, day: str, level: int, times: tuple[float, float],
 
 def _require_times(start_unix_s: float, end_unix_s: float) -> tuple[float, float]:
     if not (isfinite(start_unix_s) and isfinite(end_unix_s)) or not start_unix_s < end_unix_s:
-        told = f"from {start_unix_s!s:.20} to {end_unix_s!s:.20}"
-        raise RecordsError(f"no time for a curve, {told}", "times", "State seconds since 1970, the end after the start")
+        span = f"from {start_unix_s!s:.20} to {end_unix_s!s:.20}"
+        raise RecordsError(f"no time for a curve, {span}", "times", "State seconds since 1970, the end after the start")
     return min(max(start_unix_s, 0.0), LATEST_UNIX_S - 1.0), min(max(end_unix_s, 1.0), float(LATEST_UNIX_S))

@@ -12,7 +12,7 @@ from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
 
 @dataclass(frozen=True)
 class KindCount:
-    """How many events of a camera are of one kind. id: of the kind. newest: the id of the one that began last."""
+    """The number of events of one kind at a camera. id: of the kind. newest: the id of the event that began last."""
 
     id: str
     camera: str

@@ -19,12 +19,12 @@ ASKED_S = 30.0  # pictures come often for so long after somebody looked
 
 @dataclass(frozen=True, kw_only=True)
 class LiveCamera:
-    """How one camera is at this moment.
+    """The present state of one camera.
 
     condition: of its connection: connecting, running, lost or ended; empty where nothing was heard of. frame_unix_s:
     when its last frame came; delay_s: from then to its score. frames_per_s, scored_per_s, skipped_per_s: over the last
-    seconds; skipped for want of time. score, threshold: of the last frame that has one. picture_unix_s: of its last
-    picture; None: there is none.
+    seconds; frames are skipped for lack of time. score, threshold: of the last frame that has one. picture_unix_s: of
+    its last picture; None: there is none.
     """
 
     condition: str = ""
@@ -39,7 +39,7 @@ class LiveCamera:
 
     @property
     def is_behind(self) -> bool:
-        """Whether frames are skipped, because the machine is too slow for all of them."""
+        """True if frames are skipped because the machine is too slow for all of them."""
         return self.skipped_per_s > 0
 
 
@@ -64,9 +64,9 @@ class LiveFolder:
     def state(self) -> LiveState:
         """Return how cameras are; no cameras where there is nothing to be read."""
         try:
-            told = json.loads(read_content(self.folder / "state.json", max_bytes=LARGEST_BYTES))
-            cameras = {str(name): _camera(values) for name, values in told["cameras"].items()}
-            return LiveState(float(told["written_unix_s"]), cameras)
+            content = json.loads(read_content(self.folder / "state.json", max_bytes=LARGEST_BYTES))
+            cameras = {str(name): _camera(values) for name, values in content["cameras"].items()}
+            return LiveState(float(content["written_unix_s"]), cameras)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return LiveState(0.0, {})
 
@@ -101,8 +101,8 @@ class LiveFolder:
 
     def write_state(self, state: LiveState) -> None:
         """Put a state in the place of the one before. Raises OSError."""
-        told = {"written_unix_s": state.written_unix_s, "cameras": {n: asdict(c) for n, c in state.cameras.items()}}
-        self._replace(self.folder / "state.json", (json.dumps(told) + "\n").encode())
+        values = {"written_unix_s": state.written_unix_s, "cameras": {n: asdict(c) for n, c in state.cameras.items()}}
+        self._replace(self.folder / "state.json", (json.dumps(values) + "\n").encode())
 
     def write_picture(self, camera: str, jpeg: bytes) -> None:
         """Put a picture in the place of the one before. Raises OSError."""

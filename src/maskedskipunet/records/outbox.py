@@ -118,7 +118,7 @@ def _enqueue(session: Session, recorded: RecordedEvent, subscription: Subscripti
         return
     earlier = _messages_of(session, subscription, recorded.event.id)
     if any(row.fault == TOO_MANY_EVENTS for row in earlier):
-        return  # who was not told of its begin is not told of its end
+        return  # a receiver that did not get its begin does not get its end
     last = earlier[0] if earlier else None
     if recorded.phase == "update" and last is not None:
         if last.phase == "update" and last.status == "waiting" and not last.attempts:

@@ -65,7 +65,7 @@ class AnswerChangeRow(Table):
 
 
 class SeenRow(Table):
-    """That a user has looked at an event, and when first."""
+    """A user's first look at an event."""
 
     __tablename__ = "seen"
 

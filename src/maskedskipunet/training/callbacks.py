@@ -16,11 +16,11 @@ from maskedskipunet.runs import RunFolder, write_csv, write_json
 from maskedskipunet.training.module import TrainingModule
 
 COLUMNS = ("epoch", "step", "train_loss", "holdback_loss", "seconds", "waiting_s")
-SHORT_WAIT_S = 3.0  # a person waits as long without being told
+SHORT_WAIT_S = 3.0  # a person waits this long without a message
 
 
 class ShowProgress(L.Callback):
-    """Tells each step to a listener, in batches, and each epoch's loss."""
+    """Reports each step to a progress display, in batches, and each epoch's loss."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress

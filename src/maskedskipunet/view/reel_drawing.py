@@ -21,7 +21,7 @@ NO_PICTURE = "no picture is left of this moment"
 
 @dataclass(frozen=True)
 class Caption:
-    """What is written beside a moment.
+    """The text beside a moment.
 
     time, source: when and where it was. rank: its place among the others. reason: why it stands out. kind: how many
     there were like it.

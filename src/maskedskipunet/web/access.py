@@ -23,10 +23,11 @@ COOKIE = "maskedskipunet_session"
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks. name: of the user, empty where nobody logs in. can_answer: whether it may change something.
+    """The person or program behind a request.
 
-    csrf_token: what each change has to repeat. by_browser: whether a cookie says who it is, or nothing does; a program
-    that sends its password with each request needs no token.
+    name: of the user, empty where nobody logs in. can_answer: whether it may change something. csrf_token: what
+    each change has to repeat. by_browser: whether a cookie says who it is, or nothing does; a program that sends its
+    password with each request needs no token.
     """
 
     name: str

@@ -32,7 +32,7 @@ Sent = Annotated[tuple[Visitor, Form], Depends(form_of_editor)]
 
 @dataclass(frozen=True)
 class Answered:
-    """What a click did. job: what the model learns by it. note: why it learns nothing, empty where it does."""
+    """The result of a click. job: teaches the model. note: why the model learns nothing; empty if it does."""
 
     action: AnswerAction
     job: LearningJob | None
@@ -47,7 +47,7 @@ def give_answer(page: Page, who: Visitor, ids: list[str], answer: Answer | None)
         return Answered(action, None, "")
     if not page.learning.is_on:
         return Answered(action, None, "kept; start the page with --model RUN, and the model learns it at once")
-    with_clip = tuple(one for one in action.events if _can_be_learned(page, one))
+    with_clip = tuple(event_id for event_id in action.events if _can_be_learned(page, event_id))
     if not with_clip:
         return Answered(action, None, "kept; there is no clip to learn from")
     try:
@@ -75,7 +75,7 @@ def take_back(page: Page, who: Visitor, action_id: str | None = None) -> tuple[U
     if learned is not None and (learned.state == "failed" or page.learning.cancel(learned)):
         return undone, None
     ids = (
-        tuple(one for one in undone.action.events if _can_be_learned(page, one))
+        tuple(event_id for event_id in undone.action.events if _can_be_learned(page, event_id))
         if learned is None
         else learned.request.events
     )
@@ -135,7 +135,7 @@ def undo(request: Request, sent: Sent) -> Response:
     undone, job = take_back(page, who, form.text("action") or None)
     event_id = form.text("event")
     if is_fragment(request) and event_id:
-        note = _told_undone(undone, job)
+        note = _describe_undone(undone, job)
         return render(request, "_answer.html", who, card=card_of(page, who, event_id), note=note)
     return _back(form, "/review", "undone")
 
@@ -158,10 +158,10 @@ def _can_be_learned(page: Page, event_id: str) -> bool:
     return recorded.has_clip and not recorded.is_open
 
 
-def _told_undone(undone: UndoneAction, job: LearningJob | None) -> str:
-    told = f"{len(undone.events)} answered as before" if len(undone.events) != 1 else "answered as before"
+def _describe_undone(undone: UndoneAction, job: LearningJob | None) -> str:
+    answered = f"{len(undone.events)} answered as before" if len(undone.events) != 1 else "answered as before"
     kept = f"; {len(undone.kept)} answered otherwise since then" if undone.kept else ""
-    return f"{told}{kept}" + ("; the model is told" if job is not None else "")
+    return f"{answered}{kept}" + ("; the model unlearns it" if job is not None else "")
 
 
 def _back(form: Form, otherwise: str, done: str) -> RedirectResponse:

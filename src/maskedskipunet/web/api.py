@@ -1,4 +1,4 @@
-"""The same as JSON, for programs: `/api/v1`, with its OpenAPI document at `/api/v1/openapi.json`."""
+"""Serves the page's content as JSON to programs, under `/api/v1`; `/api/v1/openapi.json` describes it."""
 
 from typing import Annotated, Any, Literal
 

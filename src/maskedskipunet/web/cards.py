@@ -44,19 +44,19 @@ class EventCard:
 
     @property
     def duration_s(self) -> float:
-        """How long it lasted, by its source."""
+        """The length of the event by its source's clock."""
         return max(self.recorded.event.end_s - self.recorded.event.start_s, 0.0)
 
     @property
     def rarity(self) -> str:
-        """How rare a score as high is among normal frames; empty where nothing is known of it."""
+        """A sentence on how rare such a score is among normal frames; empty if that is unknown."""
         return rarity_of(self.recorded.event.normal_share)
 
 
 def cards_of(page: Page, who: Visitor, events: Sequence[RecordedEvent]) -> list[EventCard]:
     """Return events as cards for whoever looks, in their order."""
     ids = [recorded.event.id for recorded in events]
-    kinds = [(one.camera, one.event.kind_id) for one in events if one.event.kind_id is not None]
+    kinds = [(recorded.camera, recorded.event.kind_id) for recorded in events if recorded.event.kind_id is not None]
     with page.records.read() as session:
         counts = counts_of(session, kinds)
     seen, actions = seen_of(page.records, ids, by=who.name), open_actions(page.records, ids, by=who.name)

@@ -40,7 +40,7 @@ def curve_paths(curve: Curve, start_unix_s: float, end_unix_s: float) -> CurvePa
     thresholds = [value if isfinite(value) else None for value in curve.threshold.tolist()]
     top: float = ROOM_ABOVE * max([*highest, *(value for value in thresholds if value is not None), 1e-9])
     across = [WIDTH * (unix_s + curve.step_s / 2 - start_unix_s) / (end_unix_s - start_unix_s) for unix_s in starts]
-    breaks = {at for at in range(1, len(starts)) if starts[at] - starts[at - 1] > 3 * curve.step_s}
+    breaks = {index for index in range(1, len(starts)) if starts[index] - starts[index - 1] > 3 * curve.step_s}
 
     def height(value: float) -> float:
         return HEIGHT * (1 - max(value, 0.0) / top)
@@ -58,11 +58,11 @@ def curve_paths(curve: Curve, start_unix_s: float, end_unix_s: float) -> CurvePa
 
 def _line(across: list[float], down: "list[float] | list[float | None]", breaks: set[int]) -> str:
     parts, is_drawing = [], False
-    for at, (x, y) in enumerate(zip(across, down, strict=True)):
+    for index, (x, y) in enumerate(zip(across, down, strict=True)):
         if y is None:
             is_drawing = False
             continue
-        parts.append(f"{'L' if is_drawing and at not in breaks else 'M'}{x:.1f} {y:.1f}")
+        parts.append(f"{'L' if is_drawing and index not in breaks else 'M'}{x:.1f} {y:.1f}")
         is_drawing = True
     return "".join(parts)
 
@@ -71,7 +71,7 @@ def _band(across: list[float], low: list[float], high: list[float], breaks: set[
     edges = [0, *sorted(breaks), len(across)]
     parts = []
     for first, last in pairwise(edges):
-        ahead = [f"{across[at]:.1f} {high[at]:.1f}" for at in range(first, last)]
-        back = [f"{across[at]:.1f} {low[at]:.1f}" for at in reversed(range(first, last))]
+        ahead = [f"{across[index]:.1f} {high[index]:.1f}" for index in range(first, last)]
+        back = [f"{across[index]:.1f} {low[index]:.1f}" for index in reversed(range(first, last))]
         parts.append(f"M{'L'.join([*ahead, *back])}Z")
     return "".join(parts)

@@ -58,7 +58,7 @@ class ReviewFilter:
 
     @property
     def is_set(self) -> bool:
-        """Whether anything is left out."""
+        """True if anything is left out."""
         return any(value for name, value in asdict(self).items() if name not in ("order", "zone"))
 
     def query(self, now_unix_s: float, visitor: str) -> EventQuery:

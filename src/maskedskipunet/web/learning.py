@@ -26,9 +26,9 @@ Learn = Callable[[LearningRequest, Callable[[LearningStage], None], threading.Ev
 
 @dataclass
 class LearningJob:
-    """What is learned, and how far it is. action: the click that it belongs to. result: figures, once it is done.
+    """A job that teaches the model answers, and its progress.
 
-    fault: why it failed, with the cure.
+    action: the click that it belongs to. result: figures, once it is done. fault: why it failed, with the cure.
     """
 
     request: LearningRequest
@@ -72,7 +72,7 @@ class LearningQueue:
 
     @property
     def is_on(self) -> bool:
-        """Whether there is a model that learns."""
+        """True if there is a model that learns."""
         return self.model is not None
 
     def submit(
@@ -82,10 +82,10 @@ class LearningQueue:
         assert self.model is not None
         job = LearningJob(LearningRequest(what, self.model, self._records, ids), user, action, now)
         with self._lock:
-            if sum(not one.is_over for one in self._jobs.values()) >= MOST_WAITING:
+            if sum(not job.is_over for job in self._jobs.values()) >= MOST_WAITING:
                 raise BusyError("too much waits to be learned", "", "Wait until some of it is done")
             self._jobs[job.id] = job
-            for old in [one for one in self._jobs.values() if one.is_over][: max(0, len(self._jobs) - KEPT_JOBS)]:
+            for old in [job for job in self._jobs.values() if job.is_over][: max(0, len(self._jobs) - KEPT_JOBS)]:
                 del self._jobs[old.id]
         self._queue.put(job)
         return job

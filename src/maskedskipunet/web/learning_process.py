@@ -19,7 +19,7 @@ TOLD_EVERY = 50  # steps of a stage, so that the pipe carries little
 
 @dataclass(frozen=True)
 class LearningRequest:
-    """What is to be learned. events: ids of those that are normal, or whose answers are taken back.
+    """A request to learn from answers. events: ids of events that are normal, or whose answers are taken back.
 
     what: `learn`, `undo` of exactly these, or `preview`, which changes nothing.
     """
@@ -32,7 +32,7 @@ class LearningRequest:
 
 @dataclass(frozen=True)
 class LearningStage:
-    """How far a job is. title: what it does now. done, total: steps of it."""
+    """The progress of a job. title: of its present step. done, total: units of that step."""
 
     title: str
     done: int
@@ -44,7 +44,7 @@ def learn_in_process(
 ) -> Mapping[str, Any]:
     """Return the figures of a job, done by another process. Raises what it raised, and an error where it was killed.
 
-    note: is told how far it is. is_over: ends it early; whatever it had begun is undone by itself or by the next.
+    note: receives its progress. is_over: ends it early; an unfinished change is undone, at the latest by the next job.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)

@@ -73,8 +73,8 @@ def loss_paths(losses: Mapping[str, Sequence[float | None]]) -> LossPaths | None
 
     def path(curve: Sequence[float | None]) -> str:
         points = [
-            f"{WIDTH * at / (epochs - 1):.1f} {HEIGHT * (1 - (value - lowest) / span):.1f}"
-            for at, value in enumerate(curve)
+            f"{WIDTH * index / (epochs - 1):.1f} {HEIGHT * (1 - (value - lowest) / span):.1f}"
+            for index, value in enumerate(curve)
             if value is not None
         ]
         return f"M{'L'.join(points)}" if points else ""

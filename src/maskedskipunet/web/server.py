@@ -17,10 +17,10 @@ MOST_CONNECTIONS = 300
 LAST_WORDS_S = 3
 
 
-def serve(settings: PageSettings, version: str = "", *, told: Callable[[str], None] = lambda line: None) -> None:
+def serve(settings: PageSettings, version: str = "", *, on_ready: Callable[[str], None] = lambda line: None) -> None:
     """Serve the page until Ctrl-C or SIGTERM.
 
-    told: is given a line when browsers can reach it.
+    on_ready: receives a line when browsers can reach the page.
     Raises RecordsError where there are no records, ConfigError for an address that cannot be had, and for one that
     others can reach where nobody has to log in.
     """
@@ -29,7 +29,7 @@ def serve(settings: PageSettings, version: str = "", *, told: Callable[[str], No
         listener = _listen(settings)
         with listener:
             server = uvicorn.Server(_config(page, version))
-            told(f"the page is at {_url(settings, listener)}")
+            on_ready(f"the page is at {_url(settings, listener)}")
             server.run(sockets=[listener])
 
 

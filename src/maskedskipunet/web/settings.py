@@ -12,7 +12,7 @@ BUSY_TIMEOUT_S = 5.0  # a person waits no longer for another process that writes
 
 @dataclass(frozen=True, kw_only=True)
 class PageSettings:
-    """What is served, and where.
+    """Settings of the page: what it shows, and where it is served.
 
     records: the folder of `watch`. model: the run that learns what is answered as normal; None: answers are kept, and
     nothing learns. runs: the folder of runs that is shown. host: the IP address to listen at. host_names: names that
@@ -39,12 +39,12 @@ class PageSettings:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach the page."""
+        """True if only this machine can reach the page."""
         return ip_address(self.host).is_loopback
 
     @property
     def needs_login(self) -> bool:
-        """Whether the page is out of bounds for anybody who has not logged in, however many users there are."""
+        """True if everybody has to log in, even while there are no users."""
         return not self.is_loopback or bool(self.host_names)
 
     @property

@@ -26,7 +26,7 @@ def show(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> HTMLRes
     page = page_of(request)
     cameras = [(folder_name(name), name) for name in page.records.cameras()]
     chosen = request.query_params.get("camera", "")
-    camera_id = next((one for one, name in cameras if chosen in (one, name)), cameras[0][0] if cameras else "")
+    camera_id = next((folder for folder, name in cameras if chosen in (folder, name)), cameras[0][0] if cameras else "")
     days = page.curves.days(dict(cameras)[camera_id]) if camera_id else []
     return render(request, "timeline.html", who, cameras=cameras, camera_id=camera_id, days=days)
 

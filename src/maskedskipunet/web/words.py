@@ -41,8 +41,8 @@ def told_of_job(job: LearningJob) -> list[str]:
         return [f"The model is as it was before: {files}." if files else "The model had not changed."]
     lines = [_threshold(job.result, would=job.request.what == "preview")]
     effects = job.result["events"]
-    gone = sum(one["alarms_before"] and one["alarms_after"] is False for one in effects)
-    still = sum(one["marked"] and bool(one["alarms_after"]) for one in effects)
+    gone = sum(effect["alarms_before"] and effect["alarms_after"] is False for effect in effects)
+    still = sum(effect["marked"] and bool(effect["alarms_after"]) for effect in effects)
     verb = "would no longer alarm" if job.request.what == "preview" else "would no longer alarm now"
     if gone:
         lines.append(f"{gone} answered event{'s' * (gone != 1)} {verb}.")

@@ -151,7 +151,7 @@ def _normal_scores(name: str, frames: Iterable[FrameScore]) -> NormalScores | No
 
 
 def _frames_of(path: Path, note: Callable[[str], None] = lambda message: None) -> Iterator[Frame]:
-    """Yield the frames of a clip, as far as it can be read. note: is told where that is not to its end."""
+    """Yield the frames of a clip, as far as it can be read. note: receives a line if it ends early."""
     try:
         yield from Source(path=path, on_bad_frame="skip").frames()
     except DataError as error:

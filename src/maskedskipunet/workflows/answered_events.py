@@ -37,7 +37,7 @@ class Effect:
 
     @property
     def is_lost(self) -> bool:
-        """An anomaly that is not told of any more."""
+        """True for an anomaly that would no longer alarm."""
         return self.answer == "anomaly" and self.alarms_before and self.alarms_after is False
 
 

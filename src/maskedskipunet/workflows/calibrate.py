@@ -135,7 +135,7 @@ def calibrate(
     if has_new_format:
         rewrite_input_format(folder, scorer.input_format)
     calibration.write(folder)
-    if folder.name == "model":  # so that a network that goes on from this one can be held against the same
+    if folder.name == "model":  # so that a network trained on from this one is calibrated with the same footage
         _write_footage(RunFolder(folder.parent), kept, options.exclude)
     earlier_cues = None
     if options.remember:

@@ -36,7 +36,7 @@ class Moment:
 def draw_moments(
     scored: Sequence[ScoredFootage], scorer: Scorer, folder: Path, drawn: Collection[str], progress: Progress
 ) -> tuple[Moment, ...]:
-    """Draw the highest moments of scored footage into a folder, in place of those of an earlier calibration.
+    """Draw the highest moments of scored footage into a folder, and remove those of an earlier calibration.
 
     drawn: pictures that were drawn of the same scores already.
     """

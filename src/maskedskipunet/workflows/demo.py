@@ -148,7 +148,7 @@ def _shown_alarm(
 
 
 class _StagesAlone:
-    """A listener that is told of no notes: what they warn of (so little footage, a cache) is how a demo is meant."""
+    """Shows stages and no notes: what notes warn of (little footage, a cache) is intended in a demo."""
 
     def __init__(self, progress: Progress) -> None:
         self.stage = progress.stage

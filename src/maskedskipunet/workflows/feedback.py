@@ -1,6 +1,6 @@
 """Adapts a model to what a person answered about events.
 
-Events are told again from their clips, whose every frame the model has seen.
+Events are found again in their clips, which hold every frame that the model has seen.
 """
 
 from collections.abc import Mapping, Sequence

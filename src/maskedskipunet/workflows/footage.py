@@ -94,7 +94,7 @@ def training_clips(
 def training_sources(
     config: DataConfig, input_format: InputFormat, progress: Progress | None = None
 ) -> tuple[Sequence[VideoItem], list[Source]]:
-    """Return the videos to train on. progress: is told what lies there and is left out.
+    """Return the videos to train on. progress: gets a note of what is left out.
 
     Raises DataError if there are none, or none of the scene asked for.
     """

@@ -47,7 +47,7 @@ def find_videos(sources: Sequence[str], note: Note | None = None) -> list[NamedV
     sources: video files, folders (searched through all below them, as `find_footage` does), patterns such as
     `day*/*.mp4` where the shell has not resolved them, and `.txt` lists with one of these a line, relative to the list,
     `#` before a remark. A video is named by its file, and in a folder by its place there; where the folder is one of
-    several sources, its own name comes first. note: is told what lies in folders and is no footage.
+    several sources, its own name comes first. note: receives a line about what in folders is no footage.
     Raises DataError for what does not exist, holds no video, or is an address.
     """
     videos = []

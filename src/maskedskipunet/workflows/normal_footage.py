@@ -62,9 +62,9 @@ def without_time_ranges(videos: Sequence[NormalScores], exclude: Sequence[str]) 
     for video in videos:
         ranges = [TimeRange.read(text) for text in exclude if text != video.name]
         left_out = np.zeros(len(video.scores), np.bool_)
-        for one in ranges:
-            if one.video == video.name:
-                left_out |= (one.start_s <= video.time_s) & (video.time_s <= one.end_s)
+        for time_range in ranges:
+            if time_range.video == video.name:
+                left_out |= (time_range.start_s <= video.time_s) & (video.time_s <= time_range.end_s)
         if video.name not in exclude:
             kept.append(replace(video, scores=np.where(left_out, np.nan, video.scores)) if left_out.any() else video)
     return kept

@@ -27,7 +27,11 @@ def record_metrics(records: Records, *, listeners: int = 0, learning: int = 0) -
         ),
         "camera_state": (
             "1 while the camera is in this state",
-            {(("camera", one.camera), ("state", one.kind)): 1.0 for each in status.cameras for one in each.states},
+            {
+                (("camera", state.camera), ("state", state.kind)): 1.0
+                for camera in status.cameras
+                for state in camera.states
+            },
         ),
         "recorded_events": (
             "Events in the records, by answer",

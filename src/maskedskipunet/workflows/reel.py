@@ -28,7 +28,7 @@ SUFFIX = ".mp4"
 
 @dataclass(frozen=True)
 class Reel:
-    """What was made: the film, the sheet, and the moments on them in their order; seconds_s: how long the film is."""
+    """A film and a sheet that were made, and the moments on them in their order. seconds_s: the length of the film."""
 
     film: Path
     sheet: Path

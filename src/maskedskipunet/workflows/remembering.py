@@ -72,8 +72,8 @@ def remember_footage(
 def read_remembered(home: Path) -> dict[str, str]:
     """Return the paths of the footage that was remembered, by the names that reasons call them."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        told = json.loads((home / REMEMBERED_NAME).read_text(encoding="utf-8"))["videos"]
-        return {str(name): str(path) for name, path in told.items()}
+        videos = json.loads((home / REMEMBERED_NAME).read_text(encoding="utf-8"))["videos"]
+        return {str(name): str(path) for name, path in videos.items()}
     return {}
 
 

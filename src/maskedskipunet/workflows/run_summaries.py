@@ -139,11 +139,11 @@ def _number(text: str | None) -> float | None:
 
 def _figures(path: Path) -> dict[str, float]:
     try:
-        told = json.loads(read_text(path, max_bytes=MOST_BYTES))
+        content = json.loads(read_text(path, max_bytes=MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     found: dict[str, float] = {}
-    _collect(told, (), found)
+    _collect(content, (), found)
     return found
 
 

@@ -99,7 +99,7 @@ def status_of(records: Records) -> WatchStatus:
     watched, now_unix_s = is_watched(records.folder), records.clock()
     alarms = {recorded.camera for recorded in records.events(open_only=True)}
     states = records.states(lasting_only=True)
-    conditions = {name: one for name, one in records.camera_conditions().items() if one.condition}
+    conditions = {name: found for name, found in records.camera_conditions().items() if found.condition}
     with records.read() as session:
         counts, waiting = outbox.counts(session), outbox.waiting(session)
     cameras = []

@@ -47,7 +47,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class WatchPlan:
-    """What a watch is going to do.
+    """The plan of a watch: its cameras, its frame rate and its threshold.
 
     late_frames: frames that arrive after a frame before it has its score. fps: the rate at which frames are taken; None
     if the model does not state its rate of training. threshold: of alarms, None if the model has none and gives only
