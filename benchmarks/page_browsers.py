@@ -34,7 +34,6 @@ from soak import joined, memory_mb, model_at
 from maskedskipunet.records.checking import check
 
 COMMAND = [sys.executable, "-m", "maskedskipunet"]
-SETTLING_S = 20.0  # at the begin of each part, which is not counted: processes start, and caches fill
 LOOK_S = 2.0
 GROWTH = 0.05  # of memory, at most, from the first quarter to the last
 LOST_SHARE = 0.001  # of frames that may be skipped more than without browsers: chance
@@ -47,11 +46,11 @@ def main() -> int:
     with TemporaryDirectory() as scratch:
         place = Path(scratch)
         model = model_at(options.model, options.threshold, place)
-        film_s = (minutes_s + alone_s + 3 * SETTLING_S + 60) * options.speed
+        film_s = (minutes_s + alone_s + 3 * options.settling_s + 60) * options.speed
         films = [film_of(options.footage, film_s, place, number) for number in range(options.cameras)]
         with Watch(films, model, place / "records", options.speed) as watch:
             watch.wait_for_frames()
-            alone = measure(watch, None, alone_s)
+            alone = measure(watch, None, alone_s, options.settling_s)
             with Page(place / "records") as page:
                 beside = with_browsers(watch, page, options)
         report = check(place / "records")
@@ -79,6 +78,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--chromium", type=int, default=1, help="tabs of Chromium besides http browsers")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--alone-minutes", type=float, default=3.0)
+    parser.add_argument("--settling-s", type=float, default=60.0, help="before each part: processes start, caches fill")
     parser.add_argument("--cameras", type=int, default=1)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--threshold", type=float)
@@ -174,7 +174,7 @@ class Page:
 
 def with_browsers(watch: Watch, page: Page, options: argparse.Namespace) -> dict[str, Any]:
     """Measure while browsers look, and return that with what they received."""
-    for_s = options.minutes * 60 + SETTLING_S
+    for_s = options.minutes * 60 + options.settling_s
     context = multiprocessing.get_context("spawn")
     answers: multiprocessing.Queue[tuple[str, list[dict[str, Any]]]] = context.Queue()
     jobs = [(http_browsers, options.browsers), (chromium_tabs, options.chromium)]
@@ -187,16 +187,16 @@ def with_browsers(watch: Watch, page: Page, options: argparse.Namespace) -> dict
     ]
     for visitor in visitors:
         visitor.start()
-    figures = measure(watch, page, options.minutes * 60)
+    figures = measure(watch, page, options.minutes * 60, options.settling_s)
     received = dict(answers.get(timeout=120) for _ in visitors)
     for visitor in visitors:
         visitor.join(30)
     return figures | {"received": received}
 
 
-def measure(watch: Watch, page: Page | None, for_s: float) -> dict[str, Any]:
-    """Count frames for some seconds, and look at memory and computing time meanwhile."""
-    time.sleep(SETTLING_S)
+def measure(watch: Watch, page: Page | None, for_s: float, settling_s: float) -> dict[str, Any]:
+    """Count frames for some seconds, after others, and look at memory and computing time meanwhile."""
+    time.sleep(settling_s)
     watch.take()
     processes = {"watch": watch.process.pid} | ({} if page is None else {"serve": page.process.pid})
     began_s, busy_s = time.monotonic(), {name: computing_s(pid) for name, pid in processes.items()}

@@ -194,6 +194,9 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
             assert len([*read_video(records.clip_path(one.event.id, one.began_unix_s))]) > 10
             picture = records.picture_path(one.event.id, one.began_unix_s)
             assert from_jpeg(picture.read_bytes()).shape == (32, 48, 3)
+            files = records.folder.files(one.event.id, one.began_unix_s)
+            assert (one.has_heat_map, one.has_reconstruction) == (True, True)
+            assert from_jpeg(files.reconstruction.read_bytes()).shape == (213, 320, 3)
             clip = records.clip_path(one.event.id, one.began_unix_s).relative_to(place)
             assert f"; clip {clip}, picture {picture.relative_to(place)}\n" in answer.err
     messages = [json.loads(line) for line in answer.out.splitlines()]
@@ -390,6 +393,7 @@ def test_a_file_is_scored_into_the_records_beside_what_a_watch_recorded_and_that
         assert len(records.events(camera="room")) == 3
         assert len(records.events()) == 6
         assert all(event.has_clip and event.has_picture for event in records.events(camera="room"))
+        assert all(event.has_heat_map and event.has_reconstruction for event in records.events(camera="room"))
     assert cli("records", "check", "records").code == 0
     pruned = cli("records", "prune", "records", "--larger-than", "0", "--dry-run").out
     assert pruned.splitlines()[-1].startswith("score curves: ")

@@ -23,18 +23,7 @@ from maskedskipunet.records.curve_files import entries_of
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: install it, as with apt-get install chromium")
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-PAGES = (
-    "/live",
-    "/review",
-    "/events/a",
-    "/events/e",
-    "/kinds",
-    "/learning",
-    "/runs",
-    "/timeline",
-    "/calibration",
-    "/nothing",
-)
+PAGES: tuple[str, ...] = sys.modules["web_pages"].PAGES  # loaded by conftest
 PASSWORD = "a long password"
 
 

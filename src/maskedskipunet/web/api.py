@@ -56,6 +56,8 @@ class EventOut(BaseModel):
     has_clip: bool
     has_picture: bool
     has_normal_picture: bool
+    has_heat_map: bool
+    has_reconstruction: bool
 
 
 class EventsIn(BaseModel):
@@ -268,6 +270,8 @@ def _event(card: EventCard) -> EventOut:
         has_clip=recorded.has_clip,
         has_picture=recorded.has_picture,
         has_normal_picture=recorded.has_normal_picture,
+        has_heat_map=recorded.has_heat_map,
+        has_reconstruction=recorded.has_reconstruction,
     )
 
 
