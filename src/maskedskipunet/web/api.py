@@ -156,11 +156,14 @@ class Fault(BaseModel):
     cure: str
 
 
+FAULTS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Fault} for code in (400, 401, 403, 404, 409, 413, 421, 429, 503, 507)
+}
 router = APIRouter(
     prefix="/api/v1",
     tags=["page"],
     dependencies=[Depends(visitor)],
-    responses={code: {"model": Fault} for code in (400, 401, 403, 404, 409, 413, 421, 429, 503, 507)},
+    responses=FAULTS,
 )
 
 
