@@ -55,7 +55,7 @@ def main() -> int:
                 beside = with_browsers(watch, page, options)
         report = check(place / "records")
     figures = {
-        "browsers": {"kind": options.kind, "count": options.browsers, "chromium_beside": options.chromium},
+        "browsers": {kind: count for kind, count in browsers_of(options).items() if count},
         "cameras": options.cameras,
         "speed": options.speed,
         "minutes": options.minutes,
@@ -172,17 +172,22 @@ class Page:
         self.process.wait(30)
 
 
+def browsers_of(options: argparse.Namespace) -> dict[str, int]:
+    """Return how many browsers of each kind look."""
+    if options.kind == "chromium":
+        return {"chromium": options.browsers}
+    return {"http": options.browsers, "chromium": options.chromium}
+
+
 def with_browsers(watch: Watch, page: Page, options: argparse.Namespace) -> dict[str, Any]:
     """Measure while browsers look, and return that with what they received."""
     for_s = options.minutes * 60 + options.settling_s
     context = multiprocessing.get_context("spawn")
     answers: multiprocessing.Queue[tuple[str, list[dict[str, Any]]]] = context.Queue()
-    jobs = [(http_browsers, options.browsers), (chromium_tabs, options.chromium)]
-    if options.kind == "chromium":
-        jobs = [(chromium_tabs, options.browsers)]
+    visits = {"http": http_browsers, "chromium": chromium_tabs}
     visitors = [
-        context.Process(target=visit, args=(page.address, count, for_s, answers), daemon=True)
-        for visit, count in jobs
+        context.Process(target=visits[kind], args=(page.address, count, for_s, answers), daemon=True)
+        for kind, count in browsers_of(options).items()
         if count
     ]
     for visitor in visitors:
