@@ -1,6 +1,7 @@
 """What the tests of the command line share: tiny footage, a run trained on it by a command, and a way to call one."""
 
 import io
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -13,6 +14,9 @@ from PIL import Image as Picture
 
 from maskedskipunet.cli.main import main
 from maskedskipunet.data.video.encoding import VideoWriter
+from maskedskipunet.detection.budget import AlarmSetting, Budget
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import EventRule
 
 SMALL = [
     "--data.height_px=32",
@@ -41,6 +45,7 @@ class Answer:
 
 
 Call = Callable[..., Answer]
+RULE = EventRule(threshold=1, release=1, shortest_s=0.2, merge_s=0.5, pause_s=0.0, update_s=0.3)
 
 
 def call_main(*arguments: object) -> Answer:
@@ -71,12 +76,23 @@ def write_images(folder: Path, frames: int = 5) -> Path:
     return folder
 
 
+def write_disturbed(path: Path, frames: int = 80) -> Path:
+    """A noisy picture that falls quiet three times, for a second each: what the network has not seen before."""
+    random = np.random.default_rng(0)
+    with VideoWriter(path, height_px=32, width_px=48, frame_rate=10) as writer:
+        for number in range(frames):
+            noise = 2 if number % 25 >= 15 else 120
+            writer.write((80 + random.integers(0, noise, (32, 48, 3))).astype(np.uint8))
+    return path
+
+
 @dataclass(frozen=True)
 class Tools:
     """Makers of footage, for tests that need footage of their own."""
 
     video: Callable[..., Path] = write_video
     images: Callable[..., Path] = write_images
+    disturbed: Callable[..., Path] = write_disturbed
 
 
 @pytest.fixture
@@ -163,3 +179,27 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], io.StringIO]:
         return shown
 
     return place_terminal
+
+
+@pytest.fixture(scope="session")
+def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film with three events in it."""
+    return write_disturbed(tmp_path_factory.mktemp("disturbed") / "room.mp4")
+
+
+@pytest.fixture
+def alarmed(network_run: Path, place: Path, cli: Call, disturbed: Path) -> Path:
+    """A run with a threshold that the quiet reaches."""
+    import pyarrow.parquet as pq
+
+    model = shutil.copytree(network_run, place / "alarmed")
+    assert cli("score", disturbed, "--model", model, "--out", "usual").code == 0
+    scores = np.array(pq.read_table("usual/scores.parquet")["score"].to_pylist(), float)
+    usual, high = np.nanquantile(scores, [0.3, 0.9])
+    rule = RULE.with_threshold((usual + high) / 2, usual)
+    setting = AlarmSetting(rule, Budget(1, "hour"), usual, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
+    calibration = Calibration.of({"usual": scores})
+    Calibration(calibration.videos, calibration.frames, calibration.levels, calibration.shares, setting).write(
+        model / "model"
+    )
+    return model

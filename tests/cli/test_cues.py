@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 import maskedskipunet as msu
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache
 
 CUES = ["reconstruction", "movement", "appearance"]
 NAMED = {"run": CUES, "cue_run": ["movement", "appearance"], "network_run": []}
@@ -112,6 +113,9 @@ def test_each_kind_of_model_is_calibrated_scores_tells_events_and_watches(cli, m
     disturbed = write_disturbed(place / "disturbed.mp4")
     answer = cli("calibrate", write_usual(place / "usual.mp4"), "--model", folder, "--false-alarms-per-hour", 20)
     assert answer.code == 0, answer.err
+    (kept,) = ScoreCache.read_of_any_model(folder / KEPT_NAME).videos.values()
+    assert sorted(kept.cues) == sorted(NAMED[model])
+    assert all(np.array_equal(np.isnan(kept.scores), np.isnan(scores)) for scores in kept.cues.values())
 
     found = msu.load_detector(folder).predict(disturbed, threshold=1.0)
     usual, high = np.quantile([result.score for result in found if result.score is not None], [0.3, 0.9])

@@ -152,42 +152,6 @@ def test_a_signal_ends_the_watching_and_no_password_is_left_to_see(run, tmp_path
     assert "can be seen while a command starts" in seen
 
 
-RULE = EventRule(threshold=1, release=1, shortest_s=0.2, merge_s=0.5, pause_s=0.0, update_s=0.3)
-
-
-def write_disturbed(path, frames=80):
-    """A noisy picture that falls quiet three times, for a second each: what the network has not seen before."""
-    random = np.random.default_rng(0)
-    with VideoWriter(path, height_px=32, width_px=48, frame_rate=10) as writer:
-        for number in range(frames):
-            noise = 2 if number % 25 >= 15 else 120
-            writer.write((80 + random.integers(0, noise, (32, 48, 3))).astype(np.uint8))
-    return path
-
-
-@pytest.fixture(scope="module")
-def disturbed(tmp_path_factory):
-    return write_disturbed(tmp_path_factory.mktemp("disturbed") / "room.mp4")
-
-
-@pytest.fixture
-def alarmed(network_run, place, cli, disturbed):
-    """A run with a threshold that the quiet reaches."""
-    import pyarrow.parquet as pq
-
-    model = shutil.copytree(network_run, place / "alarmed")
-    assert cli("score", disturbed, "--model", model, "--out", "usual").code == 0
-    scores = np.array(pq.read_table("usual/scores.parquet")["score"].to_pylist(), float)
-    usual, high = np.nanquantile(scores, [0.3, 0.9])
-    rule = RULE.with_threshold((usual + high) / 2, usual)
-    setting = AlarmSetting(rule, Budget(1, "hour"), usual, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
-    calibration = Calibration.of({"usual": scores})
-    Calibration(calibration.videos, calibration.frames, calibration.levels, calibration.shares, setting).write(
-        model / "model"
-    )
-    return model
-
-
 def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli, alarmed, disturbed, place):
     scored = cli("score", disturbed, "--model", alarmed, "--out", "scored", "--json", "scored.json")
     assert scored.code == 0
@@ -230,6 +194,9 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
             assert len([*read_video(records.clip_path(one.event.id, one.began_unix_s))]) > 10
             picture = records.picture_path(one.event.id, one.began_unix_s)
             assert from_jpeg(picture.read_bytes()).shape == (32, 48, 3)
+            files = records.folder.files(one.event.id, one.began_unix_s)
+            assert (one.has_heat_map, one.has_reconstruction) == (True, True)
+            assert from_jpeg(files.reconstruction.read_bytes()).shape == (213, 320, 3)
             clip = records.clip_path(one.event.id, one.began_unix_s).relative_to(place)
             assert f"; clip {clip}, picture {picture.relative_to(place)}\n" in answer.err
     messages = [json.loads(line) for line in answer.out.splitlines()]
@@ -241,8 +208,8 @@ def test_events_are_those_of_score_and_are_recorded_with_clips_and_pictures(cli,
     assert cli("records", "check", "records").code == 0
 
 
-def test_a_model_that_is_calibrated_again_meanwhile_is_gone_by_at_once(cli, alarmed, place):
-    video = write_disturbed(place / "long.mp4", frames=3000)
+def test_a_model_that_is_calibrated_again_meanwhile_is_gone_by_at_once(cli, alarmed, place, make):
+    video = make.disturbed(place / "long.mp4", frames=3000)
     how = ["--model", str(alarmed), "--max-delay-s", "300", "--scores"]
     process = subprocess.Popen([*COMMAND, str(video), *how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -275,8 +242,8 @@ def test_a_model_that_is_calibrated_again_meanwhile_is_gone_by_at_once(cli, alar
     assert f"calibrated again: alarms at the threshold {raised.alarm.rule.threshold:.5f} (was " in err
 
 
-def test_a_threshold_that_is_set_while_only_scores_are_told_is_named(cli, run, place):
-    model, video = shutil.copytree(run, place / "scoring"), write_disturbed(place / "long.mp4", frames=3000)
+def test_a_threshold_that_is_set_while_only_scores_are_told_is_named(cli, run, place, make):
+    model, video = shutil.copytree(run, place / "scoring"), make.disturbed(place / "long.mp4", frames=3000)
     process = subprocess.Popen(
         [*COMMAND, str(video), "--model", str(model), "--max-delay-s", "300"], stderr=subprocess.PIPE, text=True
     )
@@ -426,6 +393,7 @@ def test_a_file_is_scored_into_the_records_beside_what_a_watch_recorded_and_that
         assert len(records.events(camera="room")) == 3
         assert len(records.events()) == 6
         assert all(event.has_clip and event.has_picture for event in records.events(camera="room"))
+        assert all(event.has_heat_map and event.has_reconstruction for event in records.events(camera="room"))
     assert cli("records", "check", "records").code == 0
     pruned = cli("records", "prune", "records", "--larger-than", "0", "--dry-run").out
     assert pruned.splitlines()[-1].startswith("score curves: ")
@@ -448,8 +416,8 @@ def test_what_cannot_be_recorded_is_refused_before_anything_is_scored(cli, alarm
     assert not (place / "scores").exists()
 
 
-def test_a_watch_that_is_killed_while_it_writes_leaves_clean_records(cli, alarmed, place):
-    write_disturbed(place / "long.mp4", 400)
+def test_a_watch_that_is_killed_while_it_writes_leaves_clean_records(cli, alarmed, place, make):
+    make.disturbed(place / "long.mp4", 400)
     arguments = ["long.mp4", "--model", str(alarmed), "--speed", "4", "--max-delay-s", "300"]
     for enough in (1, 3, 4):
         process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.DEVNULL, cwd=place)

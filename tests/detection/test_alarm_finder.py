@@ -56,6 +56,23 @@ def test_the_running_event_is_the_one_that_was_reported_new_and_not_yet_at_its_e
     assert finder.running is None
 
 
+@given(scores)
+def test_each_update_comes_with_the_frame_of_its_highest_score(values):
+    finder, ended = AlarmFinder("v", CRITERIA), []
+    alarms = VideoAlarms("v", CRITERIA, height_px=0, width_px=0, on_end=ended.append)
+    updates = []
+    for number, score in enumerate(values):
+        one = frame(number, score, np.full((2, 2), number, np.float32))
+        updates += finder.add(one).updates
+        alarms.add(one)
+    updates += finder.finish()
+    events = alarms.finish()
+
+    for update in (*updates, *ended):
+        assert update.peak.index == update.event.peak_frame == update.peak.map[0, 0]
+    assert [update.event.peak_frame for update in ended] == [event.peak_frame for event in events]
+
+
 def test_boxes_are_in_pixels_of_the_sources_picture_and_left_out_where_its_size_is_not_known():
     strange = np.zeros((32, 48), np.float32)
     strange[8:24, 16:32] = 1

@@ -169,6 +169,8 @@ def test_events_of_earlier_versions_are_found_by_their_cue(book):
             connection.execute(f"DROP TABLE {name}")
         connection.execute("ALTER TABLE events DROP COLUMN cue")
         connection.execute("ALTER TABLE answers DROP COLUMN answered_by")
+        for name in ("has_heat_map", "has_reconstruction"):
+            connection.execute(f"ALTER TABLE events DROP COLUMN {name}")
         before = ScriptDirectory(str(database.MIGRATIONS)).get_revision("0007").down_revision
         connection.execute(f"UPDATE alembic_version SET version_num = '{before}'")
     connection.close()

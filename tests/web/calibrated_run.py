@@ -27,7 +27,7 @@ def normal_videos(hours: float = 1.0) -> list[NormalScores]:
     return found
 
 
-def make_run(run: Path, budget: Budget | None = None, **changed: Any) -> Path:
+def make_run(run: Path, budget: Budget | None = None, *, with_cues: bool = True, **changed: Any) -> Path:
     """Write what `calibrate` leaves in a run. changed: contents of `calibrated_on.json`."""
     videos, budget = normal_videos(), budget or Budget(2, "hour")
     model = run / "model"
@@ -39,7 +39,8 @@ def make_run(run: Path, budget: Budget | None = None, **changed: Any) -> Path:
     cache = ScoreCache(run / KEPT_NAME, "a model")
     for video in videos:
         key = json.dumps([paths[video.name], {"bytes": 1}, []])
-        cache.videos[key] = FootageScores(np.arange(len(video.scores)), video.time_s, video.scores, ())
+        cues = {"movement": 0.5 * video.scores, "appearance": 3 + video.scores} if with_cues else {}
+        cache.videos[key] = FootageScores(np.arange(len(video.scores)), video.time_s, video.scores, (), cues)
     cache.write()
     write_json(run / "calibrated_on.json", {"videos": paths, "exclude": []} | changed)
     replace(calibration, alarm=setting).write(model)

@@ -41,6 +41,7 @@ def _loaded(name: str, path: Path) -> Any:
 
 shared = _loaded("records_conftest", Path(__file__).parents[1] / "records" / "conftest.py")
 calibrated_run = _loaded("calibrated_run", Path(__file__).with_name("calibrated_run.py"))
+web_pages = _loaded("web_pages", Path(__file__).with_name("pages.py"))
 empty_database, new_book, book = shared.empty_database, shared.new_book, shared.book
 BEGAN_UNIX_S = shared.BEGAN_UNIX_S
 APPEARANCE = EventReason(

@@ -20,6 +20,8 @@ READING = [
     "/review",
     "/events/a",
     "/events/a/clip.mp4",
+    "/events/a/heat.png",
+    "/events/a/reconstruction.jpg",
     "/kinds",
     "/runs",
     "/learning",
@@ -299,6 +301,8 @@ TRAVERSAL = [
     "/events/..%5c..%5crecords/clip.mp4",
     "/events/a%00/clip.mp4",
     "/events/a/../../../records.db",
+    "/events/..%2f..%2frecords/heat.png",
+    "/events/%2e%2e/reconstruction.jpg",
     "/events/a%2fclip.mp4/clip.mp4",
     "/events/.turn/clip.mp4",
     "/static/../app.py",
@@ -338,16 +342,36 @@ def test_no_path_leads_out_of_its_folder(site: Any, browser: Any, tmp_path: Any,
     assert "import" not in answer.text
 
 
-def test_a_link_in_the_place_of_a_clip_is_not_followed_out_of_the_records(
-    filled: Any, browser: Any, tmp_path: Any
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("clip", "clip.mp4"),
+        ("picture", "picture.jpg"),
+        ("heat_map", "heat.png"),
+        ("reconstruction", "reconstruction.jpg"),
+    ],
+)
+def test_a_link_in_the_place_of_a_file_is_not_followed_out_of_the_records(
+    filled: Any, browser: Any, tmp_path: Any, name: str, address: str
 ) -> None:
     (tmp_path / "secret.mp4").write_text("secret")
-    clip = filled.clip("a")
-    clip.unlink()
-    clip.symlink_to(tmp_path / "secret.mp4")
+    recorded = filled.records.event("a")
+    path = getattr(filled.records.folder.files("a", recorded.began_unix_s), name)
+    path.unlink(missing_ok=True)
+    path.symlink_to(tmp_path / "secret.mp4")
 
-    assert browser.get("/events/a/clip.mp4").status_code == 404
-    assert "secret" not in browser.get("/events/a/export.html").text
+    assert browser.get(f"/events/a/{address}").status_code == 404
+    exported = browser.get("/events/a/export.html").text
+    assert "secret" not in exported
+    assert base64.b64encode(b"secret").decode() not in exported
+
+
+@pytest.mark.parametrize("address", ["/api/v1/events/a\\b", "/api/v1/cameras/%1f/curve"])
+def test_the_api_refuses_an_address_that_is_none_in_json_too(browser: Any, address: str) -> None:
+    answer = browser.get(address)
+
+    assert answer.status_code == 400
+    assert answer.json()["what"] == "That is no address of this page."
 
 
 def test_records_that_are_a_link_themselves_are_served(open_site: Any, filled: Any, tmp_path: Any) -> None:

@@ -18,24 +18,17 @@ import uvicorn
 
 from maskedskipunet.data.jpeg import to_jpeg
 from maskedskipunet.data.video.encoding import VideoWriter
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.records.curve_files import entries_of
+from maskedskipunet.records.event_files import ExplainingPictures
+from maskedskipunet.view.peak_pictures import peak_pictures
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: install it, as with apt-get install chromium")
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-PAGES = (
-    "/live",
-    "/review",
-    "/events/a",
-    "/events/e",
-    "/kinds",
-    "/learning",
-    "/runs",
-    "/timeline",
-    "/calibration",
-    "/nothing",
-)
+PAGES: tuple[str, ...] = sys.modules["web_pages"].PAGES  # loaded by conftest
 PASSWORD = "a long password"
+SIZE_PX = {"height_px": 54, "width_px": 96}
 
 
 def until(page: Any, expression: str) -> None:
@@ -84,7 +77,11 @@ def serve() -> Iterator[Callable[[Any], str]]:
 def pictured(filled: Any, tmp_path: Path) -> Any:
     """The events with pictures and a clip that a browser can show, and a score curve of their time."""
     picture = to_jpeg(np.tile(np.linspace(0, 255, 96, dtype=np.uint8)[None, :, None], (54, 1, 3)))
-    filled.tell("new", "p", began_s=300, picture=picture, normal_picture=picture)
+    score_map = np.linspace(0, 1, 96, dtype=np.float32)[None] * np.ones((54, 1), np.float32)
+    seen = peak_pictures(FrameScore(0, 0.0, 1.0, score_map, np.full((3, 54, 96), 128, np.uint8)), 1.0, **SIZE_PX)
+    assert seen is not None
+    explaining = ExplainingPictures(seen.heat_map, seen.reconstruction)
+    filled.tell("new", "p", began_s=300, picture=picture, normal_picture=picture, explaining=explaining)
     with VideoWriter(filled.clip("p", 300), height_px=54, width_px=96, frame_rate=10) as writer:
         for grey in range(40):
             writer.write(np.full((54, 96, 3), 6 * grey, np.uint8))
@@ -132,6 +129,43 @@ def test_every_page_keeps_to_its_policy_in_light_and_dark_and_fits_a_narrow_scre
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         back = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (back == "rgb(16, 21, 26)") == (scheme == "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault_on_any_page(
+    open_site: Any, pictured: Any, serve: Any, tab: Any, tmp_path: Path, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    site = open_site(model=sys.modules["calibrated_run"].make_run(tmp_path / "calibrated"))
+    page = tab(serve(site), color_scheme=scheme, bypass_csp=True)  # of the page, which would not run axe's script
+
+    asked: dict[str, Any] = {"resultTypes": ["violations"]}
+    if scheme == "dark":
+        asked["runOnly"] = ["color-contrast"]  # all else is as in light
+    found = []
+    for path in (*PAGES, "/events/p"):
+        page.goto(path)
+        for fault in axe.Axe().run(page, options=asked).response["violations"]:
+            found.append((path, fault["id"], fault["impact"], fault["nodes"][0]["html"][:200]))
+
+    assert found == []
+
+
+def test_the_heat_map_is_laid_over_the_picture_and_taken_off_by_a_button_and_a_key(
+    site: Any, pictured: Any, serve: Any, tab: Any
+) -> None:
+    page = tab(serve(site), viewport={"width": 360, "height": 740})
+    page.goto("/events/p")
+    layer, button = page.locator("[data-heat]"), page.locator("[data-heat-toggle]")
+    assert layer.is_hidden()
+
+    button.click()
+    until(page, "document.querySelector('[data-heat]').naturalWidth > 0")
+    assert button.get_attribute("aria-pressed") == "true"
+    assert layer.bounding_box() == page.locator(".layers img").first.bounding_box()
+    page.keyboard.press("h")
+    assert layer.is_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_times_are_shown_in_the_viewers_zone(site: Any, pictured: Any, serve: Any, tab: Any) -> None:
@@ -294,7 +328,8 @@ def test_an_event_that_was_saved_opens_as_a_file(
 
     until(page, "document.querySelector('video').readyState >= 1")
     assert page.evaluate("document.querySelector('video').duration") == pytest.approx(4.0, abs=0.2)
-    assert page.evaluate("[...document.images].every((image) => image.naturalWidth === 96)")
+    assert page.evaluate("[...document.images].every((image) => [96, 320].includes(image.naturalWidth))")
+    assert page.evaluate("document.images.length") == 4
 
 
 def test_a_login_is_refused_and_granted_and_leads_back(site: Any, pictured: Any, serve: Any, tab: Any) -> None:

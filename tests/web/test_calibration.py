@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from maskedskipunet.detection.budget import Budget, set_threshold
@@ -301,3 +302,54 @@ def test_nobody_sees_the_page_without_a_login(site: Any) -> None:
 
     for path in ("/calibration", "/calibration/moments/0.png"):
         assert site.browser().get(path).headers["location"].startswith("/login?next=")
+
+
+def test_normal_scores_are_shown_by_cue_and_not_at_all_where_they_were_not_kept(
+    site: Any, open_site: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = site.browser().get("/calibration").text
+    assert re.findall(r'data-cue="(\w+)"', page) == ["movement", "appearance"]
+    scores = np.concatenate([video.scores for video in normal_videos()])
+    assert f"1 in 1,000 reaches {np.quantile(0.5 * scores, 0.999):.3f}" in page
+
+    older = open_site(model=make_run(tmp_path / "older", with_cues=False)).browser().get("/calibration")
+    assert older.status_code == 200
+    assert "data-cue" not in older.text
+    assert "By cue" not in older.text
+
+
+def test_the_api_gives_distributions_by_cue_and_the_threshold_of_a_budget_with_its_interval(
+    site: Any, run: Path
+) -> None:
+    browser = site.browser()
+    told = browser.get("/api/v1/calibration?alarms=10&per=hour").json()
+
+    wanted = set_threshold(normal_videos(), Budget(10, "hour"), paced_rule(normal_videos()))
+    assert told["asked"]["threshold"] == pytest.approx(wanted.rule.threshold)
+    interval = [told["asked"]["low_per_hour"], told["asked"]["high_per_hour"]]
+    assert interval == pytest.approx([wanted.low_per_hour, wanted.high_per_hour])
+    assert told["in_force"]["threshold"] == pytest.approx(threshold_of(run))
+    assert (told["in_force"]["alarms"], told["in_force"]["per"]) == (2, "hour")
+    assert [one["cue"] for one in told["distributions"]] == ["fused", "movement", "appearance"]
+    for one in told["distributions"]:
+        assert sum(one["counts"]) == told["frames"] == 1800
+        assert len(one["edges"]) == len(one["counts"]) + 1
+    assert browser.get("/api/v1/calibration").json()["asked"] == told["in_force"]
+    assert browser.get("/api/v1/calibration?alarms=2").json()["asked"] == told["in_force"]
+
+
+@pytest.mark.parametrize("query", ["alarms=0", "alarms=nan", "alarms=x", "per=year", "per=day", "exclude=../../etc"])
+def test_the_api_refuses_a_budget_that_cannot_be(site: Any, query: str) -> None:
+    answer = site.browser().get(f"/api/v1/calibration?{query}")
+
+    assert answer.status_code == 400
+    assert answer.json().keys() == {"what", "where", "cure"}
+
+
+def test_the_api_says_what_is_missing(open_site: Callable[..., Any], run: Path) -> None:
+    assert open_site().browser().get("/api/v1/calibration").status_code == 404
+    (run / KEPT_NAME).write_bytes(b"")
+    answer = open_site(model=run).browser().get("/api/v1/calibration")
+
+    assert answer.status_code == 409
+    assert "calibrate" in answer.json()["cure"]

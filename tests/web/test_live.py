@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -15,6 +16,7 @@ import uvicorn
 from maskedskipunet.records.live import LiveCamera, LiveFolder, LiveState
 from maskedskipunet.records.store import Records
 from maskedskipunet.web.app import create_app
+from maskedskipunet.web.live import as_json
 from maskedskipunet.web.live_feed import LiveFeed
 from maskedskipunet.web.live_state import LiveReader
 from maskedskipunet.web.refusals import BusyError
@@ -123,6 +125,20 @@ def test_records_that_cannot_be_read_are_a_state_that_says_so(watched: Records, 
     monkeypatch.setattr(watched, "states", fail)
 
     assert "Wait for it" in reader(watched).read().fault
+
+
+def test_a_disk_that_is_nearly_full_is_said_on_the_page_and_without_a_reload(
+    site: Any, browser: Any, monkeypatch: Any
+) -> None:
+    left = {"free": 10**12}
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(**left))
+    read = LiveReader(site.records, site.page.live, site.page.curves).read
+    assert json.loads(as_json(read()))["warning"] == ""
+
+    left["free"] = 120_400_000
+
+    assert "has 120 MB left" in browser.get("/live").text
+    assert "has 120 MB left" in json.loads(as_json(read()))["warning"]
 
 
 # -- the feed ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from maskedskipunet.records.event_files import ExplainingPictures
+
 
 @pytest.fixture
 def clip(filled: Any) -> bytes:
@@ -50,6 +52,30 @@ def test_pictures_are_sent_where_they_are(filled: Any, browser: Any) -> None:
     assert browser.get("/events/n/picture.jpg").headers["cache-control"] == "no-cache"  # the event goes on
     assert browser.get("/events/a/normal.jpg").status_code == 404
     assert browser.get("/events/e/clip.mp4").status_code == 404
+
+
+def test_a_heat_map_and_a_reconstruction_are_shown_where_they_are_and_leave_no_gap_where_they_are_not(
+    filled: Any, browser: Any
+) -> None:
+    png, jpeg = b"\x89PNG\r\n\x1a\n a map", b"\xff\xd8 expected \xff\xd9"
+    seen = ExplainingPictures(png, jpeg)
+    filled.tell("new", "n", began_s=700, picture=b"\xff\xd8 strange \xff\xd9", explaining=seen)
+    page, bare = browser.get("/events/n").text, browser.get("/events/a").text
+
+    heat, rebuilt = browser.get("/events/n/heat.png"), browser.get("/events/n/reconstruction.jpg")
+    assert (heat.content, heat.headers["content-type"]) == (png, "image/png")
+    assert (rebuilt.content, rebuilt.headers["content-type"]) == (jpeg, "image/jpeg")
+    told = browser.get("/api/v1/events/n").json()
+    assert (told["has_heat_map"], told["has_reconstruction"]) == (True, True)
+    beside = page.split('class="beside"')[1]
+    assert beside.index("picture.jpg") < beside.index("reconstruction.jpg") < beside.rindex("heat.png")
+    assert 'alt="Heat map of the same moment' in page
+    assert 'aria-pressed="false" data-heat-toggle' in page
+    for name in ("heat.png", "reconstruction.jpg"):
+        assert name not in bare
+        assert browser.get(f"/events/a/{name}").status_code == 404
+    assert bare.count("<figure") < page.count("<figure")
+    assert base64.b64encode(png).decode() in browser.get("/events/n/export.html").text
 
 
 def test_a_camera_shows_its_live_picture_else_that_of_its_newest_event(site: Any, browser: Any) -> None:

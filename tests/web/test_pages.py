@@ -1,31 +1,24 @@
 """Every page is there, says what it should, and loads nothing from elsewhere."""
 
 import re
+import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
+from maskedskipunet.records.curve_files import entries_of
+from maskedskipunet.records.curves import ScoreCurves
 from maskedskipunet.records.query import EventQuery
 
-PAGES = (
-    "/live",
-    "/review",
-    "/events/a",
-    "/events/e",
-    "/kinds",
-    "/learning",
-    "/runs",
-    "/timeline",
-    "/calibration",
-    "/login",
-)
+PAGES: tuple[str, ...] = sys.modules["web_pages"].PAGES  # loaded by conftest
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_opens_and_has_one_title_and_no_inline_script_or_style(browser: Any, path: str) -> None:
     answer = browser.get(path)
 
-    assert answer.status_code == 200
+    assert answer.status_code == (404 if path == "/nothing" else 200)
     assert answer.text.count("<h1") == 1
     assert "style=" not in answer.text
     assert "onclick" not in answer.text
@@ -147,6 +140,20 @@ def test_empty_records_and_empty_results_say_so(browser: Any) -> None:
     assert "That was the last event" in browser.get("/review?after=0x0.0p%2B0_a").text
     assert "No runs here" in browser.get("/runs").text
     assert "No model is named" in browser.get("/learning").text
+
+
+def test_the_curve_of_an_event_is_of_its_own_time_though_an_archive_is_scored_long_after(
+    filled: Any, browser: Any
+) -> None:
+    began = 1_772_355_600
+    entries = entries_of(np.arange(began, began + 8 * 3600), np.ones(8 * 3600), 4.0)
+    ScoreCurves(filled.folder / "curves").replace("door", began, began + 8 * 3600, entries)
+    filled.clock.now_unix_s = began + 8 * 3600
+    filled.whole("late", began_s=60)
+
+    page = browser.get("/events/late").text
+    start, end = (float(value) for value in re.findall(r'data-(?:start|end)="([\d.]+)"', page)[:2])
+    assert (start, end) == (began, began + 60 + 2.5 + 60)
 
 
 def test_an_event_page_names_its_neighbours_and_what_was_kept(browser: Any) -> None:

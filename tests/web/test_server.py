@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import socket
 import sqlite3
@@ -131,6 +132,34 @@ def test_a_full_disk_is_said_and_nothing_is_half_kept(
     assert "No space left" in refused.text
     assert {one.answer for one in site.records.events()} == {None}
     assert check(filled.folder).is_clean
+
+
+def test_a_disk_that_is_full_under_a_running_page_is_said_and_answers_go_on_when_there_is_room(filled: Any) -> None:
+    with serving(filled.folder) as (address, process):
+        csrf = token_of(address)
+
+        def answer(event_id: str) -> httpx2.Response:
+            sent = {"csrf": csrf, "answer": "anomaly"}
+            return httpx2.post(f"{address}/events/{event_id}/answer", data=sent, timeout=30)
+
+        assert answer("a").status_code == 303
+        largest = max(path.stat().st_size for path in filled.folder.glob("records.db*"))
+        _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, hard))  # what a full disk does to a writer
+        refused = [answer(event_id) for event_id in ("b", "c", "d") for _ in range(4)]
+        shown = httpx2.get(f"{address}/events/a", timeout=30)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        again = answer("d")
+
+    assert refused[-1].status_code in (503, 507), refused[-1].text
+    assert "Check the right and the room to write there" in refused[-1].text or "Free some" in refused[-1].text
+    assert {each.status_code for each in refused} <= {303, 503, 507}
+    assert shown.status_code == 200
+    assert again.status_code == 303
+    report = check(filled.folder)
+    assert report.is_clean, report.faults
+    with Records.open(filled.folder) as records:
+        assert records.event("d").answer == "anomaly"
 
 
 def test_where_there_are_no_records_one_line_says_so(tmp_path: Path, cli: Any) -> None:

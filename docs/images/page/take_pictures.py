@@ -63,6 +63,7 @@ def take_pictures(address: str, scheme: str, out: Path) -> None:
             take(f"/{name}", name)
         tab.goto("/review?order=strangest")
         if (card := tab.query_selector("[data-card]")) is not None:
+            tab.set_viewport_size({"width": 1200, "height": 960})
             take(f"/events/{card.get_attribute('data-card')}", "event")
         browser.close()
 

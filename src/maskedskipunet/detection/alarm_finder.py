@@ -1,8 +1,7 @@
 """Alarms of one source: its frame scores become events, by the rule in force, with boxes in its picture."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from math import ceil
 
 from maskedskipunet.detection.boxes import Box, map_boxes
@@ -76,6 +75,7 @@ class AlarmFinder:
     def __init__(self, source: str, criteria: AlarmCriteria) -> None:
         self._in_force = RuleInForce(criteria.rule, criteria.day, criteria.drift)
         self._events = EventStream(source, criteria.rule, normal_share=criteria.normal_share)
+        self._peak: FrameScore | None = None  # of the open event, or of what may become one
 
     @property
     def threshold(self) -> float:
@@ -101,13 +101,19 @@ class AlarmFinder:
         midnight; None if unknown, and the common rule applies.
         """
         rule, change = self._in_force.see(frame.time_s, frame.score, frame.seen, time_of_day_s=time_of_day_s)
-        boxes = partial(_boxes, frame, rule.release, height_px, width_px)
+        before = self._peak
+
+        def boxes() -> tuple[Box, ...]:
+            self._peak = frame  # asked for at each highest score
+            return _boxes(frame, rule.release, height_px, width_px)
+
         updates = self._events.add(frame.index, frame.time_s, frame.score, boxes, rule, frame.readings)
-        return FrameAlarms(rule, tuple(updates), change)
+        return FrameAlarms(rule, tuple(_with_peak(update, before, self._peak) for update in updates), change)
 
     def finish(self) -> list[EventUpdate]:
         """End the event in progress, because nothing is seen of the source; return its end, if there is one."""
-        return self._events.finish()
+        peak, self._peak = self._peak, None
+        return [_with_peak(update, peak) for update in self._events.finish()]
 
 
 class VideoAlarms:
@@ -115,16 +121,24 @@ class VideoAlarms:
 
     source: its name, in events. height_px, width_px: of its picture. starts_s: the time of day at its time 0, in
     seconds since midnight; None if it is not known. rule: the one that holds at its
-    beginning. changes: where drift began or ended so far.
+    beginning. changes: where drift began or ended so far. on_end: receives the last update of each event, with the
+    maps of its peak.
     """
 
     def __init__(
-        self, source: str, criteria: AlarmCriteria, *, height_px: int, width_px: int, starts_s: float | None = None
+        self,
+        source: str,
+        criteria: AlarmCriteria,
+        *,
+        height_px: int,
+        width_px: int,
+        starts_s: float | None = None,
+        on_end: Callable[[EventUpdate], None] = lambda update: None,
     ) -> None:
         self.changes: list[DriftChange] = []
         self.rule = rule_of_day(criteria.rule, criteria.day, starts_s)
         self._finder = AlarmFinder(source, criteria)
-        self._starts_s, self._height_px, self._width_px = starts_s, height_px, width_px
+        self._starts_s, self._height_px, self._width_px, self._on_end = starts_s, height_px, width_px, on_end
         self._ended: list[Event] = []
 
     def add(self, frame: FrameScore) -> None:
@@ -132,14 +146,25 @@ class VideoAlarms:
         time_of_day_s = None if self._starts_s is None else self._starts_s + frame.time_s
         size_px = {"height_px": self._height_px, "width_px": self._width_px}
         found = self._finder.add(frame, **size_px, time_of_day_s=time_of_day_s)
-        self._ended += [update.event for update in found.updates if update.phase == "end"]
+        self._end(update for update in found.updates if update.phase == "end")
         if found.drift is not None:
             self.changes.append(found.drift)
 
     def finish(self) -> tuple[Event, ...]:
         """Return the events of the video, which has ended; those within drift are judged by the raised threshold."""
-        self._ended += [update.event for update in self._finder.finish()]
+        self._end(self._finder.finish())
         return tuple(with_kinds(without_new_normal(self._ended, self.changes, self.rule)))
+
+    def _end(self, updates: Iterable[EventUpdate]) -> None:
+        for update in updates:
+            self._ended.append(update.event)
+            self._on_end(update)
+
+
+def _with_peak(update: EventUpdate, *frames: FrameScore | None) -> EventUpdate:
+    """Return an update with the one of these frames that is its event's peak."""
+    found = (frame for frame in frames if frame is not None and frame.index == update.event.peak_frame)
+    return replace(update, peak=next(found, None))
 
 
 def _boxes(frame: FrameScore, level: float, height_px: int, width_px: int) -> tuple[Box, ...]:

@@ -5,7 +5,7 @@ A rule turns scores into events. `EventStream` is fed one frame at a time and kn
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite, isnan
 from types import MappingProxyType
 from typing import Any, Literal
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskedskipunet.detection.boxes import Box
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.detection.reading import CueReading
 from maskedskipunet.detection.source_clock import SourceClock, stream_clock
@@ -127,10 +128,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventUpdate:
-    """The state of an event at a moment. Phases: one `new`, any number of `update`, one `end`."""
+    """The state of an event at a moment. Phases: one `new`, any number of `update`, one `end`.
+
+    peak: the frame of its highest score, with its maps if they were asked for; None if it is not known.
+    """
 
     phase: Phase
     event: Event
+    peak: FrameScore | None = field(default=None, compare=False, repr=False)
 
 
 def no_boxes() -> tuple[Box, ...]:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,7 @@ from typing import Self
 from maskedskipunet.data.frames import Image
 from maskedskipunet.data.jpeg import from_jpeg, to_jpeg
 from maskedskipunet.detection.drift import DriftChange
+from maskedskipunet.detection.frame_score import FrameScore
 from maskedskipunet.detection.fusing import EventReason
 from maskedskipunet.errors import DiskSpaceError, MaskedSkipUNetError
 from maskedskipunet.monitor.clips import ClipConfig, ClipCutter, FinishedClip
@@ -20,11 +21,13 @@ from maskedskipunet.monitor.disk_space import DiskSpaceGuard
 from maskedskipunet.monitor.monitor_events import Alarm, CameraState, Drift, Health, MonitorEvent, ScoredFrame
 from maskedskipunet.monitor.ring import BufferedFrame
 from maskedskipunet.records.database import DamagedError, UnavailableError
+from maskedskipunet.records.event_files import ExplainingPictures
 from maskedskipunet.records.pruning import Retention, prune
 from maskedskipunet.records.store import Records
 from maskedskipunet.records.subscriptions import Subscription
 from maskedskipunet.view.enlarging import resized
 from maskedskipunet.view.marking import with_boxes
+from maskedskipunet.view.peak_pictures import peak_pictures
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +57,12 @@ class RecordingConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Writing:
-    """An alarm to be written, with JPEGs of its peak and of the nearest normal moment."""
+    """An alarm to be written, with JPEGs of its peak and of the nearest normal moment, and what the model saw."""
 
     alarm: Alarm
     picture: bytes | None = None
     normal_picture: bytes | None = None
+    explaining: ExplainingPictures | None = None
 
 
 class Recorder:
@@ -216,20 +220,25 @@ class Recorder:
         event = alarm.update.event
         path, cutter = self.records.clip_path(event.id, alarm.began_unix_s), self._cutters[alarm.camera]
         peak = cutter.follow(alarm.update, path)
-        writing = _Writing(alarm) if peak is None else self._with_pictures(alarm, peak)
+        kept = replace(alarm, update=replace(alarm.update, peak=None))  # what waits for the disk holds no maps
+        writing = _Writing(kept) if peak is None else self._with_pictures(kept, peak, alarm.update.peak)
         if alarm.update.phase == "end" and cutter.is_cutting(event.id):
             self._held_back[event.id] = writing  # the message of an ended event comes with its clip
             return
         self._write(writing)
 
-    def _with_pictures(self, alarm: Alarm, peak: bytes) -> _Writing:
-        """Return an alarm with its picture, and the nearest normal moment as large and with the same boxes."""
+    def _with_pictures(self, alarm: Alarm, peak: bytes, scored: FrameScore | None) -> _Writing:
+        """Return an alarm with its picture, and the nearest normal moment as large and with the same boxes.
+
+        scored: the frame of its peak, with its maps.
+        """
         event, image = alarm.update.event, from_jpeg(peak)
         picture = to_jpeg(with_boxes(image, event.boxes)) if event.boxes else peak
+        explaining = None if scored is None else _explaining(scored, event.top_score, image)
         if (normal := self._normal(event.reason)) is None:
-            return _Writing(alarm, picture)
+            return _Writing(alarm, picture, None, explaining)
         beside = with_boxes(resized(normal, *image.shape[:2]), event.boxes)
-        return _Writing(alarm, picture, to_jpeg(beside))
+        return _Writing(alarm, picture, to_jpeg(beside), explaining)
 
     def _write(self, writing: _Writing) -> None:
         if len(self._unwritten) >= MAX_UPDATES:
@@ -251,6 +260,7 @@ class Recorder:
                     began_unix_s=alarm.began_unix_s,
                     picture=writing.picture,
                     normal_picture=writing.normal_picture,
+                    explaining=writing.explaining,
                     subscriptions=self._subscriptions,
                 )
             except (DiskSpaceError, UnavailableError, DamagedError) as error:
@@ -280,3 +290,10 @@ class Recorder:
             step()
         except (MaskedSkipUNetError, OSError) as error:
             log.warning("%s", error)
+
+
+def _explaining(scored: FrameScore, top_score: float, image: Image) -> ExplainingPictures | None:
+    """Return what the model saw in a frame; None if its map was not asked for, or is empty."""
+    height_px, width_px = image.shape[:2]
+    made = peak_pictures(scored, top_score, height_px=height_px, width_px=width_px)
+    return None if made is None else ExplainingPictures(made.heat_map, made.reconstruction)

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.records import outbox
-from maskedskipunet.records.completeness import is_complete_clip, is_complete_picture
+from maskedskipunet.records.completeness import is_complete_clip, is_complete_heat_map, is_complete_picture
 from maskedskipunet.records.curve_files import SPANS_S, CurveFiles
 from maskedskipunet.records.database import DamagedError
 from maskedskipunet.records.folder import RecordsFolder, day_of, event_of
@@ -19,7 +19,7 @@ from maskedskipunet.records.store import Records
 from maskedskipunet.records.watch_lock import WatchLock, is_watched
 
 _PASSES = 4
-_SUFFIXES = (".json", ".mp4", ".jpg")
+_SUFFIXES = (".json", ".mp4", ".jpg", ".png")
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,8 @@ def _without_damage(files: CurveFiles, day: str, span_s: int) -> Callable[[], st
 
 def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
     event_id, folder = recorded.event.id, records.folder
-    clip, picture, normal, description = folder.files(event_id, recorded.began_unix_s)
+    files = folder.files(event_id, recorded.began_unix_s)
+    description = files.description
 
     def write() -> str:
         records.file(event_id)
@@ -229,9 +230,14 @@ def _of_row(records: Records, recorded: RecordedEvent) -> Iterator[_Difference]:
 
         yield _Difference(folder.relative(description), "row and file differ", take if is_newer else write)
         recorded = described if is_newer else recorded
-    yield from _of_footage(records, event_id, clip, recorded.has_clip, is_complete_clip)
-    yield from _of_footage(records, event_id, picture, recorded.has_picture, is_complete_picture)
-    yield from _of_footage(records, event_id, normal, recorded.has_normal_picture, is_complete_picture)
+    for path, is_recorded, is_whole in (
+        (files.clip, recorded.has_clip, is_complete_clip),
+        (files.picture, recorded.has_picture, is_complete_picture),
+        (files.normal_picture, recorded.has_normal_picture, is_complete_picture),
+        (files.heat_map, recorded.has_heat_map, is_complete_heat_map),
+        (files.reconstruction, recorded.has_reconstruction, is_complete_picture),
+    ):
+        yield from _of_footage(records, event_id, path, is_recorded, is_whole)
 
 
 def _of_footage(

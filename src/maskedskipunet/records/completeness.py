@@ -29,6 +29,19 @@ def is_complete_clip(path: Path) -> bool:
     return offset == end and {b"ftyp", b"moov", b"mdat"} <= kinds
 
 
+def is_complete_heat_map(path: Path) -> bool:
+    """Return whether a PNG file has its begin and its end.
+
+    Source: the PNG specification, sections 5.2 and 11.2.5: a signature, and at the end an empty chunk IEND.
+    """
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size < 20:
+            return False
+        begin = file.read(8)
+        file.seek(-12, os.SEEK_END)
+        return begin == b"\x89PNG\r\n\x1a\n" and file.read(12) == b"\0\0\0\0IEND\xaeB`\x82"
+
+
 def is_complete_picture(path: Path) -> bool:
     """Return whether a JPEG file has its begin and its end."""
     with path.open("rb") as file:

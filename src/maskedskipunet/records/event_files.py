@@ -1,16 +1,28 @@
 """The files of events: clip, pictures and description, each beside its row of the database."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from maskedskipunet.errors import DiskSpaceError
 from maskedskipunet.files import atomic_write
-from maskedskipunet.records.folder import RecordsFolder
+from maskedskipunet.records.folder import EventPaths, RecordsFolder
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.rows import recorded_event
 from maskedskipunet.records.tables import EventRow
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainingPictures:
+    """Small pictures of an event's peak that show what the model saw in it.
+
+    heat_map: a PNG file, transparent where nothing is anomalous. reconstruction: a JPEG file; None without a network.
+    """
+
+    heat_map: bytes
+    reconstruction: bytes | None = None
 
 
 class EventFiles:
@@ -21,8 +33,15 @@ class EventFiles:
 
     def note_presence(self, row: EventRow) -> None:
         """Set in a row which clip and pictures exist."""
-        clip, picture, normal, _ = self._folder.files(row.id, row.began_unix_s)
-        row.has_clip, row.has_picture, row.has_normal_picture = clip.is_file(), picture.is_file(), normal.is_file()
+        files = self._folder.files(row.id, row.began_unix_s)
+        row.has_clip, row.has_picture = files.clip.is_file(), files.picture.is_file()
+        row.has_normal_picture = files.normal_picture.is_file()
+        row.has_heat_map, row.has_reconstruction = files.heat_map.is_file(), files.reconstruction.is_file()
+
+    def note_explaining(self, row: EventRow, explaining: ExplainingPictures | None) -> None:
+        """Set in a row which explaining pictures are about to be written."""
+        row.has_heat_map = explaining is not None
+        row.has_reconstruction = explaining is not None and explaining.reconstruction is not None
 
     def write_description(self, row: EventRow) -> None:
         """Write an event's file as its row is now. Raises DiskSpaceError when there is no room."""
@@ -30,19 +49,26 @@ class EventFiles:
         recorded_event(row).write(self._folder.description(row.id, row.began_unix_s))
         row.filed_revision = row.revision
 
-    def write_pictures(self, recorded: RecordedEvent, picture: bytes, normal_picture: bytes | None) -> None:
-        """Write an event's picture and that of its nearest normal moment, or warn where that cannot be done.
+    def write_pictures(
+        self,
+        recorded: RecordedEvent,
+        picture: bytes,
+        normal_picture: bytes | None,
+        explaining: ExplainingPictures | None = None,
+    ) -> None:
+        """Write an event's picture and those beside it, or warn where that cannot be done.
 
-        normal_picture: None if there is none; the one of an earlier peak is removed.
+        normal_picture, explaining: None if there are none; those of an earlier peak are removed.
         """
-        _, path, beside, _ = self._folder.files(recorded.event.id, recorded.began_unix_s)
+        files = self._folder.files(recorded.event.id, recorded.began_unix_s)
+        beside = {files.normal_picture: normal_picture} | _explaining_files(files, explaining)
         try:
-            beside.unlink(missing_ok=True)  # it belongs to another peak
-            with atomic_write(path) as part:
-                part.write_bytes(picture)
-            if normal_picture is not None:
-                with atomic_write(beside) as part:
-                    part.write_bytes(normal_picture)
+            for path in beside:
+                path.unlink(missing_ok=True)  # it belongs to another peak
+            for path, content in ({files.picture: picture} | beside).items():
+                if content is not None:
+                    with atomic_write(path) as part:
+                        part.write_bytes(content)
         except (DiskSpaceError, OSError) as error:
             log.warning("event %s goes without a picture (%s)", recorded.event.id, error)
 
@@ -68,3 +94,9 @@ class EventFiles:
         for part in parts:
             part.unlink(missing_ok=True)
         return parts
+
+
+def _explaining_files(files: EventPaths, explaining: ExplainingPictures | None) -> dict[Path, bytes | None]:
+    if explaining is None:
+        return {files.heat_map: None, files.reconstruction: None}
+    return {files.heat_map: explaining.heat_map, files.reconstruction: explaining.reconstruction}

@@ -3,17 +3,33 @@
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from maskedskipunet.errors import RecordsError
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
+class EventPaths(NamedTuple):
+    """The paths of all files of an event, whether they exist or not.
+
+    normal_picture: of its nearest normal moment. heat_map: where its peak is anomalous, a small PNG that is transparent
+    where it is not. reconstruction: what the network made of the peak, small too.
+    """
+
+    clip: Path
+    picture: Path
+    normal_picture: Path
+    heat_map: Path
+    reconstruction: Path
+    description: Path
+
+
 class RecordsFolder:
     """The paths of everything that was recorded; each path has one name here.
 
     An event's files lie side by side in a folder of the day, in UTC, on which it began: `events/2026-03-01/ID.json`,
-    `ID.mp4`, `ID.jpg` and `ID.normal.jpg`.
+    `ID.mp4`, `ID.jpg`, `ID.normal.jpg`, `ID.heat.png` and `ID.rebuilt.jpg`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,11 +58,10 @@ class RecordsFolder:
         """Return the path of the picture of an event's nearest normal moment."""
         return self._beside(event_id, began_unix_s, "normal.jpg")
 
-    def files(self, event_id: str, began_unix_s: float) -> tuple[Path, Path, Path, Path]:
-        """Return the paths of all files of an event: clip, picture and normal moment first, its description last."""
-        suffixes = ("mp4", "jpg", "normal.jpg", "json")
-        clip, picture, normal, description = (self._beside(event_id, began_unix_s, suffix) for suffix in suffixes)
-        return clip, picture, normal, description
+    def files(self, event_id: str, began_unix_s: float) -> EventPaths:
+        """Return the paths of all files of an event."""
+        suffixes = ("mp4", "jpg", "normal.jpg", "heat.png", "rebuilt.jpg", "json")
+        return EventPaths(*(self._beside(event_id, began_unix_s, suffix) for suffix in suffixes))
 
     def files_named(self, event_id: str, day: str) -> tuple[Path, Path, Path]:
         """Return the paths of clip, picture and normal moment of an event that began on this day."""

@@ -17,6 +17,7 @@ from maskedskipunet.records.folder import require_id
 FORMAT_VERSION = 1
 LARGEST_BYTES = 4_000_000  # of a file; whatever is longer is no event
 LONGEST_NAME = 64  # of a user of the page
+PRESENCE = ("has_clip", "has_picture", "has_normal_picture", "has_heat_map", "has_reconstruction")  # of files
 Answer = Literal["normal", "anomaly", "unsure"]
 
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
@@ -27,8 +28,8 @@ class RecordedEvent:
     """An event with its data in the records.
 
     camera: its name. began_unix_s: the event's begin in seconds since 1970, UTC; updated_unix_s: its last update.
-    sequence: the number of its earlier messages. has_clip, has_picture, has_normal_picture: the files exist; the last
-    shows the nearest normal moment. answer: a person's answer; answered_by: the user who gave
+    sequence: the number of its earlier messages. has_clip, has_picture, has_normal_picture, has_heat_map,
+    has_reconstruction: the files exist (see EventPaths). answer: a person's answer; answered_by: the user who gave
     it, if known. revision: counts changes of the record, from 1.
     """
 
@@ -44,6 +45,8 @@ class RecordedEvent:
     answered_unix_s: float | None
     revision: int
     has_normal_picture: bool = False
+    has_heat_map: bool = False
+    has_reconstruction: bool = False
     answered_by: str | None = None
 
     @property
@@ -79,9 +82,9 @@ class RecordedEvent:
         event, answer = values["event"], values["answer"]
         if values["phase"] not in get_args(Phase) or answer not in (None, *get_args(Answer)):
             raise ValueError("a phase or an answer that there is not")
-        values = {"has_normal_picture": False} | values  # earlier versions did not write it
-        if not all(isinstance(values[key], bool) for key in ("has_clip", "has_picture", "has_normal_picture")):
-            raise ValueError("has_clip, has_picture and has_normal_picture are true or false")
+        values = dict.fromkeys(PRESENCE[2:], False) | values  # earlier versions did not write them
+        if not all(isinstance(values[key], bool) for key in PRESENCE):
+            raise ValueError(f"{', '.join(PRESENCE)} are true or false")
         return cls(
             event=plain_event(Event.from_dict(event)),
             camera=require_camera(values["camera"]),
@@ -89,9 +92,7 @@ class RecordedEvent:
             updated_unix_s=require_time(values["updated_unix_s"]),
             phase=values["phase"],
             sequence=_whole(values["sequence"]),
-            has_clip=values["has_clip"],
-            has_picture=values["has_picture"],
-            has_normal_picture=values["has_normal_picture"],
+            **{key: values[key] for key in PRESENCE},
             answer=answer,
             answered_unix_s=None if answer is None else require_time(values["answered_unix_s"]),
             revision=_whole(values["revision"]),

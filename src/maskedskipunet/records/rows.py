@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from maskedskipunet.detection.events import Event
 from maskedskipunet.errors import RecordsError
-from maskedskipunet.records.recorded import Answer, RecordedEvent, require_camera, without_credentials
+from maskedskipunet.records.recorded import PRESENCE, Answer, RecordedEvent, require_camera, without_credentials
 from maskedskipunet.records.tables import AnswerRow, CameraRow, EventRow
 
 
@@ -28,6 +28,8 @@ def recorded_event(row: EventRow) -> RecordedEvent:
         has_clip=row.has_clip,
         has_picture=row.has_picture,
         has_normal_picture=row.has_normal_picture,
+        has_heat_map=row.has_heat_map,
+        has_reconstruction=row.has_reconstruction,
         answer=None if answer is None else answer.answer,
         answered_unix_s=None if answer is None else answer.answered_unix_s,
         answered_by=None if answer is None else answer.answered_by,
@@ -46,6 +48,8 @@ def new_row(session: Session, event: Event, camera: str, began_unix_s: float) ->
         has_clip=False,
         has_picture=False,
         has_normal_picture=False,
+        has_heat_map=False,
+        has_reconstruction=False,
         revision=1,
         filed_revision=0,
         is_removing=False,
@@ -87,7 +91,7 @@ def restore(session: Session, recorded: RecordedEvent) -> None:
     row.camera = camera_row(session, recorded.camera, recorded.event.source)
     for name in ("began_unix_s", "updated_unix_s", "phase", "sequence", "revision"):
         setattr(row, name, getattr(recorded, name))
-    for name in ("has_clip", "has_picture", "has_normal_picture"):
+    for name in PRESENCE:
         setattr(row, name, getattr(recorded, name))
     row.filed_revision, row.is_removing = recorded.revision, False
     if recorded.answer is None:

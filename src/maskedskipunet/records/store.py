@@ -18,7 +18,7 @@ from maskedskipunet.records import outbox, query, states
 from maskedskipunet.records.clock import ClockGuard, adopt_unknown_ages, last_trusted_unix_s, shift_times
 from maskedskipunet.records.curves import ScoreCurves
 from maskedskipunet.records.database import database_faults, open_database, writing
-from maskedskipunet.records.event_files import EventFiles
+from maskedskipunet.records.event_files import EventFiles, ExplainingPictures
 from maskedskipunet.records.folder import RecordsFolder
 from maskedskipunet.records.query import EventPage, EventQuery
 from maskedskipunet.records.recorded import (
@@ -151,14 +151,15 @@ class Records:
         began_unix_s: float,
         picture: bytes | None = None,
         normal_picture: bytes | None = None,
+        explaining: ExplainingPictures | None = None,
         subscriptions: Sequence[Subscription] = (),
     ) -> RecordedEvent:
         """Write an event and its messages to the sinks in one transaction.
 
         began_unix_s: when the event began; only the first value counts. picture: a JPEG that replaces the event's
-        picture, unless the disk is full. normal_picture: the same for the nearest normal moment; a picture without one
-        removes the earlier one. subscriptions: of the sinks that get messages. The event has a clip if there is a file
-        at clip_path.
+        picture, unless the disk is full. normal_picture, explaining: of the nearest normal moment, and what the model
+        saw; a picture without them removes the earlier ones. subscriptions: of the sinks that get messages. The event
+        has a clip if there is a file at clip_path.
         Raises RecordsError for a second `new`, for more of an event that has ended, and for what plain_event refuses.
         """
         event, now_unix_s = plain_event(update.event), self.clock()
@@ -177,10 +178,11 @@ class Records:
             self._files.note_presence(row)
             if picture is not None:
                 row.has_picture, row.has_normal_picture = True, normal_picture is not None
+                self._files.note_explaining(row, explaining)
             recorded = recorded_event(row)
             outbox.enqueue(session, recorded, subscriptions, now_unix_s, by_age=self.is_clock_trusted)
         if picture is not None:
-            self._files.write_pictures(recorded, picture, normal_picture)
+            self._files.write_pictures(recorded, picture, normal_picture, explaining)
         self._file_later(event.id)
         self._notify()
         return recorded
@@ -278,11 +280,9 @@ class Records:
         open_only: bool = False,
     ) -> list[RecordedEvent]:
         """Return the events that began from `since` on and before `until`, in order of their begin."""
-        event_query = EventQuery(
-            since_unix_s=since_unix_s, until_unix_s=until_unix_s, camera=camera, open_only=open_only
-        )
+        asked = EventQuery(since_unix_s=since_unix_s, until_unix_s=until_unix_s, camera=camera, open_only=open_only)
         with self.read() as session:
-            return query.find_events(session, event_query)
+            return query.find_events(session, asked)
 
     def page(self, event_query: EventQuery, *, after: str | None = None, size: int = 50) -> EventPage:
         """Return a page of the events that a query finds; see query.find_page."""

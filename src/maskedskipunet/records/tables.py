@@ -87,6 +87,8 @@ class EventRow(Table):
     has_clip: Mapped[bool]
     has_picture: Mapped[bool]
     has_normal_picture: Mapped[bool] = mapped_column(server_default=false())
+    has_heat_map: Mapped[bool] = mapped_column(server_default=false())
+    has_reconstruction: Mapped[bool] = mapped_column(server_default=false())
     revision: Mapped[int]
     filed_revision: Mapped[int]
     is_removing: Mapped[bool]

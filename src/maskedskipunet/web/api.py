@@ -56,6 +56,8 @@ class EventOut(BaseModel):
     has_clip: bool
     has_picture: bool
     has_normal_picture: bool
+    has_heat_map: bool
+    has_reconstruction: bool
 
 
 class EventsIn(BaseModel):
@@ -154,11 +156,14 @@ class Fault(BaseModel):
     cure: str
 
 
+FAULTS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Fault} for code in (400, 401, 403, 404, 409, 413, 421, 429, 503, 507)
+}
 router = APIRouter(
     prefix="/api/v1",
     tags=["page"],
     dependencies=[Depends(visitor)],
-    responses={code: {"model": Fault} for code in (400, 401, 403, 404, 409, 413, 421, 429, 503, 507)},
+    responses=FAULTS,
 )
 
 
@@ -268,6 +273,8 @@ def _event(card: EventCard) -> EventOut:
         has_clip=recorded.has_clip,
         has_picture=recorded.has_picture,
         has_normal_picture=recorded.has_normal_picture,
+        has_heat_map=recorded.has_heat_map,
+        has_reconstruction=recorded.has_reconstruction,
     )
 
 

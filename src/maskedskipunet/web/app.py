@@ -17,6 +17,7 @@ from maskedskipunet.web import (
     answers,
     api,
     calibration,
+    calibration_api,
     export,
     learning_pages,
     live,
@@ -98,6 +99,7 @@ def build_app(page: Page, version: str = "") -> FastAPI:
         run_pages,
         login_pages,
         api,
+        calibration_api,
     )
     for module in modules:
         app.include_router(module.router)

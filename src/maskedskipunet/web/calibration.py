@@ -28,12 +28,19 @@ from maskedskipunet.workflows.kept_calibration import (
     moments,
 )
 from maskedskipunet.workflows.normal_footage import without_time_ranges
-from maskedskipunet.workflows.threshold_effects import AnsweredEffect, Distribution, distribution, effects_on_answered
+from maskedskipunet.workflows.threshold_effects import (
+    AnsweredEffect,
+    Distribution,
+    distribution,
+    distributions_by_cue,
+    effects_on_answered,
+)
 
 FEWEST_ALARMS, MOST_ALARMS = 0.001, 10_000.0
 MOST_EXCLUDED = 60
 LISTED = 12  # events of each kind of effect
 WIDTH, HEIGHT = 600.0, 160.0
+RARE = 0.001  # the share of normal frames that is marked in the distribution of a cue
 STEPS = (0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # of the slider
 
 router = APIRouter(prefix="/calibration", include_in_schema=False)
@@ -58,8 +65,23 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class CuePicture:
+    """The distribution of one cue's scores. rare, rare_x: the score that one normal frame in a thousand reaches, and
+    where it is; None where the footage has too few frames to tell.
+    """
+
+    cue: str
+    scores: Distribution
+    area: str
+    rare: float | None
+    rare_x: float
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What a choice gives. then: its setting; None with a fault, which says why there is none."""
+    """What a choice gives. then: its setting; None with a fault, which says why there is none. cues: distributions by
+    cue; none where they were not kept.
+    """
 
     now: ThresholdSetting
     then: ThresholdSetting | None
@@ -67,6 +89,7 @@ class Outcome:
     scores: Distribution
     picture: Picture
     effects: Sequence[AnsweredEffect]
+    cues: Sequence[CuePicture] = ()
 
     def of(self, answer: str, *, alarms_then: bool) -> list[AnsweredEffect]:
         """Return the effects on events with an answer that would be alarms, or would not."""
@@ -87,7 +110,7 @@ def show(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> HTMLRes
     except MaskedSkipUNetError as error:
         values: dict[str, Any] = {"outcome": None, "fault": error, "earlier": _earlier(desk)}
         return render(request, "calibration.html", who, done=given.get("done", ""), **values)
-    choice = _choice(footage, given.get("alarms"), given.get("per"), given.getlist("exclude"), "chosen" in given)
+    choice = choice_of(footage, given.get("alarms"), given.get("per"), given.getlist("exclude"), "chosen" in given)
     values = {"choice": choice, "outcome": _outcome(page, desk, footage, choice), "listed": LISTED}
     values["hours"] = BUDGET_HOURS[choice.budget.per]
     if is_fragment(request):
@@ -101,7 +124,7 @@ def use_threshold(request: Request, sent: Annotated[tuple[Visitor, Form], Depend
     """Put the threshold that keeps a budget in force; the one before is kept."""
     desk, form = _desk(request), sent[1]
     exclude = form.texts("exclude")
-    choice = _choice(desk.footage(), form.text("alarms"), form.text("per"), exclude, is_chosen=True)
+    choice = choice_of(desk.footage(), form.text("alarms"), form.text("per"), exclude, is_chosen=True)
     desk.use(choice.budget, choice.exclude)
     return RedirectResponse("/calibration?" + urlencode({"done": "used"}), 303)
 
@@ -134,7 +157,7 @@ def _desk(request: Request) -> CalibrationDesk:
     return desk
 
 
-def _choice(
+def choice_of(
     footage: KeptFootage, alarms: str | None, per: str | None, exclude: Sequence[str], is_chosen: bool
 ) -> Choice:
     """Return what is asked for; what is in force where nothing is. Raises BadRequestError for what cannot be."""
@@ -175,28 +198,37 @@ def _outcome(page: Page, desk: CalibrationDesk, footage: KeptFootage, choice: Ch
     videos = without_time_ranges(footage.videos, choice.exclude) or footage.videos
     scores = distribution(videos, now.rule.threshold, shown.rule.threshold)
     effects = effects_on_answered(page.records, now, shown)
-    return Outcome(now, then, fault, scores, _picture(scores, now, shown, effects), effects)
+    cues = [_cue_picture(cue, found) for cue, found in distributions_by_cue(footage, choice.exclude).items()]
+    return Outcome(now, then, fault, scores, _picture(scores, now, shown, effects), effects, cues)
 
 
 def _picture(
     scores: Distribution, now: ThresholdSetting, then: ThresholdSetting, effects: Sequence[AnsweredEffect]
 ) -> Picture:
+    marks = {(_across(scores, one.recorded.event.top_score), str(one.recorded.answer)) for one in effects}
+    now_x, then_x = (_across(scores, setting.rule.threshold) for setting in (now, then))
+    return Picture(_area(scores), now_x, then_x, sorted(marks))
+
+
+def _cue_picture(cue: str, scores: Distribution) -> CuePicture:
+    rare = dict(scores.shares).get(RARE)
+    return CuePicture(cue, scores, _area(scores), rare, 0.0 if rare is None else _across(scores, rare))
+
+
+def _area(scores: Distribution) -> str:
     """Draw counts as logarithms: thresholds lie where frames are rare."""
-
-    def across(score: float) -> float:
-        share = (score - scores.lowest) / (scores.highest - scores.lowest)
-        return round(WIDTH * min(max(share, 0.0), 1.0), 1)
-
     most = log1p(max(scores.counts)) or 1.0
-    edges = [across(edge) for edge in scores.edges]
+    edges = [_across(scores, edge) for edge in scores.edges]
     path = f"M{edges[0]} {HEIGHT:g}"
     for left, right, count in zip(edges, edges[1:], scores.counts, strict=False):
         top = round(HEIGHT * (1 - 0.94 * log1p(count) / most), 1)
         path += f"L{left} {top}L{right} {top}"
-    marks = {(across(one.recorded.event.top_score), str(one.recorded.answer)) for one in effects}
-    return Picture(
-        f"{path}L{WIDTH:g} {HEIGHT:g}Z", across(now.rule.threshold), across(then.rule.threshold), sorted(marks)
-    )
+    return f"{path}L{WIDTH:g} {HEIGHT:g}Z"
+
+
+def _across(scores: Distribution, score: float) -> float:
+    share = (score - scores.lowest) / (scores.highest - scores.lowest)
+    return round(WIDTH * min(max(share, 0.0), 1.0), 1)
 
 
 def _shown(footage: KeptFootage, choice: Choice) -> list[tuple[int, KeptMoment, bool]]:

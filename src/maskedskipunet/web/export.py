@@ -18,7 +18,7 @@ from maskedskipunet.web.rendering import STATIC, render_text
 
 LARGEST_CLIP_BYTES = 200_000_000
 CHUNK_BYTES = 3 * 64 * 1024  # a multiple of three, so that parts of base64 join
-CLIP, PICTURE, NORMAL = "@@clip@@", "@@picture@@", "@@normal@@"
+CLIP, PICTURE, NORMAL, HEAT, REBUILT = "@@clip@@", "@@picture@@", "@@normal@@", "@@heat@@", "@@rebuilt@@"
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,7 +43,7 @@ def _files(page: Page, event_id: str) -> dict[str, Path]:
     recorded, folder = page.records.event(event_id), page.records.folder
     paths = folder.files(event_id, recorded.began_unix_s)
     found = {}
-    for mark, path in zip((CLIP, PICTURE, NORMAL), paths, strict=False):
+    for mark, path in zip((CLIP, PICTURE, NORMAL, HEAT, REBUILT), paths, strict=False):
         try:
             file = contained(folder.events, path)
         except NotFoundError:

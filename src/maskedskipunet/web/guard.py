@@ -3,6 +3,7 @@ its answer has.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -53,7 +54,7 @@ class Guard:
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
         if (refusal := self._refusal(scope, headers)) is not None:
-            await _answer(send, *refusal)
+            await _answer(send, *refusal, is_for_programs=scope["path"].startswith("/api/"))
             return
 
         async def send_guarded(message: Message) -> None:
@@ -116,8 +117,11 @@ def _without_port(host: str) -> str:
     return re.sub(r":\d*$", "", host) if not host.endswith("]") else host
 
 
-async def _answer(send: Send, status: int, text: str) -> None:
-    body = text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+async def _answer(send: Send, status: int, text: str, *, is_for_programs: bool) -> None:
+    """Refuse in words; in JSON, as all faults of the API are, where a program asks."""
+    body, kind = text.encode(), b"text/plain; charset=utf-8"
+    if is_for_programs:
+        body, kind = json.dumps({"what": text, "where": "", "cure": ""}).encode(), b"application/json"
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *_HEADERS]})
     await send({"type": "http.response.body", "body": body})

@@ -64,5 +64,6 @@ def as_json(state: LiveState) -> str:
     ]
     newest = state.newest[0].event.id if state.newest else ""
     shown = render_text("_newest.html", {"newest": state.newest})
-    told = {"tiles": tiles, "newest": newest, "events": shown, "watched": state.is_watched, "fault": state.fault}
+    told = {"tiles": tiles, "newest": newest, "events": shown, "watched": state.is_watched}
+    told |= {"fault": state.fault, "warning": state.warning}
     return json.dumps(told)

@@ -1,5 +1,6 @@
 """How the cameras are now, as tiles of the live page."""
 
+import shutil
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,7 @@ SLOW_S = 2.0  # a delay from here on is told
 OLD_S = 15.0  # what a watch wrote longer ago is not shown as now
 SHOWN_EVENTS = 6
 CURVE_S = 300.0
+LITTLE_MB = 500  # what a watch keeps free, unless it is told otherwise
 CURVE_POINTS = 150
 
 _FAULTS = {
@@ -62,12 +64,17 @@ class Tile:
 
 @dataclass(frozen=True)
 class LiveState:
-    """tiles: of all cameras. newest: the events that began last. fault: why the records cannot be read now."""
+    """How all cameras are.
+
+    tiles: of all cameras. newest: the events that began last. fault: why the records cannot be read now. warning: what
+    will soon be wrong, or keeps a watch from recording all.
+    """
 
     tiles: tuple[Tile, ...] = ()
     newest: tuple[RecordedEvent, ...] = ()
     is_watched: bool = False
     fault: str = ""
+    warning: str = ""
 
 
 class LiveReader:
@@ -93,7 +100,20 @@ class LiveReader:
             self._tile(camera, cameras.get(camera.name), now_unix_s, is_watched=status.is_watched)
             for camera in status.cameras
         ]
-        return LiveState((*tiles, *(Tile(name, "off", "not watched") for name in others)), newest, status.is_watched)
+        tiles += [Tile(name, "off", "not watched") for name in others]
+        return LiveState(tuple(tiles), newest, status.is_watched, warning=self._warning())
+
+    def _warning(self) -> str:
+        """Return a sentence where the disk is nearly full; empty where it is not."""
+        try:
+            free_mb = shutil.disk_usage(self._records.folder.path).free // 1_000_000
+        except OSError:
+            return ""
+        if free_mb >= LITTLE_MB:
+            return ""
+        return (
+            f"The disk of the records has {free_mb} MB left. Below {LITTLE_MB} MB, clips and pictures pause: free some."
+        )
 
     def _tile(self, camera: CameraStatus, live: LiveCamera | None, now_unix_s: float, *, is_watched: bool) -> Tile:
         states = [state for state in camera.states if state.kind != "lost" or camera.condition.condition == "lost"]

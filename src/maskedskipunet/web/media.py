@@ -1,7 +1,7 @@
 """Clips and pictures, in parts where a browser asks for parts, and never of another folder."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, Response
@@ -14,6 +14,8 @@ from maskedskipunet.web.refusals import NotFoundError
 
 LOOKED_THROUGH = 20  # newest events of a camera, for one that has a picture
 
+FileName = Literal["clip", "picture", "normal_picture", "heat_map", "reconstruction"]
+
 router = APIRouter(dependencies=[Depends(visitor)], include_in_schema=False)
 READ = ["GET", "HEAD"]
 
@@ -21,24 +23,36 @@ READ = ["GET", "HEAD"]
 @router.api_route("/events/{event_id}/clip.mp4", methods=READ)
 def clip(request: Request, event_id: str) -> Response:
     """Return an event's clip."""
-    return _file_of_event(page_of(request), event_id, 0, "video/mp4")
+    return _file_of_event(page_of(request), event_id, "clip", "video/mp4")
 
 
 @router.api_route("/events/{event_id}/picture.jpg", methods=READ)
 def picture(request: Request, event_id: str) -> Response:
-    """The frame at an event's peak."""
-    return _file_of_event(page_of(request), event_id, 1, "image/jpeg")
+    """Return the frame at an event's peak."""
+    return _file_of_event(page_of(request), event_id, "picture", "image/jpeg")
 
 
 @router.api_route("/events/{event_id}/normal.jpg", methods=READ)
 def normal_picture(request: Request, event_id: str) -> Response:
-    """The nearest normal moment of an event."""
-    return _file_of_event(page_of(request), event_id, 2, "image/jpeg")
+    """Return the picture of an event's nearest normal moment."""
+    return _file_of_event(page_of(request), event_id, "normal_picture", "image/jpeg")
+
+
+@router.api_route("/events/{event_id}/heat.png", methods=READ)
+def heat_map(request: Request, event_id: str) -> Response:
+    """Return the heat map of an event's peak, transparent where it is normal, to be laid over the picture."""
+    return _file_of_event(page_of(request), event_id, "heat_map", "image/png")
+
+
+@router.api_route("/events/{event_id}/reconstruction.jpg", methods=READ)
+def reconstruction(request: Request, event_id: str) -> Response:
+    """Return the reconstruction of an event's peak."""
+    return _file_of_event(page_of(request), event_id, "reconstruction", "image/jpeg")
 
 
 @router.api_route("/cameras/{camera_id}/picture.jpg", methods=READ)
 def camera_picture(request: Request, camera_id: str, who: Annotated[Visitor, Depends(visitor)]) -> Response:
-    """A camera's last picture: what it shows now, else that of its newest event."""
+    """Return a camera's last picture: what it shows now, or else that of its newest event."""
     page = page_of(request)
     camera = camera_named(page, camera_id)
     if (content := page.live.picture(camera)) is not None:
@@ -46,7 +60,7 @@ def camera_picture(request: Request, camera_id: str, who: Annotated[Visitor, Dep
     newest = page.records.page(EventQuery(camera=camera, order="newest"), size=LOOKED_THROUGH).events
     for recorded in newest:
         if recorded.has_picture:
-            return _file_of_event(page, recorded.event.id, 1, "image/jpeg")
+            return _file_of_event(page, recorded.event.id, "picture", "image/jpeg")
     raise NotFoundError("there is no picture of this camera yet")
 
 
@@ -69,9 +83,9 @@ def contained(root: Path, path: Path) -> Path:
     return inner
 
 
-def _file_of_event(page: Page, event_id: str, number: int, kind: str) -> Response:
+def _file_of_event(page: Page, event_id: str, name: FileName, kind: str) -> Response:
     recorded = page.records.event(event_id)
     folder = page.records.folder
-    path = contained(folder.events, folder.files(recorded.event.id, recorded.began_unix_s)[number])
+    path = contained(folder.events, getattr(folder.files(recorded.event.id, recorded.began_unix_s), name))
     caching = "no-cache" if recorded.is_open else "private, max-age=3600"
     return FileResponse(path, media_type=kind, headers={"cache-control": caching})

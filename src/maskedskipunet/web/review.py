@@ -125,7 +125,8 @@ def _neighbour(page: Page, recorded: RecordedEvent, order: "str") -> str:
 def _curve_around(page: Page, recorded: RecordedEvent) -> CurvePaths | None:
     """Return the scores around an event; None where no curve was kept."""
     start = recorded.began_unix_s - CURVE_AROUND_S
-    end = max(recorded.updated_unix_s, recorded.began_unix_s) + CURVE_AROUND_S
+    lasted_s = min(recorded.updated_unix_s - recorded.began_unix_s, recorded.event.end_s - recorded.event.start_s)
+    end = recorded.began_unix_s + max(lasted_s, 0.0) + CURVE_AROUND_S  # an archive is scored long after it was filmed
     try:
         curve: Curve = page.curves.read(recorded.camera, start, end, points=CURVE_POINTS)
     except (MaskedSkipUNetError, OSError):

@@ -1,6 +1,6 @@
 """Selects the normal footage of a calibration, and scores it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from maskedskipunet.data.sources import Source
 from maskedskipunet.detection.drift import ERRORS, Block, Blocks
+from maskedskipunet.detection.reading import CUES
 from maskedskipunet.errors import CalibrationError, ConfigError, DiskSpaceError, RunError
 from maskedskipunet.progress import Advance, Progress
 from maskedskipunet.runs import RunFolder
@@ -122,12 +123,16 @@ def _score_normal(
     advance: Advance,
 ) -> FootageScores:
     found, blocks, block_builder = [], list[Block](), Blocks()
+    cues: list[Mapping[str, float]] = []
     for frame in scorer.score(source.frames(), with_maps=scorer.drift_measure == ERRORS):
         excluded = any(start_s <= frame.time_s <= end_s for start_s, end_s in left_out)
         score = None if excluded else frame.score
         if block := block_builder.add(frame.time_s, score, frame.seen):
             blocks.append(block)
         found.append((frame.index, frame.time_s, np.nan if score is None else score))
+        cues.append({} if excluded else frame.cues)
         advance(1)
     index, time_s, scores = (np.array(column) for column in zip(*found, strict=True))
-    return FootageScores(index, time_s, scores, tuple(blocks))
+    names = [name for name in CUES if any(name in judged for judged in cues)]
+    by_cue = {name: np.array([judged.get(name, np.nan) for judged in cues]) for name in names}
+    return FootageScores(index, time_s, scores, tuple(blocks), by_cue)

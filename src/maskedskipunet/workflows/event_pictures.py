@@ -12,11 +12,11 @@ from maskedskipunet.detection.events import Event
 from maskedskipunet.files import atomic_write
 from maskedskipunet.view.enlarging import enlarged, enlarged_box, readable_scale, resized
 from maskedskipunet.view.marking import with_boxes
+from maskedskipunet.workflows.event_peaks import MAX_PICTURES
 from maskedskipunet.workflows.normal_moments import NormalMoments
 from maskedskipunet.workflows.scoring import ScoredVideo
 
 PICTURES_NAME = "events"  # the folder, beside events.json
-MAX_PICTURES = 200  # of the strongest events: nobody looks at more
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from maskedskipunet.detection.budget import HOURS, AlarmSetting, Budget, NormalScores, set_threshold
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration, keep_earlier
 from maskedskipunet.detection.day_budget import set_thresholds
+from maskedskipunet.detection.reading import CUES
 from maskedskipunet.errors import CalibrationError, DataError, MaskedSkipUNetError, RunError
 from maskedskipunet.files import atomic_write, read_content, read_text, require_writable
 from maskedskipunet.runs import RunFolder, write_json
@@ -23,7 +24,7 @@ from maskedskipunet.workflows.normal_footage import (
     picture_name,
     without_time_ranges,
 )
-from maskedskipunet.workflows.score_cache import KEPT_NAME, ScoreCache
+from maskedskipunet.workflows.score_cache import KEPT_NAME, FootageScores, ScoreCache
 
 # What the page names of detection, which it does not reach by itself.
 AlarmBudget = Budget
@@ -43,7 +44,7 @@ class KeptFootage:
 
     run: the folder that holds the scores. model: the folder of the calibration. calibration: the one in force, with a
     threshold. videos: scores of all of it. paths: of the videos, by name. exclude: what the calibration in force leaves
-    out. known: what earlier ones left out.
+    out. known: what earlier ones left out. cues: its scores by each cue's name; empty where they were not kept.
     """
 
     run: Path
@@ -53,6 +54,7 @@ class KeptFootage:
     paths: Mapping[str, str]
     exclude: tuple[str, ...]
     known: tuple[tuple[str, ...], ...]
+    cues: Mapping[str, tuple[NormalScores, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,18 @@ def read_kept(run: Path) -> KeptFootage:
     known = tuple(dict.fromkeys([*listed.get("exclude", ()), ()]))
     for exclude in known:
         if _is_made_of(calibration, without_time_ranges(videos, exclude)):
-            return KeptFootage(home, model, calibration, videos, paths, exclude, known)
+            cues = _by_cue({name: of_paths[path] for name, path in paths.items() if path in of_paths})
+            return KeptFootage(home, model, calibration, videos, paths, exclude, known, cues)
     raise CalibrationError("the kept scores are of another calibration", str(home / KEPT_NAME), command)
+
+
+def _by_cue(videos: Mapping[str, FootageScores]) -> dict[str, tuple[NormalScores, ...]]:
+    """Return the scores of each cue that judged all the videos."""
+    names = [name for name in CUES if all(name in scores.cues for scores in videos.values())]
+    return {
+        cue: tuple(NormalScores(name, scores.time_s, scores.cues[cue]) for name, scores in videos.items())
+        for cue in names
+    }
 
 
 def folders_of(run: Path) -> tuple[Path, Path]:

@@ -22,9 +22,11 @@ from maskedskipunet.monitor.clips import LAST_SHOWN_PER_S, ClipConfig
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.records.archiving import ArchivedEvents, archive_events
 from maskedskipunet.records.curve_files import LATEST_UNIX_S, entries_of
+from maskedskipunet.records.folder import EventPaths
 from maskedskipunet.records.recorded import require_camera, without_credentials
 from maskedskipunet.records.store import Records
-from maskedskipunet.workflows.event_pictures import MAX_PICTURES
+from maskedskipunet.view.peak_pictures import PeakPictures
+from maskedskipunet.workflows.event_peaks import MAX_PICTURES
 from maskedskipunet.workflows.scoring import ScoredVideo
 
 LONGEST_NAME = 100
@@ -114,7 +116,9 @@ def record_scores(
         done = archive_events(records, camera, without_credentials(footage), start, events)
         _put_curve(records, scored, camera, start, is_alone=target.camera is None)
         beside = [*pictures, *[(None, None)] * (len(events) - len(pictures))]
-        clips = _put_files(records, scored, source, [*zip(done.events, beside, strict=True)], progress or Silent())
+        peaks = [scored.peaks.get(event.id) for event in events]
+        found = [*zip(done.events, beside, peaks, strict=True)]
+        clips = _put_files(records, scored, source, found, progress or Silent())
     return RecordedScores(target.folder, camera, start, known_unix_s is not None, done, clips)
 
 
@@ -148,30 +152,40 @@ def _put_files(
     records: Records,
     scored: ScoredVideo,
     source: Source,
-    found: Sequence[tuple[tuple[Event, float], tuple[Path | None, Path | None]]],
+    found: Sequence[tuple[tuple[Event, float], tuple[Path | None, Path | None], PeakPictures | None]],
     progress: Progress,
 ) -> int:
     """Write clips and pictures beside their events; returns how many have a clip."""
     _remove_left_behind(records)
-    strongest = {event.id for (event, _), _ in sorted(found, key=lambda one: -one[0][0].top_score)[:MAX_CLIPS]}
+    strongest = {event.id for (event, _), _, _ in sorted(found, key=lambda one: -one[0][0].top_score)[:MAX_CLIPS]}
     clips = 0
     with (
         TemporaryDirectory(prefix=_PART, dir=records.folder.path) as place,
         progress.stage("cutting clips", len(found), "clips") as advance,
     ):
-        for (event, began_unix_s), pictures in found:
-            clip, picture, normal, _ = records.folder.files(event.id, began_unix_s)
-            part = Path(place) / clip.name
+        for (event, began_unix_s), pictures, peak in found:
+            files = records.folder.files(event.id, began_unix_s)
+            part = Path(place) / files.clip.name
             has_clip = event.id in strongest and _cut(part, scored, source, event)
-            _move(part if has_clip else None, clip)
-            for made, target in zip(pictures, (picture, normal), strict=True):
-                if made is not None:
-                    (part := Path(place) / target.name).write_bytes(made.read_bytes())
-                _move(part if made is not None else None, target)
+            _move(part if has_clip else None, files.clip)
+            for content, target in _pictures_of(files, pictures, peak):
+                if content is not None:
+                    (part := Path(place) / target.name).write_bytes(content)
+                _move(part if content is not None else None, target)
             records.refresh_files(event.id)
             clips += has_clip
             advance(1)
     return clips
+
+
+def _pictures_of(
+    files: EventPaths, pictures: tuple[Path | None, Path | None], peak: PeakPictures | None
+) -> Iterator[tuple[bytes | None, Path]]:
+    """Yield the content of each picture of an event, None if it has none, and where it belongs."""
+    for made, target in zip(pictures, (files.picture, files.normal_picture), strict=True):
+        yield (None if made is None else made.read_bytes()), target
+    yield (None if peak is None else peak.heat_map), files.heat_map
+    yield (None if peak is None else peak.reconstruction), files.reconstruction
 
 
 def _cut(path: Path, scored: ScoredVideo, source: Source, event: Event) -> bool:

@@ -147,7 +147,8 @@ def _peak_unix_s(recorded: RecordedEvent) -> float:
 
 def _moment(records: Records, recorded: RecordedEvent, of_kind: int) -> ReelMoment:
     event = recorded.event
-    clip, picture, _, _ = records.folder.files(event.id, recorded.began_unix_s)
+    files = records.folder.files(event.id, recorded.began_unix_s)
+    clip, picture = files.clip, files.picture
     footage, shown_at_s = Path(event.source), event.peak_s
     if not (footage.is_absolute() and footage.exists()):  # a camera, or a file that is gone
         footage = clip

@@ -144,6 +144,7 @@ def score(
         scorer=scorer,
         labels=labels,
         normal=(normal := NormalMoments(model)),
+        with_peaks=options.records is not None,
     )
     with progress.stage(job.title, job.frames) as advance:
         in_frames = FrameProgress(advance, frames=job.frames, steps=job.steps)
@@ -161,6 +162,7 @@ class ScoreJob:
     """One video to score, and the files to write.
 
     labels: one for each frame of the source, if there are any. normal: finds the normal moments that reasons name.
+    with_peaks: also keep what the model saw at events' peaks, for records.
     """
 
     name: str
@@ -170,6 +172,7 @@ class ScoreJob:
     scorer: Scorer
     labels: Labels | None = None
     normal: NormalMoments | None = None
+    with_peaks: bool = False
 
     @property
     def title(self) -> str:
@@ -206,6 +209,7 @@ class ScoreJob:
         return VideoOutputs(
             comparison=self.out / "comparison.mp4" if self.with_video else None,
             annotated=self.out / "annotated.mp4" if self.with_video and self._has_threshold else None,
+            peaks=self.with_peaks,
         )
 
     def finish(self, scoring: VideoScoring) -> ScoreResult:

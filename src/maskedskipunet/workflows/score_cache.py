@@ -30,6 +30,7 @@ _DAMAGES = (
     BadZipFile,
     zlib.error,
 )
+_CUE = "cue_"  # how the names of arrays begin that earlier versions do not read
 _ARRAYS = ("index", "time_s", "scores", "block_start_s", "block_score", "block_places")
 
 
@@ -37,13 +38,15 @@ _ARRAYS = ("index", "time_s", "scores", "block_start_s", "block_score", "block_p
 class FootageScores:
     """The scores of one normal video.
 
-    index, time_s, scores: (N,), NaN if a frame has no score. blocks: what drift is told by.
+    index, time_s, scores: (N,), NaN if a frame has no score. blocks: what drift is told by. cues: (N,) scores by each
+    cue's name, likewise; empty for a model of its network alone, and where an earlier version kept the scores.
     """
 
     index: NDArray[np.int64]
     time_s: NDArray[np.float64]
     scores: NDArray[np.float64]
     blocks: tuple[Block, ...]
+    cues: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass
@@ -91,6 +94,7 @@ class ScoreCache:
         arrays: dict[str, Any] = {"told": np.array(json.dumps(header))}
         for number, scores in enumerate(self.videos.values()):
             arrays |= {f"{name}_{number}": array for name, array in _packed(scores).items()}
+            arrays |= {f"{_CUE}{cue}_{number}": array.astype(np.float32) for cue, array in scores.cues.items()}
         with atomic_write(self.path) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
 
@@ -144,4 +148,13 @@ def _unpacked(file: Mapping[str, NDArray[Any]], number: int) -> FootageScores:
     if not len(index) == len(time_s) == len(scores) or not len(starts) == len(medians) == len(places):
         raise ValueError("arrays that do not belong together")
     columns = zip(starts.tolist(), medians.tolist(), places, strict=True)
-    return FootageScores(index, time_s, scores, tuple(Block(*column) for column in columns))
+    cues = _cues(file, number)
+    if any(array.shape != values.shape or np.isinf(array).any() for array in cues.values()):
+        raise ValueError("scores of cues that do not belong to the frames")
+    return FootageScores(index, time_s, scores, tuple(Block(*column) for column in columns), cues)
+
+
+def _cues(file: Mapping[str, NDArray[Any]], number: int) -> dict[str, NDArray[np.float64]]:
+    end = f"_{number}"
+    names = [name for name in file if name.startswith(_CUE) and name.endswith(end)]
+    return {name.removeprefix(_CUE).removesuffix(end): np.asarray(file[name], np.float64) for name in names}

@@ -233,6 +233,7 @@ class _Archive:
             scorer=self.scorer,
             labels=own_labels(source, self.progress),
             normal=self.normal,
+            with_peaks=self.options.records is not None,
         )
 
     def _score(self, jobs: Sequence[tuple[ScoreJob, Settings]], address: CameraAddress | None = None) -> None:

@@ -30,7 +30,9 @@ from maskedskipunet.scoring.scorer import Scorer
 from maskedskipunet.view.annotated import AnnotatedRenderer, write_annotated
 from maskedskipunet.view.comparison import ComparisonRenderer, write_comparison
 from maskedskipunet.view.heatmap import dimmed
+from maskedskipunet.view.peak_pictures import PeakPictures
 from maskedskipunet.view.plots import ScoreCurve
+from maskedskipunet.workflows.event_peaks import MAX_PICTURES, StrongestPeaks
 from maskedskipunet.workflows.map_buffer import MapBuffer
 
 FASTEST_FPS = 1000.0  # that a video is shown at
@@ -46,7 +48,8 @@ class ScoredVideo:
     first frame, and its threshold; events: those of this video by it; all None if the model has none. thresholds:
     (N,), of each frame, where parts of the day have their own; else None. drift: where drift begins or ends, or
     changed back. cues: (N,) scores by each cue's name, NaN if it has none; of the reconstruction the network's own,
-    of the others their surprise; empty for a model of its network alone.
+    of the others their surprise; empty for a model of its network alone. peaks: what the model saw at the peaks of the
+    strongest events, by their ids, where it was asked for.
     """
 
     name: str
@@ -60,6 +63,7 @@ class ScoredVideo:
     drift: tuple[DriftChange, ...] = ()
     rule: EventRule | None = None
     cues: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    peaks: Mapping[str, PeakPictures] = field(default_factory=dict)
 
     def labelled_by(self, cue: str) -> LabelledScores:
         """Return the scores of one cue, with the labels."""
@@ -98,12 +102,13 @@ class VideoOutputs:
     """The files to write for one video besides its scores; None: not wanted.
 
     comparison: path of the video of inputs beside reconstructions. annotated: path of the video with boxes, which takes
-    a threshold. maps: path of the file of score maps.
+    a threshold. maps: path of the file of score maps. peaks: return pictures of events' peaks with the scores.
     """
 
     comparison: Path | None = None
     annotated: Path | None = None
     maps: Path | None = None
+    peaks: bool = False
 
     @property
     def first_film(self) -> Path | None:
@@ -155,12 +160,20 @@ class VideoScoring:
         self._keep_map = None
         height_px, width_px = scorer.size_px
         self._criteria = AlarmCriteria.of(scorer.calibration)
-        self._starts_s, self._alarms = None, None
+        self._starts_s, self._alarms, self._peaks = None, None, None
         if self._criteria is not None:
             day, info = self._criteria.day, source.probe()
             self._starts_s = None if day is None else start_of_day_s(source.path, day.starts)
-            size_px = {"height_px": info.height_px, "width_px": info.width_px}
-            self._alarms = VideoAlarms(name, self._criteria, **size_px, starts_s=self._starts_s)
+            height, width = info.height_px, info.width_px
+            self._peaks = StrongestPeaks(height, width, MAX_PICTURES if self._outputs.peaks else 0)
+            self._alarms = VideoAlarms(
+                name,
+                self._criteria,
+                height_px=height,
+                width_px=width,
+                starts_s=self._starts_s,
+                on_end=self._peaks.add,
+            )
         with ExitStack() as stack:
             if (film := self._outputs.first_film) is not None:
                 self._buffer = stack.enter_context(
@@ -213,6 +226,7 @@ class VideoScoring:
                 events=events,
                 thresholds=self._thresholds(result.time_s),
                 drift=tuple(self._alarms.changes),
+                peaks={} if self._peaks is None else self._peaks.pictures(),
             )
         film = self._outputs.first_film
         if self._buffer is not None and film is not None and result.labelled.scored.any():

@@ -10,6 +10,8 @@ from maskedskipunet.detection.day import time_of_day_s
 from maskedskipunet.records.query import LARGEST_PAGE, EventQuery
 from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
+from maskedskipunet.workflows.kept_calibration import KeptFootage
+from maskedskipunet.workflows.normal_footage import without_time_ranges
 
 MOST_EVENTS = 5000  # of each answer, the strangest: all others are further below any threshold
 BINS = 80
@@ -63,12 +65,25 @@ def distribution(videos: Sequence[NormalScores], *thresholds: float) -> Distribu
     """Return the distribution of normal scores, over a range that shows these thresholds too."""
     scores = np.concatenate([video.scores for video in videos])
     scores = scores[~np.isnan(scores)]
-    lowest, highest = float(scores.min()), max(float(scores.max()), *thresholds)
+    lowest, highest = float(scores.min()), max([float(scores.max()), *thresholds])
     highest = highest + 0.04 * (highest - lowest) if highest > lowest else lowest + 1.0
     counts, edges = np.histogram(scores, bins=BINS, range=(lowest, highest))
     shares = [(share, float(np.quantile(scores, 1 - share))) for share in (0.5, 0.01, 0.001, 0.0001)]
     known = tuple(pair for pair in shares if pair[0] * len(scores) >= 1)
     return Distribution(tuple(edges.tolist()), tuple(counts.tolist()), known)
+
+
+def distributions_by_cue(footage: KeptFootage, exclude: Sequence[str]) -> dict[str, Distribution]:
+    """Return the distribution of each cue's scores on normal footage, on a scale of its own.
+
+    The reconstruction's are the network's errors, the others' are surprises. exclude: what is left out.
+    """
+    found = {}
+    for cue, videos in footage.cues.items():
+        kept = without_time_ranges(videos, exclude) or videos
+        if any((~np.isnan(video.scores)).any() for video in kept):
+            found[cue] = distribution(kept)
+    return found
 
 
 def _strangest(records: Records, query: EventQuery) -> list[RecordedEvent]:

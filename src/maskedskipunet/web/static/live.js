@@ -21,6 +21,7 @@ open();
 
 function show(state) {
   setFault(state.fault);
+  setText("[data-live-warning]", state.warning);
   if (state.fault) return;
   const place = document.querySelector("[data-tiles]");
   const known = new Set([...place.querySelectorAll("[data-tile]")].map((tile) => tile.dataset.tile));
@@ -57,7 +58,11 @@ function replace(element, html) {
 }
 
 function setFault(text) {
-  const place = document.querySelector("[data-live-fault]");
-  place.textContent = text ?? "";
+  setText("[data-live-fault]", text);
+}
+
+function setText(selector, text) {
+  const place = document.querySelector(selector);
+  if (place.textContent !== (text ?? "")) place.textContent = text ?? "";
   place.hidden = !text;
 }

@@ -73,6 +73,7 @@ document.addEventListener("keydown", (event) => {
     s: () => press(card, "s"),
     u: () => press(currentCard(), "u"),
     x: () => card?.querySelector("[data-choose]")?.click(),
+    h: () => document.querySelector("[data-heat-toggle]")?.click(),
   }[event.key];
   if (event.key === "Enter" && event.target === currentCard()) {
     event.target.querySelector("h2 a")?.click();
@@ -143,6 +144,13 @@ if (clip && curve) {
     if (time >= 0 && time <= clip.duration) clip.currentTime = time;
   });
 }
+
+// The heat map lies over the picture of the peak while its button is pressed.
+document.querySelector("[data-heat-toggle]")?.addEventListener("click", (event) => {
+  const layer = document.querySelector("[data-heat]");
+  layer.hidden = !layer.hidden;
+  event.currentTarget.setAttribute("aria-pressed", String(!layer.hidden));
+});
 
 document.querySelector("[data-copy-link]")?.addEventListener("click", async (event) => {
   const link = location.origin + location.pathname;
