@@ -165,12 +165,12 @@ def test_damaged_missing_and_too_large_videos_are_named_and_the_rest_is_scored(
     cut.write_bytes(cut.read_bytes()[:2000])
     large = place / "v" / "large.mp4"
     with VideoWriter(large, height_px=5600, width_px=7200, frame_rate=10) as writer:
-        for _ in range(12):
+        for _ in range(5):
             writer.write(np.zeros((5600, 7200, 3), np.uint8))
     (place / "list.txt").write_text("v/good.mp4\nv/gone.mp4\nv/large.mp4\nv/cut.mp4\n")
 
     answer = cli(
-        "archive", "list.txt", "--model", run, "--to", "out", "--workers=1", "--worker-memory=0.75", "--json=out.json"
+        "archive", "list.txt", "--model", run, "--to", "out", "--workers=1", "--worker-memory=1", "--json=out.json"
     )
 
     assert answer.code == 1, answer.err
@@ -180,7 +180,7 @@ def test_damaged_missing_and_too_large_videos_are_named_and_the_rest_is_scored(
     assert causes.keys() == {"gone.mp4", "large.mp4", "cut.mp4"}
     assert "cannot read it (No such file or directory)" in causes["gone.mp4"]["cause"]
     assert "cannot open the video" in causes["cut.mp4"]["cause"]
-    assert "more than the bound of 750.0 MB" in causes["large.mp4"]["cause"]
+    assert "more than the bound of 1.0 GB" in causes["large.mp4"]["cause"]
     assert causes["large.mp4"]["kind"] == "set aside"
     for name in causes:
         assert name in answer.out

@@ -60,11 +60,10 @@ class Driver:
             with Claims(self.target.folder / CLAIMS) as claims:
                 while True:
                     arriving = self._fill(arriving, claims)
-                    outcomes = self.pool.outcomes(WAIT_S) if self.pool.busy else []
-                    for task, outcome in outcomes:
+                    if not self.pool.busy and not self._retake(claims):
+                        break  # there was room, and nothing to fill it
+                    for task, outcome in self.pool.outcomes(WAIT_S) if self.pool.busy else ():
                         self._settle(task, outcome, claims)
-                    if not self.pool.busy and not self._waiting and not self._retake(claims):
-                        break
                     if time.monotonic() - written_s > MANIFEST_S:
                         manifest.update()
                         written_s = time.monotonic()

@@ -37,7 +37,7 @@ class RayPool:
         elif self._started:
             ray.init(object_store_memory=OBJECT_STORE_BYTES, include_dashboard=False, log_to_driver=False)
         wanted: dict[str, Any] = {"num_gpus": 1} if setup.device == "cuda" else {"num_cpus": setup.threads}
-        self._actor = ray.remote(**wanted, max_restarts=0, scheduling_strategy="SPREAD")(RayWorker)
+        self._actor: Any = ray.remote(**wanted, max_restarts=0, scheduling_strategy="SPREAD")(RayWorker)
         self._idle: list[Any] = []
         self._working: dict[Any, tuple[Any, Task]] = {}  # by what will hold the outcome
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 from maskedskipunet.data.addresses import CameraAddress
 from maskedskipunet.data.images import image_files
 from maskedskipunet.data.naming import natural_key
-from maskedskipunet.data.ranged_files import RangedFile, describe
+from maskedskipunet.data.ranged_files import RangedFile, Window, describe
 from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES
 from maskedskipunet.errors import ConfigError, DataError, VideoError
 
@@ -67,10 +67,10 @@ class FootageFile:
         return FileVersion(size, mark, changed_ns / 1e9)
 
     @contextmanager
-    def opened(self, limit: int | None = None) -> Iterator[BinaryIO | None]:
+    def opened(self, window: Window | None = None) -> Iterator[BinaryIO | None]:
         """Open an object for reading by ranges; None for a local file, which FFmpeg reads by itself.
 
-        limit: see RangedFile. Raises VideoError if there is no such object.
+        window: see RangedFile. Raises VideoError if there is no such object.
         """
         if self.is_local:
             yield None
@@ -84,7 +84,7 @@ class FootageFile:
         def fetch(first: int, end: int) -> bytes:
             return cast(bytes, files.cat_file(path, start=first, end=end))
 
-        yield cast(BinaryIO, RangedFile(fetch, size, self.address, limit))
+        yield cast(BinaryIO, RangedFile(fetch, size, self.address, window))
 
 
 def objects_below(address: str) -> list[tuple[FootageFile, FileVersion]]:
@@ -126,8 +126,12 @@ def require_object_address(address: str, where: str) -> None:
     _require_scheme(scheme, where)
 
 
+def _is_web(address: str) -> bool:
+    return address.partition("://")[0].lower() in WEB
+
+
 def _is_pattern(address: str) -> bool:
-    return address.partition("://")[0].lower() not in WEB and any(sign in address for sign in "*[")
+    return not _is_web(address) and any(sign in address for sign in "*[")
 
 
 def _require_scheme(scheme: str, where: str) -> None:
@@ -164,7 +168,10 @@ def _store_errors(address: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise VideoError("there is no such object", address, _CHECK) from error
+        cause = error.__cause__  # of http, where every fault is told as this one
+        is_other = isinstance(cause, Exception) and not isinstance(cause, FileNotFoundError) and _is_web(address)
+        what = f"cannot read it ({describe(cause)})" if is_other and cause else "there is no such object"
+        raise VideoError(what, address, _CHECK) from error
     except DataError:
         raise
     except Exception as error:  # of whichever library reads the store

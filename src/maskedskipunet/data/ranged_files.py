@@ -1,6 +1,7 @@
 """Reads a file that lies elsewhere by ranges of its bytes: what is needed, in few requests, and again if one is cut."""
 
 import io
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,6 +15,7 @@ KEPT = 8  # ranges in memory
 TRIES = 5
 PAUSE_S = 0.5  # before the second try; each further one waits twice as long
 
+Window = tuple[int, int]
 Fetch = Callable[[int, int], bytes]
 """Returns the bytes from the first position up to the second, which is not included."""
 
@@ -22,13 +24,14 @@ class RangedFile(io.RawIOBase):
     """A file that is read by ranges. Its memory is bounded: KEPT ranges of LARGEST_BYTES at most.
 
     fetch: reads a range; any error counts as a cut connection and is tried TRIES times, except FileNotFoundError and
-    PermissionError. limit: a position that reading in one go is expected to reach, so that requests up to it can be
-    large; None if it is not known. read_bytes, requests: what was read so far. Raises VideoError if a range cannot be
-    read.
+    PermissionError. window: a range that is expected to be read in one go, so that requests in it can be large; None if
+    there is none. read_bytes, requests: what was read so far. Raises VideoError if a range cannot be read.
     """
 
-    def __init__(self, fetch: Fetch, size: int, where: str, limit: int | None = None, pause_s: float = PAUSE_S) -> None:
-        self.size, self.limit = size, limit
+    def __init__(
+        self, fetch: Fetch, size: int, where: str, window: Window | None = None, pause_s: float = PAUSE_S
+    ) -> None:
+        self.size, self.window = size, window
         self.read_bytes = self.requests = 0
         self._fetch, self._where, self._pause_s = fetch, where, pause_s
         self._position = 0
@@ -74,8 +77,8 @@ class RangedFile(io.RawIOBase):
         """Return where the next range should end, if `end` at least is wanted."""
         if self._position != self._end:
             self._in_one_go = 0
-        if self.limit is not None and self._position < self.limit:
-            return min(max(end, self.limit), self._position + LARGEST_BYTES, self.size)
+        if self.window is not None and self.window[0] <= self._position < self.window[1]:
+            return min(max(end, self.window[1]), self._position + LARGEST_BYTES, self.size)
         ahead = max(FIRST_BYTES, self._in_one_go // AHEAD)
         return min(max(end, self._position + ahead), self._position + LARGEST_BYTES, self.size)
 
@@ -100,6 +103,6 @@ class RangedFile(io.RawIOBase):
 
 
 def describe(error: BaseException) -> str:
-    """Return an error of any library in one short line."""
-    lines = str(error).strip().splitlines()
+    """Return an error of any library in one short line, without addresses, which may hold a password."""
+    lines = re.sub(r"\w+://\S+", "…", str(error)).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]:.200}" if lines else type(error).__name__

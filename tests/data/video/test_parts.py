@@ -100,10 +100,11 @@ def test_a_damaged_picture_before_a_part_does_not_reach_it_and_one_in_it_is_foun
     index = index_video(FootageFile(str(path)))
     content = bytearray(path.read_bytes())
     hurt = 45
-    content[index.ends[hurt] - 280 : index.ends[hurt]] = 280 * b"\xff"
+    content[index.ends[hurt] - 700 : index.ends[hurt]] = 700 * b"\xff"
     path.write_bytes(content)
     whole = [*read_video(path, "skip")]
     assert any(frame.image is None for frame in whole[40:60])
+    assert all(frame.image is not None for frame in whole[60:])
 
     for key in index.keys:
         same([*read_part(FootageFile(str(path)), key, index.start_s, "skip")], whole[key.index :])

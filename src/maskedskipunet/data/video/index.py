@@ -43,7 +43,12 @@ class _Entry(NamedTuple):
     pts: int | None
     is_key: bool
     packet: int
-    end: int
+    position: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.position + self.size if self.position else 0
 
 
 def index_video(file: FootageFile) -> VideoIndex:
@@ -61,8 +66,8 @@ def index_video(file: FootageFile) -> VideoIndex:
         for packet in packets_of(container, stream, file.address):
             before = intake.count
             if (sent := intake.take(packet)) is not None:
-                end = 0 if packet.pos is None else packet.pos + packet.size
-                entries.append(_Entry(sent.time_s, sent.pts, packet.is_keyframe, before, end))
+                place = packet.pos or 0, packet.size
+                entries.append(_Entry(sent.time_s, sent.pts, packet.is_keyframe, before, *place))
         is_seekable = any(name in container.format.name for name in SEEKABLE)
         is_seekable = is_seekable and not intake.shift_s and intake.count == len(entries)
         rate = stated_rate(stream)
@@ -82,7 +87,7 @@ def _index(entries: list[_Entry], rate: float | None, *, is_seekable: bool) -> V
         latest_s = -np.inf
         for entry, index in zip(entries, place.tolist(), strict=True):
             if entry.is_key and entry.pts is not None and entry.time_s > latest_s:
-                keys.append(KeyFrame(index, entry.pts, entry.packet))
+                keys.append(KeyFrame(index, entry.pts, entry.packet, entry.position))
             latest_s = max(latest_s, entry.time_s)
     ends = np.array([entry.end for entry in entries], np.int64)[order]
     start_s = float(shown[0])

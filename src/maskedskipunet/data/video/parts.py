@@ -24,7 +24,8 @@ def read_part(
     key, start_s: as the video's index has them; None: from the start. limit: the byte up to which an object will be
     read, about. Raises VideoError as `read_video` does, and if the key frame is not where the index has it.
     """
-    with file.opened(limit) as content, opened(file.address, content) as (container, stream):
+    window = None if limit is None else (0 if key is None else key.position, limit)
+    with file.opened(window) as content, opened(file.address, content) as (container, stream):
         reader = PictureReader(_named(file), container, stream, on_bad_frame)
         packets: Packets = packets_of(container, stream, file.address)
         if key is not None:
