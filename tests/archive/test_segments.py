@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from maskedskipunet.archive.segments import Cutting, Overlap, Segment, source_name
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sampling import sample, sample_part
-from maskedskipunet.data.video.decoding import KeyFrame
 from maskedskipunet.data.video.index import VideoIndex
+from maskedskipunet.data.video.key_frame import KeyFrame
 
 CUTTING = Cutting(fps=None, stride=1, seconds=20, overlap=Overlap(2, 5.0, 3, 4), key="k")
 

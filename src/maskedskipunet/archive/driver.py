@@ -17,7 +17,8 @@ WORKER_DEATHS = 2  # after which a task is set aside
 DRIVER_DEATHS = 4  # a process that is killed is seldom killed by what it has in hand
 LOST_MACHINES = 10  # workers lost with their machine, after which a task is given up
 WAIT_S = 1.0
-MANIFEST_S = 60.0  # between writing the manifest
+MANIFEST_S = 60.0  # between writing the manifest, at least
+MANIFEST_SHARE = 0.05  # of the time, that writing it may take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class Driver:
         """Do all work on the sources. Raises DiskSpaceError if there is no room for results."""
         arriving = iter(sources)
         manifest = Manifest.read(self.target)
-        written_s = time.monotonic()
+        due_s = time.monotonic() + MANIFEST_S
         try:
             with Claims(self.target.folder / CLAIMS) as claims:
                 while True:
@@ -64,9 +65,10 @@ class Driver:
                         break  # there was room, and nothing to fill it
                     for task, outcome in self.pool.outcomes(WAIT_S) if self.pool.busy else ():
                         self._settle(task, outcome, claims)
-                    if time.monotonic() - written_s > MANIFEST_S:
+                    if (begun_s := time.monotonic()) > due_s:
                         manifest.update()
-                        written_s = time.monotonic()
+                        took_s = time.monotonic() - begun_s
+                        due_s = time.monotonic() + max(MANIFEST_S, took_s / MANIFEST_SHARE)
                 self.pool.close()
         finally:
             self.pool.close()

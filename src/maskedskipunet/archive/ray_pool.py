@@ -12,7 +12,7 @@ from maskedskipunet.archive.worker import Worker, WorkerSetup, resident_bytes
 from maskedskipunet.errors import ConfigError
 from maskedskipunet.files import readable_bytes
 
-OBJECT_STORE_BYTES = 200_000_000  # scores are all that is in it: some 50 kB a segment
+OBJECT_STORE_BYTES = 200_000_000  # scores are all that is in it: less than 1 MB a segment
 LOOK_S = 0.1
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 

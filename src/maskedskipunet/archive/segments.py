@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from maskedskipunet.data.frames import Frame
 from maskedskipunet.data.sampling import nearest_to_ticks
-from maskedskipunet.data.video.decoding import KeyFrame
 from maskedskipunet.data.video.index import VideoIndex
+from maskedskipunet.data.video.key_frame import KeyFrame
 from maskedskipunet.scoring.scorer import Scorer
 
 LONGEST_NAME = 60

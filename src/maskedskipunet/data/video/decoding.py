@@ -4,7 +4,6 @@ import logging
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -16,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
+from maskedskipunet.data.video.key_frame import KeyFrame
 from maskedskipunet.data.video.rates import median_rate
 from maskedskipunet.data.video.trust import PictureTrust, with_seams
 from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES as VIDEO_SUFFIXES
@@ -121,20 +121,6 @@ class _Sent(NamedTuple):
 
     time_s: float
     pts: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class KeyFrame:
-    """A frame that decoding can begin at.
-
-    index: its number. pts: its time in the file. packet: packets before it. position: its first byte in the file; 0 if
-    that is not known.
-    """
-
-    index: int
-    pts: int
-    packet: int
-    position: int = 0
 
 
 class PacketIntake:

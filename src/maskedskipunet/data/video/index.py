@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from maskedskipunet.data.footage_files import FootageFile
 from maskedskipunet.data.ranged_files import RangedFile
-from maskedskipunet.data.video.decoding import KeyFrame, PacketIntake, opened, packets_of, stated_rate
+from maskedskipunet.data.video.decoding import PacketIntake, opened, packets_of, stated_rate
+from maskedskipunet.data.video.key_frame import KeyFrame
 from maskedskipunet.data.video.rates import median_rate
 from maskedskipunet.errors import VideoError
 

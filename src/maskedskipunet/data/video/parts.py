@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from maskedskipunet.data.footage_files import FootageFile
 from maskedskipunet.data.frames import Frame, OnBadFrame
-from maskedskipunet.data.video.decoding import KeyFrame, PictureReader, opened, packets_of
+from maskedskipunet.data.video.decoding import PictureReader, opened, packets_of
+from maskedskipunet.data.video.key_frame import KeyFrame
 from maskedskipunet.errors import VideoError
 
 if TYPE_CHECKING:
