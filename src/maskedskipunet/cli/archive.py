@@ -137,7 +137,7 @@ def _lines(report: "ArchiveReport") -> list[str]:
     if report.frames_per_second is not None and report.worker_hours_per_hour is not None:
         lines.append(
             f"{report.frames:,} frames, {console.rate(report.frames_per_second)} frames/s of one worker; an hour of "
-            f"footage took {60 * report.worker_hours_per_hour:.1f} minutes of a worker, {report.peak_mb:,.0f} MB at most"
+            f"footage took {60 * report.worker_hours_per_hour:.1f} minutes of it, {report.peak_mb:,.0f} MB at most"
         )
     lines += [f"failed: {_describe(failure)}" for failure in report.failures[:MAX_SHOWN]]
     if (more := len(report.failures) - MAX_SHOWN) > 0:
