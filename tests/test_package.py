@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "notify": ROOTS | {"detection", "records", "view"},
     "records": ROOTS | {"detection"},
     "monitor": ROOTS | {"cues", "data", "detection", "model", "records", "scoring", "view"},
-    "archive": ROOTS | {"data", "scoring", "detection"},
+    "archive": ROOTS | {"data", "scoring", "detection", "machine"},
 }
 MAY_IMPORT["workflows"] = {*MAY_IMPORT, "__version__"}
 MAY_IMPORT["web"] = ROOTS | {"records", "view", "workflows"}
@@ -72,12 +72,14 @@ HOMES = {
     "av": {"data"},
     "cv2": {"cues", "data"},
     "fastapi": {"web"},
+    "fsspec": {"data"},
     "jinja2": {"web"},
     "lightning": {"training"},
     "markupsafe": {"web"},
     "matplotlib": {"view"},
     "numpy": {
         *(
+            "archive",
             "cues",
             "data",
             "detection",
@@ -94,18 +96,25 @@ HOMES = {
     "paho": {"notify"},
     "prometheus_client": {"notify"},
     "pydantic": {"web"},
-    "pyarrow": {"data", "evaluation", "records", "workflows"},
+    "pyarrow": {"archive", "data", "evaluation", "records", "workflows"},
+    "ray": {"archive"},
     "rich": {"cli"},
     "safetensors": {"cues", "model"},
     "scipy": {"data", "evaluation", "detection"},
     "sqlalchemy": {"records"},
     "starlette": {"web"},
+    "submitit": {"archive"},
     "torch": {"cues", "model", "inference", "scoring", "training", "workflows"},
     "uvicorn": {"web"},
     "yaml": {"plain_yaml", "runs", "workflows", "cli"},
 }
 
-EXTRAS = {"cv2": ("usb", "opencv-python-headless")}  # what need not be installed: the extra, and what it installs
+EXTRAS = {  # what need not be installed: the extra, and what it installs
+    "cv2": ("usb", "opencv-python-headless"),
+    "fsspec": ("cloud", "fsspec"),
+    "ray": ("ray", "ray"),
+    "submitit": ("slurm", "submitit"),
+}
 
 
 def part_of(path: Path) -> str:

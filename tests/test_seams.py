@@ -110,6 +110,7 @@ class Light:
     """Finds more light strange than there ever was in normal footage. It is its own run, for it remembers nothing."""
 
     name, late_frames, wants_images, judges_looks = "light", 0, False, False
+    early_frames, history_s = 0, 0.0
     needed_frames, short_footage_fault = 1, "does not know the lamp"
 
     def __init__(self, usual: float) -> None:

@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("errors", "files", "input_format", "clip_geometry", "progress", "machine", "plain_yaml"),
     ),
 )
-PLANNED = {"archive"}
+PLANNED: set[str] = set()
 CAPTION = "A part imports only parts on lower floors. Dashed parts are planned."
 WIDTH, FLOOR_HEIGHT, LEFT, RIGHT, GAP = 900, 60, 20, 625, 8
 INK, LINE, GROUND = "#14324c", "#2d5f8b", "#e8eff6"

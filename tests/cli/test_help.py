@@ -13,6 +13,7 @@ NO_DEFAULT = {
     "--json",
     "--from",
     "--resume",
+    "--to",
     "--data",
     "--model",
     "--config",

@@ -39,10 +39,10 @@ class Black:
 class Change:
     """How much a frame's brightness differs from that of the frame so many frames before and after it."""
 
-    name, wants_images, judges_looks = "change", False, False
+    name, wants_images, judges_looks, history_s = "change", False, False, 0.0
 
     def __init__(self, late_frames: int = 1) -> None:
-        self.late_frames = late_frames
+        self.late_frames = self.early_frames = late_frames
 
     def start_run(self) -> "ChangeRun":
         return ChangeRun(self.late_frames)
@@ -78,6 +78,7 @@ class Picture:
     """The width of the source's own picture."""
 
     name, wants_images, late_frames, judges_looks = "picture", True, 0, False
+    early_frames, history_s = 0, 0.0
 
     def start_run(self) -> "Picture":
         return self

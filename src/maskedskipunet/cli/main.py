@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "test": "score a data set's test videos and compare the scores with labels",
     "evaluate": "compare any method's scores with labels, in every protocol",
     "score": "score one video or many with a trained model",
+    "archive": "score many videos with many workers, and go on where it stopped",
     "calibrate": "set the alarm threshold from normal footage and a budget",
     "watch": "watch live cameras, and record and report alarms",
     "serve": "open a page to see alarms and answer them with one click",

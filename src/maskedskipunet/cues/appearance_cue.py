@@ -12,7 +12,7 @@ from torch import Tensor
 
 from maskedskipunet.cues.appearance import PATCH, Descriptor, new_memory
 from maskedskipunet.cues.appearance_answer import AppearanceAnswer
-from maskedskipunet.cues.appearance_judging import LASTING_S, RISE, Judge, LastingMeter, LastingRise
+from maskedskipunet.cues.appearance_judging import HISTORY_S, LASTING_S, RISE, Judge, LastingMeter, LastingRise
 from maskedskipunet.cues.appearance_learning import count_looks, learn_appearance
 from maskedskipunet.cues.appearance_remembering import AppearanceLearner
 from maskedskipunet.cues.cue import STRANGE, CueScore, strange_centre
@@ -49,6 +49,8 @@ class AppearanceCue:
 
     name = APPEARANCE
     late_frames = 0
+    early_frames = 0
+    history_s = HISTORY_S
     wants_images = False
     judges_looks = True
     needed_frames: ClassVar[int] = 1

@@ -13,6 +13,8 @@ Floats = NDArray[np.float32]
 
 LASTING_S = 60.0  # over which lasting strangeness is judged
 LOOKS = 30  # at each place in that time
+BETWEEN_LOOKS_S = LASTING_S / LOOKS
+HISTORY_S = LASTING_S + 2 * BETWEEN_LOOKS_S  # before a frame, that its lasting strangeness depends on
 STILL_THERE_S = 10.0  # in which what lasts has to be there still, or it would last half a minute beyond its end
 LASTING_RISE = float(np.log10(LASTING_S))  # a lasting departure says the same for a minute, a passing one for a second
 
@@ -57,6 +59,8 @@ class LastingMeter:
     """Measures how far each place has differed for the whole last minute of an unbroken run. Its memory is bounded.
 
     The measure is the median of the minute or of its last seconds, whichever is lower, so that it ends with the change.
+    A look is the first frame of each BETWEEN_LOOKS_S on the source's clock, so that a run that begins later looks at
+    the same frames, and HISTORY_S after its beginning measures the same.
     """
 
     def __init__(self) -> None:
@@ -67,7 +71,7 @@ class LastingMeter:
         """Add the distances of the next frame, (P,), and return the measure, (P,); None before a minute has passed."""
         if self._looks and time_s < self._looks[-1][0]:
             self._looks.clear()  # the clock went back: what was seen before is of another time
-        if not self._looks or time_s - self._looks[-1][0] >= LASTING_S / LOOKS:
+        if not self._looks or time_s // BETWEEN_LOOKS_S > self._looks[-1][0] // BETWEEN_LOOKS_S:
             self._looks.append((time_s, distances))
             while time_s - self._looks[0][0] > LASTING_S:
                 self._looks.popleft()

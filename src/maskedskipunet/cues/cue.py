@@ -72,6 +72,16 @@ class Cue(Protocol):
         ...
 
     @property
+    def early_frames(self) -> int:
+        """The number of frames before a frame that its score depends on, at most, besides those of `history_s`."""
+        ...
+
+    @property
+    def history_s(self) -> float:
+        """The seconds of a run before a frame that its score depends on: a run that begins earlier gives the same."""
+        ...
+
+    @property
     def wants_images(self) -> bool:
         """It needs the source's own picture, `SizedFrame.frame.image`, if there is one."""
         ...

@@ -50,6 +50,8 @@ class MovementCue:
 
     name = MOVEMENT
     late_frames = 1
+    early_frames = 1
+    history_s = 0.0
     wants_images = False
     judges_looks = False
     needed_frames: ClassVar[int] = 2

@@ -1,6 +1,7 @@
 """Fewer frames a second: three frames at 5 and at 60 a second are different things to a network."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from math import ceil, floor
 from typing import Protocol, TypeVar
 
@@ -32,12 +33,35 @@ def sample(frames: Iterable[T], *, fps: float | None = None, stride: int = 1) ->
             yield frame
 
 
-def nearest_to_ticks(frames: Iterable[T], fps: float) -> Iterator[T]:
+def sample_part(
+    frames: Iterable[T], *, fps: float | None = None, stride: int = 1, kept_before: int | None = None
+) -> Iterator[tuple[int, T]]:
+    """Yield the frames that `sample` keeps of a whole source, each with its number among them, from a part of it.
+
+    frames: from the first of the part on. kept_before: the number of frames up to and with that first one that `sample`
+    keeps with a stride of 1; the first one is not yielded then, because it may depend on the frame before it. None: the
+    part begins at the source's start.
+    """
+    arriving = iter(frames)
+    if kept_before is None:
+        kept = enumerate(arriving if fps is None else nearest_to_ticks(arriving, fps))
+    else:
+        first = next(arriving, None)
+        if first is None:
+            return
+        later = arriving if fps is None else nearest_to_ticks(chain([first], arriving), fps, floor(first.time_s * fps))
+        kept = enumerate((frame for frame in later if frame is not first), kept_before)
+    for position, frame in kept:
+        if position % stride == 0:
+            yield position // stride, frame
+
+
+def nearest_to_ticks(frames: Iterable[T], fps: float, tick: int = 0) -> Iterator[T]:
     """Yield, for each tick n / fps in seconds, the frame nearest to it in time.
 
     The end is treated as if the source went on: its last frame is not moved to a tick that a next one would have had.
+    tick: the first tick.
     """
-    tick = 0
     spacing_s = 0.0
     before: T | None = None
     given: T | None = None

@@ -103,6 +103,19 @@ class Scorer:
         return max(self.geometry.half_span, *(cue.late_frames for cue in self.cues), 0)
 
     @property
+    def early_frames(self) -> int:
+        """The number of sampled frames before a frame that its score depends on, besides those of `history_s`."""
+        return max(self.geometry.half_span, *(cue.early_frames for cue in self.cues), 0)
+
+    @property
+    def history_s(self) -> float:
+        """The seconds before a frame that its score depends on, for cues that judge what lasts, and for smoothing.
+
+        Scoring that begins `early_frames` before them gives a frame the score of unbroken scoring.
+        """
+        return self.smoothing_s + max((cue.history_s for cue in self.cues), default=0.0)
+
+    @property
     def highest(self) -> float:
         """The highest value of its score maps: 1 for a network's errors, more for the surprises of several cues."""
         return HIGHEST if self.cues else 1.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import av
 import numpy as np
@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from maskedskipunet.data.frames import Frame, Image, OnBadFrame, SourceInfo
+from maskedskipunet.data.video.key_frame import KeyFrame
 from maskedskipunet.data.video.rates import median_rate
 from maskedskipunet.data.video.trust import PictureTrust, with_seams
 from maskedskipunet.data.video.video_files import VIDEO_SUFFIXES as VIDEO_SUFFIXES
@@ -37,14 +38,19 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video and its picture stream. Raises VideoError if there is none."""
+def opened(
+    path: Path | str, content: BinaryIO | None = None, *, parsed: bool = True
+) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a video and its picture stream. Raises VideoError if there is none.
+
+    content: the video's bytes, if `path` is the name of something that is no local file. parsed: look into packets for
+    what the container does not say of them.
+    """
     try:
-        require_plain_file(path)
-        if path.stat().st_size == 0:
-            raise VideoError("the video is empty (zero bytes)", str(path), "Copy it again or leave it out")
         # Recorders write titles in other encodings than UTF-8; they are nothing to us.
-        container = av.open(f"file:{path}", options=dict(_OPTIONS), metadata_errors="replace")
+        options = _OPTIONS if parsed else _OPTIONS | {"fflags": "noparse+nofillin"}
+        file: Any = _local_file(Path(path)) if content is None else content
+        container = av.open(file, "r", options=dict(options), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         reason = error.strerror or type(error).__name__
         if isinstance(error, av.error.ArgumentError):  # what a format outside the list ends in
@@ -70,6 +76,13 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, stream
 
 
+def _local_file(path: Path) -> str:
+    require_plain_file(path)
+    if path.stat().st_size == 0:
+        raise VideoError("the video is empty (zero bytes)", str(path), "Copy it again or leave it out")
+    return f"file:{path}"
+
+
 def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
     """Count a video's frames and read its size and rate; only a first picture is decoded, to see how it is turned.
 
@@ -77,15 +90,15 @@ def probe_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> SourceInfo:
     Raises VideoError when the file cannot be opened or holds no frame, and with `stop` when it ends early.
     """
     with opened(path) as (container, stream):
-        intake = _Intake(path, container, stream)
-        times_s = array("d", (sent.time_s for sent in map(intake.take, _packets(container, stream, path)) if sent))
+        intake = PacketIntake(path, container, stream)
+        times_s = array("d", (sent.time_s for sent in map(intake.take, packets_of(container, stream, path)) if sent))
         count = len(times_s) or intake.before_key
         if not count:
             raise VideoError("the video holds no frame", str(path), "Leave it out")
         if on_bad_frame == "stop" and (early := intake.early_end()):
             raise early
         size = stream.codec_context.height, stream.codec_context.width
-        rate = median_rate(times_s, _rate(stream))
+        rate = median_rate(times_s, stated_rate(stream))
     height_px, width_px = reversed(size) if _quarter_turns_of(path) % 2 else size
     return SourceInfo(count, height_px, width_px, rate)
 
@@ -99,17 +112,8 @@ def read_video(path: Path, on_bad_frame: OnBadFrame = "stop") -> Iterator[Frame]
     Raises VideoError when the file cannot be opened, changes its frame size, or ends early.
     """
     with opened(path) as (container, stream):
-        reader = _Reader(path, container, stream, on_bad_frame)
-        for packet, is_seam in with_seams(_packets(container, stream, path)):
-            reader.send(packet, is_seam)
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError as error:
-                reader.fail(error)
-                decoded = []
-            for picture in decoded:
-                yield from reader.frames(picture)
-        yield from reader.rest()
+        reader = PictureReader(path, container, stream, on_bad_frame)
+        yield from reader.read(packets_of(container, stream, path))
 
 
 class _Sent(NamedTuple):
@@ -119,18 +123,18 @@ class _Sent(NamedTuple):
     pts: int | None
 
 
-class _Intake:
+class PacketIntake:
     """Reads packets before they are decoded: which give a frame, when, and whether the stream is complete."""
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(self, path: Path | str, container: InputContainer, stream: VideoStream) -> None:
         self.path, self.stream = path, stream
         self.time_base = float(stream.time_base or 1)
-        self.frame_s = 1 / (_rate(stream) or 25)
+        self.frame_s = 1 / (stated_rate(stream) or 25)
         self.declared_end_s = _declared_end_s(stream) if "matroska" in container.format.name else 0.0
         self.before_key = 0
         self.key_s: float | None = None
         self.shift_s = 0.0
-        self._packets = 0
+        self.count = 0  # packets so far
         self._end_s = 0.0
         self._last_dts_s: float | None = None
 
@@ -138,7 +142,7 @@ class _Intake:
         """Return the frame that a packet gives; None for one before the first key frame or out of sight."""
         if not packet.size:
             return None
-        self._packets += 1
+        self.count += 1
         if packet.dts is not None:
             self._follow_clock(packet.dts * self.time_base)
         time_s = self.time_s(packet.pts)
@@ -159,8 +163,8 @@ class _Intake:
 
     def early_end(self) -> VideoError | None:
         """Return the error to raise when less is there than the file declares."""
-        if self.stream.frames > self._packets:
-            extent = f"{self._packets} of {self.stream.frames} frames"
+        if self.stream.frames > self.count:
+            extent = f"{self.count} of {self.stream.frames} frames"
         elif self.declared_end_s - self._end_s > max(1.0, 2 * self.frame_s):
             extent = f"{self._end_s:.1f} of {self.declared_end_s:.1f} seconds"
         else:
@@ -178,16 +182,18 @@ class _Intake:
         self._last_dts_s = dts_s + self.shift_s
 
 
-class _Reader:
+class PictureReader:
     """Numbers decoded pictures and finds where one is missing.
 
     A decoder works some packets ahead, and what it cannot show it may drop without a word. The timestamps tell
     which picture was lost: those that were sent in and passed over by a later picture.
     """
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream, on_bad_frame: OnBadFrame) -> None:
+    def __init__(
+        self, path: Path | str, container: InputContainer, stream: VideoStream, on_bad_frame: OnBadFrame
+    ) -> None:
         self.path, self.on_bad_frame = path, on_bad_frame
-        self.intake = _Intake(path, container, stream)
+        self.intake = PacketIntake(path, container, stream)
         self.trust = PictureTrust(stream)
         codec = stream.codec_context
         self.a_picture_each = codec.name in _A_PICTURE_EACH
@@ -196,10 +202,29 @@ class _Reader:
         self.waiting: list[_Sent] = []
         self.failures = 0
         self.index = 0
-        self.start_s, self.last_s = 0.0, float("-inf")
+        self.start_s, self.last_s, self.first_s = 0.0, float("-inf"), float("-inf")
         self.shape: tuple[int, int] | None = None  # as stored
         self.quarter_turns = 0
         self.interlaced = False
+
+    def begin_at(self, key: KeyFrame, start_s: float) -> None:
+        """Begin at a key frame in the middle of a video whose first frame is shown at start_s."""
+        self.index, self.start_s = key.index, start_s
+        self.first_s = self.intake.key_s = self.intake.time_s(key.pts)
+        self.intake.count = key.packet
+
+    def read(self, packets: "Iterator[av.Packet[VideoStream]]") -> Iterator[Frame]:
+        """Decode packets and yield their frames, and then those that are known to be missing at the end."""
+        for packet, is_seam in with_seams(packets):
+            self.send(packet, is_seam)
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError as error:
+                self.fail(error)
+                decoded = []
+            for picture in decoded:
+                yield from self.frames(picture)
+        yield from self.rest()
 
     def send(self, packet: "av.Packet[VideoStream]", is_seam: bool) -> None:
         """Note that a packet is about to be decoded. is_seam: another recording begins behind it."""
@@ -248,7 +273,7 @@ class _Reader:
             return [], self.last_s + self.intake.frame_s if self.index else 0.0
         now = min((sent for sent in self.waiting if sent.pts == picture.pts), default=None)
         time_s = self.intake.time_s(picture.pts) if now is None else now.time_s
-        if now is None and self.failures and time_s <= self.last_s:
+        if time_s < self.first_s or (now is None and self.failures and time_s <= self.last_s):
             return [], None
         # A packet at the time of a picture already shown held only its headers.
         passed = sorted(sent for sent in self.waiting if sent.time_s < time_s and sent.time_s != self.last_s)
@@ -307,7 +332,7 @@ class _Reader:
         return frame
 
 
-def _packets(container: InputContainer, stream: VideoStream, path: Path) -> Iterator["av.Packet[VideoStream]"]:
+def packets_of(container: InputContainer, stream: VideoStream, path: Path | str) -> Iterator["av.Packet[VideoStream]"]:
     try:
         yield from container.demux(stream)
     except (av.FFmpegError, OSError) as error:
@@ -342,7 +367,7 @@ def _quarter_turns(picture: VideoFrame) -> int:
     return round(picture.rotation / 90) % 4
 
 
-def _rate(stream: VideoStream) -> float | None:
+def stated_rate(stream: VideoStream) -> float | None:
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else None
 
@@ -356,7 +381,7 @@ def _declared_end_s(stream: VideoStream) -> float:
         return 0.0
 
 
-def _bad_frame(path: Path, index: int, reason: str) -> VideoError:
+def _bad_frame(path: Path | str, index: int, reason: str) -> VideoError:
     return VideoError(
         f"frame {index} cannot be decoded ({reason})", str(path), "Repair the video, or go on with --on-bad-frame skip"
     )

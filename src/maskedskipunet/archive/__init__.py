@@ -1,0 +1,1 @@
+"""Scores archives: many videos, on many machines, cut into segments that any of them may score."""
