@@ -298,7 +298,9 @@ def fingerprint(model: Path) -> str:
     """Return a hash of a model's weights, description and calibration."""
     try:
         folder = model_folder(model)
-        files = sorted(path for path in folder.iterdir() if path.name in _MODEL_FILES)
+        files = sorted(
+            path for path in folder.iterdir() if path.name in _MODEL_FILES or path.suffix.lower() in _EXPORTED_SUFFIXES
+        )
     except WeightsError:
         files = [model]
     total = sha256()
@@ -310,6 +312,7 @@ def fingerprint(model: Path) -> str:
     return total.hexdigest()
 
 
+_EXPORTED_SUFFIXES = frozenset({".onnx", ".xml", ".bin"})
 _MODEL_FILES = frozenset({"config.json", "model.safetensors", CUES_NAME, "calibration.json"})
 
 
