@@ -77,7 +77,22 @@ def open_backend(path: Path) -> "FileBackend":
             raise WeightsError(f"the file is a part of another model than {path.name}", str(place), _COPY)
         return file
 
-    return FileBackend(beside("encode"), beside("reconstruct"), SUFFIXES[path.suffix.lower()])
+    backend = FileBackend(beside("encode"), beside("reconstruct"), SUFFIXES[path.suffix.lower()])
+    _require_fitting(backend, path)
+    return backend
+
+
+def _require_fitting(backend: "FileBackend", path: Path) -> None:
+    """Require that the parts take and give what their description says, on a blank clip. Raises WeightsError."""
+    shape = (backend.channels, *backend.size_px)
+    try:
+        levels = backend.encode(torch.zeros(backend.clip_length, *shape))
+        found = backend.reconstruct_runs([levels], *backend.size_px)
+        fits = found.shape == (1, *shape)
+    except Exception as error:  # noqa: BLE001  # the faults of the runtimes have no common base
+        raise WeightsError("the files do not compute what their description says", str(path), _COPY) from error
+    if not fits:
+        raise WeightsError("the files do not compute what their description says", str(path), _COPY)
 
 
 class FileBackend:
@@ -94,7 +109,7 @@ class FileBackend:
         self.channels = self.description.network.channels
         self.clip_length = self.description.network.frames
         size = self.description.input_format
-        self._size_px = size.height_px, size.width_px
+        self.size_px = size.height_px, size.width_px
 
     @property
     def batch_size(self) -> int:
@@ -116,7 +131,7 @@ class FileBackend:
 
     def encode(self, frames: Tensor) -> list[Tensor]:
         """Return features of single frames: (N, C, H, W) in [0, 1] -> a tensor of N rows for each level."""
-        if frames.shape[2:] != self._size_px:
+        if frames.shape[2:] != self.size_px:
             height_px, width_px = frames.shape[2:]
             raise ShapeError(f"frames of {width_px}x{height_px} for a model exported for another size", "frames")
         pixels = (frames * 255).round().byte().permute(0, 2, 3, 1).contiguous()
