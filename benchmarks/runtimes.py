@@ -5,10 +5,10 @@
     uv run python benchmarks/runtimes.py --latents 8 --size-px 64 --rounds 2 --no-result   # does it run? a minute
 
 All sides score the same frames through the same scorer, which encodes each frame once; only what computes the two
-halves of the network differs: eager and compiled torch, and both runtimes, compute the exported form (batch norms folded,
-masks baked in, plain 2-D convolutions), ours its own. Two figures each: `files`, frames scored in the batch that pays,
-and `camera`, one frame at a time. Each side runs in a process of its own; the sides take turns, A B C A B C, and the
-figures are medians and the ratios of each turn. Scores are held against those of the plain network.
+halves of the network differs: eager and compiled torch, and both runtimes, compute the exported form (batch norms
+folded, masks baked in, plain 2-D convolutions), ours its own. Two figures each: `files`, frames scored in the batch
+that pays, and `camera`, one frame at a time. Each side runs in a process of its own; the sides take turns, A B C A B C,
+and the figures are medians and the ratios of each turn. Scores are held against those of the plain network.
 Writes docs/results/runtimes_<instruction set>_<date>.json.
 """
 
@@ -110,9 +110,7 @@ def ratios(times: Mapping[str, Sequence[float]]) -> dict[str, float]:
     if "ours" not in times:
         return {}
     others = [name for name in times if name != "ours"]
-    return {
-        name: round(median(a / b for a, b in zip(times[name], times["ours"], strict=True)), 2) for name in others
-    }
+    return {name: round(median(a / b for a, b in zip(times[name], times["ours"], strict=True)), 2) for name in others}
 
 
 def told(row: Mapping[str, Any]) -> str:

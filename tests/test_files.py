@@ -61,16 +61,24 @@ def test_a_folder_appears_when_it_is_whole(tmp_path):
 
 @pytest.mark.parametrize("number", DISK_FULL_ERRORS)
 def test_of_a_folder_that_fails_nothing_is_left(tmp_path, number):
-    with pytest.raises(DiskSpaceError), atomic_folder(tmp_path / "a") as part:
-        (part / "c.txt").write_text("new")
-        raise OSError(number, "full")
+    def fill():
+        with atomic_folder(tmp_path / "a") as part:
+            (part / "c.txt").write_text("new")
+            raise OSError(number, "full")
+
+    with pytest.raises(DiskSpaceError):
+        fill()
     assert left_in(tmp_path) == []
 
 
 def test_a_folder_that_comes_into_being_meanwhile_is_left_as_it_is(tmp_path):
-    with pytest.raises(ConfigError, match="something of that name already"), atomic_folder(tmp_path / "a") as part:
-        (part / "c.txt").write_text("new")
-        (tmp_path / "a").write_text("mine")
+    def meet():
+        with atomic_folder(tmp_path / "a") as part:
+            (part / "c.txt").write_text("new")
+            (tmp_path / "a").write_text("mine")
+
+    with pytest.raises(ConfigError, match="something of that name already"):
+        meet()
     assert left_in(tmp_path) == ["a"]
     assert (tmp_path / "a").read_text() == "mine"
 

@@ -182,7 +182,7 @@ def test_an_exported_model_that_ignores_more_is_scored_so(exported: ExportResult
     assert load_scorer(folder / "model.onnx").input_format.ignore == ("0%,0%,50%,50%",)
     assert fingerprint(folder / "model.onnx") != fingerprint(exported.file)
     (folder / "config.json").write_text(json.dumps(described | {"input": described["input"] | {"height_px": 64}}))
-    with pytest.raises(WeightsError, match="config.json describes another model"):
+    with pytest.raises(WeightsError, match=r"config\.json describes another model"):
         load_scorer(folder / "model.onnx")
 
 
@@ -237,9 +237,7 @@ def test_scores_that_are_not_the_networks_are_refused_and_nothing_is_left(
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_missing_library_is_named_with_its_extra(
-    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_library_is_named_with_its_extra(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for library, act, extra in (
         ("onnx", lambda: export(RUN, "onnx", tmp_path / "x"), "onnx"),
         ("onnxruntime", lambda: export(RUN, "onnx", tmp_path / "x"), "onnx"),
@@ -261,7 +259,7 @@ def test_a_file_of_an_exported_model_that_is_missing_is_told(copy: Path) -> None
     ):
         content = (copy / name).read_bytes()
         (copy / name).unlink()
-        with pytest.raises(error, match="missing|no such model"):
+        with pytest.raises(error, match=r"missing|no such model"):
             load_scorer(copy / "model.onnx")
         (copy / name).write_bytes(content)
     assert load_scorer(copy / "model.onnx").calibration is not None

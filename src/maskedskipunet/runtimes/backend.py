@@ -89,7 +89,7 @@ def _require_fitting(backend: "FileBackend", path: Path) -> None:
         levels = backend.encode(torch.zeros(backend.clip_length, *shape))
         found = backend.reconstruct_runs([levels], *backend.size_px)
         fits = found.shape == (1, *shape)
-    except Exception as error:  # noqa: BLE001  # the faults of the runtimes have no common base
+    except Exception as error:  # the faults of the runtimes have no common base
         raise WeightsError("the files do not compute what their description says", str(path), _COPY) from error
     if not fits:
         raise WeightsError("the files do not compute what their description says", str(path), _COPY)
