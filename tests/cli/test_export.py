@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from maskedskipunet.data.video.encoding import VideoWriter
+
 
 @pytest.mark.parametrize(("format", "suffix"), [("onnx", ".onnx"), ("openvino", ".xml")])
 def test_a_run_is_exported_and_its_file_scores_a_video_as_the_run(cli, run, make, place, format, suffix):
@@ -82,3 +84,21 @@ def test_a_file_that_is_no_exported_model_is_refused_by_score_in_one_line(cli, m
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     refusal = cli("score", "friday.mp4", "--model", "model.onnx").refusal()
     assert "needs onnxruntime. Install it with pip install 'maskedskipunet[onnx]'" in refusal
+
+
+def test_an_exported_model_is_calibrated_and_tested_like_a_run(cli, run, make, footage, place):
+    random = np.random.default_rng(0)
+    with VideoWriter(place / "normal.mp4", height_px=32, width_px=48, frame_rate=0.25) as writer:
+        for number in range(120):
+            writer.write((80 + random.integers(0, 60 if number % 9 < 3 else 5, (32, 48, 3))).astype(np.uint8))
+    assert cli("export", run, "--format", "onnx", "--to", "onnx").code == 0
+
+    calibrated = cli("calibrate", "normal.mp4", "--model", "onnx/model.onnx", "--false-alarms-per-hour", 40)
+    scored = cli("score", "normal.mp4", "--model", "onnx", "--json", "told.json")
+    tested = cli("test", "onnx/model.onnx", "--data", footage, "--out", "tested")
+
+    for answer in (calibrated, scored, tested):
+        assert answer.code == 0, answer.err
+    set_now = json.loads((place / "onnx" / "calibration.json").read_text())["alarm"]["rule"]["threshold"]
+    assert json.loads((place / "told.json").read_text())["threshold"] == pytest.approx(set_now)
+    assert json.loads((place / "tested" / "metrics.json").read_text())["runtime"] == "onnx"

@@ -19,11 +19,13 @@ from maskedskipunet.cues.learning import learn_cues, with_reconstruction
 from maskedskipunet.cues.normal_footage import NormalVideo
 from maskedskipunet.errors import CalibrationError, ConfigError, DiskSpaceError, WeightsError
 from maskedskipunet.input_format import InputFormat
+from maskedskipunet.monitor.model_changes import POLL_S, ModelChanges
 from maskedskipunet.runtimes.description import Description
 from maskedskipunet.scoring.loading import input_format_of, load_scorer
 from maskedskipunet.workflows import export as workflow
 from maskedskipunet.workflows.export import ExportResult, export, plain_scores, sample_clips
 from maskedskipunet.workflows.result import Result
+from maskedskipunet.workflows.score_cache import model_key
 from maskedskipunet.workflows.score_many import fingerprint
 
 RUN = Path(__file__).parents[1] / "golden" / "run_0_1_0"
@@ -184,6 +186,26 @@ def test_an_exported_model_that_ignores_more_is_scored_so(exported: ExportResult
     (folder / "config.json").write_text(json.dumps(described | {"input": described["input"] | {"height_px": 64}}))
     with pytest.raises(WeightsError, match=r"config\.json describes another model"):
         load_scorer(folder / "model.onnx")
+
+
+def test_scores_that_were_kept_are_of_another_model_where_an_exported_file_changed(
+    exported: ExportResult, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for file in exported.files:
+        (folder / file.name).write_bytes(file.read_bytes())
+    now_s = iter(np.arange(0.0, 1e4, POLL_S).tolist())
+    changes = ModelChanges(folder / "model.onnx", lambda: float(next(now_s)))
+    assert model_key(folder, {}) == model_key(exported.file.parent, {})
+    assert changes.poll() is None
+
+    (folder / "encode.onnx").write_bytes((folder / "encode.onnx").read_bytes() + b"\0")
+
+    assert model_key(folder, {}) != model_key(exported.file.parent, {})
+    update = changes.poll()
+    assert update is not None
+    assert "trained again" in update.reason
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------------------

@@ -21,6 +21,11 @@ from maskedskipunet.model.config import NetworkConfig
 CONFIG_NAME = "config.json"
 LARGEST_BYTES = 1_000_000  # of a description
 WEIGHTS_NAME = "model.safetensors"
+# All that a network's own scores depend on: as it was trained, or as it was exported, whole and in two parts.
+EXPORTED_FILES = tuple(
+    f"{name}{suffix}" for suffix in (".onnx", ".xml", ".bin") for name in ("model", "encode", "reconstruct")
+)
+NETWORK_FILES = (CONFIG_NAME, WEIGHTS_NAME, *EXPORTED_FILES)
 FORMAT_VERSION = 1
 _HEADER_KEY = "maskedskipunet"  # under which a weights file carries its network's description
 

@@ -86,7 +86,9 @@ def export(model: Path, format: Format, folder: Path, *, progress: Progress | No
                 FORMATS[format].write(network, described, part / _file_name(name, format))
                 advance(1)
         _write_beside(trained, part)
-        difference = _checked(trained, part / _file_name("clip", format), folder)
+        with progress.stage("comparing scores", SAMPLES, "clips") as advance:
+            difference = _checked(trained, part / _file_name("clip", format), folder)
+            advance(SAMPLES)
     return ExportResult(folder / _file_name("clip", format), sorted(folder.iterdir()), difference, description)
 
 
@@ -152,9 +154,10 @@ def _checked(trained: _Model, file: Path, folder: Path) -> float:
     network, size = trained.network, trained.input_format
     clips = sample_clips(network.config.frames, size.height_px, size.width_px, network.config.channels)
     ignored = IgnoredRegions.of(size).mask(size.height_px, size.width_px)
-    wanted = plain_scores(network, clips, ignored)
+    of_parts = plain_scores(network, clips)
+    wanted = of_parts if ignored is None else plain_scores(network, clips, ignored)
     difference = 0.0
-    for found, expected in _found(file, clips, wanted, plain_scores(network, clips)):
+    for found, expected in _found(file, clips, wanted, of_parts):
         errors = np.abs(found - expected) / np.maximum(np.abs(expected), np.finfo(np.float32).tiny)
         difference = max(difference, float(np.nan_to_num(errors, nan=np.inf).max()))
     if difference > TOLERANCE:
@@ -164,7 +167,7 @@ def _checked(trained: _Model, file: Path, folder: Path) -> float:
 
 
 def _found(
-    file: Path, clips: NDArray[np.uint8], wanted: NDArray[np.float32], wanted_of_parts: NDArray[np.float32]
+    file: Path, clips: NDArray[np.uint8], wanted: NDArray[np.float32], of_parts: NDArray[np.float32]
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Yield scores found by the exported files, in whole and in two parts, with those that are wanted."""
     middle = clips.shape[1] // 2
@@ -174,14 +177,14 @@ def _found(
         levels = Pt2File(file.with_name("encode.pt2")).run(clips.reshape(-1, *clips.shape[2:]))
         levels = [level.reshape(*clips.shape[:2], *level.shape[1:]).numpy() for level in levels]
         score, *_ = Pt2File(file.with_name("reconstruct.pt2")).run(clips[:, middle], *levels)
-        yield score.numpy(), wanted_of_parts
+        yield score.numpy(), of_parts
         return
     yield open_file(file, "clip").run({CLIP: clips})[SCORE], wanted
     backend = open_backend(file)
     frames = torch.from_numpy(clips).permute(0, 1, 4, 2, 3).float() / 255  # (B, T, C, H, W)
     runs = [backend.encode(clip) for clip in frames]
     reconstructions = backend.reconstruct_runs(runs, *clips.shape[2:4])
-    yield frame_score(score_map(frames[:, middle], reconstructions)).numpy(), wanted_of_parts
+    yield frame_score(score_map(frames[:, middle], reconstructions)).numpy(), of_parts
 
 
 def sample_clips(frames: int, height_px: int, width_px: int, channels: int) -> NDArray[np.uint8]:

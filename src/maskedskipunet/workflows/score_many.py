@@ -25,6 +25,7 @@ from maskedskipunet.errors import (
 )
 from maskedskipunet.files import require_writable
 from maskedskipunet.model.pretrained import model_folder
+from maskedskipunet.model.storage import NETWORK_FILES
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.records.folder import RecordsFolder
 from maskedskipunet.runs import write_json
@@ -298,9 +299,7 @@ def fingerprint(model: Path) -> str:
     """Return a hash of a model's weights, description and calibration."""
     try:
         folder = model_folder(model)
-        files = sorted(
-            path for path in folder.iterdir() if path.name in _MODEL_FILES or path.suffix.lower() in _EXPORTED_SUFFIXES
-        )
+        files = sorted(path for path in folder.iterdir() if path.name in _MODEL_FILES)
     except WeightsError:
         files = [model]
     total = sha256()
@@ -312,8 +311,7 @@ def fingerprint(model: Path) -> str:
     return total.hexdigest()
 
 
-_EXPORTED_SUFFIXES = frozenset({".onnx", ".xml", ".bin"})
-_MODEL_FILES = frozenset({"config.json", "model.safetensors", CUES_NAME, "calibration.json"})
+_MODEL_FILES = frozenset({*NETWORK_FILES, CUES_NAME, "calibration.json"})
 
 
 def _finished(folder: Path) -> Any:
