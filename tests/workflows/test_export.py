@@ -20,7 +20,6 @@ from maskedskipunet.cues.normal_footage import NormalVideo
 from maskedskipunet.errors import CalibrationError, ConfigError, DiskSpaceError, WeightsError
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.monitor.model_changes import POLL_S, ModelChanges
-from maskedskipunet.runtimes.description import Description
 from maskedskipunet.scoring.loading import input_format_of, load_scorer
 from maskedskipunet.workflows import export as workflow
 from maskedskipunet.workflows.export import ExportResult, export, plain_scores, sample_clips
@@ -336,12 +335,6 @@ def test_a_description_that_does_not_fit_its_graph_is_told(copy: Path) -> None:
 
     with pytest.raises(WeightsError, match="the files do not compute what their description says"):
         load_scorer(copy / "model.onnx", calibrated=False)
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[1]", "nonsense", '{"format": 2}', "[" * 100_000])
-def test_a_description_that_is_none_is_told(text: str) -> None:
-    with pytest.raises(WeightsError, match=r"^model\.onnx: "):
-        Description.from_json(text, Path("model.onnx"))
 
 
 def test_a_file_of_another_program_and_parts_of_another_model_are_told(copy: Path, tmp_path: Path) -> None:
