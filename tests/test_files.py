@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from maskedskipunet.errors import ConfigError, DiskSpaceError
 from maskedskipunet.files import (
+    atomic_folder,
     atomic_write,
     disk_full_as_error,
     existing_folder,
@@ -47,6 +48,39 @@ def test_a_file_appears_when_it_is_whole_in_a_folder_that_is_made(tmp_path):
         assert part.name.startswith(".")
     assert path.read_text() == "new"
     assert left_in(path.parent) == ["c.txt"]
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)  # an empty one may be there
+    with atomic_folder(tmp_path / "a" / "b") as part:
+        (part / "c.txt").write_text("new")
+        assert left_in(tmp_path / "a" / "b") == []
+    assert left_in(tmp_path / "a") == ["b"]
+    assert left_in(tmp_path / "a" / "b") == ["c.txt"]
+
+
+@pytest.mark.parametrize("number", DISK_FULL_ERRORS)
+def test_of_a_folder_that_fails_nothing_is_left(tmp_path, number):
+    def fill():
+        with atomic_folder(tmp_path / "a") as part:
+            (part / "c.txt").write_text("new")
+            raise OSError(number, "full")
+
+    with pytest.raises(DiskSpaceError):
+        fill()
+    assert left_in(tmp_path) == []
+
+
+def test_a_folder_that_comes_into_being_meanwhile_is_left_as_it_is(tmp_path):
+    def meet():
+        with atomic_folder(tmp_path / "a") as part:
+            (part / "c.txt").write_text("new")
+            (tmp_path / "a").write_text("mine")
+
+    with pytest.raises(ConfigError, match="something of that name already"):
+        meet()
+    assert left_in(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "mine"
 
 
 def test_a_file_of_before_is_replaced_in_one_step(tmp_path):

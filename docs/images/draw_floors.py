@@ -9,10 +9,10 @@ FLOORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a page to review events", ("web",)),
     ("one function for each thing a user does", ("workflows",)),
     ("cameras, messages; many machines", ("monitor", "notify", "archive")),
-    ("one scorer; plots and videos", ("scoring", "view")),
+    ("one scorer; plots; exported models", ("scoring", "view", "export")),
     (
         "fast networks, cues, learning, figures, records",
-        ("inference", "cues", "training", "evaluation", "records", "scene"),
+        ("inference", "runtimes", "cues", "training", "evaluation", "records", "scene"),
     ),
     ("footage, network, alarms, run folders", ("data", "model", "detection", "runs")),
     (

@@ -44,6 +44,32 @@ def atomic_write(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder` to write into; it is renamed to `folder` when the block ends without an
+    error. After an error nothing is left.
+
+    Raises ConfigError if there is something at `folder` already, DiskSpaceError when the disk is full.
+    """
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    with disk_full_as_error(folder):
+        _require_free_name(folder)
+        try:
+            part.mkdir(parents=True)
+            yield part
+            for file in part.iterdir():
+                _to_disk(file)
+            _require_free_name(folder)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _require_free_name(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+        raise ConfigError("there is something of that name already", str(folder), "Name another folder, or remove it")
+
+
 def keep_earlier(path: Path) -> Path | None:
     """Copy a file that will be replaced to the next free `NAME.N.SUFFIX` beside it; return None if there is none."""
     if not path.exists():

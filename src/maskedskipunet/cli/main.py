@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "reel": "show the strangest moments of a time as one film and one sheet",
     "feedback": "answer recorded events as normal or anomaly, and adapt the model",
     "bench": "measure how many frames a second this machine scores",
+    "export": "write a trained model for ONNX Runtime, OpenVINO or torch.export",
     "ablate": "train, test and compare the published variants in one table",
     "records": "check, export, group or prune the events that were recorded",
     "cache": "list or clear the decoded frames kept on disk",

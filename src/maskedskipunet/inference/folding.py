@@ -125,7 +125,7 @@ def position_order(channels: int) -> Tensor:
 
 
 def _fold_convolutions(convolutions: nn.ModuleList, norm: Any) -> tuple[list[Tensor], Tensor]:
-    scale, shift = _scale_and_shift(norm)
+    scale, shift = scale_and_shift(norm)
     kernels, biases, first = [], [], 0
     for convolution in convolutions:
         weight = _weight(convolution)
@@ -140,11 +140,11 @@ def _fold(convolution: Any, norm: Any) -> tuple[Tensor, Tensor]:
     weight, bias = convolution.weight.detach(), convolution.bias.detach()
     if norm is None:
         return weight.clone(), bias.clone()
-    scale, shift = _scale_and_shift(norm)
+    scale, shift = scale_and_shift(norm)
     return weight * scale[:, None, None, None], bias * scale + shift
 
 
-def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
+def scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
     """Return the scale and the shift of a batch norm in evaluation mode."""
     scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
     return scale, (norm.bias - norm.running_mean * scale).detach()

@@ -23,6 +23,7 @@ from maskedskipunet.model.storage import (
     understand_description,
 )
 
+EXPORTED_SUFFIXES = frozenset({".onnx", ".xml", ".pt2"})  # of files for other runtimes, which hold no weights of ours
 WEIGHTS_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".tar"})
 
 
@@ -39,6 +40,9 @@ def load_model(path: str | Path) -> MaskedSkipUNet:
     path = Path(path)
     if not path.exists():
         raise WeightsError("no such model", str(path), "Name a run folder, a model folder or a .pt file")
+    if path.suffix.lower() in EXPORTED_SUFFIXES and path.is_file():
+        cure = "Name the run that it was exported from, or for scoring a .onnx or .xml file"
+        raise WeightsError("an exported model is no network to load", str(path), cure)
     with torch.random.fork_rng(devices=[]):  # a network starts at random weights
         model = _build(*read_model_folder(model_folder(path)), path) if path.is_dir() else _from_file(path)
     _require_numbers(model, path)
@@ -46,7 +50,11 @@ def load_model(path: str | Path) -> MaskedSkipUNet:
 
 
 def model_folder(path: Path) -> Path:
-    """Return the model folder of a path: itself, or a run's `model/`. Raises WeightsError if there is none."""
+    """Return the model folder of a path: itself, a run's `model/`, or that of an exported file. Raises WeightsError if
+    there is none.
+    """
+    if path.suffix.lower() in EXPORTED_SUFFIXES and path.is_file():
+        path = path.parent
     for folder in (path, path / "model"):
         if (folder / CONFIG_NAME).is_file():
             return folder

@@ -21,6 +21,11 @@ from maskedskipunet.model.config import NetworkConfig
 CONFIG_NAME = "config.json"
 LARGEST_BYTES = 1_000_000  # of a description
 WEIGHTS_NAME = "model.safetensors"
+# All that a network's own scores depend on: as it was trained, or as it was exported, whole and in two parts.
+EXPORTED_FILES = tuple(
+    f"{name}{suffix}" for suffix in (".onnx", ".xml", ".bin") for name in ("model", "encode", "reconstruct")
+)
+NETWORK_FILES = (CONFIG_NAME, WEIGHTS_NAME, *EXPORTED_FILES)
 FORMAT_VERSION = 1
 _HEADER_KEY = "maskedskipunet"  # under which a weights file carries its network's description
 
@@ -30,7 +35,7 @@ def write_model_folder(
 ) -> None:
     """Write a network's description and weights into a folder."""
     write_weights(folder / WEIGHTS_NAME, config, input_format, weights)
-    _write_description(folder, config, input_format)
+    write_description(folder, config, input_format)
 
 
 def write_weights(
@@ -120,10 +125,11 @@ def rewrite_input_format(folder: Path, input_format: InputFormat) -> None:
     if cues_only is not None:
         write_cues_only(folder, input_format, channels=cues_only[1])
     elif config is not None:
-        _write_description(folder, config, input_format)
+        write_description(folder, config, input_format)
 
 
-def _write_description(folder: Path, config: NetworkConfig, input_format: InputFormat | None) -> None:
+def write_description(folder: Path, config: NetworkConfig, input_format: InputFormat | None) -> None:
+    """Write a network's description into a model folder."""
     with atomic_write(folder / CONFIG_NAME) as part:
         part.write_text(json.dumps(describe_network(config, input_format), indent=2) + "\n")
 

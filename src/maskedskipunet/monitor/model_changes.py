@@ -9,7 +9,7 @@ from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
 from maskedskipunet.errors import CalibrationError, WeightsError
 from maskedskipunet.model.pretrained import model_folder
-from maskedskipunet.model.storage import CONFIG_NAME, WEIGHTS_NAME
+from maskedskipunet.model.storage import NETWORK_FILES
 
 POLL_S = 2.0  # time between two looks at the folder
 _AGAIN = "restart watch to use it"
@@ -85,7 +85,7 @@ class ModelChanges:
         return calibration, ""
 
     def _network_stamps(self) -> tuple[FileStamp, ...]:
-        return tuple(map(self._stamp, (CONFIG_NAME, WEIGHTS_NAME)))
+        return tuple(map(self._stamp, NETWORK_FILES))
 
     def _stamp(self, name: str) -> FileStamp:
         """Return the stamp of a file. Files are replaced whole, so each version has another stamp."""

@@ -29,9 +29,9 @@ def load_detector(
 ) -> "Detector":
     """Load a trained model and return a detector that looks at footage.
 
-    model: a run, or anything that load_model takes. threshold: the threshold of events, instead of the one that
-    `calibrate` set. device: "auto" uses a GPU if there is one. precision: bfloat16 is faster if the processor supports
-    it.
+    model: a run, an exported `.onnx` or `.xml`, or anything that load_model takes. threshold: the threshold of events,
+    instead of the one that `calibrate` set. device: "auto" uses a GPU if there is one. precision: bfloat16 is faster if
+    the processor supports it.
     Raises WeightsError if there is no such model, CalibrationError if its calibration is damaged, ConfigError for
     settings that are not possible.
     """

@@ -17,6 +17,7 @@ from maskedskipunet.data.images import image_files
 from maskedskipunet.detection.drift import Block
 from maskedskipunet.errors import DataError
 from maskedskipunet.files import atomic_write, require_plain_file
+from maskedskipunet.model.storage import EXPORTED_FILES
 
 KEPT_NAME = "calibration_scores.npz"
 _DAMAGES = (
@@ -102,7 +103,8 @@ class ScoreCache:
 def model_key(folder: Path, settings: Mapping[str, Any]) -> str:
     """Return what the scores of a model depend on: all its weights, the settings and the version of this program."""
     total = sha256(json.dumps([__version__, settings], sort_keys=True).encode())
-    for weights in sorted(folder.glob("*.safetensors")):
+    exported = [folder / name for name in EXPORTED_FILES if (folder / name).is_file()]
+    for weights in sorted([*folder.glob("*.safetensors"), *exported]):
         total.update(weights.name.encode() + b"\0")
         with weights.open("rb") as file:
             while part := file.read(1 << 20):

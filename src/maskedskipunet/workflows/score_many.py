@@ -25,6 +25,7 @@ from maskedskipunet.errors import (
 )
 from maskedskipunet.files import require_writable
 from maskedskipunet.model.pretrained import model_folder
+from maskedskipunet.model.storage import NETWORK_FILES
 from maskedskipunet.progress import Progress, Silent
 from maskedskipunet.records.folder import RecordsFolder
 from maskedskipunet.runs import write_json
@@ -311,7 +312,7 @@ def fingerprint(model: Path) -> str:
     return total.hexdigest()
 
 
-_MODEL_FILES = frozenset({"config.json", "model.safetensors", CUES_NAME, "calibration.json"})
+_MODEL_FILES = frozenset({*NETWORK_FILES, CUES_NAME, "calibration.json"})
 
 
 def _finished(folder: Path) -> Any:

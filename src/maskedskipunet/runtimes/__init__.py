@@ -1,0 +1,1 @@
+"""Runs exported models: files of other runtimes, with the description that stands in them."""
