@@ -170,7 +170,6 @@ def test_what_it_says_of_itself_has_to_fit(stored: Path, tmp_path: Path, describ
         ("appearance.axes", lambda array: array[1:]),
         ("reconstruction.frames.knots", lambda array: array[:3]),
     ],
-    ids=str,
 )
 def test_parts_that_are_damaged_are_refused(
     stored: Path, tmp_path: Path, name: str, spoil: Callable[[np.ndarray], np.ndarray]
