@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plain_yaml": set(),
     "machine": set(),
     "runs": {"errors", "files", "machine", "plain_yaml"},
-    "data": ROOTS,
+    "data": ROOTS | {"machine"},
     "scene": ROOTS | {"data"},
     "model": ROOTS,
     "inference": ROOTS | {"data", "model", "machine"},

@@ -276,12 +276,12 @@ def test_an_alarm_by_its_looks_comes_with_the_picture_of_the_nearest_normal_mome
 
     with Records.open(gallery / "records", create=False) as records:
         for recorded in records.events():
-            _, at_peak, usual, description = records.folder.files(recorded.event.id, recorded.began_unix_s)
+            files = records.folder.files(recorded.event.id, recorded.began_unix_s)
             is_looked = recorded.event.reason.cue == "appearance"
-            assert recorded.has_normal_picture == usual.is_file() == is_looked
-            assert json.loads(description.read_text())["has_normal_picture"] == is_looked
+            assert recorded.has_normal_picture == files.normal_picture.is_file() == is_looked
+            assert json.loads(files.description.read_text())["has_normal_picture"] == is_looked
             if is_looked:
-                assert picture(at_peak).shape == picture(usual).shape == (HEIGHT, WIDTH, 3)
+                assert picture(files.picture).shape == picture(files.normal_picture).shape == (HEIGHT, WIDTH, 3)
     assert cli("records", "check", "records").code == 0
 
 

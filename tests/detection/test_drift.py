@@ -78,7 +78,7 @@ def test_other_things_in_one_corner_are_drift_after_a_quarter_of_an_hour_though_
     assert (change.phase, change.since_s, change.time_s) == ("begin", 0.0, STAYS_AT_LEAST * BLOCK_S)
     assert change.departure > change.limit
     assert change.raised_by == 0
-    assert change.told().startswith(
+    assert change.describe().startswith(
         "drift: the scene has looked different from the calibration since 0:00 (it departs "
     )
 
@@ -91,7 +91,7 @@ def test_drift_ends_once_it_looks_as_before_for_most_of_half_an_hour(reference: 
     assert (begin.phase, end.phase) == ("begin", "end")
     assert 3600 + STAYS // 2 * BLOCK_S <= end.time_s <= 3600 + (STAYS // 2 + 1) * BLOCK_S
     assert end.raised_by == 0
-    assert end.told().startswith("drift has ended: the scene looks as it did at calibration again, since ")
+    assert end.describe().startswith("drift has ended: the scene looks as it did at calibration again, since ")
 
 
 def test_drift_is_told_from_where_things_changed_not_from_where_it_was_first_looked_for(

@@ -147,7 +147,7 @@ def test_the_document_describes_every_address_of_the_api(browser: Any) -> None:
     assert told["info"] == {"title": "maskedskipunet", "version": "1.2.3"}
     assert {path.removeprefix("/api/v1") for path in told["paths"]} == {
         "/status", "/cameras", "/cameras/{camera_id}/curve", "/events", "/events/{event_id}",
-        "/events/{event_id}/answer", "/answers", "/undo", "/kinds", "/learning", "/learning/{job_id}",
+        "/events/{event_id}/answer", "/answers", "/undo", "/kinds", "/learning", "/learning/{job_id}", "/calibration",
     }  # fmt: skip
 
 

@@ -161,7 +161,7 @@ def source_name(address: str) -> str:
     """Return a short name for a video that no other address has.
 
     >>> source_name("/archive/door/2026-03-01.mp4")
-    '2026-03-01-5a6b7f0e64'
+    '2026-03-01-3e179f3be9'
     """
     stem = sub(r"[^\w.-]+", "_", PurePosixPath(address.partition("?")[0]).stem)[:LONGEST_NAME].strip("._-")
     digest = sha256(address.encode()).hexdigest()[:10]

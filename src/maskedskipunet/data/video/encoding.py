@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from maskedskipunet.data.frames import Image
 from maskedskipunet.errors import DiskSpaceError, VideoError
 from maskedskipunet.files import DISK_FULL_ERRORS
+from maskedskipunet.machine import instruction_set
 
 _TICK = Fraction(1, 90_000)  # of a timed video's clock, in seconds
 
@@ -49,7 +50,10 @@ class VideoWriter:
         self._count = 0
         with self._write_errors():
             self._container = av.open(f"file:{self._part}", "w", format="mp4", options={"movflags": "+faststart"})
-        self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
+        options = {"crf": str(crf), "preset": "veryfast"}
+        if instruction_set() == "AVX-512":
+            options["x264-params"] = "asm=AVX2"  # x264's AVX-512 code writes the same frames differently now and then
+        self._stream = self._container.add_stream("libx264", rate=rate, options=options)
         self._stream.height, self._stream.width = height_px, width_px
         self._stream.pix_fmt = "yuv420p"
         self._last_tick = -1 if timed else None
