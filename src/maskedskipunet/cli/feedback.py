@@ -172,6 +172,8 @@ def describe(result: "FeedbackResult", options: Options) -> list[str]:
         lines.append(f"threshold {after.rule.threshold:.5f}, {origin}")
     if result.others is not None and result.others.open:
         lines.append(_describe_others(len(result.others.vanishing), len(result.others.open), dry_run=options.dry_run))
+        if result.by == "cues":
+            lines.append("alarms that look or move like these may no longer be raised either: score the footage again")
     lines += [f"{effect.id} was an anomaly and no longer alarms" for effect in result.lost]
     lines += [
         f"{effect.id} still alarms: train with more --epochs, or raise the new run's threshold with it"
