@@ -5,15 +5,7 @@ import numpy as np
 import pytest
 
 from maskedskipunet.cues.appearance_cue import AppearanceCue
-from maskedskipunet.cues.appearance_judging import (
-    BEYOND,
-    EARLIER_RISE,
-    LASTING_S,
-    LOOKS,
-    Judge,
-    LastingMeter,
-    LastingRise,
-)
+from maskedskipunet.cues.appearance_judging import EARLIER_RISE, LASTING_S, LOOKS, Judge, LastingMeter, LastingRise
 from maskedskipunet.cues.cue_model import CueModel
 from maskedskipunet.cues.tails import Tails, mean_of_strangest
 from maskedskipunet.data.frames import Frame
@@ -157,7 +149,7 @@ def test_what_lasts_counts_up_to_a_minutes_seconds_as_rare_and_what_is_ordinary_
     )
 
 
-@pytest.mark.parametrize("rise", [LastingRise(), LastingRise(4.5, 0.5, 4.5), EARLIER_RISE])
+@pytest.mark.parametrize("rise", [LastingRise(), EARLIER_RISE])
 def test_what_lasts_longer_never_counts_less(rise: LastingRise) -> None:
     assert (np.diff(rise(np.linspace(0, 12, 200, dtype=np.float32))) >= 0).all()
 
@@ -166,29 +158,15 @@ def test_what_one_minute_in_ten_reaches_is_not_raised() -> None:
     assert LastingRise()(np.float32(1.0)) == 1.0
 
 
-def test_what_lasts_counts_only_beyond_the_rarest_minute_that_was_learned() -> None:
-    lasting = judge(5)
-    rise, rarest = LastingRise.beyond(lasting), lasting.frames.known
-
-    assert rise(np.array([rarest, rarest + BEYOND - 0.01], np.float32)).tolist() == [0, 0]
-    assert rise(np.float32(rarest + BEYOND + 0.5)) == pytest.approx(rarest + BEYOND + 0.5 + np.log10(60))
-
-
 def test_a_model_keeps_its_rise_and_one_without_has_the_earlier(cue: AppearanceCue) -> None:
-    grid, own = cue.descriptor.grid, replace(cue, rise=LastingRise(2.0, 0.25, 1.5)).arrays()
+    grid, own = cue.descriptor.grid, replace(cue, rise=LastingRise(2.0, 0.25)).arrays()
     without = {name: array for name, array in own.items() if name != "lasting.rise"}
 
-    assert AppearanceCue.from_arrays(grid, own).rise == LastingRise(2.0, 0.25, 1.5)
+    assert AppearanceCue.from_arrays(grid, own).rise == LastingRise(2.0, 0.25)
     assert AppearanceCue.from_arrays(grid, without).rise == EARLIER_RISE
 
 
-def test_a_rise_that_was_stored_without_a_least_counts_all_that_lasts(cue: AppearanceCue) -> None:
-    arrays = cue.arrays() | {"lasting.rise": np.array([1.0, 0.5], np.float32)}
-
-    assert AppearanceCue.from_arrays(cue.descriptor.grid, arrays).rise == LastingRise(1.0, 0.5, 0.0)
-
-
-@pytest.mark.parametrize("damaged", [[1.0], [np.nan, 1.0], [1.0, 0.0], [-1.0, 1.0], [99.0, 1.0], [1.0, 1.0, -1.0]])
+@pytest.mark.parametrize("damaged", [[1.0], [np.nan, 1.0], [1.0, 0.0], [-1.0, 1.0], [99.0, 1.0]])
 def test_a_damaged_rise_is_refused(cue: AppearanceCue, damaged: list[float]) -> None:
     arrays = cue.arrays() | {"lasting.rise": np.array(damaged, np.float32)}
 

@@ -17,8 +17,6 @@ Pixels = NDArray[np.uint8]
 
 PATCH = 8  # pixels a side that a window is reduced to
 COMPONENTS = 24  # numbers that describe a window
-EVENNESS = 0.5  # 0: components count as they vary; 1: all alike, so that rare ones and noise count as much as light
-LEAST_SPREAD = 2e-3  # of a component: half a grey level, below which there is nothing but noise
 MEMORY_BYTES = 88_000_000  # of exemplars, as they lie in memory: some 95 with what belongs to them
 
 
@@ -26,9 +24,7 @@ MEMORY_BYTES = 88_000_000  # of exemplars, as they lie in memory: some 95 with w
 class Descriptor:
     """Describes each window of a picture by a few numbers: the principal components of its pixels at that place.
 
-    mean: (P, D) and axes: (P, D, K) of windows reduced to PATCH x PATCH pixels, D = C * PATCH * PATCH. The
-    length of an axis is the weight of its component. Light changes a window more than things do, so components that
-    vary much weigh less.
+    mean: (P, D) and axes: (P, D, K) of windows reduced to PATCH x PATCH pixels, D = C * PATCH * PATCH.
     """
 
     grid: PlaceGrid
@@ -46,10 +42,9 @@ class Descriptor:
             centred = (_patches(part, grid) - mean).transpose(0, 1)  # (P, N, D)
             covariance += centred.transpose(1, 2) @ centred / len(frames)
         # In double precision: single fails to converge where a place never changes.
-        variances, vectors = np.linalg.eigh(covariance.double().numpy())  # rising: the last are the largest
-        last = slice(None, -COMPONENTS - 1, -1)
-        axes = vectors[:, :, last] * _weights(variances[:, last])[:, None]
-        return cls(grid, mean, torch.from_numpy(np.ascontiguousarray(axes, np.float32)))
+        _, vectors = np.linalg.eigh(covariance.double().numpy())  # rising: the last are the largest
+        axes = np.ascontiguousarray(vectors[:, :, : -COMPONENTS - 1 : -1], np.float32)
+        return cls(grid, mean, torch.from_numpy(axes))
 
     @property
     def size(self) -> int:
@@ -63,14 +58,6 @@ class Descriptor:
             torch.bmm((_patches(part, self.grid) - self.mean).transpose(0, 1), self.axes) for part in _parts(frames)
         ]
         return torch.cat(parts, 1) if parts else torch.zeros(len(self.mean), 0, self.size)
-
-    def colours(self, place: int, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the mean colour of a window, (C,) in [0, 1], that is described by (K,) at a place."""
-        axes = self.axes[place].numpy()
-        unscaled = vector / np.maximum(np.square(axes).sum(axis=0), 1e-12)  # once for each of the two products
-        window = self.mean[place].numpy() + axes @ unscaled
-        found: NDArray[np.float32] = window.reshape(-1, PATCH**2).mean(axis=1)
-        return found
 
     def arrays(self) -> dict[str, Tensor]:
         """Return the tensors to store."""
@@ -91,16 +78,6 @@ def new_memory(descriptor: Descriptor, radius: Tensor | None = None) -> Memory:
     """Return an empty memory for the vectors of a descriptor, as large as MEMORY_BYTES allows."""
     places = descriptor.grid.count
     return Memory(places, descriptor.size, max(64, MEMORY_BYTES // (4 * places * descriptor.size)), radius)
-
-
-def _weights(variances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what the components of each place are multiplied by, (P, K). All distances keep their mean square."""
-    spread = np.maximum(np.sqrt(np.maximum(variances, 0)), LEAST_SPREAD)
-    weights = spread**-EVENNESS
-    kept: NDArray[np.float64] = weights * np.sqrt(
-        np.square(spread).sum(1, keepdims=True) / np.square(spread * weights).sum(1, keepdims=True)
-    )
-    return kept
 
 
 def _parts(frames: Pixels, together: int = 256) -> Sequence[Pixels]:

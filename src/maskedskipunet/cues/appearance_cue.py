@@ -65,8 +65,7 @@ class AppearanceCue:
     def learn(cls, halves: Halves, grid: PlaceGrid, aspect_ratio: float | None, advance: Advance) -> "AppearanceCue":
         """Learn the appearance of normal footage; see `LearnedCue.learn`."""
         learned, now, lasting = learn_appearance(halves, grid, advance)
-        rise = RISE if lasting is None else LastingRise.beyond(lasting)
-        return cls(learned.descriptor, learned.memory, now, lasting, learned.moments, rise=rise)
+        return cls(learned.descriptor, learned.memory, now, lasting, learned.moments)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to store."""
@@ -153,8 +152,9 @@ class AppearanceCue:
         grid, seen = self.descriptor.grid, []
         for place in np.argsort(-places, kind="stable")[:STRANGEST].tolist():
             if (exemplar := self._exemplar(place, int(nearest[place]))) is not None:
+                remembered = self.descriptor.mean[place].numpy() + self.descriptor.axes[place].numpy() @ exemplar
                 colours = pixels[:, *grid.window(place)].mean(axis=(1, 2)) / 255
-                seen.append(colours - self.descriptor.colours(place, exemplar))
+                seen.append(colours - remembered.reshape(len(pixels), -1).mean(axis=1))
         return tuple(round(float(value), 3) for value in np.mean(seen, axis=0)) if seen else None
 
     def _exemplar(self, place: int, number: int) -> Floats | None:

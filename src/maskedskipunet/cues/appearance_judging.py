@@ -15,7 +15,6 @@ LASTING_S = 60.0  # over which lasting strangeness is judged
 LOOKS = 30  # at each place in that time
 BETWEEN_LOOKS_S = LASTING_S / LOOKS
 HISTORY_S = LASTING_S + 2 * BETWEEN_LOOKS_S  # before a frame, that its lasting strangeness depends on
-BEYOND = 1.3  # surprise past the rarest minute that was learned, from which on what lasts counts
 STILL_THERE_S = 10.0  # in which what lasts has to be there still, or it would last half a minute beyond its end
 LASTING_RISE = float(np.log10(LASTING_S))  # a lasting departure says the same for a minute, a passing one for a second
 
@@ -90,31 +89,21 @@ class LastingMeter:
 class LastingRise:
     """Raises the surprise of a change that lasts, so that it gives as few alarms an hour as one that passes.
 
-    Strange minutes come as a few long stretches, strange moments as many short ones. From `start` on the surprise is
-    raised, by up to LASTING_RISE over the next `span`. Below `least` it counts as nothing: on a day whose light is new,
-    ordinary minutes are rare too, all day long.
+    Strange minutes come as a few long stretches, strange moments as many short ones. Below `start` the surprise stays,
+    because ordinary hours reach it; it is raised by up to LASTING_RISE over the next `span`.
     """
 
     start: float = 1.0
     span: float = 0.5
-    least: float = 0.0
-
-    @classmethod
-    def beyond(cls, lasting: Judge) -> "LastingRise":
-        """Return the rise for the surprise of a judge: from so far beyond the rarest minute that was learned."""
-        start = lasting.frames.known + BEYOND
-        return cls(start, least=start)
 
     def __call__(self, surprise: Floats | np.float32) -> Floats:
         """Return the raised surprise, of the same shape."""
         share = np.clip((surprise - self.start) / self.span, 0, 1)
-        raised = np.where(surprise < self.least, 0, surprise + LASTING_RISE * share)
-        return np.asarray(np.minimum(raised, RAREST), np.float32)
+        return np.asarray(np.minimum(surprise + LASTING_RISE * share, RAREST), np.float32)
 
     def arrays(self) -> dict[str, Floats]:
         """Return the arrays to store: none for the rise of earlier models, which say nothing of it."""
-        values = [self.start, self.span, self.least]
-        return {} if self == EARLIER_RISE else {_RISE: np.array(values, np.float32)}
+        return {} if self == EARLIER_RISE else {_RISE: np.array([self.start, self.span], np.float32)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats]) -> "LastingRise":
@@ -122,12 +111,9 @@ class LastingRise:
         if _RISE not in arrays:
             return EARLIER_RISE
         found = arrays[_RISE]
-        if found.shape not in ((2,), (3,)) or not np.isfinite(found).all():
+        if found.shape != (2,) or not np.isfinite(found).all() or not (0 <= found[0] <= RAREST and found[1] > 0):
             raise ValueError("the appearance holds no rise of what lasts")
-        start, span, least = (*found.tolist(), 0.0)[:3]  # those of the first models had no least
-        if not (0 <= start <= RAREST and span > 0 and 0 <= least <= RAREST):
-            raise ValueError("the appearance holds no rise of what lasts")
-        return cls(start, span, least)
+        return cls(float(found[0]), float(found[1]))
 
 
 RISE = LastingRise()
