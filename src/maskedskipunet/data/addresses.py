@@ -149,5 +149,6 @@ def require_opencv() -> None:
 def _filled(text: str, where: str, environment: Mapping[str, str]) -> str:
     """Return the address with the environment's values in it, encoded, so that a password may hold any sign."""
     if missing := [name for name in _VARIABLE.findall(text) if name not in environment]:
-        raise ConfigError(f"{' and '.join(missing)} is not set in the environment", where, "Set it, or write it out")
+        verb = "is" if len(missing) == 1 else "are"
+        raise ConfigError(f"{' and '.join(missing)} {verb} not set in the environment", where, "Set it, or write it out")
     return _VARIABLE.sub(lambda match: quote(environment[match[1]], safe=""), text)
