@@ -150,5 +150,6 @@ def _filled(text: str, where: str, environment: Mapping[str, str]) -> str:
     """Return the address with the environment's values in it, encoded, so that a password may hold any sign."""
     if missing := [name for name in _VARIABLE.findall(text) if name not in environment]:
         verb = "is" if len(missing) == 1 else "are"
-        raise ConfigError(f"{' and '.join(missing)} {verb} not set in the environment", where, "Set it, or write it out")
+        fault = f"{' and '.join(missing)} {verb} not set in the environment"
+        raise ConfigError(fault, where, "Set it, or write it out")
     return _VARIABLE.sub(lambda match: quote(environment[match[1]], safe=""), text)
