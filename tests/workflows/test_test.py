@@ -209,7 +209,7 @@ def test_frames_are_sampled_as_the_model_was_trained_whatever_the_config_says(
     result = test_module.test(trained.path, other, tmp_path / "out", with_videos=False)
 
     found, expected = rows(result.out), rows(tested.out)
-    np.testing.assert_allclose(*(np.array(table.pop("score"), float) for table in (found, expected)), rtol=1e-4)
+    np.testing.assert_allclose(*(np.array(table.pop("score"), float) for table in (found, expected)), rtol=1e-5)
     assert found == expected
 
 
