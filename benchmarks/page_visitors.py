@@ -33,16 +33,37 @@ def http_browsers(address: str, count: int, for_s: float, answers: Answers) -> N
     answers.put(("http", asyncio.run(look())))
 
 
-class HttpBrowser:
-    """Holds the stream open, fetches a tile's picture whenever there is another, and each event's picture once."""
+class Received:
+    """What a browser received, and what went wrong."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._versions: dict[str, int] = {}
-        self._events: set[str] = set()
+    def __init__(self) -> None:
         self._states = self._pictures = self._bytes = 0
         self._last_s, self._longest_s = time.monotonic(), 0.0
         self._faults: list[str] = []
+
+    def _count_state(self) -> None:
+        now_s = time.monotonic()
+        self._longest_s, self._last_s = max(self._longest_s, now_s - self._last_s), now_s
+        self._states += 1
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "states": self._states,
+            "pictures": self._pictures,
+            "mb": round(self._bytes / 1e6, 2),
+            "longest_gap_s": round(self._longest_s, 2),
+            "faults": self._faults,
+        }
+
+
+class HttpBrowser(Received):
+    """Holds the stream open, fetches a tile's picture whenever there is another, and each event's picture once."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address = address
+        self._versions: dict[str, int] = {}
+        self._events: set[str] = set()
 
     async def look(self, for_s: float) -> dict[str, Any]:
         until_s = time.monotonic() + for_s
@@ -60,13 +81,7 @@ class HttpBrowser:
                 if time.monotonic() < until_s:
                     await asyncio.sleep(RETRY_S)
                     self._last_s = time.monotonic()
-        return {
-            "states": self._states,
-            "pictures": self._pictures,
-            "mb": round(self._bytes / 1e6, 2),
-            "longest_gap_s": round(self._longest_s, 2),
-            "faults": self._faults,
-        }
+        return self.figures()
 
     async def _stream(self, client: httpx2.AsyncClient) -> AsyncIterator[dict[str, Any]]:
         async with client.stream("GET", "/live/stream") as answer:
@@ -79,9 +94,7 @@ class HttpBrowser:
                     yield json.loads(line.removeprefix("data: "))
 
     async def _show(self, client: httpx2.AsyncClient, state: dict[str, Any]) -> None:
-        now_s = time.monotonic()
-        self._longest_s, self._last_s = max(self._longest_s, now_s - self._last_s), now_s
-        self._states += 1
+        self._count_state()
         if state["fault"] or not state["watched"]:
             self._faults.append(f"a state: {state['fault'] or 'no watch is running'}"[:200])
         for tile in state["tiles"]:
@@ -120,14 +133,13 @@ def chromium_tabs(address: str, count: int, for_s: float, answers: Answers) -> N
         browser.close()
 
 
-class ChromiumTab:
+class ChromiumTab(Received):
     """A tab, and what was seen in it. A state that changes nothing on the page cannot be seen from outside."""
 
     def __init__(self, page: Any) -> None:
+        super().__init__()
         self.page = page
-        self._pictures = self._states = self._bytes = 0
-        self._faults: list[str] = []
-        self._shown, self._last_s, self._longest_s = "", time.monotonic(), 0.0
+        self._shown = ""
         page.on("response", self._heard)
         page.on("pageerror", lambda error: self._faults.append(str(error)[:200]))
         page.goto("/live")
@@ -139,18 +151,8 @@ class ChromiumTab:
         if fault and fault not in self._faults:
             self._faults.append(fault[:200])
         if shown != self._shown:
-            now_s = time.monotonic()
-            self._longest_s, self._last_s = max(self._longest_s, now_s - self._last_s), now_s
-            self._shown, self._states = shown, self._states + 1
-
-    def figures(self) -> dict[str, Any]:
-        return {
-            "states": self._states,
-            "pictures": self._pictures,
-            "mb": round(self._bytes / 1e6, 2),
-            "longest_gap_s": round(self._longest_s, 2),
-            "faults": self._faults,
-        }
+            self._shown = shown
+            self._count_state()
 
     def _heard(self, response: Any) -> None:
         self._bytes += int(response.headers.get("content-length", 0))

@@ -14,8 +14,6 @@ Writes docs/results/runtimes_<instruction set>_<date>.json.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +22,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from sides import Side
 
 SIDES = ("eager", "compile", "onnx", "openvino", "ours")
 MODES = ("files", "camera")
@@ -76,14 +76,15 @@ def compare(latent: int, size_px: int, names: Sequence[str], rounds: int, frames
         times: dict[str, dict[str, list[float]]] = {mode: {} for mode in MODES}
         try:
             for name in names:  # one after the other: each prepares and warms up alone
-                sides[name] = Side(name, folder, size_px)
-                first[name] = sides[name].ask("start", frames)
+                sides[name] = Side(name, __file__, {"size-px": size_px}, folder)
+                first[name] = sides[name].ask(f"start {frames}")
             running = [name for name in names if not first[name].get("skipped")]
             for mode in MODES:
                 for name in running * rounds:
-                    seconds = sides[name].ask(mode, frames if mode == "files" else max(1, frames // 4))["seconds"]
+                    scored = frames if mode == "files" else max(1, frames // 4)
+                    seconds = sides[name].ask(f"{mode} {scored}")["seconds"]
                     times[mode].setdefault(name, []).append(seconds)
-            ends = {name: sides[name].ask("end", COMPARED) for name in running}
+            ends = {name: sides[name].ask(f"end {COMPARED}") for name in running}
         finally:
             for side in sides.values():
                 side.close()
@@ -150,34 +151,6 @@ def some_frames(number: int, size_px: int) -> Any:
 
     coarse = np.random.default_rng(0).integers(0, 256, (number, size_px // 16, size_px // 16, 3), dtype=np.uint8)
     return coarse.repeat(16, 1).repeat(16, 2)
-
-
-class Side:
-    """One side's process: asked with a line, answers with a line of JSON."""
-
-    def __init__(self, name: str, folder: Path, size_px: int) -> None:
-        command = [sys.executable, __file__, "--side", name, "--folder", str(folder), "--size-px", str(size_px)]
-        environment = {**os.environ, "MASKEDSKIPUNET_CACHE": str(folder / "cache")}  # what is measured is measured now
-        self.name = name
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-
-    def ask(self, what: str, frames: int) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{what} {frames}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the side {self.name} ended early")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def close(self) -> None:
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process.wait()
 
 
 # The sides that are compared

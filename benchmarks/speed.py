@@ -13,9 +13,7 @@ Writes docs/results/speed_<instruction set>_<date>.json.
 
 import argparse
 import json
-import os
 import re
-import subprocess
 import sys
 import time
 import warnings
@@ -27,6 +25,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from sides import Side
 
 SIDES = ("published", "careful", "ours")
 SIZE_PX = 256
@@ -86,7 +86,7 @@ def compare(what: str, latent: int, rounds: int) -> dict[str, Any]:
         sides: dict[str, Side] = {}
         try:
             for side in SIDES:  # one after the other: each measures and warms up alone
-                sides[side] = Side(side, what, latent, folder)
+                sides[side] = Side(side, __file__, {"latent": latent, "what": what}, Path(folder))
                 first[side] = sides[side].ask()
             running = [side for side in SIDES if first[side].get("skipped") is None]
             times: dict[str, list[float]] = {side: [] for side in running}
@@ -126,48 +126,6 @@ def compare(what: str, latent: int, rounds: int) -> dict[str, Any]:
         row["largest_relative_difference_in_float64"] = exact
     row |= {key: ends["ours"][key] for key in ("gflop", "prepare_s") if key in ends["ours"]}
     return row
-
-
-class Side:
-    """One side's process: asked with a line, answers with a line of JSON."""
-
-    def __init__(self, side: str, what: str, latent: int, folder: str) -> None:
-        command = [
-            sys.executable,
-            __file__,
-            "--side",
-            side,
-            "--latent",
-            str(latent),
-            "--what",
-            what,
-            "--folder",
-            folder,
-        ]
-        self.name = side
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "MASKEDSKIPUNET_CACHE": folder},  # what is measured is measured now
-        )
-
-    def ask(self, word: str = "go") -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{word}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the side {self.name} ended early")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def close(self) -> None:
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process.wait()
 
 
 def disagreement(path: str, ours: str) -> float:

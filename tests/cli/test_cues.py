@@ -110,7 +110,6 @@ def test_each_kind_of_model_is_tested(cli, model, model_path, footage, place):
 @EACH
 def test_each_kind_of_model_is_calibrated_scores_tells_events_and_watches(cli, model, model_path, place):
     folder = shutil.copytree(model_path, place / "model")
-    (folder / KEPT_NAME).unlink(missing_ok=True)  # of another test's calibration of the same run
     disturbed = write_disturbed(place / "disturbed.mp4")
     answer = cli("calibrate", write_usual(place / "usual.mp4"), "--model", folder, "--false-alarms-per-hour", 20)
     assert answer.code == 0, answer.err

@@ -34,19 +34,19 @@ def is_complete_heat_map(path: Path) -> bool:
 
     Source: the PNG specification, sections 5.2 and 11.2.5: a signature, and at the end an empty chunk IEND.
     """
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size < 20:
-            return False
-        begin = file.read(8)
-        file.seek(-12, os.SEEK_END)
-        return begin == b"\x89PNG\r\n\x1a\n" and file.read(12) == b"\0\0\0\0IEND\xaeB`\x82"
+    return _has_ends(path, b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82")
 
 
 def is_complete_picture(path: Path) -> bool:
     """Return whether a JPEG file has its begin and its end."""
+    return _has_ends(path, b"\xff\xd8", b"\xff\xd9")
+
+
+def _has_ends(path: Path, begin: bytes, end: bytes) -> bool:
+    """Return whether a file begins and ends with these bytes, which do not overlap."""
     with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size < 4:
+        if os.fstat(file.fileno()).st_size < len(begin) + len(end):
             return False
-        begin = file.read(2)
-        file.seek(-2, os.SEEK_END)
-        return begin == b"\xff\xd8" and file.read(2) == b"\xff\xd9"
+        found = file.read(len(begin))
+        file.seek(-len(end), os.SEEK_END)
+        return found == begin and file.read(len(end)) == end
