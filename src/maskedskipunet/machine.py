@@ -6,6 +6,7 @@ import platform
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of malloc.h
@@ -46,6 +47,7 @@ def memory_gb() -> float | None:
     return None if count is None else round(count / 2**30, 1)
 
 
+@cache  # asked for each video that is written
 def _cpu_fact(name: str) -> str:
     try:
         text = Path("/proc/cpuinfo").read_text()

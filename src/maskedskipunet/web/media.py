@@ -20,34 +20,19 @@ router = APIRouter(dependencies=[Depends(visitor)], include_in_schema=False)
 READ = ["GET", "HEAD"]
 
 
-@router.api_route("/events/{event_id}/clip.mp4", methods=READ)
-def clip(request: Request, event_id: str) -> Response:
-    """Return an event's clip."""
-    return _file_of_event(page_of(request), event_id, "clip", "video/mp4")
+def _serve(path: str, name: FileName, kind: str) -> None:
+    """Serve a file of each event at an address."""
+
+    @router.api_route(f"/events/{{event_id}}/{path}", methods=READ, name=name)
+    def file(request: Request, event_id: str) -> Response:
+        return _file_of_event(page_of(request), event_id, name, kind)
 
 
-@router.api_route("/events/{event_id}/picture.jpg", methods=READ)
-def picture(request: Request, event_id: str) -> Response:
-    """Return the frame at an event's peak."""
-    return _file_of_event(page_of(request), event_id, "picture", "image/jpeg")
-
-
-@router.api_route("/events/{event_id}/normal.jpg", methods=READ)
-def normal_picture(request: Request, event_id: str) -> Response:
-    """Return the picture of an event's nearest normal moment."""
-    return _file_of_event(page_of(request), event_id, "normal_picture", "image/jpeg")
-
-
-@router.api_route("/events/{event_id}/heat.png", methods=READ)
-def heat_map(request: Request, event_id: str) -> Response:
-    """Return the heat map of an event's peak, transparent where it is normal, to be laid over the picture."""
-    return _file_of_event(page_of(request), event_id, "heat_map", "image/png")
-
-
-@router.api_route("/events/{event_id}/reconstruction.jpg", methods=READ)
-def reconstruction(request: Request, event_id: str) -> Response:
-    """Return the reconstruction of an event's peak."""
-    return _file_of_event(page_of(request), event_id, "reconstruction", "image/jpeg")
+_serve("clip.mp4", "clip", "video/mp4")
+_serve("picture.jpg", "picture", "image/jpeg")  # the frame at its peak
+_serve("normal.jpg", "normal_picture", "image/jpeg")
+_serve("heat.png", "heat_map", "image/png")  # transparent where the peak is normal, to be laid over the picture
+_serve("reconstruction.jpg", "reconstruction", "image/jpeg")
 
 
 @router.api_route("/cameras/{camera_id}/picture.jpg", methods=READ)
