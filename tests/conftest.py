@@ -69,6 +69,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 @pytest.fixture
+def nothing_measured(own_cache: Path) -> None:
+    """The forms of networks are measured anew."""
+    (own_cache / "timings.json").unlink(missing_ok=True)
+
+
+@pytest.fixture
 def no_file_larger_than() -> Callable[[int], AbstractContextManager[None]]:
     """A block in which the system lets no file grow beyond some bytes: what a full disk does to a writer."""
 

@@ -99,6 +99,7 @@ def test_streaming_gives_what_the_plain_network_gives_frame_by_frame(variant: st
         assert_same([*Scorer(prepare(network, "cpu"), HOW).score(frames, batch_size=4)], expected)
 
 
+@pytest.mark.usefixtures("nothing_measured")
 @pytest.mark.parametrize("form", ["Direct", "Tiled"])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_whichever_form_is_found_the_fastest_the_scores_are_the_plain_networks(

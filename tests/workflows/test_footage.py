@@ -165,6 +165,7 @@ def test_footage_to_test_on_alone_cannot_be_trained_on(tmp_path: Path, layout: s
         clips_of(tmp_path)
 
 
+@pytest.mark.usefixtures("nothing_measured")
 def test_a_rate_that_a_training_video_does_not_have_is_refused_before_any_is_decoded(
     tmp_path: Path, own_cache: Path
 ) -> None:
