@@ -1,5 +1,6 @@
 """The runners: Ray's actors and Slurm's jobs leave the same files with the same scores as processes of this machine."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow.dataset as ds
 import pytest
 
+from maskedskipunet.archive.ray_pool import REPORTS_VARIABLE
 from maskedskipunet.archive.runners import CLUSTER_VARIABLE
 from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.workflows.archive import ArchiveOptions, archive
@@ -52,8 +54,11 @@ def same(found: Path, local: Path) -> None:
         assert {**row, "score": None} == {**other, "score": None}
 
 
-def test_ray_scores_as_processes_of_this_machine_do(footage: Path, local: Path, tmp_path: Path) -> None:
+def test_ray_scores_as_processes_of_this_machine_do_and_tells_its_makers_nothing(
+    footage: Path, local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("ray")
+    monkeypatch.delenv(REPORTS_VARIABLE, raising=False)
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"no video")
 
@@ -63,6 +68,7 @@ def test_ray_scores_as_processes_of_this_machine_do(footage: Path, local: Path, 
     assert [failure.address for failure in report.failures] == [str(bad)]
     assert "cannot open the video" in report.failures[0].cause
     same(tmp_path / "out", local)
+    assert os.environ[REPORTS_VARIABLE] == "0"
 
 
 def test_slurm_jobs_score_as_processes_of_this_machine_do(

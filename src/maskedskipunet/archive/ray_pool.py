@@ -15,6 +15,7 @@ from maskedskipunet.files import readable_bytes
 OBJECT_STORE_BYTES = 200_000_000  # scores are all that is in it: less than 1 MB a segment
 LOOK_S = 0.1
 ADDRESS_VARIABLE = "RAY_ADDRESS"
+REPORTS_VARIABLE = "RAY_USAGE_STATS_ENABLED"  # unless it is 0, a cluster that is started tells Ray's makers of its use
 
 
 class RayPool:
@@ -35,6 +36,7 @@ class RayPool:
         if self._started and os.environ.get(ADDRESS_VARIABLE):
             ray.init(address="auto", log_to_driver=False, configure_logging=False)
         elif self._started:
+            os.environ.setdefault(REPORTS_VARIABLE, "0")
             ray.init(object_store_memory=OBJECT_STORE_BYTES, include_dashboard=False, log_to_driver=False)
         wanted: dict[str, Any] = {"num_gpus": 1} if setup.device == "cuda" else {"num_cpus": setup.threads}
         self._actor: Any = ray.remote(**wanted, max_restarts=0, scheduling_strategy="SPREAD")(RayWorker)

@@ -14,7 +14,7 @@ from maskedskipunet.export.onnx_operations import onnx_graph
 from maskedskipunet.export.torch_operations import torch_module
 from maskedskipunet.files import atomic_write
 from maskedskipunet.runtimes.description import KEY, Description
-from maskedskipunet.runtimes.openvino_file import load_openvino
+from maskedskipunet.runtimes.openvino_file import load_openvino, openvino_core
 
 Format = Literal["onnx", "openvino", "pt2"]
 PT2_DESCRIPTION = f"{KEY}.json"  # the extra file inside a `.pt2` file
@@ -41,7 +41,7 @@ def write_openvino(network: ExportedNetwork, description: Description, path: Pat
     openvino = load_openvino("--format")
     graph = onnx_graph(network, description)
     least_bytes = sum(len(constant.raw_data) for constant in graph.graph.initializer if len(constant.dims) == 4)
-    model = openvino.Core().read_model(graph.SerializeToString())
+    model = openvino_core("--format").read_model(graph.SerializeToString())
     model.set_rt_info(description.to_json(), [KEY])
     try:
         openvino.save_model(model, path, compress_to_fp16=False)

@@ -1,5 +1,9 @@
 """Opens exported OpenVINO files with OpenVINO."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,7 @@ class OpenVinoFile:
         self._outputs = [value.get_any_name() for value in model.outputs]
         try:
             settings = {**EXACT, "INFERENCE_NUM_THREADS": threads}
-            self._model = load_openvino(str(path)).compile_model(model, "CPU", settings)
+            self._model = openvino_core(str(path)).compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise WeightsError("OpenVINO cannot run the model", str(path), "Export the model again") from error
 
@@ -49,19 +53,49 @@ def read_openvino_description(path: Path) -> Description:
 def load_openvino(where: str) -> Any:
     """Return the library. where: what needs it, for the error. Raises ConfigError if it is not installed."""
     try:
-        import openvino
+        with _without_reports():
+            import openvino
     except ImportError as error:
         cure = "Install it with pip install 'maskedskipunet[openvino]'"
         raise ConfigError("a model for OpenVINO needs openvino", where, cure) from error
     return openvino
 
 
+def openvino_core(where: str) -> Any:
+    """Return the one core that this process reads and compiles models with. where, errors: as load_openvino."""
+    return _core(load_openvino(where))
+
+
+@cache
+def _core(openvino: Any) -> Any:
+    """Return a core for good. With its last user, OpenVINO would take away the stack that it gave signals.
+
+    Where that happens in another thread, the next Ctrl-C kills the process (seen with OpenVINO 2026.4, on processors
+    with AMX).
+    """
+    return openvino.Core()
+
+
+@contextmanager
+def _without_reports() -> Iterator[None]:
+    """Hide the package through which OpenVINO tells its makers, over the network, that it was imported."""
+    reporter = "openvino_telemetry"
+    if reporter in sys.modules:  # imported by the program that we are part of: its own decision
+        yield
+        return
+    sys.modules[reporter] = None  # type: ignore[assignment]  # an import of it fails, which OpenVINO expects
+    try:
+        yield
+    finally:
+        del sys.modules[reporter]
+
+
 def _read(path: Path) -> Any:
-    openvino = load_openvino(str(path))
+    core = openvino_core(str(path))
     try:
         for part in (path, path.with_suffix(".bin")):
             require_plain_file(part)
-        return openvino.Core().read_model(path)
+        return core.read_model(path)
     except OSError as error:
         fault = f"cannot read the model ({error.strerror})"
         raise WeightsError(fault, str(error.filename or path), "Copy the whole folder that export wrote") from error
