@@ -13,11 +13,16 @@ from maskedskipunet.cues.grid import PlaceGrid
 from maskedskipunet.cues.learning import learn_cues, with_reconstruction
 from maskedskipunet.cues.normal_footage import NormalVideo
 from maskedskipunet.data.video.encoding import VideoWriter
+from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores
+from maskedskipunet.detection.calibration import Calibration
+from maskedskipunet.detection.events import Event, EventRule
 from maskedskipunet.detection.reading import APPEARANCE
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.storage import write_cues_only
 from maskedskipunet.progress import Silent
+from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.workflows.answered_clips import ClipScorer
+from maskedskipunet.workflows.answered_events import AnsweredEvents
 
 SIZE = (32, 48)
 
@@ -84,3 +89,32 @@ def test_scored_again_with_cues_that_know_a_clip_it_scores_lower(cues: CueModel,
     after = scores(scorer.score_again([clip], scorer.learn({"5f1c": clip}, written)))
 
     assert max(after) < max(before) - 1
+
+
+def test_of_a_clip_with_a_span_only_what_lies_within_is_learned(cues: CueModel, clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "model"
+    written = model_of(folder, cues, has_network=False)
+    scorer = ClipScorer(folder, "cpu", Silent())
+    before = scores(scorer.score([clip]))
+
+    learned = scorer.learn({"5f1c": clip}, written, {"5f1c": (0.45, 0.95)})  # frames 5 to 9 of 14
+
+    assert learned.appearance is not None
+    times_s = [moment.time_s for moment in learned.appearance.moments if moment.video == "5f1c"]
+    assert times_s == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9])
+    after = scores(scorer.score_again([clip], learned))
+    assert max(after[5:10]) < max(before[5:10]) - 1
+
+
+def test_the_span_of_an_event_leaves_out_what_else_its_clip_shows() -> None:
+    rule = EventRule(threshold=5.0, release=4.0, shortest_s=0.5, merge_s=2.0, pause_s=1.0)
+    setting = AlarmSetting(rule, Budget(1, "hour"), 1.0, 8.0, 1, 0.0, 0.3, 24.0, 10.0, extrapolated=False)
+    calibration = replace(Calibration.of({"normal": np.linspace(0, 4, 100)}), alarm=setting)
+    event = Event("a", "room", 106.0, 109.0, 107.0, 106, 109, 107, 8.0, 7.0, ())
+    recorded = RecordedEvent(event, "door", 0.0, 0.0, "end", 1, True, True, None, None, 1)
+    answered = AnsweredEvents([recorded], [recorded], {"a": Path("a.mp4")}, ())
+    found = NormalScores("a", np.arange(14.0), np.array([9, 9, 1, 1, 1, 1, 7, 8, 7, 4.5, 1, 1, 1, 1.0]))
+
+    assert answered.spans({"a": found}, calibration, 5.0) == {"a": (3.5, 9.0)}  # a median of 5 s waits for half of them
+    quiet = replace(found, scores=found.scores / 2)
+    assert answered.spans({"a": quiet}, calibration, 5.0) == {}

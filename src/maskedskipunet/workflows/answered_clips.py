@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,18 @@ class ClipScorer:
             smoothing_s=cues.smoothing_s,
         )
 
-    def learn(self, clips: Mapping[str, Path], cues: CueModel) -> CueModel:
-        """Make cues know clips as normal, by the ids of their events. Raises CalibrationError as learn_answer does."""
+    def learn(
+        self, clips: Mapping[str, Path], cues: CueModel, spans: Mapping[str, tuple[float, float]] | None = None
+    ) -> CueModel:
+        """Make cues know clips as normal, by the ids of their events. Raises CalibrationError as learn_answer does.
+
+        spans: of what is normal in a clip; a clip without a span is normal as a whole.
+        """
+        spans = spans or {}
         with self._progress.stage("learning what is normal", len(clips), "clips") as advance:
             for event_id, path in clips.items():
-                cues = learn_answer(cues, event_id, self._scorer.sized_frames(_frames_of(path)))
+                frames = self._scorer.sized_frames(_frames_of(path))
+                cues = learn_answer(cues, event_id, frames, spans.get(event_id, (-inf, inf)))
                 advance(1)
         return cues
 

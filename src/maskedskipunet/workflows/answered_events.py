@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from maskedskipunet.detection.budget import NormalScores
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.day import time_of_day_s
-from maskedskipunet.detection.events import EventRule
+from maskedskipunet.detection.events import Event, EventRule, find_events
 from maskedskipunet.detection.threshold_adjustment import has_alarm, silencing_threshold
 from maskedskipunet.errors import RecordsError
 from maskedskipunet.records.kinds import unanswered_of_kind
@@ -15,6 +17,7 @@ from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 
 ClipScores = Mapping[str, NormalScores | None]  # of clips by their event's id; None if a clip has none
+Spans = Mapping[str, tuple[float, float]]  # first and last second of an event in its clip, by its id
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class Effect:
     def is_lost(self) -> bool:
         """True for an anomaly that would no longer alarm."""
         return self.answer == "anomaly" and self.alarms_before and self.alarms_after is False
+
+
+def _peak_in_clip_s(event: Event, clip: NormalScores) -> float:
+    """Return about when an event is strangest in its clip, which shows as much before it as after it, if there is."""
+    first_s, last_s = float(clip.time_s[0]), float(clip.time_s[-1])
+    around_s = last_s - first_s - (event.end_s - event.start_s)
+    return first_s + min(event.start_s, max(around_s, 0.0) / 2) + event.peak_s - event.start_s
 
 
 def choose_events(
@@ -159,6 +169,23 @@ class AnsweredEvents:
         """Scores of the clips of events that are answered now."""
         ids = {recorded.event.id for recorded in self.marked}
         return [found for recorded, found in self.scored(scores) if recorded.event.id in ids]
+
+    def spans(self, scores: ClipScores, calibration: Calibration, smoothing_s: float) -> Spans:
+        """Return when the event of each clip begins and ends, in seconds of the clip.
+
+        A clip shows some seconds before and after its event too, in which something else may be seen that nobody called
+        normal. smoothing_s: of the scores; a median rises when half of its seconds are strange. Events that are not
+        found again in their clips are left out.
+        """
+        found = {}
+        for recorded, clip in self.scored(scores):
+            rule = rule_of(calibration, clip.starts_s)
+            events = find_events(clip.name, np.arange(len(clip.scores)), clip.time_s, clip.scores, rule)
+            if events:
+                peak_s = _peak_in_clip_s(recorded.event, clip)
+                event = min(events, key=lambda event: abs(event.peak_s - peak_s))
+                found[recorded.event.id] = (event.start_s - smoothing_s / 2, event.end_s)
+        return found
 
     def effects(
         self,

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from maskedskipunet.cues.cue_model import CUES_NAME, CueModel
 from maskedskipunet.detection.calibration import CALIBRATION_NAME, Calibration
 from maskedskipunet.detection.threshold_adjustment import lost_by_compression, raised_above
@@ -21,7 +23,14 @@ from maskedskipunet.records.recorded import RecordedEvent
 from maskedskipunet.records.store import Records
 from maskedskipunet.runs import RunFolder
 from maskedskipunet.workflows.answered_clips import AnsweredClips, ClipScorer
-from maskedskipunet.workflows.answered_events import AnsweredEvents, ClipScores, Effect, choose_events, rule_of
+from maskedskipunet.workflows.answered_events import (
+    AnsweredEvents,
+    ClipScores,
+    Effect,
+    Spans,
+    choose_events,
+    rule_of,
+)
 from maskedskipunet.workflows.feedback_steps import FeedbackSteps, Undone
 from maskedskipunet.workflows.feedback_training import FeedbackTraining
 from maskedskipunet.workflows.other_alarms import OtherAlarms, other_alarms
@@ -126,7 +135,8 @@ def feed_back_normal(
         records = stack.enter_context(Records.open(folder, create=False))
         scorer = ClipScorer(model, options.device, progress)
         answered = AnsweredEvents.of(records, id_prefixes, with_kind=options.all_of_kind)
-        answers = _Answers.of(answered, scorer, target.calibration())
+        smoothing_s = target.cues().smoothing_s if target.has_cues else 0.0
+        answers = _Answers.of(answered, scorer, target.calibration(), smoothing_s)
         if by == "train":
             if options.dry_run:
                 return answers.result(by)
@@ -174,13 +184,16 @@ class _Target:
 
     def method(self, asked: By | None) -> By:
         """Return the method that applies answers. Raises RunError or ConfigError for one that this model cannot use."""
-        has_cues = (self.weights / CUES_NAME).exists()
-        by: By = asked or ("cues" if has_cues else "calibrate")
+        by: By = asked or ("cues" if self.has_cues else "calibrate")
         if by == "train" and not self.run.config.is_file():
             raise RunError("a model without its run cannot be trained on", str(self.named), "Name its run folder")
-        if by == "cues" and not has_cues:
+        if by == "cues" and not self.has_cues:
             raise ConfigError("the model has no cues that could learn", str(self.named), "Use --by calibrate")
         return by
+
+    @property
+    def has_cues(self) -> bool:
+        return (self.weights / CUES_NAME).exists()
 
     @property
     def kept(self) -> AnsweredClips:
@@ -211,31 +224,37 @@ class _Target:
 @dataclass(frozen=True)
 class _Answers:
     """The answered events and the scores of their clips. before: by the present model. factors: the factor by which
-    compression lowered each clip's scores.
+    compression lowered each clip's scores. spans: when the event of each clip begins and ends; what else a clip shows
+    is not judged.
     """
 
     answered: AnsweredEvents
     calibration: Calibration
     before: ClipScores
     factors: Mapping[str, float]
+    spans: Spans
 
     @classmethod
-    def of(cls, answered: AnsweredEvents, scorer: ClipScorer, calibration: Calibration) -> "_Answers":
+    def of(
+        cls, answered: AnsweredEvents, scorer: ClipScorer, calibration: Calibration, smoothing_s: float
+    ) -> "_Answers":
         raw = scorer.score(answered.paths)
         answered = answered.only(raw)
         factors = {
             event.id: lost_by_compression(scores, rule_of(calibration, scores.starts_s), event.top_score)
             for event, scores in ((recorded.event, scores) for recorded, scores in answered.scored(raw))
         }
-        return cls(answered, calibration, _scaled(raw, factors), factors)
+        before = _scaled(raw, factors)
+        spans = answered.spans(before, calibration, smoothing_s)
+        return cls(answered, calibration, _within(before, spans), factors, spans)
 
     def learned(self, cues: CueModel, scorer: ClipScorer) -> CueModel:
         """Return the cues after they have learned what is normal."""
-        return scorer.learn(self.answered.marked_clips, cues)
+        return scorer.learn(self.answered.marked_clips, cues, self.spans)
 
     def again(self, cues: CueModel, scorer: ClipScorer) -> ClipScores:
         """Return the clips' scores by other cues."""
-        return _scaled(scorer.score_again(self.answered.paths, cues), self.factors)
+        return _within(_scaled(scorer.score_again(self.answered.paths, cues), self.factors), self.spans)
 
     def raised(self, by: By, after: ClipScores) -> FeedbackResult:
         """Return the threshold raised above normal scores, no further than necessary, not written yet. after: scores by
@@ -271,6 +290,16 @@ def _scaled(scores: ClipScores, factors: Mapping[str, float]) -> ClipScores:
         event_id: None if found is None else replace(found, scores=found.scores * factors.get(event_id, 1.0))
         for event_id, found in scores.items()
     }
+
+
+def _within(scores: ClipScores, spans: Spans) -> ClipScores:
+    """Return scores of clips with those outside of their events' spans unknown."""
+    kept = dict(scores)
+    for event_id, (begin_s, end_s) in spans.items():
+        if (found := scores.get(event_id)) is not None:
+            is_event = (begin_s <= found.time_s) & (found.time_s <= end_s)
+            kept[event_id] = replace(found, scores=np.where(is_event, found.scores, np.nan))
+    return kept
 
 
 def _written(
