@@ -242,6 +242,32 @@ def test_an_event_appears_without_a_reload(site: Any, pictured: Any, serve: Any,
     review.wait_for_selector("[data-new-events]:not([hidden])")
 
 
+def test_a_connection_that_the_server_ends_in_time_is_no_fault_and_one_that_stays_away_is(
+    site: Any, pictured: Any, serve: Any, tab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maskedskipunet.web import live
+
+    monkeypatch.setattr(live, "LONGEST_S", 0.0)
+    monkeypatch.setattr(live, "RETRY_MS", 100)
+    page = tab(serve(site))
+    opened, fault = [], page.locator("[data-live-fault]")
+    page.on("request", lambda request: opened.append(request) if request.url.endswith("/live/stream") else None)
+    page.goto("/live")
+    page.evaluate("""() => {
+        window.told = [];
+        const place = document.querySelector("[data-live-fault]");
+        new MutationObserver(() => told.push(place.textContent)).observe(place, { childList: true });
+    }""")
+    deadline_s = time.monotonic() + 30
+    while len(opened) < 4:
+        assert time.monotonic() < deadline_s
+        page.wait_for_timeout(50)
+    assert page.evaluate("told") == []
+
+    monkeypatch.setattr(live, "RETRY_MS", 60_000)  # the next one comes after the patience of the page
+    fault.filter(has_text="The connection to the page is lost; trying again.").wait_for()
+
+
 def test_many_events_are_chosen_and_answered_at_once(site: Any, pictured: Any, serve: Any, tab: Any) -> None:
     page = tab(serve(site))
     page.goto("/review?order=oldest")

@@ -1,17 +1,32 @@
 // Keeps the live page up to date: a stream of the server's own, which a hidden tab closes.
 
+const PATIENCE_MS = 6000; // the server ends each connection after some minutes, and the browser opens the next
+
 let stream = null;
+let interruption = null; // the timer of one that has not been told yet
 
 function open() {
   if (stream || document.hidden) return;
   stream = new EventSource("/live/stream");
-  stream.addEventListener("state", (event) => show(JSON.parse(event.data)));
-  stream.onerror = () => setFault("The connection to the page is lost; trying again.");
+  stream.addEventListener("state", (event) => {
+    forgetInterruption();
+    show(JSON.parse(event.data));
+  });
+  stream.onerror = ({ target }) => {
+    if (target.readyState === EventSource.CLOSED) setFault("The page was refused what it shows. Load it again.");
+    else interruption ??= setTimeout(setFault, PATIENCE_MS, "The connection to the page is lost; trying again.");
+  };
 }
 
 function close() {
+  forgetInterruption();
   stream?.close();
   stream = null;
+}
+
+function forgetInterruption() {
+  clearTimeout(interruption);
+  interruption = null;
 }
 
 document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
