@@ -3,7 +3,7 @@
 import io
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,7 @@ class Answer:
 
 
 Call = Callable[..., Answer]
+SHARED: dict[Path, dict[str, tuple[int, int]]] = {}  # runs that were made once for many tests, and what they held
 RULE = EventRule(threshold=1, release=1, shortest_s=0.2, merge_s=0.5, pause_s=0.0, update_s=0.3)
 
 
@@ -147,7 +148,23 @@ def trained(footage: Path, tmp_path_factory: pytest.TempPathFactory, *more: obje
     named = ("--data", footage, "--data.cache", cache, "--runs", runs, "--name", "small")
     answer = call_main("train", *named, *SMALL, *more)
     assert answer.code == 0, answer.err
+    SHARED[runs / "small"] = contents(runs / "small")
     return runs / "small"
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int]]:
+    """Each file's size and time of change, but for the lock."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.fixture(autouse=True)
+def shared_runs_stay_as_they_are() -> Iterator[None]:
+    yield
+    for run, before in SHARED.items():
+        after = contents(run)
+        SHARED[run] = after  # the test that changed it fails, and no other
+        assert after == before
 
 
 @pytest.fixture(scope="session")

@@ -28,11 +28,11 @@ class Trap:
 
 
 @pytest.fixture
-def desk(place, footage, run, make, small, monkeypatch):
+def desk(place, footage, run, make, small, monkeypatch, tmp_path_factory):
     """Where a careless person works: footage and a run, and beside them all kinds of broken things."""
     monkeypatch.setenv("MASKEDSKIPUNET_CACHE", str(place.parent / f"{place.name}-cache"))
     (place / "footage").symlink_to(footage)
-    (place / "run").symlink_to(run)
+    (place / "run").symlink_to(shutil.copytree(run, tmp_path_factory.mktemp("own") / "small"))
     (place / "file").write_text("hello")
     (place / "empty").mkdir()
     make.images(place / "single" / "clip", 1)
