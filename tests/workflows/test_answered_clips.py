@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from maskedskipunet.data.video.encoding import VideoWriter
 from maskedskipunet.detection.budget import AlarmSetting, Budget, NormalScores
 from maskedskipunet.detection.calibration import Calibration
 from maskedskipunet.detection.events import Event, EventRule
-from maskedskipunet.detection.reading import APPEARANCE
+from maskedskipunet.detection.fusing import EventReason
+from maskedskipunet.detection.reading import APPEARANCE, CueReading
 from maskedskipunet.input_format import InputFormat
 from maskedskipunet.model.storage import write_cues_only
 from maskedskipunet.progress import Silent
@@ -116,5 +118,9 @@ def test_the_span_of_an_event_leaves_out_what_else_its_clip_shows() -> None:
     found = NormalScores("a", np.arange(14.0), np.array([9, 9, 1, 1, 1, 1, 7, 8, 7, 4.5, 1, 1, 1, 1.0]))
 
     assert answered.spans({"a": found}, calibration, 5.0) == {"a": (3.5, 9.0)}  # a median of 5 s waits for half of them
+    reading = CueReading(8.0, lasting_s=60.0)
+    lasted = replace(recorded, event=replace(event, reason=EventReason.of({APPEARANCE: reading})))
+    lasting = replace(answered, marked=[lasted], recorded_events=[lasted])
+    assert lasting.spans({"a": found}, calibration, 5.0) == {"a": (-inf, 9.0)}  # what was there before is the same
     quiet = replace(found, scores=found.scores / 2)
     assert answered.spans({"a": quiet}, calibration, 5.0) == {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,10 @@ def _peak_in_clip_s(event: Event, clip: NormalScores) -> float:
     first_s, last_s = float(clip.time_s[0]), float(clip.time_s[-1])
     around_s = last_s - first_s - (event.end_s - event.start_s)
     return first_s + min(event.start_s, max(around_s, 0.0) / 2) + event.peak_s - event.start_s
+
+
+def _had_lasted(event: Event) -> bool:
+    return event.reason is not None and event.reason.reading.lasting_s is not None
 
 
 def choose_events(
@@ -174,8 +179,9 @@ class AnsweredEvents:
         """Return when the event of each clip begins and ends, in seconds of the clip.
 
         A clip shows some seconds before and after its event too, in which something else may be seen that nobody called
-        normal. smoothing_s: of the scores; a median rises when half of its seconds are strange. Events that are not
-        found again in their clips are left out.
+        normal. But where an event is something that had lasted, the seconds before it show that as well. smoothing_s:
+        of the scores; a median rises when half of its seconds are strange. Events that are not found again in their
+        clips are left out.
         """
         found = {}
         for recorded, clip in self.scored(scores):
@@ -184,7 +190,8 @@ class AnsweredEvents:
             if events:
                 peak_s = _peak_in_clip_s(recorded.event, clip)
                 event = min(events, key=lambda event: abs(event.peak_s - peak_s))
-                found[recorded.event.id] = (event.start_s - smoothing_s / 2, event.end_s)
+                begin_s = -inf if _had_lasted(recorded.event) else event.start_s - smoothing_s / 2
+                found[recorded.event.id] = (begin_s, event.end_s)
         return found
 
     def effects(
